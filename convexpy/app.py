@@ -1,0 +1,214 @@
+"""``Convex(...)``: builds every part and connects them. The only file that knows them all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import MetaData
+
+from .clock import Clock
+from .database import migrate
+from .database.commits import CommitFeed
+from .database.engine import connect
+from .dispatch.service import Service
+from .errors import LoadError
+from .functions.declare import Function
+from .functions.load import App, forget_modules, load_app
+from .functions.registry import Registry
+from .runtime.colours import check_colours
+from .runtime.identity import Identity
+from .runtime.run import Run
+from .runtime.runtime import Runtime
+from .settings import Settings
+from .system import System
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Convex:
+    """An app on a database: call its functions, and run what it schedules.
+
+    Args:
+        database: The URL of the database, such as ``sqlite:///shop.db``.
+        functions: The package of functions, by name or as a module.
+        metadata: The metadata of the app's own tables, for ``convexpy dev`` and ``convexpy db``.
+        settings: The engine's settings.
+        clock: The time; tests pass their own.
+
+    Raises:
+        LoadError: The app cannot be loaded; it lists every problem with file and line.
+        DatabaseError: The database cannot be used.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        *,
+        functions: str | ModuleType,
+        metadata: MetaData | None = None,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock or Clock()
+        self.metadata = metadata
+        self._functions = functions
+        self._app = checked_app(functions, self.settings)
+        self.database = connect(database, self.settings)
+        self._feed = CommitFeed(self.database.changes)
+        registry = self._app.registry
+        self.runtime = Runtime(self.database, registry, self.settings, self.clock, self._feed)
+        self.system = System(self.database, self.clock, self._feed, self._app)
+        self.service = Service(self.database, self.clock, self.settings, self._feed, self.runtime)
+        self._is_migrated = False
+
+    @property
+    def registry(self) -> Registry:
+        """The app's functions."""
+        return self._app.registry
+
+    @property
+    def app(self) -> App:
+        """What the last loading of the package gave: functions, crons, modules, warnings."""
+        return self._app
+
+    def migrate(self) -> None:
+        """Create the framework's tables, or bring them up to date."""
+        with self.database.write() as held:
+            migrate.migrate(held.connection)
+            held.commit()
+        self._is_migrated = True
+
+    def start(self) -> None:
+        """Begin to run what is scheduled, and the crons, on threads of this process."""
+        self._check_migrated()
+        self.service.start(self._app)
+
+    def stop(self) -> None:
+        """Stop running what is scheduled. What runs may finish within ``settings.stop_grace``."""
+        self.service.stop()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run what is scheduled, and the crons, until the block ends."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+
+    def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function, public or internal, and return its result.
+
+        Raises:
+            ConvexError: What the function raised, or why it could not be called.
+            WriteConflict: A mutation met other transactions at every try.
+            InternalError: The database failed at every try.
+        """
+        return Caller(self, None).run(function, *args, **kwargs)
+
+    async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same from async code, without blocking the event loop."""
+        return await Caller(self, None).run_async(function, *args, **kwargs)
+
+    def call(self, name: str, args: dict[str, Any] | None = None) -> Any:
+        """Call a function by name with JSON values, and return its result as JSON values."""
+        return Caller(self, None).call(name, args)
+
+    async def call_async(self, name: str, args: dict[str, Any] | None = None) -> Any:
+        """The same from async code, without blocking the event loop."""
+        return await Caller(self, None).call_async(name, args)
+
+    def with_identity(self, identity: Identity | None) -> Caller:
+        """The same calls on behalf of somebody."""
+        return Caller(self, identity)
+
+    def on_run(self, listener: Callable[[Run], None]) -> None:
+        """Call this after every run of a direct call or a job, from the thread that ran it."""
+        self.runtime.observers.add(listener)
+
+    def reload(self) -> None:
+        """Import the package afresh. What runs goes on with the old code; a failure leaves everything as it is.
+
+        Raises:
+            LoadError: The new version cannot be loaded.
+        """
+        if isinstance(self._functions, ModuleType):
+            raise LoadError(["an app that was given as a module object cannot be imported again: give its name"])
+        before = forget_modules(self._functions)
+        try:
+            app = checked_app(self._functions, self.settings)
+        except BaseException:
+            forget_modules(self._functions)
+            sys.modules.update(before)
+            raise
+        self._app = app
+        self.runtime.calls.registry = app.registry
+        self.system.app = app
+        if self.service.is_running:
+            self.service.adopt(app)
+
+    def close(self) -> None:
+        """Stop, and close every connection."""
+        self.stop()
+        self.runtime.stop()
+        self.database.close()
+
+    def __enter__(self) -> Convex:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _check_migrated(self) -> None:
+        if not self._is_migrated:
+            with self.database.read() as held:
+                migrate.check_revision(held.connection)
+            self._is_migrated = True
+
+
+class Caller:
+    """Calls functions on behalf of somebody, or of nobody."""
+
+    def __init__(self, convex: Convex, identity: Identity | None) -> None:
+        self._convex = convex
+        self._runtime = convex.runtime
+        self._identity = identity
+
+    def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function and return its result."""
+        self._convex._check_migrated()
+        result: R = self._runtime.run(self._runtime.bind(function, args, kwargs, self._identity))
+        return result
+
+    async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same from async code."""
+        self._convex._check_migrated()
+        result: R = await self._runtime.run_async(self._runtime.bind(function, args, kwargs, self._identity))
+        return result
+
+    def call(self, name: str, args: dict[str, Any] | None = None) -> Any:
+        """Call a function by name with JSON values, and return its result as JSON values."""
+        self._convex._check_migrated()
+        return self._runtime.run(self._runtime.bind_json(name, {} if args is None else args, self._identity))
+
+    async def call_async(self, name: str, args: dict[str, Any] | None = None) -> Any:
+        """The same from async code."""
+        self._convex._check_migrated()
+        return await self._runtime.run_async(
+            self._runtime.bind_json(name, {} if args is None else args, self._identity)
+        )
+
+
+def checked_app(functions: str | ModuleType, settings: Settings) -> App:
+    """Load the app and check everything that can be checked before a call."""
+    app = load_app(functions, settings.min_cron_interval.total_seconds())
+    problems = check_colours(app.registry)
+    if problems:
+        raise LoadError(problems)
+    return app

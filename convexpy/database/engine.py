@@ -1,0 +1,219 @@
+"""Connect to the database: one place for URLs, isolation and what a transaction is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from ..errors import DatabaseError
+from ..settings import Settings
+from .faults import LostTurn
+from .held import Held, guard
+from .turn import WriteTurn
+
+
+class Database(Protocol):
+    """What the rest of the framework needs of a database."""
+
+    url: URL
+
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Held]:
+        """A serializable transaction. Rolled back unless its ``commit()`` is called."""
+
+    def read(self) -> AbstractContextManager[Held]:
+        """One snapshot. Writing through it is an error."""
+
+    def internal(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
+        """A short transaction of the framework's own, committed at the end of the block."""
+
+    def read_only(self, held: Held) -> AbstractContextManager[None]:
+        """Refuse writes within a transaction that may otherwise write."""
+
+    def changes(self) -> Any:
+        """Something that compares unequal after another process committed. A hint, and free of queries."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+def connect(url: str | URL, settings: Settings) -> Database:
+    """The database behind a URL: ``sqlite:///path`` today.
+
+    Raises:
+        DatabaseError: The URL is not one, or its database cannot be used.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseError(f"{url!r} is not a database URL. Write sqlite:///path/to/file.db") from error
+    if parsed.get_backend_name() == "sqlite":
+        return SQLiteDatabase(parsed, settings)
+    raise DatabaseError(f"{parsed.get_backend_name()!r} databases are not supported. Write sqlite:///path/to/file.db")
+
+
+class SQLiteDatabase:
+    """A SQLite file in WAL mode: one connection that writes, in turn, and a pool of connections that only read."""
+
+    def __init__(self, url: URL, settings: Settings) -> None:
+        if url.database in (None, "", ":memory:") or "mode=memory" in str(url):
+            raise DatabaseError(
+                "an in-memory SQLite database lives in one connection only, and convexpy uses several. "
+                "Name a file; tests get a throw-away one from convexpy.testing.ConvexTest"
+            )
+        self.path = Path(str(url.database)).absolute()
+        self.url = url.set(database=str(self.path))
+        self._synchronous = settings.sqlite_synchronous
+        self._lock_seconds = settings.lock_timeout.total_seconds()
+        self._turn = WriteTurn(self.path)
+        self._writing = self._engine(NullPool, "BEGIN IMMEDIATE", read_only=False)
+        self._reading = self._engine(QueuePool, "BEGIN", read_only=True, pool_size=8, max_overflow=56)
+        self._writer: Connection | None = None
+        self._prepare_file()
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Held]:
+        if not self._turn.take(self._lock_seconds):
+            raise LostTurn(f"other transactions kept writing for {self._lock_seconds:g} s")
+        try:
+            held = self._begin_writing(durable)
+        except BaseException:
+            self._turn.give()
+            raise
+        try:
+            yield held
+        finally:
+            held.close()
+
+    def _begin_writing(self, durable: bool) -> Held:
+        connection = self._writer or self._writing.connect()
+        self._writer = None  # taken; it comes back when the transaction ends well
+        try:
+            self._set_durability(connection, durable)
+            connection.begin()
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+
+        def release() -> None:
+            if not held.expired:
+                self._writer = connection
+            self._turn.give()
+
+        held = Held(connection, release, read_only=False)
+        return held
+
+    def _set_durability(self, connection: Connection, durable: bool) -> None:
+        """Bookkeeping that may be redone after a power cut does not wait for the disk; everything else does."""
+        wanted = "FULL" if durable and self._synchronous == "FULL" else "NORMAL"
+        if connection.info.get("synchronous") != wanted:
+            connection.connection.driver_connection.execute(f"PRAGMA synchronous = {wanted}")  # type: ignore[union-attr]
+            connection.info["synchronous"] = wanted
+
+    @contextmanager
+    def read(self) -> Iterator[Held]:
+        connection = self._reading.connect()
+        try:
+            connection.begin()
+            held = Held(connection, lambda: None, read_only=True)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            yield held
+        finally:
+            held.close()
+            connection.close()
+
+    @contextmanager
+    def internal(self, *, durable: bool = False) -> Iterator[Connection]:
+        with self.write(durable=durable) as held:
+            yield held.connection
+            held.commit()
+
+    @contextmanager
+    def read_only(self, held: Held) -> Iterator[None]:
+        was_read_only = held.read_only
+        held.read_only = True
+        held.driver.execute("PRAGMA query_only = ON")
+        try:
+            yield
+        finally:
+            held.read_only = was_read_only
+            if not was_read_only and not held.expired:
+                held.driver.execute("PRAGMA query_only = OFF")
+
+    def changes(self) -> Any:
+        try:
+            stat = self.path.with_name(f"{self.path.name}-wal").stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._reading.dispose()
+        self._writing.dispose()
+        self._turn.close()
+
+    def _engine(self, pool: Any, begin: str, *, read_only: bool, **options: Any) -> Engine:
+        milliseconds = round(self._lock_seconds * 1000)
+        engine = create_engine(self.url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
+
+        @event.listens_for(engine, "connect")
+        def prepare(driver: sqlite3.Connection, record: object) -> None:
+            driver.isolation_level = None  # transactions begin where we say, not where the driver guesses
+            for pragma in (
+                f"busy_timeout = {milliseconds}",
+                "foreign_keys = ON",
+                "trusted_schema = OFF",
+                f"synchronous = {self._synchronous}",
+                "journal_size_limit = 67108864",
+                f"wal_autocheckpoint = {0 if read_only else 1000}",  # only who has the turn checkpoints
+                f"query_only = {'ON' if read_only else 'OFF'}",
+            ):
+                driver.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        guard(engine)
+        return engine
+
+    def _prepare_file(self) -> None:
+        """Open the file once, so that what is wrong with it is said now and not in the middle of something."""
+        if not self.path.parent.is_dir():
+            raise DatabaseError(f"{self.path}: the folder {self.path.parent} does not exist. Create it first")
+        try:
+            with self._writing.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                mode = driver.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                if mode != "wal":
+                    raise DatabaseError(f"{self.path}: SQLite cannot use WAL mode here. Is it a network drive?")
+                driver.execute("BEGIN IMMEDIATE")
+                driver.execute("ROLLBACK")
+        except (sqlite3.Error, DBAPIError) as error:
+            raise DatabaseError(f"{self.path}: {explained(error)}") from error
+        except (OSError, SQLAlchemyError) as error:
+            raise DatabaseError(f"{self.path}: {error}") from error
+
+
+def explained(error: Exception) -> str:
+    """SQLite's words for what is wrong with a file, and what to do about it."""
+    text = str(error.orig if isinstance(error, DBAPIError) else error)
+    if "not a database" in text:
+        return f"{text}. Name another file, or move this one away"
+    if "readonly" in text or "unable to open" in text:
+        return f"{text}. The file and its folder must be writable for this user"
+    if "locked" in text:
+        return f"{text}. Another program holds the file. Close it, or wait"
+    return text

@@ -1,0 +1,119 @@
+"""The framework's own tables.
+
+A job is one row of ``_scheduled_functions`` for as long as it is remembered, one small row of ``_convexpy_queue``
+until it is finished, and one small row of ``_convexpy_finished`` from then on. No index of the first table holds a
+column that finishing a job changes, so transactions that finish different jobs have nothing to conflict about; the
+claim's index holds nothing but what waits; and the purge finds the oldest without looking at the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+
+from .types import JobIdType, StoredJSON, Timestamp
+
+metadata: Final = MetaData()
+ALEMBIC_VERSION_TABLE: Final = "_convexpy_alembic_version"
+
+jobs: Final = Table(
+    "_scheduled_functions",
+    metadata,
+    Column("id", JobIdType, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("args", StoredJSON, nullable=False),
+    Column("scheduled_time", Timestamp, nullable=False),
+    Column("state_kind", String(10), nullable=False),
+    Column("state_error", Text),
+    Column("completed_time", Timestamp),
+    Column("cron", Text),
+    # The job whose run scheduled this one.
+    Column("parent", JobIdType),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("next_try", Timestamp),
+    Column("started_time", Timestamp),
+)
+Index("_scheduled_functions_by_name", jobs.c.name, jobs.c.scheduled_time)
+Index(
+    "_scheduled_functions_by_cron",
+    jobs.c.cron,
+    jobs.c.scheduled_time,
+    sqlite_where=jobs.c.cron.is_not(None),
+    postgresql_where=jobs.c.cron.is_not(None),
+)
+
+queue: Final = Table(
+    "_convexpy_queue",
+    metadata,
+    Column("job_id", JobIdType, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("due_time", Timestamp, nullable=False),
+    # Among jobs due at the same instant, the one scheduled first is claimed first.
+    Column("position", BigInteger, nullable=False),
+    # The worker that claimed the job, and a token that is fresh for every claim.
+    Column("worker", String(32)),
+    Column("claim_token", String(32)),
+    # Set, durably, before the first line of an action runs: from here on it is never started again.
+    Column("run_token", String(32)),
+)
+Index(
+    "_convexpy_queue_unclaimed",
+    queue.c.kind,
+    queue.c.due_time,
+    queue.c.position,
+    sqlite_where=queue.c.worker.is_(None),
+    postgresql_where=queue.c.worker.is_(None),
+)
+Index(
+    "_convexpy_queue_claimed",
+    queue.c.worker,
+    sqlite_where=queue.c.worker.is_not(None),
+    postgresql_where=queue.c.worker.is_not(None),
+)
+
+finished: Final = Table(
+    "_convexpy_finished",
+    metadata,
+    Column("state_kind", String(10), nullable=False),
+    Column("completed_time", Timestamp, nullable=False),
+    Column("job_id", JobIdType, nullable=False),
+    PrimaryKeyConstraint("state_kind", "completed_time", "job_id"),
+    sqlite_with_rowid=False,
+)
+
+workers: Final = Table(
+    "_convexpy_workers",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("started_time", Timestamp, nullable=False),
+    Column("heartbeat_time", Timestamp, nullable=False),
+    # The machine, its boot and its process namespace: where `pid` means something.
+    Column("place", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+)
+
+crons: Final = Table(
+    "_convexpy_crons",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("function", Text, nullable=False),
+    Column("args", StoredJSON, nullable=False),
+    # The slot that fires next, the one that fired last, and the job that it became.
+    Column("next_time", Timestamp, nullable=False, index=True),
+    Column("last_time", Timestamp),
+    Column("last_job", JobIdType),
+)
+
+# Small things to remember, such as which models the user's tables were last made from.
+notes: Final = Table(
+    "_convexpy_notes",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text),
+)
+
+FRAMEWORK_TABLES: Final = frozenset({*metadata.tables, ALEMBIC_VERSION_TABLE})

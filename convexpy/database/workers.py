@@ -1,0 +1,59 @@
+"""Which processes claim jobs, and which of them are dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from .tables import workers
+
+
+def register(connection: Connection, worker: str, now: datetime) -> None:
+    """A worker begins. Its id is new at every start, so that it is never taken for one that came before."""
+    values = {"id": worker, "started_time": now, "heartbeat_time": now, "place": here(), "pid": os.getpid()}
+    connection.execute(insert(workers).values(values))
+
+
+def beat(connection: Connection, worker: str, now: datetime) -> bool:
+    """Say that a worker is alive. False: it was already given up as dead, and must let go of everything."""
+    change = update(workers).where(workers.c.id == worker).values(heartbeat_time=now)
+    return connection.execute(change).rowcount == 1
+
+
+def find_dead(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> list[str]:
+    """Workers that have been silent too long, or whose process is gone from this very machine."""
+    others = connection.execute(select(workers).where(workers.c.id != besides)).all()
+    return [other.id for other in others if now - other.heartbeat_time > timeout or is_gone(other)]
+
+
+def remove(connection: Connection, worker: str) -> None:
+    connection.execute(delete(workers).where(workers.c.id == worker))
+
+
+def is_gone(worker: Any) -> bool:
+    """Whether the worker ran here, under a process id that no process has any more."""
+    if os.name != "posix" or worker.place != here() or worker.pid == os.getpid():
+        return False
+    try:
+        os.kill(worker.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def here() -> str:
+    """The machine, its boot and its process namespace: where a process id means one process."""
+    parts = [socket.gethostname()]
+    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        try:
+            parts.append(os.readlink(path) if "ns" in path else Path(path).read_text().strip())
+        except OSError:
+            continue
+    return " ".join(parts)

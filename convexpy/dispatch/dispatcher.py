@@ -1,0 +1,63 @@
+"""Claim what is due and fits, and give each claim to its room."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from ..clock import Clock
+from ..database import jobs
+from ..database.engine import Database
+from ..database.jobs import Claim
+from ..functions.declare import Kind
+from ..settings import Settings
+from .rooms import Room
+from .worker import Worker
+
+logger = logging.getLogger("convexpy.dispatch")
+
+
+class Dispatcher:
+    """Finds due jobs by looking at the queue; being woken only makes it look sooner."""
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings, worker: Worker) -> None:
+        self._database = database
+        self._clock = clock
+        self._longest = settings.poll_interval.total_seconds()
+        self._worker = worker
+        self.rooms: Sequence[Room] = ()
+
+    def tick(self) -> float:
+        """Fill every room with due jobs. How many seconds until the next one is due."""
+        return min((self._fill(room) for room in self.rooms), default=self._longest)
+
+    def _fill(self, room: Room) -> float:
+        free = room.free()
+        if free == 0:
+            return self._longest  # the room says when there is space again
+        due = self.next_due(room.kind)
+        if due is None:
+            return self._longest
+        seconds = (due - self._clock.now()).total_seconds()
+        if seconds > 0:
+            return min(seconds, self._longest)
+        for claim in self.claim(room.kind, free):
+            room.enter(claim)
+        return 0.0
+
+    def next_due(self, kind: Kind) -> datetime | None:
+        """When the first unclaimed job of a kind is due."""
+        with self._database.read() as held:
+            return jobs.next_due(held.connection, kind)
+
+    def claim(self, kind: Kind, room: int) -> list[Claim]:
+        """Claim due jobs for this worker."""
+        with self._database.internal() as connection:
+            return jobs.claim_jobs(connection, kind, self._worker.id, self._clock.now(), room)
+
+    def unclaim(self, claims: Sequence[Claim]) -> None:
+        """Give back what was claimed and never tried, so that it need not wait for this worker to count as dead."""
+        if claims:
+            with self._database.internal() as connection:
+                jobs.unclaim(connection, claims)

@@ -1,0 +1,166 @@
+"""Run one claimed job to its end: mutations exactly once, actions at most once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from ..database import jobs
+from ..database.faults import is_internal
+from ..database.jobs import Claim
+from ..functions.declare import Kind
+from ..runtime.act import in_thread
+from ..runtime.call import Call, Done, InternalFault
+from ..runtime.run import Job, Outcome, Run, describe
+from ..runtime.runtime import Runtime
+from ..runtime.transaction import JobLost
+
+logger = logging.getLogger("convexpy.dispatch")
+T = TypeVar("T")
+
+STOPPED = "the process was stopped before this action finished. It may have run in part; actions are never run again"
+
+
+class Executor:
+    """Runs claims, and tells the observers what became of each."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._calls = runtime.calls
+        self._stopping = False
+
+    def exactly_once(self, claim: Claim, on_late: Callable[[], None] | None = None) -> None:
+        """Run a mutation. Its writes, its schedules and the end of its job commit together, or none of them does."""
+        report = Report(self._runtime, claim)
+        try:
+            call = self._call(claim, Kind.MUTATION)
+            if call is not None:
+                report.tell("success", done=self._calls.attempt(call, claim, on_late))
+        except JobLost:
+            report.tell("lost")
+        except InternalFault as fault:
+            text = describe(fault.cause)
+            self.insist(lambda: self._try_again(claim, text))
+            report.tell("retry", text)
+        except BaseException as error:
+            text = describe(error)
+            kept = self.insist(lambda: self._fail(claim, text))
+            report.tell("failed" if kept else "lost", text)
+
+    async def at_most_once(self, claim: Claim) -> None:
+        """Run an action. That it started is on the disk before its first line runs, so it never starts again."""
+        report = Report(self._runtime, claim)
+        token = secrets.token_hex(16)
+        threads = self._runtime.actions.database_threads
+        call = await in_thread(threads, lambda: self._started(claim, token, report))
+        if call is None:
+            return
+        done, error = Done(None), None
+        try:
+            done = await self._runtime.actions.run_async(call)
+        except asyncio.CancelledError:
+            error = STOPPED
+        except BaseException as raised:
+            error = describe(raised)
+        kept = await in_thread(threads, lambda: self.insist(lambda: self._finish(claim, token, error)))
+        report.tell("canceled" if not kept else "failed" if error else "success", error, done)
+
+    def give_up(self, claim: Claim) -> None:
+        """Fail a mutation whose handler hangs for ever. Should it come back, it finds its job gone."""
+        text = f"TIMEOUT: {claim.name} ran past its time limit and could not be interrupted, so nothing was written"
+        if self.insist(lambda: self._fail(claim, text)):
+            Report(self._runtime, claim).tell("failed", text)
+
+    def _call(self, claim: Claim, kind: Kind) -> Call | None:
+        """The call that a claim asks for. None if its function is of another kind by now: it goes back as that."""
+        function = self._calls.registry.find(claim.name)
+        if function.kind is not kind:
+            self.insist(lambda: self._change(lambda c, now: jobs.correct_kind(c, claim, function.kind)))
+            self._calls.feed.announce()
+            return None
+        values = function.arguments.load(function.name, claim.args)
+        return Call(function, values, job=Job(claim.job_id, claim.attempt))
+
+    def _started(self, claim: Claim, token: str, report: Report) -> Call | None:
+        """Check the action and mark it as started. None: it must not run."""
+        try:
+            call = self._call(claim, Kind.ACTION)
+        except Exception as error:
+            text = describe(error)
+            self.insist(lambda: self._fail(claim, text))
+            report.tell("failed", text)
+            return None
+        if call is None or self.insist(lambda: self._start(claim, token)):
+            return call
+        report.tell("lost")
+        return None
+
+    def _start(self, claim: Claim, token: str) -> bool:
+        return self._change(lambda connection, now: jobs.start(connection, claim, token, now))
+
+    def _finish(self, claim: Claim, token: str, error: str | None) -> bool:
+        return self._change(lambda connection, now: jobs.finish_started(connection, claim.job_id, token, error, now))
+
+    def _fail(self, claim: Claim, error: str) -> bool:
+        return self._change(
+            lambda connection, now: jobs.take(connection, claim) and jobs.finish_taken(connection, claim, error, now)
+        )
+
+    def _try_again(self, claim: Claim, error: str) -> bool:
+        wait = self._calls.settings.backoff(claim.attempt)
+        released = self._change(lambda connection, now: jobs.release(connection, claim, error, now + wait))
+        self._calls.feed.announce()
+        return released
+
+    def _change(self, change: Callable[..., T]) -> T:
+        now: datetime = self._calls.clock.now()
+        with self._calls.database.internal(durable=True) as connection:
+            return change(connection, now)
+
+    def insist(self, work: Callable[[], T]) -> T:
+        """Write down what became of a job, again and again while the database fails, until the process stops."""
+        tries = 0
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                if self._stopping or not is_internal(error):
+                    raise
+                tries += 1
+                wait = self._calls.settings.backoff(tries).total_seconds()
+                logger.warning("the database failed and is tried again in %.1f s: %s", wait, error)
+                self._calls.clock.sleep(wait)
+
+    def stop(self) -> None:
+        self._stopping = True
+
+
+class Report:
+    """Tells the observers how a job's run went."""
+
+    def __init__(self, runtime: Runtime, claim: Claim) -> None:
+        self._runtime = runtime
+        self._claim = claim
+        self._started = runtime.calls.clock.now()
+        self._from = time.perf_counter()
+
+    def tell(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> None:
+        claim = self._claim
+        self._runtime.observers.tell(
+            Run(
+                name=claim.name,
+                kind=Kind(claim.kind),
+                started=self._started,
+                seconds=time.perf_counter() - self._from,
+                outcome=outcome,
+                error=error,
+                job=Job(claim.job_id, claim.attempt),
+                cron=claim.cron,
+                scheduled=done.scheduled if done else (),
+            )
+        )

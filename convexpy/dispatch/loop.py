@@ -1,0 +1,53 @@
+"""The one loop that lives as long as the process: a tick does one round and says how long to sleep."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from ..settings import Settings
+
+logger = logging.getLogger("convexpy.dispatch")
+
+
+class Loop:
+    """Calls ``tick`` on a thread of its own: after the seconds it asked for, or sooner when somebody wakes it."""
+
+    def __init__(self, name: str, tick: Callable[[], float], settings: Settings) -> None:
+        self._name = name
+        self._tick = tick
+        self._settings = settings
+        self._awake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"convexpy-{self._name}", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tick now. Never lost: if a tick is under way, another one follows."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Return when the tick that is under way has ended."""
+        self._stopping = True
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            self._awake.clear()
+            try:
+                seconds = self._tick()
+                failures = 0
+            except Exception:
+                failures += 1
+                seconds = self._settings.backoff(failures).total_seconds()
+                logger.exception("%s failed and goes on in %.1f s", self._name, seconds)
+            self._awake.wait(seconds)

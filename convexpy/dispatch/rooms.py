@@ -1,0 +1,187 @@
+"""Bounded room for running jobs: one for mutations, one for actions, so that slow actions delay nothing else."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Protocol
+
+from ..database.jobs import Claim
+from ..functions.declare import Kind
+from ..runtime.background import BackgroundLoop
+from .execute import Executor
+
+logger = logging.getLogger("convexpy.dispatch")
+
+
+class Room(Protocol):
+    """Where claimed jobs of one kind run."""
+
+    kind: Kind
+
+    def free(self) -> int:
+        """How many more jobs may be claimed for this room."""
+
+    def enter(self, claim: Claim) -> None:
+        """Run a claim, now or as soon as there is a free hand."""
+
+    def stop(self, seconds: float) -> list[Claim]:
+        """Let what runs finish for so long. The claims that were never tried."""
+
+
+class MutationRoom:
+    """Threads that run mutations one after the other, with a short queue so that a claim serves several."""
+
+    kind = Kind.MUTATION
+
+    def __init__(self, executor: Executor, threads: int, room_again: Callable[[], None]) -> None:
+        self._executor = executor
+        self._room_again = room_again
+        self._size = threads * 8
+        self._mutex = threading.Lock()
+        self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        self._inside = 0
+        self._hands: set[Hand] = set()
+        for _ in range(threads):
+            self._hire()
+
+    def free(self) -> int:
+        for hand in [hand for hand in self._hands if hand.is_stuck()]:
+            self._replace(hand)
+        with self._mutex:
+            return self._size - self._inside
+
+    def enter(self, claim: Claim) -> None:
+        with self._mutex:
+            self._inside += 1
+        self._waiting.put(claim)
+
+    def run(self, hand: Hand) -> None:
+        """What each thread does until it is told to go, or was replaced because a handler never came back."""
+        while not hand.replaced and (claim := self._waiting.get()) is not None:
+            hand.begin(claim)
+            try:
+                self._executor.exactly_once(claim, hand.note_late)
+            except Exception:
+                logger.exception("job %s: what became of it could not be written down", claim.job_id)
+            finally:
+                hand.late_since = None
+                if not hand.replaced:
+                    self._left()
+        with self._mutex:
+            self._hands.discard(hand)
+
+    def stop(self, seconds: float) -> list[Claim]:
+        untried = []
+        while not self._waiting.empty():
+            claim = self._waiting.get()
+            if claim is not None:
+                untried.append(claim)
+        with self._mutex:
+            hands = list(self._hands)
+        for _ in hands:
+            self._waiting.put(None)
+        deadline = time.monotonic() + seconds
+        for hand in hands:
+            hand.thread.join(max(0.0, deadline - time.monotonic()))
+        return untried
+
+    def room_again_later(self, seconds: float) -> None:
+        """Let the dispatcher look again after a while, whether a handler came back or not."""
+        timer = threading.Timer(seconds, self._room_again)
+        timer.daemon = True
+        timer.start()
+
+    def _hire(self) -> None:
+        hand = Hand(self)
+        with self._mutex:
+            self._hands.add(hand)
+        hand.thread.start()
+
+    def _replace(self, hand: Hand) -> None:
+        """A handler hangs where nothing can interrupt it. Its transaction is rolled back; give up its thread too."""
+        hand.replaced = True
+        with self._mutex:
+            self._hands.discard(hand)
+        self._hire()
+        self._left()
+        if hand.claim is not None:
+            logger.error("%s hangs past its time limit, and its thread with it", hand.claim.name)
+            self._executor.give_up(hand.claim)
+
+    def _left(self) -> None:
+        with self._mutex:
+            self._inside -= 1
+            half_empty = self._inside * 2 <= self._size
+        if half_empty:
+            self._room_again()
+
+
+class Hand:
+    """One thread of the mutation room."""
+
+    PATIENCE_SECONDS = 1.0
+
+    def __init__(self, room: MutationRoom) -> None:
+        self.claim: Claim | None = None
+        self.late_since: float | None = None
+        self.replaced = False
+        self._wake = room.room_again_later
+        self.thread = threading.Thread(target=room.run, args=(self,), name="convexpy-mutations", daemon=True)
+
+    def begin(self, claim: Claim) -> None:
+        self.claim = claim
+        self.late_since = None
+
+    def note_late(self) -> None:
+        """The handler's time is up: its transaction is rolled back, and it was told to stop."""
+        self.late_since = time.monotonic()
+        self._wake(self.PATIENCE_SECONDS)
+
+    def is_stuck(self) -> bool:
+        late = self.late_since
+        return late is not None and time.monotonic() - late >= self.PATIENCE_SECONDS
+
+
+class ActionRoom:
+    """Actions on the background event loop, up to a number at the same time."""
+
+    kind = Kind.ACTION
+
+    def __init__(
+        self, executor: Executor, background: BackgroundLoop, size: int, room_again: Callable[[], None]
+    ) -> None:
+        self._executor = executor
+        self._background = background
+        self._size = size
+        self._room_again = room_again
+        self._mutex = threading.Lock()
+        self._running: set[Future[None]] = set()
+
+    def free(self) -> int:
+        with self._mutex:
+            return self._size - len(self._running)
+
+    def enter(self, claim: Claim) -> None:
+        running = self._background.submit(self._executor.at_most_once(claim))
+        with self._mutex:
+            self._running.add(running)
+        running.add_done_callback(self._left)
+
+    def stop(self, seconds: float) -> list[Claim]:
+        with self._mutex:
+            running = set(self._running)
+        late = wait(running, seconds).not_done
+        for action in late:
+            action.cancel()
+        wait(late, 1.0)
+        return []
+
+    def _left(self, done: Future[None]) -> None:
+        with self._mutex:
+            self._running.discard(done)
+        self._room_again()

@@ -1,0 +1,87 @@
+"""Everything that runs by itself, started and stopped as one."""
+
+from __future__ import annotations
+
+from ..clock import Clock
+from ..database.commits import CommitFeed
+from ..database.engine import Database
+from ..functions.load import App
+from ..runtime.runtime import Runtime
+from ..settings import Settings
+from .crons import CronClock
+from .dispatcher import Dispatcher
+from .execute import Executor
+from .loop import Loop
+from .maintenance import Maintenance
+from .rooms import ActionRoom, MutationRoom
+from .worker import Worker
+
+
+class Service:
+    """The dispatcher, the crons and the maintenance of one process."""
+
+    def __init__(
+        self, database: Database, clock: Clock, settings: Settings, feed: CommitFeed, runtime: Runtime
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._runtime = runtime
+        self._feed = feed
+        self.worker = Worker(database, clock)
+        self.executor = Executor(runtime)
+        self.dispatcher = Dispatcher(database, clock, settings, self.worker)
+        self.crons = CronClock(database, clock, settings, feed)
+        self.maintenance = Maintenance(database, clock, settings, feed, self.worker)
+        self._loops: list[Loop] = []
+
+    def prepare(self, app: App) -> None:
+        """Become a worker, recover what dead ones left, and take over the app's crons."""
+        self.worker.register()
+        self.maintenance.rescue()
+        self.crons.adopt(app.crons, app.registry)
+
+    def start(self, app: App) -> None:
+        """Begin to run what is due, on threads of its own."""
+        self.prepare(app)
+        dispatching = Loop("dispatcher", self.dispatcher.tick, self._settings)
+        ticking = Loop("crons", self.crons.tick, self._settings)
+        tidying = Loop("maintenance", self.maintenance.tick, self._settings)
+        concurrency = self._settings.action_concurrency
+        background = self._runtime.background
+        # One thread for mutations: the database lets one transaction write at a time.
+        self.dispatcher.rooms = (
+            MutationRoom(self.executor, 1, dispatching.wake),
+            ActionRoom(self.executor, background, concurrency, dispatching.wake),
+        )
+        self._feed.listen(dispatching.wake)
+        self._feed.watch()
+        self._loops = [dispatching, ticking, tidying]
+        for loop in self._loops:
+            loop.start()
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self._loops)
+
+    def adopt(self, app: App) -> None:
+        """Go on with a newly loaded version of the app."""
+        self.crons.adopt(app.crons, app.registry)
+        for loop in self._loops:
+            loop.wake()
+
+    def stop(self) -> None:
+        """Claim nothing more, let what runs finish within the grace, and leave."""
+        if not self._loops:
+            return
+        dispatching, ticking, tidying = self._loops
+        self._loops = []
+        self._feed.stop()
+        ticking.stop()
+        dispatching.stop()
+        grace = self._settings.stop_grace.total_seconds()
+        untried = [claim for room in self.dispatcher.rooms for claim in room.stop(grace)]
+        self.executor.stop()
+        self.dispatcher.rooms = ()
+        self.dispatcher.unclaim(untried)
+        tidying.stop()  # it says that we are alive for as long as anything of ours runs
+        self.worker.leave()

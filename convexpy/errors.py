@@ -1,0 +1,155 @@
+"""Every error a user of convexpy can meet: a code, a sentence, and where it came from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The codes are tRPC's, so that a client library that knows those knows ours.
+HTTP_STATUS: Final[dict[str, int]] = {
+    "PARSE_ERROR": 400,
+    "BAD_REQUEST": 400,
+    "UNAUTHORIZED": 401,
+    "PAYMENT_REQUIRED": 402,
+    "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
+    "METHOD_NOT_SUPPORTED": 405,
+    "TIMEOUT": 408,
+    "CONFLICT": 409,
+    "PRECONDITION_FAILED": 412,
+    "PAYLOAD_TOO_LARGE": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "UNPROCESSABLE_CONTENT": 422,
+    "PRECONDITION_REQUIRED": 428,
+    "TOO_MANY_REQUESTS": 429,
+    "CLIENT_CLOSED_REQUEST": 499,
+    "INTERNAL_SERVER_ERROR": 500,
+    "NOT_IMPLEMENTED": 501,
+    "BAD_GATEWAY": 502,
+    "SERVICE_UNAVAILABLE": 503,
+    "GATEWAY_TIMEOUT": 504,
+}
+
+
+class ConvexError(Exception):
+    """An error meant for the caller: its code, message and data reach the client as they are.
+
+    Args:
+        code: One of the 21 tRPC codes, such as ``"BAD_REQUEST"`` or ``"NOT_FOUND"``.
+        message: A sentence for people. Defaults to the code.
+        data: Anything that JSON can hold, for programs.
+
+    Raises:
+        ValueError: The code is not one of the 21.
+    """
+
+    def __init__(self, code: str, message: str | None = None, data: object = None) -> None:
+        if code not in HTTP_STATUS:
+            raise ValueError(f"{code!r} is not an error code. Use one of: {', '.join(HTTP_STATUS)}")
+        super().__init__(code, message, data)
+        self.code = code
+        self.message = message if message is not None else code
+        self.data = data
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with the code."""
+        return HTTP_STATUS[self.code]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class InvalidArguments(ConvexError, ValueError):
+    """The arguments of a call do not fit the function's signature. ``data["issues"]`` lists every problem."""
+
+    def __init__(self, message: str, data: object = None) -> None:
+        super().__init__("BAD_REQUEST", message, data)
+
+    def __reduce__(self) -> tuple[type[InvalidArguments], tuple[str, object]]:
+        return type(self), (self.message, self.data)
+
+
+class InvalidResult(ConvexError):
+    """A handler returned something that its own return annotation does not allow. Nothing was written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("INTERNAL_SERVER_ERROR", message)
+
+
+class FunctionNotFound(ConvexError, LookupError):
+    """No function has this name."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("NOT_FOUND", message)
+
+
+class CallNotAllowed(ConvexError, AttributeError):
+    """This kind of function cannot do that: a query that schedules, a mutation that calls an action, …"""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("METHOD_NOT_SUPPORTED", message)
+
+
+class InvalidSchedule(ConvexError, ValueError):
+    """A function cannot be scheduled like this, or a job cannot be canceled like this. Nothing was scheduled."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("BAD_REQUEST", message)
+
+
+class ScheduleLimitExceeded(InvalidSchedule):
+    """One function call scheduled too many functions, or too many bytes of arguments."""
+
+
+class ReadOnlyError(ConvexError):
+    """A query tried to write, or user code tried to write to one of the framework's own tables."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("INTERNAL_SERVER_ERROR", message)
+
+
+class TransactionEnded(ConvexError):
+    """The transaction of a call ended before the framework committed it. Nothing was written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("INTERNAL_SERVER_ERROR", message)
+
+
+class FunctionTimeout(ConvexError, TimeoutError):
+    """A query or mutation ran longer than its time limit. Nothing was written.
+
+    It can be raised inside a handler that never returns, without arguments, and then between any two of its lines.
+    """
+
+    def __init__(self, message: str = "The function ran longer than its time limit") -> None:
+        super().__init__("TIMEOUT", message)
+
+
+class InternalError(ConvexError):
+    """The database, not the function, failed, and trying again did not help. Nothing was written."""
+
+    def __init__(self, message: str, code: str = "INTERNAL_SERVER_ERROR") -> None:
+        super().__init__(code, message)
+
+
+class WriteConflict(InternalError):
+    """Other transactions kept changing the same data, until every retry was used up. Nothing was written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "CONFLICT")
+
+
+class LoadError(Exception):
+    """The app cannot be loaded. ``problems`` lists everything that is wrong, each with its file and line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class DatabaseError(Exception):
+    """The database cannot be used as it is: not a database, not migrated, newer than this version, read-only, …"""
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong."""

@@ -1,0 +1,279 @@
+"""Functions and the builders that make them: ``@query``, ``@mutation``, ``@action`` and their variations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, cast, overload
+
+from ..errors import LoadError
+from .validate import Arguments, Result
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Ctx = TypeVar("Ctx")
+NextCtx = TypeVar("NextCtx")
+AsyncCtx = TypeVar("AsyncCtx")
+SyncCtx = TypeVar("SyncCtx")
+C_contra = TypeVar("C_contra", contravariant=True)
+Raw_co = TypeVar("Raw_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Kind(StrEnum):
+    """What a function may do."""
+
+    QUERY = "query"
+    MUTATION = "mutation"
+    ACTION = "action"
+
+
+class Visibility(StrEnum):
+    """Who may call a function: anybody, or only the server itself."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+
+
+class Function(Generic[C_contra, P, Raw_co, R_co]):
+    """A declared function. Calling it, ``charge(ctx, order_id="x")``, runs the plain handler and nothing else."""
+
+    kind: Kind
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        visibility: Visibility,
+        middleware: tuple[Callable[..., Any], ...] = (),
+        meta: Mapping[str, object] = MappingProxyType({}),
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.handler = handler
+        self.visibility = visibility
+        self.middleware = middleware
+        self.meta = MappingProxyType(dict(meta))
+        self.aliases = aliases
+        self._name: str | None = None
+        self.__doc__ = handler.__doc__
+        self.__name__ = handler.__name__
+        self.__module__ = handler.__module__
+        self.__wrapped__ = handler
+
+    def __call__(self, ctx: C_contra, /, *args: P.args, **kwargs: P.kwargs) -> Raw_co:
+        return cast(Raw_co, self.handler(ctx, *args, **kwargs))
+
+    @property
+    def name(self) -> str:
+        """``"orders:charge"``: the place in the app. Before the app is loaded, the place in Python."""
+        return self._name or f"{self.handler.__module__}:{self.handler.__qualname__}"
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the handler is ``async def``."""
+        return inspect.iscoroutinefunction(self.handler)
+
+    @property
+    def place(self) -> str:
+        """The file and line of the handler."""
+        return place_of(self.handler)
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """What checks and stores the arguments. Raises LoadError if the annotations cannot be used."""
+        return Arguments(self.handler, self.place)
+
+    @cached_property
+    def result(self) -> Result:
+        """What checks the return value. Raises LoadError if the annotation cannot be used."""
+        return Result(self.handler, self.place)
+
+    @property
+    def arguments_schema(self) -> dict[str, Any]:
+        """The JSON schema of the arguments, an object."""
+        return self.arguments.json_schema()
+
+    @property
+    def result_schema(self) -> dict[str, Any]:
+        """The JSON schema of the result."""
+        return self.result.json_schema()
+
+    def __repr__(self) -> str:
+        return f"<{self.visibility} {self.kind} {self.name}>"
+
+
+class SchedulableFunction(Function[C_contra, P, Raw_co, R_co]):
+    """A mutation or an action: what can be scheduled and what a cron can run."""
+
+
+class QueryFunction(Function[C_contra, P, R_co, R_co]):
+    """Reads one snapshot."""
+
+    kind = Kind.QUERY
+
+
+class MutationFunction(SchedulableFunction[C_contra, P, R_co, R_co]):
+    """Reads and writes in one serializable transaction."""
+
+    kind = Kind.MUTATION
+
+
+class ActionFunction(SchedulableFunction[C_contra, P, Raw_co, R_co]):
+    """Talks to the outside world."""
+
+    kind = Kind.ACTION
+
+
+class Builder:
+    """An immutable recipe for functions of one kind; every step returns a new one."""
+
+    makes: type[Function[Any, ..., Any, Any]]
+
+    def __init__(
+        self,
+        visibility: Visibility = Visibility.PUBLIC,
+        middleware: tuple[Callable[..., Any], ...] = (),
+        meta: Mapping[str, object] = MappingProxyType({}),
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self._visibility = visibility
+        self._middleware = middleware
+        self._meta = MappingProxyType(dict(meta))
+        self._aliases = aliases
+
+    @property
+    def internal(self) -> Self:
+        """The same, but only for the server's own calls: other functions, schedules, crons, the command line."""
+        return type(self)(Visibility.INTERNAL, self._middleware, self._meta, self._aliases)
+
+    def meta(self, **values: object) -> Self:
+        """The same with these values merged into ``ctx.function.meta``."""
+        return type(self)(self._visibility, self._middleware, {**self._meta, **values}, self._aliases)
+
+    def _used(self, middleware: Callable[..., Any]) -> Self:
+        return type(self)(self._visibility, (*self._middleware, middleware), self._meta, self._aliases)
+
+    def _built(self, handler: Callable[..., Any] | None, aliases: Sequence[str]) -> Any:
+        if handler is None:
+            return type(self)(self._visibility, self._middleware, self._meta, (*self._aliases, *aliases))
+        check_handler(handler, self.makes.kind)
+        return self.makes(handler, self._visibility, self._middleware, self._meta, self._aliases)
+
+
+class QueryBuilder(Builder, Generic[Ctx]):
+    """Makes queries: ``@query``, ``@query.internal``, ``@query.use(middleware)``."""
+
+    makes = QueryFunction
+
+    @overload
+    def __call__(self, handler: Callable[Concatenate[Ctx, P], R], /) -> QueryFunction[Ctx, P, R]: ...
+    @overload
+    def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
+    def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
+        return self._built(handler, aliases)
+
+    @overload
+    def use(self, middleware: Callable[[Ctx], Iterator[NextCtx]], /) -> QueryBuilder[NextCtx]: ...
+    @overload
+    def use(self, middleware: Callable[[Ctx], NextCtx], /) -> QueryBuilder[NextCtx]: ...
+    def use(self, middleware: Callable[..., Any], /) -> Any:
+        """The same with a middleware: it takes the context and returns the next one, yields it once, or raises."""
+        return self._used(middleware)
+
+
+class MutationBuilder(Builder, Generic[Ctx]):
+    """Makes mutations: ``@mutation``, ``@mutation.internal``, ``@mutation.use(middleware)``."""
+
+    makes = MutationFunction
+
+    @overload
+    def __call__(self, handler: Callable[Concatenate[Ctx, P], R], /) -> MutationFunction[Ctx, P, R]: ...
+    @overload
+    def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
+    def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
+        return self._built(handler, aliases)
+
+    @overload
+    def use(self, middleware: Callable[[Ctx], Iterator[NextCtx]], /) -> MutationBuilder[NextCtx]: ...
+    @overload
+    def use(self, middleware: Callable[[Ctx], NextCtx], /) -> MutationBuilder[NextCtx]: ...
+    def use(self, middleware: Callable[..., Any], /) -> Any:
+        """The same with a middleware: it takes the context and returns the next one, yields it once, or raises."""
+        return self._used(middleware)
+
+
+class ActionBuilder(Builder, Generic[AsyncCtx, SyncCtx]):
+    """Makes actions: ``async def`` ones that take an ActionCtx and ``def`` ones that take a SyncActionCtx."""
+
+    makes = ActionFunction
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[AsyncCtx, P], Coroutine[Any, Any, R]], /
+    ) -> ActionFunction[AsyncCtx, P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, handler: Callable[Concatenate[SyncCtx, P], R], /) -> ActionFunction[SyncCtx, P, R, R]: ...
+    @overload
+    def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
+    def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
+        return self._built(handler, aliases)
+
+    @overload
+    def use(self, middleware: Callable[[AsyncCtx], AsyncIterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoReturn]: ...
+    @overload
+    def use(
+        self, middleware: Callable[[AsyncCtx], Coroutine[Any, Any, NextCtx]], /
+    ) -> ActionBuilder[NextCtx, NoReturn]: ...
+    @overload
+    def use(self, middleware: Callable[[AsyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoReturn]: ...
+    @overload
+    def use(self, middleware: Callable[[SyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NoReturn, NextCtx]: ...
+    @overload
+    def use(self, middleware: Callable[[AsyncCtx], NextCtx], /) -> ActionBuilder[NextCtx, NoReturn]: ...
+    @overload
+    def use(self, middleware: Callable[[SyncCtx], NextCtx], /) -> ActionBuilder[NoReturn, NextCtx]: ...
+    def use(self, middleware: Callable[..., Any], /) -> Any:
+        """The same with a middleware. For ``async def`` actions it may itself be ``async def``."""
+        return self._used(middleware)
+
+
+def check_handler(handler: Callable[..., Any], kind: Kind) -> None:
+    """Refuse, when decorating, a signature that cannot become a schema."""
+    if not inspect.isfunction(handler):
+        raise LoadError([f"@{kind} decorates a plain function, not {handler!r}"])
+    where = f"{place_of(handler)}: {kind} {handler.__name__!r}"
+    parameters = list(inspect.signature(handler).parameters.values())
+    if not parameters or parameters[0].kind not in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    ):
+        raise LoadError([f"{where} takes no context: make its first parameter `ctx`"])
+    for parameter in parameters[1:]:
+        complaint = parameter_complaint(parameter)
+        if complaint:
+            raise LoadError([f"{where}, parameter {str(parameter).split(':')[0]!r}: {complaint}"])
+
+
+def parameter_complaint(parameter: inspect.Parameter) -> str | None:
+    """Why this parameter cannot be part of an input schema, or None."""
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL or parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        return "*args and **kwargs have no schema. Name every parameter; for a free form use one `dict` parameter"
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        return "arguments are passed and stored by name, so they cannot be positional-only. Remove the `/`"
+    if parameter.name.startswith("_"):
+        return "a name that starts with an underscore is private. Rename it"
+    if type(parameter.default).__name__ == "FieldInfo":
+        return "give constraints with Annotated, `x: Annotated[int, Field(gt=0)] = 5`, not as the default"
+    return None
+
+
+def place_of(handler: Callable[..., Any]) -> str:
+    """``shop/orders.py:12``, as a path that is relative to here where it can be."""
+    code = handler.__code__
+    path = Path(code.co_filename)
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path}:{code.co_firstlineno}"

@@ -1,0 +1,132 @@
+"""Import an app's package, all of it, and collect what is wrong with it, with file and line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import LoadError
+from .crons import Crons
+from .registry import Registry
+
+SKIPPED_FOLDERS = frozenset({"tests", "test", "migrations", "alembic", "versions", "node_modules"})
+SKIPPED_FILES = ("test_", "conftest", "__init__", "__main__")
+
+
+@dataclass(frozen=True)
+class App:
+    """What one loading of the user's package gave."""
+
+    registry: Registry
+    crons: Crons
+    modules: dict[str, ModuleType]
+    warnings: list[str] = field(default_factory=list)
+
+
+def load_app(functions: str | ModuleType, min_cron_interval_seconds: float = 60.0) -> App:
+    """Import every module of the package and read its functions and crons.
+
+    Raises:
+        LoadError: With every problem found, not only the first.
+    """
+    root = import_root(functions)
+    modules, problems = import_all(root)
+    if problems:
+        raise LoadError(problems)
+    registry = Registry(modules)
+    crons, cautions = find_crons(modules)
+    problems = crons.resolve(registry, min_cron_interval_seconds)
+    if problems:
+        raise LoadError(problems)
+    return App(registry, crons, modules, cautions)
+
+
+def import_root(functions: str | ModuleType) -> ModuleType:
+    if isinstance(functions, ModuleType):
+        return functions
+    try:
+        return importlib.import_module(functions)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (functions == error.name or functions.startswith(f"{error.name}.")):
+            raise LoadError(
+                [f"there is no package {functions!r} here: `functions` is the name of your app's package ({error})"]
+            ) from error
+        raise LoadError([import_problem(functions, error)]) from error
+    except Exception as error:
+        raise LoadError([import_problem(functions, error)]) from error
+
+
+def import_all(root: ModuleType) -> tuple[dict[str, ModuleType], list[str]]:
+    """Every module of the package by its place: ``"orders"``, ``"plugins/email"``."""
+    modules = {root.__name__.rpartition(".")[2]: root}
+    problems: list[str] = []
+    for folder in getattr(root, "__path__", ()):
+        for place, name in module_names(Path(folder), root.__name__):
+            try:
+                modules[place] = importlib.import_module(name)
+            except Exception as error:
+                problems.append(import_problem(name, error))
+    return modules, problems
+
+
+def module_names(folder: Path, package: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Place and import name of every module below a folder, sorted. Folders without ``__init__.py`` count too."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name.isidentifier() and path.name not in SKIPPED_FOLDERS and path.name[0] != "_":
+            if (path / "__init__.py").exists():
+                yield f"{prefix}{path.name}", f"{package}.{path.name}"
+            yield from module_names(path, f"{package}.{path.name}", f"{prefix}{path.name}/")
+        elif path.suffix == ".py" and path.stem.isidentifier() and not path.name.startswith(SKIPPED_FILES):
+            yield f"{prefix}{path.stem}", f"{package}.{path.stem}"
+
+
+def import_problem(module: str, error: Exception) -> str:
+    """One problem for a module that does not import: the line of the user's code that is to blame, and why."""
+    if isinstance(error, LoadError):
+        return "\n".join(error.problems)
+    if isinstance(error, SyntaxError):
+        caret = f"\n    {(error.text or '').rstrip()}\n    {' ' * ((error.offset or 1) - 1)}^" if error.text else ""
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}{caret}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    where = f"{own[-1].filename}:{own[-1].lineno}" if own and own[-1].filename != __file__ else module
+    hint = ""
+    if isinstance(error, ImportError) and "partially initialized module" in str(error):
+        hint = "\n    Two modules import each other: write `from . import orders` and `orders.charge` in one of them"
+    return f"{where}: {type(error).__name__}: {error}{hint}"
+
+
+def find_crons(modules: dict[str, ModuleType]) -> tuple[Crons, list[str]]:
+    """The ``Crons`` object of ``crons.py``, and a caution for what looks like one but is not."""
+    cautions = []
+    # An app that is one file keeps its crons in that file.
+    module = modules.get("crons") or (next(iter(modules.values())) if len(modules) == 1 else None)
+    found = crons_objects(module) if module is not None else []
+    if "crons" in modules and module is not None and not found:
+        cautions.append(f"{module.__file__}: it has no Crons object, so no cron runs. Write `crons = Crons()` in it")
+    if len(found) > 1:
+        raise LoadError([f"{module and module.__file__}: it has {len(found)} Crons objects; keep one"])
+    misnamed = modules.get("cron")
+    if misnamed is not None:
+        cautions.append(f"{misnamed.__file__}: crons are only read from `crons.py`. Rename this file to crons.py")
+    for caution in cautions:
+        warnings.warn(caution, stacklevel=2)
+    return (found[0] if found else Crons()), cautions
+
+
+def crons_objects(module: Any) -> list[Crons]:
+    unique = {id(value): value for value in vars(module).values() if isinstance(value, Crons)}
+    return list(unique.values())
+
+
+def forget_modules(root: str) -> dict[str, ModuleType]:
+    """Take a package out of ``sys.modules`` so that it is imported afresh; returns what to put back if that fails."""
+    names = [name for name in sys.modules if name == root or name.startswith(f"{root}.")]
+    return {name: sys.modules.pop(name) for name in names}

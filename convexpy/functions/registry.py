@@ -1,0 +1,92 @@
+"""All functions of an app: found by walking its package, named by their place, looked up by name or by object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from ..errors import FunctionNotFound, LoadError
+from .declare import Function, Visibility
+from .references import Reference, name_of, visibility_of
+
+AnyFunction = Function[Any, ..., Any, Any]
+
+
+class Registry:
+    """The functions of one loaded app. Immutable: a reload makes a new one."""
+
+    def __init__(self, modules: Mapping[str, ModuleType]) -> None:
+        self.functions = MappingProxyType(dict(sorted(named_functions(modules).items())))
+        self._names = {id(function): name for name, function in self.functions.items()}
+        self._aliases: dict[str, AnyFunction] = {}
+        problems = [*self._adopt_aliases(), *self._check()]
+        if problems:
+            raise LoadError(problems)
+
+    def find(self, target: object) -> AnyFunction:
+        """The function behind a function object, a reference or a name.
+
+        Raises:
+            FunctionNotFound: There is none, with the nearest name that exists.
+        """
+        if isinstance(target, Function):
+            if id(target) in self._names:
+                return target
+            # After a reload, code that is still running holds the functions of the version before.
+            return self._by_name(target.name, f"{target.name!r} ({target.place}) is not part of the app's package")
+        if isinstance(target, Reference):
+            return self._by_reference(target)
+        if isinstance(target, str):
+            return self._by_name(target)
+        raise FunctionNotFound(
+            f"{target!r} is not a function of the app: decorate it with @query, @mutation or @action"
+        )
+
+    def _by_name(self, name: str, complaint: str | None = None) -> AnyFunction:
+        found = self.functions.get(name) or self._aliases.get(name)
+        if found is not None:
+            return found
+        close = get_close_matches(name, self.functions, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else " `convexpy functions` lists them all."
+        raise FunctionNotFound(f"{complaint or f'there is no function {name!r}'}.{hint}")
+
+    def _by_reference(self, reference: Reference) -> AnyFunction:
+        found = self._by_name(name_of(reference), f"{reference!r}: there is no function {name_of(reference)!r}")
+        if found.visibility is not visibility_of(reference):
+            right = "api" if found.visibility is Visibility.PUBLIC else "internal"
+            raise FunctionNotFound(f"{reference!r}: {found.name!r} is {found.visibility}, so write `{right}.…`.")
+        return found
+
+    def _adopt_aliases(self) -> Iterator[str]:
+        for function in self.functions.values():
+            for alias in function.aliases:
+                taken = self.functions.get(alias) or self._aliases.get(alias)
+                if taken is not None:
+                    yield f"{function.place}: {function.name!r} has the alias {alias!r}, which is {taken.place} already"
+                self._aliases[alias] = function
+
+    def _check(self) -> Iterator[str]:
+        for function in self.functions.values():
+            for part in ("arguments", "result"):
+                try:
+                    getattr(function, part)
+                except LoadError as error:
+                    yield from error.problems
+
+
+def named_functions(modules: Mapping[str, ModuleType]) -> dict[str, AnyFunction]:
+    """Every function by its name. One that several modules import belongs to the module that defines it."""
+    homes: dict[int, tuple[str, AnyFunction]] = {}
+    for prefix, module in modules.items():
+        for attribute, value in vars(module).items():
+            if not isinstance(value, Function):
+                continue
+            known = homes.get(id(value))
+            is_definition = value.handler.__module__ == module.__name__ and value.handler.__name__ == attribute
+            if known is None or is_definition:
+                homes[id(value)] = (f"{prefix}:{attribute}", value)
+    for name, function in homes.values():
+        function._name = name
+    return dict(homes.values())

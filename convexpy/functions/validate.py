@@ -1,0 +1,164 @@
+"""Arguments and results, checked against the handler's own annotations by pydantic, and stored as JSON."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, NotRequired, Required, get_type_hints
+
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing_extensions import TypedDict
+
+from ..errors import InvalidArguments, InvalidResult, LoadError
+
+# Bytes and non-finite numbers have no JSON form of their own; these keep them exact through a stored job.
+STORED_FORM = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
+
+
+class Arguments:
+    """The arguments of one function: a closed object with one key a parameter.
+
+    A parameter with a default may be absent, also in a stored job: the default of the day it runs applies, so
+    adding an optional parameter never breaks what is already scheduled.
+    """
+
+    def __init__(self, handler: Callable[..., Any], place: str) -> None:
+        self.signature = inspect.signature(handler)
+        self.parameters = list(self.signature.parameters.values())[1:]
+        self.names = frozenset(parameter.name for parameter in self.parameters)
+        self.title = handler.__name__
+        hints = resolved_annotations(handler, place)
+        fields = {parameter.name: field_of(parameter, hints.get(parameter.name, Any)) for parameter in self.parameters}
+        make_shape: Any = TypedDict  # made from data, which no type checker can follow
+        shape = make_shape(f"{handler.__name__}_arguments", fields)
+        shape.__pydantic_config__ = STORED_FORM
+        self.adapter: TypeAdapter[dict[str, Any]] = adapter(shape, f"{place}: the parameters of {handler.__name__!r}")
+
+    def bind(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked values of a call from Python."""
+        try:
+            bound = self.signature.bind(None, *args, **kwargs).arguments if args else None
+        except TypeError as error:
+            raise InvalidArguments(f"{function}: {error}") from None
+        if bound is None:
+            return self.check(function, dict(kwargs))
+        del bound[next(iter(self.signature.parameters))]
+        return self.check(function, dict(bound))
+
+    def check(self, function: str, values: object) -> dict[str, Any]:
+        """The checked values of a call, from Python values or from parsed JSON."""
+        try:
+            return self.adapter.validate_python(values)
+        except ValidationError as error:
+            raise self.refusal(function, error) from None
+
+    def load(self, function: str, stored: str) -> dict[str, Any]:
+        """The checked values of a stored job."""
+        try:
+            return self.adapter.validate_json(stored)
+        except ValidationError as error:
+            raise self.refusal(function, error) from None
+
+    def store(self, function: str, values: dict[str, Any]) -> str:
+        """Checked values as the JSON text that a job keeps, proven to come back as what was given."""
+        try:
+            stored = self.adapter.dump_json(values, warnings="error").decode()
+            self.adapter.validate_json(stored)
+        except (PydanticSerializationError, ValidationError, UnicodeError, RecursionError) as error:
+            raise InvalidArguments(f"{function}: the arguments cannot be stored as JSON: {error}") from None
+        if "\\u0000" in stored:
+            raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot keep")
+        return stored
+
+    def refusal(self, function: str, error: ValidationError) -> InvalidArguments:
+        """One readable sentence a problem, and the same as data."""
+        issues = [
+            {"path": path_of(issue["loc"]), "message": issue["msg"], "type": issue["type"]}
+            for issue in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        lines = [f"{issue['path']}: {issue['message']}{self.hint(issue)}" for issue in issues]
+        return InvalidArguments(f"{function}: bad arguments: " + "; ".join(lines), {"issues": issues})
+
+    def hint(self, issue: Mapping[str, str]) -> str:
+        """What was probably meant by a name that is not a parameter."""
+        if issue["type"] != "extra_forbidden" or "." in issue["path"]:
+            return ""
+        close = get_close_matches(issue["path"], self.names, n=1)
+        if close:
+            return f" (did you mean {close[0]!r}?)"
+        return f" (it takes {', '.join(sorted(self.names))})" if self.names else " (it takes no arguments)"
+
+    def json_schema(self) -> dict[str, Any]:
+        schema = self.adapter.json_schema()
+        schema["title"] = self.title
+        for parameter in self.parameters:
+            if parameter.default is not inspect.Parameter.empty:
+                default = to_jsonable_python(parameter.default, fallback=repr)
+                schema["properties"][parameter.name].setdefault("default", default)
+        return schema
+
+
+class Result:
+    """The result of one function, checked inside its transaction."""
+
+    def __init__(self, handler: Callable[..., Any], place: str) -> None:
+        annotation = resolved_annotations(handler, place).get("return", Any)
+        self.adapter: TypeAdapter[Any] = adapter(annotation, f"{place}: the result of {handler.__name__!r}")
+
+    def check(self, function: str, value: object) -> Any:
+        """The checked result. Rows and other objects may stand in for a model that reads from attributes."""
+        try:
+            return self.adapter.validate_python(value, from_attributes=True)
+        except ValidationError as error:
+            # Only where and what kind: the values may be the server's own secrets.
+            issues = "; ".join(f"{path_of(i['loc'])}: {i['type']}" for i in error.errors(include_input=False))
+            raise InvalidResult(f"{function}: output validation failed: {issues}") from error
+
+    def to_json(self, function: str, value: object) -> Any:
+        """A checked result as JSON values."""
+        try:
+            return self.adapter.dump_python(value, mode="json", by_alias=True)
+        except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+            raise InvalidResult(f"{function}: the result cannot be turned into JSON: {error}") from error
+
+    def json_schema(self) -> dict[str, Any]:
+        return self.adapter.json_schema(mode="serialization")
+
+
+def field_of(parameter: inspect.Parameter, annotation: Any) -> Any:
+    """A parameter with a default need not be given."""
+    required: Any = Required if parameter.default is inspect.Parameter.empty else NotRequired
+    return required[annotation]
+
+
+def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, Any]:
+    """The handler's annotations, resolved."""
+    try:
+        return get_type_hints(handler, include_extras=True)
+    except Exception as error:
+        raise LoadError(
+            [
+                f"{place}: an annotation of {handler.__name__!r} cannot be resolved: {error}. "
+                "Import the type at run time, not under TYPE_CHECKING"
+            ]
+        ) from error
+
+
+def adapter(annotation: Any, what: str) -> TypeAdapter[Any]:
+    """A pydantic adapter, or an error that names what it was for."""
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        first = str(error).partition("\n")[0]
+        raise LoadError([f"{what} cannot be a schema: {first} Use JSON-like types, or a pydantic model"]) from error
+
+
+def path_of(loc: tuple[int | str, ...]) -> str:
+    """``tags[0].name``."""
+    path = ""
+    for step in loc:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return path or "arguments"

@@ -1,0 +1,23 @@
+"""The pytest plugin: the fixture ``convex``, an app under test as the project's settings describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .testing import ConvexTest
+
+
+@pytest.fixture
+def convex(request: pytest.FixtureRequest) -> Iterator[ConvexTest]:
+    """A :class:`convexpy.testing.ConvexTest` of the project whose ``pyproject.toml`` is nearest to the test."""
+    # This file is imported by every test run of every project that has convexpy installed, so it imports nothing.
+    from .project import load_project
+    from .testing import ConvexTest
+
+    project = load_project(request.path.parent)
+    with ConvexTest(project.functions, metadata=project.find_metadata()) as convex:
+        yield convex

@@ -1,0 +1,1 @@
+"""One call: its context, its transaction, what it schedules, and its commit."""

@@ -1,0 +1,233 @@
+"""A call of a query or a mutation, from its checked arguments to its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any, TypeVar
+
+from ..clock import Clock
+from ..database import jobs
+from ..database.commits import CommitFeed
+from ..database.engine import Database
+from ..database.faults import is_conflict, is_internal
+from ..database.held import Held
+from ..database.jobs import Claim
+from ..errors import CallNotAllowed, FunctionTimeout, InternalError, WriteConflict
+from ..functions.declare import Kind
+from ..functions.registry import AnyFunction, Registry
+from ..settings import Settings
+from .context import Context, MutationCtx, QueryCtx, Schedule
+from .deadline import Deadlines
+from .identity import Identity
+from .invoke import invoke
+from .run import Job, Scheduled
+from .schedule import Limits, ScheduleBuffer
+from .transaction import JobLost, Transaction
+
+
+T = TypeVar("T")
+
+
+class InternalFault(Exception):
+    """The database failed, not the function: the whole call may be run again."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Call:
+    """One function, with its checked arguments, on behalf of somebody or of a job."""
+
+    function: AnyFunction
+    values: dict[str, Any]
+    identity: Identity | None = None
+    job: Job | None = None
+    as_json: bool = False
+
+    def result(self, checked: Any) -> Any:
+        """The result in the form that the caller asked for."""
+        return self.function.result.to_json(self.function.name, checked) if self.as_json else checked
+
+
+@dataclass(frozen=True)
+class Done:
+    """A call that has committed."""
+
+    result: Any
+    scheduled: tuple[Scheduled, ...] = ()
+
+
+class Calls:
+    """Runs queries and mutations; knows who may call whom."""
+
+    def __init__(
+        self, database: Database, registry: Registry, settings: Settings, clock: Clock, feed: CommitFeed
+    ) -> None:
+        self.database = database
+        self.registry = registry
+        self.settings = settings
+        self.clock = clock
+        self.feed = feed
+        self.deadlines = Deadlines()
+
+    def bind(
+        self, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], identity: Identity | None, job: Job | None
+    ) -> Call:
+        """A call from Python code, its arguments checked."""
+        function = self.registry.find(target)
+        return Call(function, function.arguments.bind(function.name, args, kwargs), identity, job)
+
+    def query(self, call: Call) -> Any:
+        """Run a query on one snapshot; once more if the database failed."""
+        return self._with_retries(call.function.name, lambda: self._read(call))
+
+    def mutation(self, call: Call) -> Done:
+        """Run a mutation and commit it; the whole of it again, on a fresh snapshot, if the database failed.
+
+        Raises:
+            WriteConflict: Other transactions were in the way at every try.
+            InternalError: The database failed at every try.
+        """
+        return self._with_retries(call.function.name, lambda: self.attempt(call))
+
+    def attempt(self, call: Call, claim: Claim | None = None, on_late: Callable[[], None] | None = None) -> Done:
+        """Run a mutation once, in one transaction; with a claim, its job ends in that same transaction.
+
+        ``on_late`` is called from another thread if the handler runs past its time limit.
+
+        Raises:
+            JobLost: The job is not this worker's any more.
+            InternalFault: The database failed.
+        """
+        held: Held | None = None
+        try:
+            with self.database.write() as held:
+                if claim is not None and not jobs.take(held.connection, claim):
+                    raise JobLost
+                done = self._settle(call, held, claim, on_late)
+                held.commit()
+        except BaseException as error:
+            raise_if_internal(error, held)
+            raise
+        if done.scheduled or claim is not None:
+            self.feed.announce()
+        return done
+
+    def _settle(self, call: Call, held: Held, claim: Claim | None, on_late: Callable[[], None] | None) -> Done:
+        """Run the handler and send everything to the database, ready for COMMIT."""
+        now = self.clock.now()
+        limits = Limits(self.settings)
+        buffer = ScheduleBuffer(self.registry, now, limits, call.job, finishes_job=claim is not None)
+        transaction = Transaction(self.database, held, self.clock, now, buffer)
+
+        def finish_job(end: datetime) -> bool:
+            return claim is None or jobs.finish_taken(held.connection, claim, None, end)
+
+        try:
+            with self.deadlines.limit(held, self.settings.mutation_time_limit.total_seconds(), on_late):
+                result = call.result(self._run(call, transaction))
+            transaction.settle(finish_job)
+        finally:
+            transaction.close()
+        return Done(result, buffer.scheduled())
+
+    def _read(self, call: Call) -> Any:
+        held: Held | None = None
+        try:
+            with self.database.read() as held:
+                transaction = Transaction(self.database, held, self.clock, self.clock.now(), None)
+                try:
+                    with self.deadlines.limit(held, self.settings.query_time_limit.total_seconds()):
+                        result = call.result(self._run(call, transaction))
+                    transaction.settle(None)
+                    return result
+                finally:
+                    transaction.close()
+        except BaseException as error:
+            raise_if_internal(error, held)
+            raise
+
+    def _run(self, call: Call, transaction: Transaction) -> Any:
+        return invoke(call.function, self._context(call, transaction), call.values)
+
+    def _context(self, call: Call, transaction: Transaction) -> Context:
+        """The context for a query or a mutation within a transaction."""
+        attributes: dict[str, Any] = {
+            "db": transaction.db,
+            "system": transaction.system,
+            "identity": call.identity,
+            "now": transaction.now,
+            "function": call.function,
+            "job": call.job,
+            "_caller": WithinTransaction(self, call, transaction),
+        }
+        if call.function.kind is Kind.QUERY:
+            return QueryCtx._of(**attributes)
+        assert transaction.buffer is not None
+        return MutationCtx._of(**attributes, schedule=Schedule(transaction.buffer, transaction.now))
+
+    def retried(self, name: str, work: Callable[[], T]) -> T:
+        """Do a short piece of the framework's own work, again if the database failed."""
+
+        def attempt() -> T:
+            try:
+                return work()
+            except BaseException as error:
+                raise_if_internal(error, None)
+                raise
+
+        return self._with_retries(name, attempt)
+
+    def _with_retries(self, name: str, attempt: Callable[[], T]) -> T:
+        for tries in count(1):
+            try:
+                return attempt()
+            except InternalFault as fault:
+                if tries > self.settings.mutation_retries:
+                    raise given_up(name, tries, fault.cause) from fault.cause
+                self.clock.sleep(self.settings.backoff(tries).total_seconds())
+        raise AssertionError("unreachable")
+
+
+class WithinTransaction:
+    """Calls from a query or a mutation: everything stays in its transaction."""
+
+    def __init__(self, calls: Calls, parent: Call, transaction: Transaction) -> None:
+        self._calls = calls
+        self._parent = parent
+        self._transaction = transaction
+
+    def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = self._calls.bind(target, args, kwargs, self._parent.identity, self._parent.job)
+        check_kind(kind, call.function)
+        part = self._transaction.reading() if kind is Kind.QUERY else self._transaction.nested()
+        with part:
+            return self._calls._run(call, self._transaction)
+
+
+def raise_if_internal(error: BaseException, held: Held | None) -> None:
+    """Raise InternalFault if the database is to blame for an error, also for one that the handler made of it."""
+    if isinstance(error, FunctionTimeout | JobLost | InternalFault):
+        return
+    cause = held.internal_error if held is not None else None
+    if cause is None and is_internal(error):
+        cause = error
+    if cause is not None:
+        raise InternalFault(cause) from error
+
+
+def check_kind(kind: Kind, function: AnyFunction) -> None:
+    """``run_query`` calls queries, and so on."""
+    if function.kind is not kind:
+        raise CallNotAllowed(f"run_{kind} calls a {kind}, but {function.name} is a {function.kind}")
+
+
+def given_up(name: str, tries: int, cause: BaseException) -> InternalError:
+    if is_conflict(cause):
+        return WriteConflict(f"{name}: other transactions were in the way {tries} times in a row: {cause}")
+    return InternalError(f"{name}: the database failed {tries} times in a row: {cause}")

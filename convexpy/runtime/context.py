@@ -1,0 +1,235 @@
+"""What a handler receives as its first parameter, for each kind of function."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from inspect import get_annotations
+from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar
+
+from sqlalchemy.orm import Session
+
+from ..database.scheduled_function import ScheduledFunction, StateKind
+from ..database.types import JobId
+from ..errors import CallNotAllowed
+from ..functions.declare import ActionFunction, Function, Kind, MutationFunction, QueryFunction, SchedulableFunction
+from .identity import Identity
+from .run import Job
+from .schedule import ScheduleBuffer, time_after, time_at
+from .status import System
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Extended = TypeVar("Extended", bound="Context")
+
+ADVICE: Final = {
+    "db": "An action has no transaction. Read with ctx.run_query and write with ctx.run_mutation",
+    "schedule": "A query only reads. Make it a mutation, or let the caller schedule",
+    "run_mutation": "A query only reads. Make it a mutation",
+    "run_action": "Inside a transaction nothing may touch the outside world. Schedule it: ctx.schedule.now(…)",
+}
+
+
+class Caller(Protocol):
+    """Calls another function on behalf of a context."""
+
+    def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+
+
+class Context:
+    """What every kind of context has."""
+
+    identity: Identity | None
+    """Who called, or None: nobody, a scheduled run or a cron."""
+    now: datetime
+    """When the call began, in UTC; it stays the same for the whole call."""
+    function: Function[Any, ..., Any, Any]
+    """The function that is running: its ``name``, ``kind`` and ``meta``."""
+    job: Job | None
+    """The job that runs this call, or None."""
+    _caller: Caller
+
+    def extend(self, context: type[Extended], /, **extras: Any) -> Extended:
+        """This context as one of your own subclasses, with its extra attributes filled in.
+
+        Raises:
+            TypeError: An attribute that the subclass declares is missing, or one is given that it does not declare.
+        """
+        declared = {
+            name
+            for each in context.__mro__
+            if each.__module__ != Context.__module__ and issubclass(each, Context)
+            for name in get_annotations(each)
+        }
+        missing = {name for name in declared - extras.keys() - vars(self).keys() if not hasattr(context, name)}
+        unknown = extras.keys() - declared
+        if missing or unknown:
+            what = f"needs {', '.join(sorted(missing))}" if missing else f"has no {', '.join(sorted(unknown))}"
+            raise TypeError(f"ctx.extend({context.__name__}, …): {context.__name__} {what}")
+        extended = context.__new__(context)
+        vars(extended).update(vars(self))
+        vars(extended).update(extras)
+        return extended
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ADVICE and "function" in vars(self):
+            function = vars(self)["function"]
+            raise CallNotAllowed(f"ctx.{name} does not exist in a {function.kind}, {function.name}. {ADVICE[name]}")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    @classmethod
+    def _of(cls, **attributes: Any) -> Self:
+        context = cls.__new__(cls)
+        vars(context).update(attributes)
+        return context
+
+
+class QueryCtx(Context):
+    """The context of a query: one snapshot of the database."""
+
+    db: Session
+    """A SQLAlchemy session. In a query, writing through it is an error."""
+    system: System
+    """Reads the jobs: ``ctx.system.get(job_id)``, ``ctx.system.scheduled_functions(state="pending")``."""
+
+    def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a query on the same snapshot, or within the same transaction."""
+        result: R = self._caller.call(Kind.QUERY, function, args, kwargs)
+        return result
+
+
+class Schedule:
+    """``ctx.schedule`` in a mutation: part of its transaction, so it happens if and only if that commits."""
+
+    def __init__(self, buffer: ScheduleBuffer, now: datetime) -> None:
+        self._buffer = buffer
+        self._now = now
+
+    def now(self, function: SchedulableFunction[Any, P, Any, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId:
+        """Run a mutation or an action as soon as this mutation has committed."""
+        return self._buffer.add(self._now, function, args, kwargs)
+
+    def after(
+        self,
+        delay: timedelta | float,
+        function: SchedulableFunction[Any, P, Any, Any],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> JobId:
+        """Run it after a delay: a ``timedelta``, or a number of milliseconds."""
+        return self._buffer.add(time_after(self._now, delay), function, args, kwargs)
+
+    def at(
+        self,
+        when: datetime | float,
+        function: SchedulableFunction[Any, P, Any, Any],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> JobId:
+        """Run it at a time: an aware ``datetime``, or Unix milliseconds. A time in the past means at once."""
+        return self._buffer.add(time_at(self._now, when), function, args, kwargs)
+
+    def cancel(self, job_id: JobId, /) -> None:
+        """Cancel a job, with this mutation's commit. Nothing happens if it is finished or unknown."""
+        self._buffer.cancel(job_id)
+
+
+class MutationCtx(QueryCtx):
+    """The context of a mutation: one serializable transaction."""
+
+    schedule: Schedule
+
+    def run_mutation(self, function: MutationFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a mutation within the same transaction. If it raises, only what it did itself is undone."""
+        result: R = self._caller.call(Kind.MUTATION, function, args, kwargs)
+        return result
+
+
+class AsyncSchedule(Protocol):
+    """``ctx.schedule`` in an ``async def`` action: each call is a transaction of its own, at once."""
+
+    def now(
+        self, function: SchedulableFunction[Any, P, Any, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[JobId]:
+        """Run a mutation or an action at once."""
+
+    def after(
+        self,
+        delay: timedelta | float,
+        function: SchedulableFunction[Any, P, Any, Any],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Awaitable[JobId]:
+        """Run it after a delay: a ``timedelta``, or a number of milliseconds."""
+
+    def at(
+        self,
+        when: datetime | float,
+        function: SchedulableFunction[Any, P, Any, Any],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Awaitable[JobId]:
+        """Run it at a time: an aware ``datetime``, or Unix milliseconds. A time in the past means at once."""
+
+    def cancel(self, job_id: JobId, /) -> Awaitable[None]:
+        """Cancel a job at once. Nothing happens if it is finished or unknown."""
+
+
+class AsyncSystem(Protocol):
+    """``ctx.system`` in an ``async def`` action."""
+
+    def get(self, job_id: JobId | str, /) -> Awaitable[ScheduledFunction | None]:
+        """The job with this id, or None."""
+
+    def scheduled_functions(
+        self, *, state: StateKind | None = None, name: str | None = None, cron: str | None = None, limit: int = 100
+    ) -> Awaitable[list[ScheduledFunction]]:
+        """Up to ``limit`` jobs that fit."""
+
+
+class ActionCtx(Context):
+    """The context of an ``async def`` action. It has no transaction; each call through it is one."""
+
+    schedule: AsyncSchedule
+    system: AsyncSystem
+
+    async def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a query, on a snapshot of its own."""
+        result: R = await self._caller.call(Kind.QUERY, function, args, kwargs)
+        return result
+
+    async def run_mutation(self, function: MutationFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a mutation, in a transaction of its own."""
+        result: R = await self._caller.call(Kind.MUTATION, function, args, kwargs)
+        return result
+
+    async def run_action(self, function: ActionFunction[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call another action, here and now, as part of this run."""
+        result: R = await self._caller.call(Kind.ACTION, function, args, kwargs)
+        return result
+
+
+class SyncActionCtx(Context):
+    """The context of a ``def`` action, which runs on a thread of its own."""
+
+    schedule: Schedule
+    system: System
+
+    def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a query, on a snapshot of its own."""
+        result: R = self._caller.call(Kind.QUERY, function, args, kwargs)
+        return result
+
+    def run_mutation(self, function: MutationFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a mutation, in a transaction of its own."""
+        result: R = self._caller.call(Kind.MUTATION, function, args, kwargs)
+        return result
+
+    def run_action(self, function: ActionFunction[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call another action, here and now, as part of this run."""
+        result: R = self._caller.call(Kind.ACTION, function, args, kwargs)
+        return result

@@ -1,0 +1,97 @@
+"""What is known of one run of a function once it is over: for logs, the command line and tests."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ..database.types import JobId
+from ..functions.declare import Kind
+
+logger = logging.getLogger("convexpy.run")
+
+Outcome = Literal["success", "failed", "canceled", "retry", "lost"]
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """One function that a run scheduled."""
+
+    name: str
+    due: datetime
+    job_id: JobId
+
+
+@dataclass(frozen=True)
+class Job:
+    """The job that runs a call: ``ctx.job``. Its id is the natural idempotency key; attempts count from 1."""
+
+    id: JobId
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a function that was called directly or as a job.
+
+    ``outcome`` is ``retry`` for a job that will be tried again after an internal error, ``canceled`` for an action
+    that was canceled while it ran, and ``lost`` for a job that another worker had meanwhile.
+    """
+
+    name: str
+    kind: Kind
+    started: datetime
+    seconds: float
+    outcome: Outcome
+    error: str | None = None
+    job: Job | None = None
+    cron: str | None = None
+    scheduled: tuple[Scheduled, ...] = ()
+
+    @property
+    def job_id(self) -> JobId | None:
+        return self.job.id if self.job else None
+
+    @property
+    def attempt(self) -> int:
+        return self.job.attempt if self.job else 1
+
+
+class Observers:
+    """Whoever wants to know of every run. One that raises is logged and harms nobody."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Run], None]] = []
+
+    def add(self, listener: Callable[[Run], None]) -> None:
+        self._listeners.append(listener)
+
+    def tell(self, run: Run) -> None:
+        logger.debug("%s %s %s in %.1f ms", run.kind, run.name, run.outcome, run.seconds * 1000, extra={"run": run})
+        for listener in self._listeners:
+            try:
+                listener(run)
+            except Exception:
+                logger.exception("a listener failed on %s", run.name)
+
+
+def describe(error: BaseException) -> str:
+    """An error as the row of a failed job keeps it: what it is, and the line of the user's code that raised it."""
+    text = "".join(traceback.format_exception_only(error)).strip()
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
+    own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
+    if own:
+        last = own[-1]
+        text += f"\n  at {last.filename}:{last.lineno} in {last.name}"
+    return text
+
+
+PACKAGE = __file__.rpartition("runtime")[0]
+
+
+def is_ours(filename: str) -> bool:
+    return filename.startswith(PACKAGE) or "/lib/python" in filename

@@ -1,0 +1,98 @@
+"""The one door to every function: find it, check its arguments, run it, and tell who wants to know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..clock import Clock
+from ..database.commits import CommitFeed
+from ..database.engine import Database
+from ..errors import InvalidArguments
+from ..functions.declare import Kind
+from ..functions.registry import Registry
+from ..settings import Settings
+from .act import Actions, in_thread
+from .background import BackgroundLoop
+from .call import Call, Calls, Done
+from .identity import Identity
+from .run import Observers, Run, describe
+
+
+class Runtime:
+    """Runs functions of one app on one database."""
+
+    def __init__(
+        self, database: Database, registry: Registry, settings: Settings, clock: Clock, feed: CommitFeed
+    ) -> None:
+        self.calls = Calls(database, registry, settings, clock, feed)
+        self.background = BackgroundLoop()
+        self.actions = Actions(self.calls, self.background)
+        self.observers = Observers()
+        self._clock = clock
+
+    def bind(self, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], identity: Identity | None) -> Call:
+        """A call from Python."""
+        return self.calls.bind(target, args, kwargs, identity, None)
+
+    def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
+        """A call by name, from JSON values."""
+        function = self.calls.registry.find(name)
+        if not isinstance(values, Mapping):
+            raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
+        return Call(function, function.arguments.check(function.name, dict(values)), identity, as_json=True)
+
+    def run(self, call: Call) -> Any:
+        """Run a call to its end and return its result."""
+        with Told(self, call) as told:
+            told.done = self._run(call)
+        return told.done.result
+
+    async def run_async(self, call: Call) -> Any:
+        """The same, without blocking the current event loop."""
+        with Told(self, call) as told:
+            if call.function.kind is Kind.ACTION:
+                told.done = await self.actions.run_async(call)
+            else:
+                told.done = await in_thread(self.actions.database_threads, lambda: self._run(call))
+        return told.done.result
+
+    def _run(self, call: Call) -> Done:
+        if call.function.kind is Kind.QUERY:
+            return Done(self.calls.query(call))
+        if call.function.kind is Kind.MUTATION:
+            return self.calls.mutation(call)
+        return self.actions.run(call)
+
+    def stop(self) -> None:
+        self.background.stop()
+        self.actions.stop()
+
+
+class Told:
+    """Tells the observers how a direct call went."""
+
+    def __init__(self, runtime: Runtime, call: Call) -> None:
+        self._runtime = runtime
+        self._call = call
+        self.done = Done(None)
+
+    def __enter__(self) -> Told:
+        self._started = self._runtime._clock.now()
+        self._from = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        function = self._call.function
+        self._runtime.observers.tell(
+            Run(
+                name=function.name,
+                kind=function.kind,
+                started=self._started,
+                seconds=time.perf_counter() - self._from,
+                outcome="failed" if error else "success",
+                error=describe(error) if error else None,
+                scheduled=self.done.scheduled,
+            )
+        )

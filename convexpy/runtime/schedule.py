@@ -1,0 +1,177 @@
+"""What a call wants to run later: checked at once, kept in a buffer, written only by the commit."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from ..database import jobs
+from ..database.history import is_canceled
+from ..database.jobs import NewJob
+from ..database.types import EPOCH, JobId
+from ..errors import FunctionNotFound, InvalidSchedule, ScheduleLimitExceeded
+from ..functions.declare import Kind
+from ..functions.registry import Registry
+from ..settings import Settings
+from .run import Job, Scheduled
+
+FARTHEST: Final = timedelta(days=5 * 366)
+JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """A wish to cancel a job that is already stored."""
+
+    job_id: JobId
+
+
+class Limits:
+    """How much one function call has scheduled, and how much it may."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.count = 0
+        self.bytes = 0
+
+    def add(self, name: str, size: int) -> None:
+        """Count one more, or refuse it."""
+        if self.count + 1 > self._settings.max_scheduled:
+            raise ScheduleLimitExceeded(
+                f"cannot schedule {name}: one function call may schedule {self._settings.max_scheduled} functions. "
+                "Let a scheduled mutation schedule the rest"
+            )
+        if self.bytes + size > self._settings.max_scheduled_bytes:
+            raise ScheduleLimitExceeded(
+                f"cannot schedule {name}: the arguments scheduled by one function call may take "
+                f"{self._settings.max_scheduled_bytes} bytes together. Store the data in a table and pass its id"
+            )
+        self.count += 1
+        self.bytes += size
+
+
+class ScheduleBuffer:
+    """What one transaction will insert and cancel, in the order it was asked for."""
+
+    def __init__(self, registry: Registry, now: datetime, limits: Limits, job: Job | None, finishes_job: bool) -> None:
+        self._registry = registry
+        self._now = now
+        self._limits = limits
+        self._job = job
+        self._finishes_job = finishes_job
+        self._steps: list[NewJob | Cancel] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._steps
+
+    def add(self, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> JobId:
+        """Schedule a function; the id is known at once."""
+        job = make_job(self._registry, when, target, args, kwargs, self._job)
+        self._limits.add(job.name, len(job.args.encode()))
+        self._steps.append(job)
+        return job.id
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job, with this transaction's commit."""
+        checked = check_job_id(job_id)
+        if self._finishes_job and self._job is not None and self._job.id == checked:
+            raise InvalidSchedule("a mutation cannot cancel the job that runs it. Return, or raise an error, instead")
+        for index, step in enumerate(self._steps):
+            if isinstance(step, NewJob) and step.id == checked:
+                self._steps[index] = replace(step, canceled=True)
+                return
+        self._steps.append(Cancel(checked))
+
+    def mark(self) -> list[NewJob | Cancel]:
+        """Where a nested call begins."""
+        return list(self._steps)
+
+    def undo_to(self, mark: list[NewJob | Cancel]) -> None:
+        """Forget what a nested call asked for, and only that."""
+        self._steps = mark
+
+    def new_jobs(self) -> list[NewJob]:
+        return [step for step in self._steps if isinstance(step, NewJob)]
+
+    def canceling(self) -> list[JobId]:
+        """Stored jobs that the commit will cancel."""
+        return [step.job_id for step in self._steps if isinstance(step, Cancel)]
+
+    def scheduled(self) -> tuple[Scheduled, ...]:
+        """What was scheduled and not canceled again, for logs."""
+        return tuple(Scheduled(job.name, job.scheduled_time, job.id) for job in self.new_jobs() if not job.canceled)
+
+    def write(self, connection: Connection, now: datetime) -> None:
+        """Make it so, inside the transaction that is about to commit."""
+        new = self.new_jobs()
+        # What a canceled action still schedules is remembered, and never runs.
+        if new and self._job is not None and not self._finishes_job and is_canceled(connection, self._job.id):
+            new = [replace(job, canceled=True) for job in new]
+        jobs.insert_jobs(connection, new, now)
+        for step in self._steps:
+            if isinstance(step, Cancel):
+                jobs.cancel(connection, step.job_id, now)
+
+
+def make_job(
+    registry: Registry, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], job: Job | None
+) -> NewJob:
+    """A job for a function and its arguments, or a clear refusal."""
+    try:
+        function = registry.find(target)
+    except FunctionNotFound as error:
+        raise InvalidSchedule(f"cannot schedule: {error.message}") from None
+    if function.kind is Kind.QUERY:
+        raise InvalidSchedule(
+            f"cannot schedule {function.name}: it is a query, which has no effect that could happen later. "
+            "Schedule a mutation or an action"
+        )
+    values = function.arguments.bind(function.name, args, kwargs)
+    stored = function.arguments.store(function.name, values)
+    return NewJob(jobs.new_job_id(), function.name, function.kind, stored, when, parent=job.id if job else None)
+
+
+def time_after(now: datetime, delay: object) -> datetime:
+    """Now plus a delay: a ``timedelta``, or a number of milliseconds."""
+    if isinstance(delay, timedelta):
+        milliseconds: float = delay / timedelta(milliseconds=1)
+    elif isinstance(delay, int | float) and not isinstance(delay, bool):
+        milliseconds = delay
+    else:
+        raise InvalidSchedule(f"a delay is a timedelta or a number of milliseconds, not {delay!r}")
+    if not math.isfinite(milliseconds) or milliseconds < 0:
+        raise InvalidSchedule(f"a delay is finite and not negative, so {delay!r} cannot be one")
+    if milliseconds > FARTHEST / timedelta(milliseconds=1):
+        raise InvalidSchedule(f"a delay of {delay!r} is more than five years ({FARTHEST.days} days)")
+    return now + (delay if isinstance(delay, timedelta) else timedelta(milliseconds=milliseconds))
+
+
+def time_at(now: datetime, when: object) -> datetime:
+    """A point in time: an aware ``datetime``, or Unix milliseconds. It may lie in the past, and is then due at once."""
+    if isinstance(when, datetime):
+        if when.utcoffset() is None:
+            raise InvalidSchedule(f"{when!r} has no time zone. Write datetime(…, tzinfo=UTC), or use ctx.now")
+        moment = when.astimezone(UTC)
+    elif isinstance(when, int | float) and not isinstance(when, bool) and math.isfinite(when):
+        try:
+            moment = EPOCH + timedelta(milliseconds=when)
+        except OverflowError:
+            raise InvalidSchedule(f"{when!r} milliseconds since 1970 is more than five years away") from None
+    else:
+        raise InvalidSchedule(f"a time is an aware datetime or a number of Unix milliseconds, not {when!r}")
+    if abs(moment - now) > FARTHEST:
+        raise InvalidSchedule(f"{moment.isoformat()} is more than five years ({FARTHEST.days} days) away")
+    return moment
+
+
+def check_job_id(job_id: object) -> JobId:
+    """A job id that could be one."""
+    if not isinstance(job_id, str) or JOB_ID.fullmatch(job_id) is None:
+        raise InvalidSchedule(f"{job_id!r} is not a job id: it is what ctx.schedule.now, after or at returned")
+    return JobId(job_id)

@@ -1,0 +1,87 @@
+"""One call's share of a transaction: its session, its schedules, and the steps of its commit.
+
+Settling a call and committing a transaction are two things: settling sends everything to the database, the commit
+makes it true. So several calls can settle one after the other before one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from ..clock import Clock
+from ..database.engine import Database
+from ..database.held import Held
+from ..errors import TransactionEnded
+from .schedule import ScheduleBuffer
+from .session import TransactionSession
+from .status import System
+
+
+class JobLost(Exception):
+    """The job that a transaction wanted to finish is no longer this worker's: somebody else ran or canceled it."""
+
+
+class Transaction:
+    """What one query or mutation reads, writes and schedules, from its first line to its settling."""
+
+    def __init__(
+        self, database: Database, held: Held, clock: Clock, now: datetime, buffer: ScheduleBuffer | None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self.held = held
+        self.now = now
+        self.buffer = buffer
+        self.db = TransactionSession(held.connection)
+        self.db.is_read_only = held.read_only
+        self.system = System(held.connection, buffer, now)
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A part that is undone alone: its writes, its schedules and its cancels, if the block raises."""
+        assert self.buffer is not None
+        mark = self.buffer.mark()
+        try:
+            with self.db.begin_nested():
+                yield
+        except BaseException:
+            self.buffer.undo_to(mark)
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A part that may not write: a query that was called from a mutation."""
+        if self.db.is_read_only:
+            yield
+            return
+        self.db.flush()
+        with self._database.read_only(self.held):
+            self.db.is_read_only = True
+            try:
+                yield
+                self.db.settle()
+            finally:
+                self.db.is_read_only = False
+
+    def settle(self, finish_job: Callable[[datetime], bool] | None) -> None:
+        """Send the call's writes, its schedules and the end of its own job to the database, in this order.
+
+        Raises:
+            JobLost: The job was not this worker's any more; nothing of the call may be committed.
+        """
+        self.db.settle()
+        self.held.check()
+        if self.held.internal_error is not None:
+            raise TransactionEnded("a database error was caught by the handler") from self.held.internal_error
+        if self.buffer is not None:
+            now = self._clock.now()
+            self.buffer.write(self.held.connection, now)
+            if finish_job is not None and not finish_job(now):
+                raise JobLost
+
+    def close(self) -> None:
+        """Let go of the session's objects. Rows that the handler returned stay readable."""
+        self.db.expunge_all()
+        self.db.close()
