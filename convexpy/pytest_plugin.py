@@ -19,5 +19,7 @@ def convex(request: pytest.FixtureRequest) -> Iterator[ConvexTest]:
     from .testing import ConvexTest
 
     project = load_project(request.path.parent)
-    with ConvexTest(project.functions, metadata=project.find_metadata()) as convex:
+    metadata = project.find_metadata()
+    settings = project.settings.model_copy(update={"sqlite_synchronous": "NORMAL"})
+    with ConvexTest(project.functions, metadata=metadata, settings=settings) as convex:
         yield convex

@@ -11,19 +11,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from sqlalchemy import Connection, Text, and_, bindparam, delete, insert, or_, select, type_coerce, update
+from sqlalchemy import Connection, Update, delete, insert, or_, select, update
 
 from ..settings import Settings
+from . import statements as sql
 from .tables import finished, jobs, queue
 from .types import JobId
 
 LOST_ACTION: Final = (
     "the process that ran this action died before it finished. It may have run in part; actions are never run again"
 )
-ENDS: Final = ("success", "failed", "canceled")
 LOST_CLAIM: Final = "the process that had claimed this job died before it was done"
+ENDS: Final = ("success", "failed", "canceled")
 
 
 @dataclass(frozen=True)
@@ -63,25 +64,7 @@ def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) ->
     """Remember new jobs. A time in the past is kept as it was asked for, and is due now."""
     if not new:
         return
-    connection.execute(
-        insert(jobs),
-        [
-            {
-                "id": job.id,
-                "name": job.name,
-                "kind": job.kind,
-                "args": job.args,
-                "scheduled_time": job.scheduled_time,
-                "state_kind": "canceled" if job.canceled else "pending",
-                "state_error": job.note,
-                "completed_time": now if job.canceled else None,
-                "cron": job.cron,
-                "parent": job.parent,
-                "attempts": 0,
-            }
-            for job in new
-        ],
-    )
+    connection.execute(insert(jobs), [row_of(job, now) for job in new])
     first = time.time_ns()
     waiting = [
         {"job_id": job.id, "kind": job.kind, "due_time": max(job.scheduled_time, now), "position": first + n}
@@ -95,59 +78,35 @@ def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) ->
             _remember_end(connection, job.id, "canceled", now)
 
 
-NEXT_DUE: Final = (
-    select(queue.c.due_time)
-    .where(queue.c.kind == bindparam("kind"), queue.c.worker.is_(None))
-    .order_by(queue.c.due_time, queue.c.position)
-    .limit(1)
-)
+def row_of(job: NewJob, now: datetime) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "name": job.name,
+        "kind": job.kind,
+        "args": job.args,
+        "scheduled_time": job.scheduled_time,
+        "state_kind": "canceled" if job.canceled else "pending",
+        "state_error": job.note,
+        "completed_time": now if job.canceled else None,
+        "cron": job.cron,
+        "parent": job.parent,
+        "attempts": 0,
+    }
 
 
 def next_due(connection: Connection, kind: str) -> datetime | None:
     """When the first unclaimed job of a kind is due."""
-    return connection.execute(NEXT_DUE, {"kind": kind}).scalar()
-
-
-CLAIM: Final = (
-    update(queue)
-    .where(
-        queue.c.job_id.in_(
-            select(queue.c.job_id)
-            .where(
-                queue.c.kind == bindparam("of_kind"),
-                queue.c.worker.is_(None),
-                queue.c.due_time <= bindparam("now"),
-            )
-            .order_by(queue.c.due_time, queue.c.position)
-            .limit(bindparam("room"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-    )
-    .values(worker=bindparam("by_worker"), claim_token=bindparam("token"))
-    .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
-)
-
-# The arguments stay the text they were stored as: the function's own schema reads them.
-CLAIMED: Final = select(
-    jobs.c.id,
-    jobs.c.name,
-    jobs.c.kind,
-    type_coerce(jobs.c.args, Text).label("args_text"),
-    jobs.c.attempts,
-    jobs.c.scheduled_time,
-    jobs.c.cron,
-)
+    return connection.execute(sql.NEXT_DUE, {"of_kind": kind}).scalar()
 
 
 def claim_jobs(connection: Connection, kind: str, worker: str, now: datetime, room: int) -> list[Claim]:
     """Claim up to ``room`` due jobs of a kind for a worker, the longest due first."""
     token = secrets.token_hex(16)
     values = {"of_kind": kind, "now": now, "room": room, "by_worker": worker, "token": token}
-    claimed = sorted(connection.execute(CLAIM, values).all(), key=lambda row: (row.due_time, row.position))
+    claimed = sorted(connection.execute(sql.CLAIM, values).all(), key=lambda row: (row.due_time, row.position))
     if not claimed:
         return []
-    found = connection.execute(CLAIMED.where(jobs.c.id.in_([row.job_id for row in claimed])))
+    found = connection.execute(sql.CLAIMED, {"ids": [row.job_id for row in claimed]})
     claims = {row.id: claim_of(row, token) for row in found}
     return [claims[row.job_id] for row in claimed]
 
@@ -156,58 +115,51 @@ def claim_of(row: Any, token: str) -> Claim:
     return Claim(row.id, token, row.name, row.kind, row.args_text, row.attempts + 1, row.scheduled_time, row.cron)
 
 
+def held_by(claim: Claim) -> dict[str, Any]:
+    return {"of_job": claim.job_id, "of_claim": claim.token}
+
+
 def take(connection: Connection, claim: Claim) -> bool:
     """Take a claimed job off the queue, inside the transaction that will finish it."""
-    held = and_(queue.c.job_id == claim.job_id, queue.c.claim_token == claim.token, queue.c.run_token.is_(None))
-    return connection.execute(delete(queue).where(held)).rowcount == 1
+    return connection.execute(sql.TAKE, held_by(claim)).rowcount == 1
 
 
 def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -> bool:
     """Mark an action as started. Once this is committed, it is never started again."""
-    held = and_(queue.c.job_id == claim.job_id, queue.c.claim_token == claim.token, queue.c.run_token.is_(None))
-    if connection.execute(update(queue).where(held).values(run_token=run_token)).rowcount != 1:
+    if connection.execute(sql.START, {**held_by(claim), "new_run": run_token}).rowcount != 1:
         return False
-    started = {"state_kind": "inProgress", "started_time": now, "attempts": jobs.c.attempts + 1, "next_try": None}
-    pending = and_(jobs.c.id == claim.job_id, jobs.c.state_kind == "pending")
-    return connection.execute(update(jobs).where(pending).values(started)).rowcount == 1
+    return connection.execute(sql.STARTED, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
 def finish_taken(connection: Connection, claim: Claim, error: str | None, now: datetime) -> bool:
     """End a job that this transaction has taken off the queue: a success, or a failure with its error."""
-    values = {"attempts": jobs.c.attempts + 1, "next_try": None}
-    return _end(connection, claim.job_id, "pending", "failed" if error else "success", error, now, values)
+    return _end(connection, sql.END_TAKEN, claim.job_id, error, now)
 
 
 def finish_started(connection: Connection, job_id: JobId, run_token: str, error: str | None, now: datetime) -> bool:
     """End an action that runs under this token. False: it was canceled or given up meanwhile."""
-    running = and_(queue.c.job_id == job_id, queue.c.run_token == run_token)
-    if connection.execute(delete(queue).where(running)).rowcount != 1:
+    if connection.execute(sql.TAKE_RUN, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
         return False
-    return _end(connection, job_id, "inProgress", "failed" if error else "success", error, now)
+    return _end(connection, sql.END_STARTED, job_id, error, now)
 
 
 def release(connection: Connection, claim: Claim, error: str, due: datetime) -> bool:
     """Give a job back after an internal error, to be tried again at ``due``, with what went wrong in its row."""
-    held = and_(queue.c.job_id == claim.job_id, queue.c.claim_token == claim.token, queue.c.run_token.is_(None))
-    back = update(queue).where(held).values(worker=None, claim_token=None, due_time=due)
-    if connection.execute(back).rowcount != 1:
+    if connection.execute(sql.POSTPONE, {**held_by(claim), "new_due": due}).rowcount != 1:
         return False
-    values = {"attempts": jobs.c.attempts + 1, "last_error": error, "next_try": due}
-    connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(values))
+    connection.execute(sql.POSTPONED, {"of_job": claim.job_id, "error": error, "new_due": due})
     return True
 
 
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:
     """Give back jobs that were claimed and never tried."""
     for claim in claims:
-        held = and_(queue.c.job_id == claim.job_id, queue.c.claim_token == claim.token, queue.c.run_token.is_(None))
-        connection.execute(update(queue).where(held).values(worker=None, claim_token=None))
+        connection.execute(sql.GIVE_BACK, held_by(claim))
 
 
 def correct_kind(connection: Connection, claim: Claim, kind: str) -> None:
     """Give back a job whose function is now of another kind, so that it is run as what it is."""
-    held = and_(queue.c.job_id == claim.job_id, queue.c.claim_token == claim.token, queue.c.run_token.is_(None))
-    if connection.execute(update(queue).where(held).values(worker=None, claim_token=None, kind=kind)).rowcount == 1:
+    if connection.execute(sql.GIVE_BACK.values(kind=kind), held_by(claim)).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(kind=kind))
 
 
@@ -225,18 +177,16 @@ def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
 def rescue(connection: Connection, worker: str, now: datetime, settings: Settings) -> tuple[int, int]:
     """Recover what a dead worker held: started actions fail, the rest is tried again. How many of each."""
     lost = freed = 0
-    tried = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id)
-    for row in connection.execute(tried.where(queue.c.worker == worker)).all():
+    held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
+    for row in connection.execute(held).all():
         if row.run_token is not None:
             lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
             continue
         # A job that kills its process comes back later and later, and the others get their turn in between.
         due = now + settings.backoff(row.attempts + 1)
-        mine = and_(queue.c.job_id == row.job_id, queue.c.claim_token == row.claim_token)
-        back = update(queue).where(mine).values(worker=None, claim_token=None, due_time=due)
-        if connection.execute(back).rowcount == 1:
-            values = {"attempts": jobs.c.attempts + 1, "last_error": LOST_CLAIM, "next_try": due}
-            connection.execute(update(jobs).where(jobs.c.id == row.job_id).values(values))
+        claim = {"of_job": row.job_id, "of_claim": row.claim_token, "new_due": due}
+        if connection.execute(sql.POSTPONE, claim).rowcount == 1:
+            connection.execute(sql.POSTPONED, {"of_job": row.job_id, "error": LOST_CLAIM, "new_due": due})
             freed += 1
     return lost, freed
 
@@ -270,22 +220,14 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
     return gone
 
 
-def _end(
-    connection: Connection,
-    job_id: JobId,
-    state: Literal["pending", "inProgress"],
-    end: Literal["success", "failed"],
-    error: str | None,
-    now: datetime,
-    values: dict[str, Any] | None = None,
-) -> bool:
-    ended = {"state_kind": end, "state_error": error, "completed_time": now, **(values or {})}
-    change = update(jobs).where(jobs.c.id == job_id, jobs.c.state_kind == state).values(ended)
-    if connection.execute(change).rowcount != 1:
+def _end(connection: Connection, statement: Update, job_id: JobId, error: str | None, now: datetime) -> bool:
+    end = "success" if error is None else "failed"
+    values = {"of_job": job_id, "end": end, "error": error, "now": now}
+    if connection.execute(statement, values).rowcount != 1:
         return False
     _remember_end(connection, job_id, end, now)
     return True
 
 
 def _remember_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:
-    connection.execute(insert(finished).values(state_kind=end, completed_time=now, job_id=job_id))
+    connection.execute(sql.REMEMBER_END, {"state_kind": end, "completed_time": now, "job_id": job_id})

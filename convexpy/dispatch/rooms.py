@@ -41,7 +41,7 @@ class MutationRoom:
     def __init__(self, executor: Executor, threads: int, room_again: Callable[[], None]) -> None:
         self._executor = executor
         self._room_again = room_again
-        self._size = threads * 8
+        self._size = threads * 32
         self._mutex = threading.Lock()
         self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._inside = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ..clock import Clock
 from ..database.commits import CommitFeed
 from ..database.engine import Database
@@ -78,8 +80,9 @@ class Service:
         self._feed.stop()
         ticking.stop()
         dispatching.stop()
-        grace = self._settings.stop_grace.total_seconds()
-        untried = [claim for room in self.dispatcher.rooms for claim in room.stop(grace)]
+        deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
+        rooms = self.dispatcher.rooms
+        untried = [claim for room in rooms for claim in room.stop(max(0.0, deadline - time.monotonic()))]
         self.executor.stop()
         self.dispatcher.rooms = ()
         self.dispatcher.unclaim(untried)

@@ -114,7 +114,7 @@ class Calls:
         except BaseException as error:
             raise_if_internal(error, held)
             raise
-        if done.scheduled or claim is not None:
+        if done.scheduled:
             self.feed.announce()
         return done
 

@@ -65,6 +65,7 @@ class ScheduleBuffer:
         self._job = job
         self._finishes_job = finishes_job
         self._steps: list[NewJob | Cancel] = []
+        self._is_over = False
 
     @property
     def is_empty(self) -> bool:
@@ -72,6 +73,7 @@ class ScheduleBuffer:
 
     def add(self, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> JobId:
         """Schedule a function; the id is known at once."""
+        self._check_open()
         job = make_job(self._registry, when, target, args, kwargs, self._job)
         self._limits.add(job.name, len(job.args.encode()))
         self._steps.append(job)
@@ -79,6 +81,7 @@ class ScheduleBuffer:
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job, with this transaction's commit."""
+        self._check_open()
         checked = check_job_id(job_id)
         if self._finishes_job and self._job is not None and self._job.id == checked:
             raise InvalidSchedule("a mutation cannot cancel the job that runs it. Return, or raise an error, instead")
@@ -106,6 +109,14 @@ class ScheduleBuffer:
     def scheduled(self) -> tuple[Scheduled, ...]:
         """What was scheduled and not canceled again, for logs."""
         return tuple(Scheduled(job.name, job.scheduled_time, job.id) for job in self.new_jobs() if not job.canceled)
+
+    def close(self) -> None:
+        """The call is over; nothing that is asked for now could be part of its commit."""
+        self._is_over = True
+
+    def _check_open(self) -> None:
+        if self._is_over:
+            raise InvalidSchedule("ctx.schedule was used after its call had ended. Schedule before the handler returns")
 
     def write(self, connection: Connection, now: datetime) -> None:
         """Make it so, inside the transaction that is about to commit."""

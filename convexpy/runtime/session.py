@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -19,6 +19,7 @@ class TransactionSession(Session):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
         self.is_read_only = False
+        self.is_over = False
 
     def commit(self) -> NoReturn:
         raise TransactionEnded("ctx.db.commit(): the framework commits, once the handler has returned. Remove the call")
@@ -27,6 +28,16 @@ class TransactionSession(Session):
         raise TransactionEnded(
             "ctx.db.rollback(): raise an error to undo the whole call, or use `with ctx.db.begin_nested():` for a part"
         )
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        if self.is_over:
+            raise TransactionEnded("ctx.db was used after its call had ended. Do the work before the handler returns")
+        return super().get_bind(*args, **kwargs)
+
+    def end(self) -> None:
+        """Let go of every object, which stays readable, and refuse to be used again."""
+        self.is_over = True
+        self.close()
 
     def settle(self) -> None:
         """Send every change to the database; for a query, refuse them instead."""

@@ -82,6 +82,7 @@ class Transaction:
                 raise JobLost
 
     def close(self) -> None:
-        """Let go of the session's objects. Rows that the handler returned stay readable."""
-        self.db.expunge_all()
-        self.db.close()
+        """The call is over: what it held can no longer be used."""
+        self.db.end()
+        if self.buffer is not None:
+            self.buffer.close()
