@@ -6,16 +6,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, TransactionEnded
 from ..settings import Settings
 from .faults import LostTurn
 from .held import Held, guard
 from .turn import WriteTurn
+
+
+MAY_BEGIN: Final = "convexpy_may_begin"
+CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 
 
 class Database(Protocol):
@@ -95,7 +99,7 @@ class SQLiteDatabase:
         self._writer = None  # taken; it comes back when the transaction ends well
         try:
             self._set_durability(connection, durable)
-            connection.begin()
+            begin(connection)
         except BaseException:
             connection.invalidate()
             connection.close()
@@ -120,7 +124,7 @@ class SQLiteDatabase:
     def read(self) -> Iterator[Held]:
         connection = self._reading.connect()
         try:
-            connection.begin()
+            begin(connection)
             held = Held(connection, lambda: None, read_only=True)
         except BaseException:
             connection.close()
@@ -164,7 +168,7 @@ class SQLiteDatabase:
         self._writing.dispose()
         self._turn.close()
 
-    def _engine(self, pool: Any, begin: str, *, read_only: bool, **options: Any) -> Engine:
+    def _engine(self, pool: Any, begin_statement: str, *, read_only: bool, **options: Any) -> Engine:
         milliseconds = round(self._lock_seconds * 1000)
         engine = create_engine(self.url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
 
@@ -184,7 +188,9 @@ class SQLiteDatabase:
 
         @event.listens_for(engine, "begin")
         def begin_transaction(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+            if not connection.info.pop(MAY_BEGIN, False):
+                raise TransactionEnded(CALL_IS_OVER)
+            connection.exec_driver_sql(begin_statement)
 
         guard(engine)
         return engine
@@ -205,6 +211,12 @@ class SQLiteDatabase:
             raise DatabaseError(f"{self.path}: {explained(error)}") from error
         except (OSError, SQLAlchemyError) as error:
             raise DatabaseError(f"{self.path}: {error}") from error
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction. Nothing else can, so a context that is used after its call starts nothing by accident."""
+    connection.info[MAY_BEGIN] = True
+    connection.begin()
 
 
 def explained(error: Exception) -> str:

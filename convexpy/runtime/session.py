@@ -21,16 +21,8 @@ class TransactionSession(Session):
         self.is_read_only = False
         self.is_over = False
 
-    def commit(self) -> NoReturn:
-        raise TransactionEnded("ctx.db.commit(): the framework commits, once the handler has returned. Remove the call")
-
-    def rollback(self) -> NoReturn:
-        raise TransactionEnded(
-            "ctx.db.rollback(): raise an error to undo the whole call, or use `with ctx.db.begin_nested():` for a part"
-        )
-
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
-        if self.is_over:
+        if self.is_over:  # its connection may be in another call's transaction by now
             raise TransactionEnded("ctx.db was used after its call had ended. Do the work before the handler returns")
         return super().get_bind(*args, **kwargs)
 
@@ -38,6 +30,14 @@ class TransactionSession(Session):
         """Let go of every object, which stays readable, and refuse to be used again."""
         self.is_over = True
         self.close()
+
+    def commit(self) -> NoReturn:
+        raise TransactionEnded("ctx.db.commit(): the framework commits, once the handler has returned. Remove the call")
+
+    def rollback(self) -> NoReturn:
+        raise TransactionEnded(
+            "ctx.db.rollback(): raise an error to undo the whole call, or use `with ctx.db.begin_nested():` for a part"
+        )
 
     def settle(self) -> None:
         """Send every change to the database; for a query, refuse them instead."""

@@ -11,7 +11,7 @@ from ..database.history import find_job, list_jobs
 from ..database.jobs import NewJob
 from ..database.scheduled_function import STATE_KINDS, ScheduledFunction, StateKind
 from ..database.types import JobId
-from ..errors import InvalidArguments
+from ..errors import InvalidArguments, TransactionEnded
 from .schedule import ScheduleBuffer
 
 
@@ -22,9 +22,15 @@ class System:
         self._connection = connection
         self._buffer = buffer
         self._now = now
+        self._is_over = False
+
+    def close(self) -> None:
+        """The call is over; its connection is another one's now."""
+        self._is_over = True
 
     def get(self, job_id: JobId | str, /) -> ScheduledFunction | None:
         """The job with this id, or None: it never existed, or it was purged after its retention."""
+        self._check_open()
         for job in self._buffer.new_jobs() if self._buffer else ():
             if job.id == job_id:
                 return self._buffered(job)
@@ -41,6 +47,7 @@ class System:
         Raises:
             InvalidArguments: There is no such state, or the limit is not between 1 and 10,000.
         """
+        self._check_open()
         if state is not None and state not in STATE_KINDS:
             raise InvalidArguments(f"there is no job state {state!r}. Use one of {', '.join(STATE_KINDS)}")
         if not 1 <= limit <= 10_000:
@@ -57,6 +64,10 @@ class System:
             if state in (None, job.state_kind) and name in (None, job.name) and cron in (None, job.cron)
         ]
         return sorted(fitting, key=by_state_and_time)[:limit]
+
+    def _check_open(self) -> None:
+        if self._is_over:
+            raise TransactionEnded("ctx.system was used after its call had ended")
 
     def _buffered(self, job: NewJob) -> ScheduledFunction:
         return ScheduledFunction(

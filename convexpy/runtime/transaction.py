@@ -84,5 +84,6 @@ class Transaction:
     def close(self) -> None:
         """The call is over: what it held can no longer be used."""
         self.db.end()
+        self.system.close()
         if self.buffer is not None:
             self.buffer.close()
