@@ -17,7 +17,6 @@ from .faults import LostTurn
 from .held import Held, guard
 from .turn import WriteTurn
 
-
 MAY_BEGIN: Final = "convexpy_may_begin"
 CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 

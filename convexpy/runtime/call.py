@@ -27,7 +27,6 @@ from .run import Job, Scheduled
 from .schedule import Limits, ScheduleBuffer
 from .transaction import JobLost, Transaction
 
-
 T = TypeVar("T")
 
 
