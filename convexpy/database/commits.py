@@ -21,9 +21,13 @@ class CommitFeed:
         """Call this after every commit that scheduled something or freed room. It must return at once."""
         self._listeners.append(listener)
 
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
     def announce(self) -> None:
         """A transaction of this process was committed."""
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener()
 
     def watch(self) -> None:

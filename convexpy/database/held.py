@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
@@ -14,7 +15,13 @@ from ..errors import ReadOnlyError, TransactionEnded
 from .faults import is_internal
 
 # What would end or start a transaction behind the framework's back. Savepoints are the user's to use.
-TRANSACTION_STATEMENT: Final = re.compile(r"\s*(BEGIN|COMMIT|END|ROLLBACK(?!\s+TO\b)|ROLLBACK\s*$)\b", re.IGNORECASE)
+TRANSACTION_STATEMENT: Final = re.compile(
+    r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*(BEGIN|COMMIT|END|ROLLBACK(?!\s+TO\b)|ROLLBACK\s*$)\b", re.IGNORECASE | re.DOTALL
+)
+OWN_TABLE_CHANGE: Final = re.compile(
+    r"\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:\w+\.)?[\"`\[]?(_scheduled_functions|_convexpy_\w+)",
+    re.IGNORECASE,
+)
 HELD: Final = "convexpy_held"
 
 
@@ -26,23 +33,31 @@ class Held:
         self.read_only = read_only
         self.internal_error: BaseException | None = None
         self.expired = False
+        self.broken = False
+        self.runs_handler = False
+        # Kept: a handler may close or invalidate the connection, and then it no longer says what was behind it.
+        self.driver: Any = connection.connection.driver_connection
         self._release = release
         self._lock = threading.Lock()
         self._open = True
         connection.info[HELD] = self
 
-    @property
-    def driver(self) -> Any:
-        """The driver's connection."""
-        return self.connection.connection.driver_connection
-
     def check(self) -> None:
         """Raise TransactionEnded if the transaction is not the one that was begun, still open."""
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
-        if not self._open or not self.driver.in_transaction:
+        if not self._is_whole():
             why = f": {self.internal_error}" if self.internal_error else ""
             raise TransactionEnded(f"the transaction ended before its commit, so nothing of it is kept{why}")
+
+    def _is_whole(self) -> bool:
+        connection = self.connection
+        return (
+            self._open
+            and connection.in_transaction()
+            and not connection.invalidated
+            and bool(self.driver.in_transaction)
+        )
 
     def commit(self) -> None:
         """COMMIT, unless the transaction expired or was ended by an error that the handler swallowed."""
@@ -61,10 +76,10 @@ class Held:
             if not self._open or self.expired:
                 return False
             self.expired = True
-            driver = self.driver
-            driver.interrupt()
-            driver.rollback()
-            driver.execute("PRAGMA query_only = ON")  # whatever the handler still does on it changes nothing
+            with suppress(Exception):  # a handler that closed the connection left nothing to roll back
+                self.driver.interrupt()
+                self.driver.rollback()
+                self.driver.execute("PRAGMA query_only = ON")  # whatever the handler still does on it changes nothing
             self._release()
             return True
 
@@ -72,14 +87,30 @@ class Held:
         """Roll back what was not committed and let the next one in."""
         with self._lock:
             if self.expired:
-                self.connection.invalidate()
-                self.connection.close()
+                self._discard()
                 return
-            self.connection.info.pop(HELD, None)
-            if self._open:
-                self._open = False
-                self.connection.rollback()
-            self._release()
+            was_open, self._open = self._open, False
+            try:
+                self.connection.info.pop(HELD, None)
+                if was_open:
+                    self.connection.rollback()
+                self.broken = self.driver.in_transaction
+            except Exception:
+                self.broken = True
+            finally:
+                if self.broken:
+                    self._discard()
+                self._release()
+
+    def _discard(self) -> None:
+        """Close a connection that a handler left unusable. Whatever was open on it is rolled back by that."""
+        if self.connection.closed:  # it is back in its pool, which rolled back
+            return
+        with suppress(Exception):
+            self.connection.invalidate()
+        with suppress(Exception):
+            self.connection.close()
+        self.driver.close()
 
 
 def guard(engine: Engine) -> None:
@@ -90,11 +121,19 @@ def guard(engine: Engine) -> None:
         held: Held | None = connection.info.get(HELD)
         if held is not None:
             held.check()
+            if held.runs_handler and (own := OWN_TABLE_CHANGE.search(statement)):
+                raise ReadOnlyError(f"{own[1]} is read-only for user code. Use ctx.schedule to schedule and to cancel")
             if TRANSACTION_STATEMENT.match(statement):
                 raise TransactionEnded(
                     f"{statement.strip()!r}: the framework begins, commits and rolls back. Use "
                     "`with ctx.db.begin_nested():` for a part that may be undone"
                 )
+
+    @event.listens_for(engine, "commit")
+    def refuse_commit(connection: Connection) -> None:
+        held: Held | None = connection.info.get(HELD)
+        if held is not None and held._open:
+            raise TransactionEnded("commit(): the framework commits, once the handler has returned. Remove the call")
 
     @event.listens_for(engine, "handle_error")
     def note_error(context: ExceptionContext) -> None:

@@ -44,6 +44,8 @@ class Service:
 
     def start(self, app: App) -> None:
         """Begin to run what is due, on threads of its own."""
+        if self._loops:
+            raise RuntimeError("this app is already running: start it once, or use `with convex.running():` once")
         self.prepare(app)
         dispatching = Loop("dispatcher", self.dispatcher.tick, self._settings)
         ticking = Loop("crons", self.crons.tick, self._settings)
@@ -78,6 +80,7 @@ class Service:
         dispatching, ticking, tidying = self._loops
         self._loops = []
         self._feed.stop()
+        self._feed.forget(dispatching.wake)
         ticking.stop()
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()

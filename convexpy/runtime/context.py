@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from inspect import get_annotations
-from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -71,11 +71,13 @@ class Context:
         vars(extended).update(extras)
         return extended
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in ADVICE and "function" in vars(self):
-            function = vars(self)["function"]
-            raise CallNotAllowed(f"ctx.{name} does not exist in a {function.kind}, {function.name}. {ADVICE[name]}")
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+    if not TYPE_CHECKING:  # type checkers would take it for every attribute: `ctx.db` of an action would be fine
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in ADVICE and "function" in vars(self):
+                function = vars(self)["function"]
+                raise CallNotAllowed(f"ctx.{name} does not exist in a {function.kind}, {function.name}. {ADVICE[name]}")
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     @classmethod
     def _of(cls, **attributes: Any) -> Self:
@@ -154,6 +156,7 @@ class AsyncSchedule(Protocol):
         self, function: SchedulableFunction[Any, P, Any, Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> Awaitable[JobId]:
         """Run a mutation or an action at once."""
+        ...
 
     def after(
         self,
@@ -164,6 +167,7 @@ class AsyncSchedule(Protocol):
         **kwargs: P.kwargs,
     ) -> Awaitable[JobId]:
         """Run it after a delay: a ``timedelta``, or a number of milliseconds."""
+        ...
 
     def at(
         self,
@@ -174,9 +178,11 @@ class AsyncSchedule(Protocol):
         **kwargs: P.kwargs,
     ) -> Awaitable[JobId]:
         """Run it at a time: an aware ``datetime``, or Unix milliseconds. A time in the past means at once."""
+        ...
 
     def cancel(self, job_id: JobId, /) -> Awaitable[None]:
         """Cancel a job at once. Nothing happens if it is finished or unknown."""
+        ...
 
 
 class AsyncSystem(Protocol):
@@ -184,11 +190,13 @@ class AsyncSystem(Protocol):
 
     def get(self, job_id: JobId | str, /) -> Awaitable[ScheduledFunction | None]:
         """The job with this id, or None."""
+        ...
 
     def scheduled_functions(
         self, *, state: StateKind | None = None, name: str | None = None, cron: str | None = None, limit: int = 100
     ) -> Awaitable[list[ScheduledFunction]]:
         """Up to ``limit`` jobs that fit."""
+        ...
 
 
 class ActionCtx(Context):

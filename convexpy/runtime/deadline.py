@@ -20,6 +20,7 @@ class Deadlines:
         self._mutex = threading.Condition()
         self._watched: dict[int, Watched] = {}
         self._sleeps_until = 0.0
+        self._stopped = False
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -50,9 +51,17 @@ class Deadlines:
             with self._mutex:
                 self._watched.pop(id(watched), None)
 
+    def stop(self) -> None:
+        """Watch no more."""
+        with self._mutex:
+            self._stopped = True
+            self._mutex.notify()
+
     def _watch(self) -> None:
         while True:
             with self._mutex:
+                if self._stopped:
+                    return
                 now = time.monotonic()
                 late = [watched for watched in self._watched.values() if watched.limit <= now]
                 if not late:

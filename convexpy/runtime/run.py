@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from ..database.types import JobId
+from ..errors import ConvexError
 from ..functions.declare import Kind
 
 logger = logging.getLogger("convexpy.run")
@@ -81,7 +82,7 @@ class Observers:
 
 def describe(error: BaseException) -> str:
     """An error as the row of a failed job keeps it: what it is, and the line of the user's code that raised it."""
-    text = "".join(traceback.format_exception_only(error)).strip()
+    text = str(error) if isinstance(error, ConvexError) else f"{type(error).__name__}: {error}".removesuffix(": ")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
     if own:

@@ -68,6 +68,7 @@ class Runtime:
     def stop(self) -> None:
         self.background.stop()
         self.actions.stop()
+        self.calls.deadlines.stop()
 
 
 class Told:

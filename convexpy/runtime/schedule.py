@@ -156,7 +156,8 @@ def time_after(now: datetime, delay: object) -> datetime:
         milliseconds = delay
     else:
         raise InvalidSchedule(f"a delay is a timedelta or a number of milliseconds, not {delay!r}")
-    if not math.isfinite(milliseconds) or milliseconds < 0:
+    # Comparing is safe for whole numbers of any size; turning one into a float is not.
+    if not milliseconds >= 0 or milliseconds == math.inf:
         raise InvalidSchedule(f"a delay is finite and not negative, so {delay!r} cannot be one")
     if milliseconds > FARTHEST / timedelta(milliseconds=1):
         raise InvalidSchedule(f"a delay of {delay!r} is more than five years ({FARTHEST.days} days)")
@@ -168,16 +169,14 @@ def time_at(now: datetime, when: object) -> datetime:
     if isinstance(when, datetime):
         if when.utcoffset() is None:
             raise InvalidSchedule(f"{when!r} has no time zone. Write datetime(…, tzinfo=UTC), or use ctx.now")
-        moment = when.astimezone(UTC)
-    elif isinstance(when, int | float) and not isinstance(when, bool) and math.isfinite(when):
-        try:
-            moment = EPOCH + timedelta(milliseconds=when)
-        except OverflowError:
-            raise InvalidSchedule(f"{when!r} milliseconds since 1970 is more than five years away") from None
-    else:
+    elif not isinstance(when, int | float) or isinstance(when, bool) or when != when:
         raise InvalidSchedule(f"a time is an aware datetime or a number of Unix milliseconds, not {when!r}")
+    try:
+        moment = when.astimezone(UTC) if isinstance(when, datetime) else EPOCH + timedelta(milliseconds=when)
+    except OverflowError:
+        moment = datetime.max.replace(tzinfo=UTC)  # outside of what can be counted is far enough
     if abs(moment - now) > FARTHEST:
-        raise InvalidSchedule(f"{moment.isoformat()} is more than five years ({FARTHEST.days} days) away")
+        raise InvalidSchedule(f"{when!r} is more than five years ({FARTHEST.days} days) away")
     return moment
 
 

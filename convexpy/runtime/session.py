@@ -43,6 +43,8 @@ class TransactionSession(Session):
         """Send every change to the database; for a query, refuse them instead."""
         if self.is_read_only and (self.new or self.dirty or self.deleted):
             refuse_changes(self)
+        while nested := self.get_nested_transaction():
+            nested.commit()  # a begin_nested() that was left open counts as done, as in Session.commit()
         self.flush()
 
 

@@ -36,6 +36,7 @@ class Transaction:
         self.buffer = buffer
         self.db = TransactionSession(held.connection)
         self.db.is_read_only = held.read_only
+        held.runs_handler = True
         self.system = System(held.connection, buffer, now)
 
     @contextmanager
@@ -72,6 +73,7 @@ class Transaction:
             JobLost: The job was not this worker's any more; nothing of the call may be committed.
         """
         self.db.settle()
+        self.held.runs_handler = False
         self.held.check()
         if self.held.internal_error is not None:
             raise TransactionEnded("a database error was caught by the handler") from self.held.internal_error
