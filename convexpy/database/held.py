@@ -22,6 +22,7 @@ OWN_TABLE_CHANGE: Final = re.compile(
     r"\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:\w+\.)?[\"`\[]?(_scheduled_functions|_convexpy_\w+)",
     re.IGNORECASE,
 )
+UNDO_STATEMENT: Final = re.compile(r"ROLLBACK\s+TO\b", re.IGNORECASE)
 HELD: Final = "convexpy_held"
 
 
@@ -32,6 +33,7 @@ class Held:
         self.connection = connection
         self.read_only = read_only
         self.internal_error: BaseException | None = None
+        self.failed: BaseException | None = None
         self.expired = False
         self.broken = False
         self.runs_handler = False
@@ -49,6 +51,12 @@ class Held:
         if not self._is_whole():
             why = f": {self.internal_error}" if self.internal_error else ""
             raise TransactionEnded(f"the transaction ended before its commit, so nothing of it is kept{why}")
+        if self.failed is not None:
+            # PostgreSQL would refuse to go on here, so SQLite does as well: the same app must run on both.
+            raise TransactionEnded(
+                f"a statement failed and its error was caught, but the transaction failed with it: {self.failed}. "
+                "Put what may fail into `with ctx.db.begin_nested():` and catch the error around that"
+            )
 
     def _is_whole(self) -> bool:
         connection = self.connection
@@ -119,7 +127,7 @@ def guard(engine: Engine) -> None:
     @event.listens_for(engine, "before_cursor_execute")
     def check_transaction(connection: Connection, cursor: Any, statement: str, *rest: Any) -> None:
         held: Held | None = connection.info.get(HELD)
-        if held is not None:
+        if held is not None and not UNDO_STATEMENT.match(statement):
             held.check()
             if held.runs_handler and (own := OWN_TABLE_CHANGE.search(statement)):
                 raise ReadOnlyError(f"{own[1]} is read-only for user code. Use ctx.schedule to schedule and to cancel")
@@ -135,6 +143,12 @@ def guard(engine: Engine) -> None:
         if held is not None and held._open:
             raise TransactionEnded("commit(): the framework commits, once the handler has returned. Remove the call")
 
+    @event.listens_for(engine, "rollback_savepoint")
+    def forgive(connection: Connection, name: str, context: None) -> None:
+        held: Held | None = connection.info.get(HELD)
+        if held is not None:
+            held.failed = None
+
     @event.listens_for(engine, "handle_error")
     def note_error(context: ExceptionContext) -> None:
         held: Held | None = context.connection.info.get(HELD) if context.connection is not None else None
@@ -142,5 +156,6 @@ def guard(engine: Engine) -> None:
             return
         if held.read_only and "readonly database" in str(context.original_exception):
             raise ReadOnlyError("a query cannot write: make it a mutation") from context.original_exception
+        held.failed = context.original_exception
         if held.internal_error is None and is_internal(context.original_exception):
             held.internal_error = context.original_exception
