@@ -1,6 +1,5 @@
 """convexpy: queries, mutations, actions and scheduling that commits with your data."""
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from .database.scheduled_function import JobState, ScheduledFunction
@@ -84,5 +83,7 @@ def __getattr__(name: str) -> Any:
 
         return Crons
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("convexpy")
     raise AttributeError(f"module 'convexpy' has no attribute {name!r}")
