@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .database.scheduled_function import JobState, ScheduledFunction
-from .database.types import JobId, JobIdType
+from .database.types import JobId, JobIdType, Timestamp
 from .errors import (
     CallNotAllowed,
     ConvexError,
@@ -59,6 +59,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SyncActionCtx",
+    "Timestamp",
     "TransactionEnded",
     "WriteConflict",
     "action",

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from .testing import ConvexTest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "convex(now=datetime): when the time of the fixture `convex` begins; by default, now"
+    )
+
+
 @pytest.fixture
 def convex(request: pytest.FixtureRequest) -> Iterator[ConvexTest]:
     """A :class:`convexpy.testing.ConvexTest` of the project whose ``pyproject.toml`` is nearest to the test."""
@@ -21,5 +27,7 @@ def convex(request: pytest.FixtureRequest) -> Iterator[ConvexTest]:
     project = load_project(request.path.parent)
     metadata = project.find_metadata()
     settings = project.settings.model_copy(update={"sqlite_synchronous": "NORMAL"})
-    with ConvexTest(project.functions, metadata=metadata, settings=settings) as convex:
+    marker = request.node.get_closest_marker("convex")
+    options = marker.kwargs if marker is not None else {}
+    with ConvexTest(project.functions, metadata=metadata, settings=settings, **options) as convex:
         yield convex

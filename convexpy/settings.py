@@ -14,39 +14,39 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mutation_time_limit: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
+    mutation_time_limit: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long the handler of one mutation may run. A mutation past it fails and writes nothing."""
-    query_time_limit: timedelta = Field(timedelta(seconds=30), gt=timedelta(0))
+    query_time_limit: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """How long the handler of one query may run."""
-    mutation_retries: int = Field(5, ge=0)
+    mutation_retries: int = Field(default=5, ge=0)
     """How often a direct mutation is run again after a conflict or another internal error."""
-    max_scheduled: int = Field(1000, ge=1)
+    max_scheduled: int = Field(default=1000, ge=1)
     """How many functions one function call may schedule."""
-    max_scheduled_bytes: int = Field(8 * 1024 * 1024, ge=1)
+    max_scheduled_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     """How many bytes of stored arguments one function call may schedule."""
-    retention: timedelta = Field(timedelta(days=7), ge=timedelta(0))
+    retention: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
     """How long the row of a finished job is kept."""
-    min_cron_interval: timedelta = Field(timedelta(minutes=1), gt=timedelta(0))
+    min_cron_interval: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))
     """The shortest period a cron may have."""
-    mutation_workers: int = Field(4, ge=1)
+    mutation_workers: int = Field(default=4, ge=1)
     """How many scheduled mutations run at the same time (on SQLite always one: it has one writer)."""
-    action_concurrency: int = Field(64, ge=1)
+    action_concurrency: int = Field(default=64, ge=1)
     """How many scheduled actions run at the same time. They have their own room: slow ones never delay mutations."""
-    retry_first: timedelta = Field(timedelta(milliseconds=100), gt=timedelta(0))
+    retry_first: timedelta = Field(default=timedelta(milliseconds=100), gt=timedelta(0))
     """The first wait before an internal error is tried again; it doubles, with jitter, …"""
-    retry_longest: timedelta = Field(timedelta(seconds=60), gt=timedelta(0))
+    retry_longest: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
     """… up to this one."""
-    poll_interval: timedelta = Field(timedelta(seconds=5), gt=timedelta(0))
+    poll_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     """How often the dispatcher looks for due jobs when nothing wakes it."""
-    heartbeat_interval: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
+    heartbeat_interval: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How often a worker says that it is alive."""
-    heartbeat_timeout: timedelta = Field(timedelta(seconds=60), gt=timedelta(0))
+    heartbeat_timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
     """After this long without a word a worker counts as dead, and what it held is recovered."""
-    stop_grace: timedelta = Field(timedelta(seconds=10), ge=timedelta(0))
+    stop_grace: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(0))
     """How long running actions may finish when the process is asked to stop."""
     sqlite_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     """FULL survives a power cut with every commit; NORMAL may lose the last commits then, and is faster."""
-    lock_timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))
+    lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a transaction waits for its turn to write before that counts as a conflict."""
 
     def backoff(self, attempts: int) -> timedelta:

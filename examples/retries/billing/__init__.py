@@ -1,0 +1,1 @@
+"""Payments that must succeed: actions that are tried again."""

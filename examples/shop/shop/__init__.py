@@ -1,0 +1,1 @@
+"""A small shop: every way to run something later, each in a file of its own."""
