@@ -28,8 +28,6 @@ class Settings(BaseModel):
     """How long the row of a finished job is kept."""
     min_cron_interval: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))
     """The shortest period a cron may have."""
-    mutation_workers: int = Field(default=4, ge=1)
-    """How many scheduled mutations run at the same time (on SQLite always one: it has one writer)."""
     action_concurrency: int = Field(default=64, ge=1)
     """How many scheduled actions run at the same time. They have their own room: slow ones never delay mutations."""
     retry_first: timedelta = Field(default=timedelta(milliseconds=100), gt=timedelta(0))

@@ -105,7 +105,7 @@ class SQLiteDatabase:
             raise
 
         def release() -> None:
-            if not held.expired:
+            if not (held.expired or held.broken):
                 self._writer = connection
             self._turn.give()
 
@@ -205,6 +205,7 @@ class SQLiteDatabase:
                 if mode != "wal":
                     raise DatabaseError(f"{self.path}: SQLite cannot use WAL mode here. Is it a network drive?")
                 driver.execute("BEGIN IMMEDIATE")
+                driver.execute("PRAGMA user_version = 1")  # BEGIN IMMEDIATE is content with a file that is read-only
                 driver.execute("ROLLBACK")
         except (sqlite3.Error, DBAPIError) as error:
             raise DatabaseError(f"{self.path}: {explained(error)}") from error

@@ -49,7 +49,8 @@ class Held:
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
         if not self._is_whole():
-            why = f": {self.internal_error}" if self.internal_error else ""
+            cause = self.internal_error or self.failed
+            why = f": {cause}" if cause else ""
             raise TransactionEnded(f"the transaction ended before its commit, so nothing of it is kept{why}")
         if self.failed is not None:
             # PostgreSQL would refuse to go on here, so SQLite does as well: the same app must run on both.
@@ -102,7 +103,8 @@ class Held:
                 self.connection.info.pop(HELD, None)
                 if was_open:
                     self.connection.rollback()
-                self.broken = self.driver.in_transaction
+                # After a failure of the database itself, or of what a handler set on the connection, a new one is safer.
+                self.broken = self.driver.in_transaction or self.internal_error is not None
             except Exception:
                 self.broken = True
             finally:

@@ -8,6 +8,8 @@ from collections import deque
 from pathlib import Path
 from typing import IO
 
+from ..errors import DatabaseError
+
 try:
     import fcntl
 except ImportError:  # Windows: SQLite's own lock decides between processes there
@@ -79,7 +81,12 @@ class WriteTurn:
         if fcntl is None:
             return True
         if self._file is None:
-            self._file = self._path.open("ab")
+            try:
+                self._file = self._path.open("ab")
+            except OSError as error:
+                raise DatabaseError(
+                    f"{self._path}: {error.strerror}. The file and its folder must be writable for this user"
+                ) from error
         pause = 0.0002
         while True:
             try:

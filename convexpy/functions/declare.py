@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from ..errors import LoadError
 from .validate import Arguments, Result
@@ -16,7 +16,7 @@ from .validate import Arguments, Result
 P = ParamSpec("P")
 R = TypeVar("R")
 Ctx = TypeVar("Ctx")
-NextCtx = TypeVar("NextCtx")
+NextCtx = TypeVar("NextCtx", bound="SomeContext")
 AsyncCtx = TypeVar("AsyncCtx")
 SyncCtx = TypeVar("SyncCtx")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -103,6 +103,17 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
 
     def __repr__(self) -> str:
         return f"<{self.visibility} {self.kind} {self.name}>"
+
+
+class SomeContext(Protocol):
+    """A context, as far as it is known here: enough to tell what a middleware gives from an iterator or a coroutine."""
+
+    @property
+    def function(self) -> Function[Any, ..., Any, Any]: ...
+
+
+class NoContext:
+    """Stands where a middleware of the other colour has left no context: no handler takes one."""
 
 
 class SchedulableFunction(Function[C_contra, P, Raw_co, R_co]):
@@ -222,21 +233,25 @@ class ActionBuilder(Builder, Generic[AsyncCtx, SyncCtx]):
         return self._built(handler, aliases)
 
     @overload
-    def use(self, middleware: Callable[[AsyncCtx], AsyncIterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoReturn]: ...
+    def use(self, middleware: Callable[[AsyncCtx], AsyncIterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoContext]: ...
     @overload
     def use(
         self, middleware: Callable[[AsyncCtx], Coroutine[Any, Any, NextCtx]], /
-    ) -> ActionBuilder[NextCtx, NoReturn]: ...
+    ) -> ActionBuilder[NextCtx, NoContext]: ...
     @overload
-    def use(self, middleware: Callable[[AsyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoReturn]: ...
+    def use(self, middleware: Callable[[AsyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoContext]: ...
     @overload
-    def use(self, middleware: Callable[[SyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NoReturn, NextCtx]: ...
+    def use(self, middleware: Callable[[SyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NoContext, NextCtx]: ...
     @overload
-    def use(self, middleware: Callable[[AsyncCtx], NextCtx], /) -> ActionBuilder[NextCtx, NoReturn]: ...
+    def use(self, middleware: Callable[[AsyncCtx], NextCtx], /) -> ActionBuilder[NextCtx, NoContext]: ...
     @overload
-    def use(self, middleware: Callable[[SyncCtx], NextCtx], /) -> ActionBuilder[NoReturn, NextCtx]: ...
+    def use(self, middleware: Callable[[SyncCtx], NextCtx], /) -> ActionBuilder[NoContext, NextCtx]: ...
     def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware. For ``async def`` actions it may itself be ``async def``."""
+        """The same with a middleware; it decides the colour of the actions that follow.
+
+        One that takes an ActionCtx is for ``async def`` actions, and may itself be ``async def``; one that takes a
+        SyncActionCtx is for ``def`` actions.
+        """
         return self._used(middleware)
 
 

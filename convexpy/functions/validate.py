@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, NotRequired, Required, get_type_hints
+from typing import Any, Final, NotRequired, Required, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializer, to_jsonable_python
 from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError
 
 # Bytes and non-finite numbers have no JSON form of their own; these keep them exact through a stored job.
-STORED_FORM = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
+SHAPE: Final = ConfigDict(extra="forbid", val_json_bytes="base64")
+JSON_FORM: Final = CoreConfig(ser_json_bytes="base64", ser_json_inf_nan="strings")
+NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Arguments:
@@ -34,8 +38,9 @@ class Arguments:
         fields = {parameter.name: field_of(parameter, hints.get(parameter.name, Any)) for parameter in self.parameters}
         make_shape: Any = TypedDict  # made from data, which no type checker can follow
         shape = make_shape(f"{handler.__name__}_arguments", fields)
-        shape.__pydantic_config__ = STORED_FORM
-        self.adapter: TypeAdapter[dict[str, Any]] = adapter(shape, f"{place}: the parameters of {handler.__name__!r}")
+        shape.__pydantic_config__ = SHAPE
+        self.adapter: TypeAdapter[dict[str, Any]]
+        self.adapter, self.serializer = adapter(shape, f"{place}: the parameters of {handler.__name__!r}")
 
     def bind(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The checked values of a call from Python."""
@@ -49,11 +54,19 @@ class Arguments:
         return self.check(function, dict(bound))
 
     def check(self, function: str, values: object) -> dict[str, Any]:
-        """The checked values of a call, from Python values or from parsed JSON."""
+        """The checked values of a call, from Python values."""
         try:
             return self.adapter.validate_python(values)
         except ValidationError as error:
             raise self.refusal(function, error) from None
+
+    def check_json(self, function: str, values: object) -> dict[str, Any]:
+        """The checked values of a call, from parsed JSON: bytes are base64, and strict types read from text."""
+        try:
+            text = json.dumps(values)
+        except (TypeError, ValueError, RecursionError):
+            return self.check(function, values)  # something else than JSON was passed; the schema says what
+        return self.load(function, text)
 
     def load(self, function: str, stored: str) -> dict[str, Any]:
         """The checked values of a stored job."""
@@ -65,11 +78,17 @@ class Arguments:
     def store(self, function: str, values: dict[str, Any]) -> str:
         """Checked values as the JSON text that a job keeps, proven to come back as what was given."""
         try:
-            stored = self.adapter.dump_json(values, warnings="error").decode()
-            self.adapter.validate_json(stored)
+            stored = self.serializer.to_json(values, warnings="error", by_alias=True, round_trip=True).decode()
+            loaded = self.adapter.validate_json(stored)
+            changed = [name for name in values if not same(values[name], loaded.get(name))]
         except (PydanticSerializationError, ValidationError, UnicodeError, RecursionError) as error:
             raise InvalidArguments(f"{function}: the arguments cannot be stored as JSON: {error}") from None
-        if "\\u0000" in stored:
+        if changed:
+            raise InvalidArguments(
+                f"{function}: {', '.join(changed)} would come back from storage as something else. Annotate the "
+                "parameter with the exact type of what you pass, or keep the data in a table and pass its id"
+            )
+        if NUL.search(stored):
             raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot keep")
         return stored
 
@@ -106,7 +125,7 @@ class Result:
 
     def __init__(self, handler: Callable[..., Any], place: str) -> None:
         annotation = resolved_annotations(handler, place).get("return", Any)
-        self.adapter: TypeAdapter[Any] = adapter(annotation, f"{place}: the result of {handler.__name__!r}")
+        self.adapter, self.serializer = adapter(annotation, f"{place}: the result of {handler.__name__!r}")
 
     def check(self, function: str, value: object) -> Any:
         """The checked result. Rows and other objects may stand in for a model that reads from attributes."""
@@ -120,7 +139,7 @@ class Result:
     def to_json(self, function: str, value: object) -> Any:
         """A checked result as JSON values."""
         try:
-            return self.adapter.dump_python(value, mode="json", by_alias=True)
+            return self.serializer.to_python(value, mode="json", by_alias=True)
         except (PydanticSerializationError, UnicodeError, RecursionError) as error:
             raise InvalidResult(f"{function}: the result cannot be turned into JSON: {error}") from error
 
@@ -147,13 +166,28 @@ def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, A
         ) from error
 
 
-def adapter(annotation: Any, what: str) -> TypeAdapter[Any]:
-    """A pydantic adapter, or an error that names what it was for."""
+def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSerializer]:
+    """What checks values and what turns them into JSON, or an error that names what it was for."""
     try:
-        return TypeAdapter(annotation)
+        made: TypeAdapter[Any] = TypeAdapter(annotation)
+        # The adapter's own serializer takes no configuration from a TypedDict, so it would lose NaN.
+        return made, SchemaSerializer(made.core_schema, JSON_FORM)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         first = str(error).partition("\n")[0]
         raise LoadError([f"{what} cannot be a schema: {first} Use JSON-like types, or a pydantic model"]) from error
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, down to the elements: NaN equals itself, and a list equals a tuple of the same."""
+    if one == other:
+        return True
+    if isinstance(one, float) and isinstance(other, float):
+        return one != one and other != other
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return type(one) is type(other) and hasattr(one, "__dict__") and same(vars(one), vars(other))
 
 
 def path_of(loc: tuple[int | str, ...]) -> str:

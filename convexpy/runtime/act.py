@@ -105,7 +105,14 @@ class Awaited:
 def in_thread(threads: ThreadPoolExecutor, work: Callable[[], T]) -> asyncio.Future[T]:
     """Run work on a thread, in the caller's context variables."""
     context = contextvars.copy_context()
-    return asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work))
+
+    def run() -> T:
+        try:
+            return context.run(work)
+        except StopIteration as error:  # a future cannot carry it, and who awaits it would wait for ever
+            raise RuntimeError("StopIteration was raised").with_traceback(error.__traceback__) from error
+
+    return asyncio.get_running_loop().run_in_executor(threads, run)
 
 
 def has_running_loop() -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+logger = logging.getLogger("convexpy.run")
 T = TypeVar("T")
 
 
@@ -42,9 +44,22 @@ class BackgroundLoop:
         with self._mutex:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="convexpy-actions", daemon=True)
+                self._thread = threading.Thread(
+                    target=run_to_the_end, args=(self._loop,), name="convexpy-actions", daemon=True
+                )
                 self._thread.start()
             return self._loop
+
+
+def run_to_the_end(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is told to stop. A SystemExit in a task of an action would end it for all the others."""
+    while True:
+        try:
+            loop.run_forever()
+        except BaseException:
+            logger.exception("a task of an action raised this through the event loop, which goes on")
+        else:
+            return
 
 
 async def cancel_all() -> None:

@@ -41,7 +41,7 @@ class Runtime:
         function = self.calls.registry.find(name)
         if not isinstance(values, Mapping):
             raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
-        return Call(function, function.arguments.check(function.name, dict(values)), identity, as_json=True)
+        return Call(function, function.arguments.check_json(function.name, dict(values)), identity, as_json=True)
 
     def run(self, call: Call) -> Any:
         """Run a call to its end and return its result."""

@@ -169,7 +169,7 @@ def time_at(now: datetime, when: object) -> datetime:
     if isinstance(when, datetime):
         if when.utcoffset() is None:
             raise InvalidSchedule(f"{when!r} has no time zone. Write datetime(…, tzinfo=UTC), or use ctx.now")
-    elif not isinstance(when, int | float) or isinstance(when, bool) or when != when:
+    elif not isinstance(when, int | float) or isinstance(when, bool) or when != when:  # NaN
         raise InvalidSchedule(f"a time is an aware datetime or a number of Unix milliseconds, not {when!r}")
     try:
         moment = when.astimezone(UTC) if isinstance(when, datetime) else EPOCH + timedelta(milliseconds=when)
