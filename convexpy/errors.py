@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 # The codes are tRPC's, so that a client library that knows those knows ours.
-HTTP_STATUS: Final[dict[str, int]] = {
+ErrorCode = Literal[
+    "PARSE_ERROR",
+    "BAD_REQUEST",
+    "UNAUTHORIZED",
+    "PAYMENT_REQUIRED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "METHOD_NOT_SUPPORTED",
+    "TIMEOUT",
+    "CONFLICT",
+    "PRECONDITION_FAILED",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "UNPROCESSABLE_CONTENT",
+    "PRECONDITION_REQUIRED",
+    "TOO_MANY_REQUESTS",
+    "CLIENT_CLOSED_REQUEST",
+    "INTERNAL_SERVER_ERROR",
+    "NOT_IMPLEMENTED",
+    "BAD_GATEWAY",
+    "SERVICE_UNAVAILABLE",
+    "GATEWAY_TIMEOUT",
+]
+
+HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     "PARSE_ERROR": 400,
     "BAD_REQUEST": 400,
     "UNAUTHORIZED": 401,
@@ -42,7 +66,7 @@ class ConvexError(Exception):
         ValueError: The code is not one of the 21.
     """
 
-    def __init__(self, code: str, message: str | None = None, data: object = None) -> None:
+    def __init__(self, code: ErrorCode, message: str | None = None, data: object = None) -> None:
         if code not in HTTP_STATUS:
             raise ValueError(f"{code!r} is not an error code. Use one of: {', '.join(HTTP_STATUS)}")
         super().__init__(code, message, data)
@@ -128,7 +152,7 @@ class FunctionTimeout(ConvexError, TimeoutError):
 class InternalError(ConvexError):
     """The database, not the function, failed, and trying again did not help. Nothing was written."""
 
-    def __init__(self, message: str, code: str = "INTERNAL_SERVER_ERROR") -> None:
+    def __init__(self, message: str, code: ErrorCode = "INTERNAL_SERVER_ERROR") -> None:
         super().__init__(code, message)
 
 

@@ -32,7 +32,8 @@ def list_jobs(
 ) -> list[ScheduledFunction]:
     """Jobs that fit. Pending ones come first, soonest first; then running and finished ones, latest first."""
     found: list[ScheduledFunction] = []
-    for each in [state] if state else STATE_KINDS:
+    states: tuple[StateKind, ...] = (state,) if state else STATE_KINDS
+    for each in states:
         room = limit - len(found)
         if room <= 0:
             break
