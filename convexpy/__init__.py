@@ -1,36 +1,36 @@
 """convexpy: queries, mutations, actions and scheduling that commits with your data."""
 
-from typing import TYPE_CHECKING, Any
-
-from .database.scheduled_function import JobState, ScheduledFunction
-from .database.types import JobId, JobIdType, Timestamp
-from .errors import (
-    CallNotAllowed,
-    ConvexError,
-    DatabaseError,
-    FunctionNotFound,
-    FunctionTimeout,
-    InternalError,
-    InvalidArguments,
-    InvalidResult,
-    InvalidSchedule,
-    LoadError,
-    ReadOnlyError,
-    ScheduleLimitExceeded,
-    SettingsError,
-    TransactionEnded,
-    WriteConflict,
-)
-from .functions.declare import Function
-from .functions.references import api, internal
-from .runtime.builders import action, internal_action, internal_mutation, internal_query, mutation, query
-from .runtime.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
-from .runtime.identity import Identity
-from .settings import Settings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .app import Convex
+    from .database.scheduled_function import JobState, ScheduledFunction
+    from .database.types import JobId, JobIdType, Timestamp
+    from .errors import (
+        CallNotAllowed,
+        ConvexError,
+        DatabaseError,
+        FunctionNotFound,
+        FunctionTimeout,
+        InternalError,
+        InvalidArguments,
+        InvalidResult,
+        InvalidSchedule,
+        LoadError,
+        ReadOnlyError,
+        ScheduleLimitExceeded,
+        SettingsError,
+        TransactionEnded,
+        WriteConflict,
+    )
     from .functions.crons import Crons
+    from .functions.declare import Function
+    from .functions.references import api, internal
+    from .runtime.builders import action, internal_action, internal_mutation, internal_query, mutation, query
+    from .runtime.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+    from .runtime.identity import Identity
+    from .settings import Settings
 
 __all__ = [
     "ActionCtx",
@@ -72,19 +72,51 @@ __all__ = [
     "query",
 ]
 
+# Where each name lives. Imported when it is asked for: `convexpy --help` needs no database.
+HOMES: Final = {
+    "app": ("Convex",),
+    "functions.crons": ("Crons",),
+    "database.scheduled_function": ("JobState", "ScheduledFunction"),
+    "database.types": ("JobId", "JobIdType", "Timestamp"),
+    "errors": (
+        "CallNotAllowed",
+        "ConvexError",
+        "DatabaseError",
+        "FunctionNotFound",
+        "FunctionTimeout",
+        "InternalError",
+        "InvalidArguments",
+        "InvalidResult",
+        "InvalidSchedule",
+        "LoadError",
+        "ReadOnlyError",
+        "ScheduleLimitExceeded",
+        "SettingsError",
+        "TransactionEnded",
+        "WriteConflict",
+    ),
+    "functions.declare": ("Function",),
+    "functions.references": ("api", "internal"),
+    "runtime.builders": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
+    "runtime.context": ("ActionCtx", "MutationCtx", "QueryCtx", "SyncActionCtx"),
+    "runtime.identity": ("Identity",),
+    "settings": ("Settings",),
+}
+HOME_OF: Final = {name: home for home, names in HOMES.items() for name in names}
+
 
 def __getattr__(name: str) -> Any:
-    """What a file of functions does not need is imported when it is asked for."""
-    if name == "Convex":
-        from .app import Convex
-
-        return Convex
-    if name == "Crons":
-        from .functions.crons import Crons
-
-        return Crons
+    """A public name, imported now and kept."""
     if name == "__version__":
         from importlib import metadata
 
         return metadata.version("convexpy")
-    raise AttributeError(f"module 'convexpy' has no attribute {name!r}")
+    if name not in HOME_OF:
+        raise AttributeError(f"module 'convexpy' has no attribute {name!r}")
+    value = getattr(import_module(f".{HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

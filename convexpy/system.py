@@ -16,6 +16,7 @@ from .database.jobs import NewJob
 from .database.scheduled_function import ScheduledFunction, StateKind
 from .database.types import JobId
 from .errors import ConvexError
+from .functions.declare import Kind
 from .functions.load import App
 from .functions.registry import AnyFunction
 from .runtime.schedule import check_job_id
@@ -81,6 +82,8 @@ class System:
         if old.completed_time is None:
             raise ConvexError("CONFLICT", f"job {job_id} is {old.state_kind}: only a finished job can be tried again")
         function = self.app.registry.find(old.name)
+        if function.kind is Kind.QUERY:
+            raise ConvexError("CONFLICT", f"{old.name} is a query by now, and a query cannot be a job")
         stored_args = json.dumps(old.args)
         function.arguments.load(function.name, stored_args)
         return self._insert(NewJob(jobs.new_job_id(), function.name, function.kind, stored_args, self._clock.now()))

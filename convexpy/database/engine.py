@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,11 +14,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import DatabaseError, TransactionEnded
 from ..settings import Settings
-from .faults import LostTurn
+from .faults import LostTurn, is_conflict
 from .held import Held, guard
 from .turn import WriteTurn
 
 MAY_BEGIN: Final = "convexpy_may_begin"
+IMPATIENT_MILLISECONDS: Final = 5
 CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 
 
@@ -28,21 +30,27 @@ class Database(Protocol):
 
     def write(self, *, durable: bool = True) -> AbstractContextManager[Held]:
         """A serializable transaction. Rolled back unless its ``commit()`` is called."""
+        ...
 
     def read(self) -> AbstractContextManager[Held]:
         """One snapshot. Writing through it is an error."""
+        ...
 
     def internal(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
         """A short transaction of the framework's own, committed at the end of the block."""
+        ...
 
     def read_only(self, held: Held) -> AbstractContextManager[None]:
         """Refuse writes within a transaction that may otherwise write."""
+        ...
 
     def changes(self) -> Any:
         """Something that compares unequal after another process committed. A hint, and free of queries."""
+        ...
 
     def close(self) -> None:
         """Close every connection."""
+        ...
 
 
 def connect(url: str | URL, settings: Settings) -> Database:
@@ -168,7 +176,7 @@ class SQLiteDatabase:
         self._turn.close()
 
     def _engine(self, pool: Any, begin_statement: str, *, read_only: bool, **options: Any) -> Engine:
-        milliseconds = round(self._lock_seconds * 1000)
+        milliseconds = round(self._lock_seconds * 1000) if read_only else IMPATIENT_MILLISECONDS
         engine = create_engine(self.url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
 
         @event.listens_for(engine, "connect")
@@ -189,10 +197,22 @@ class SQLiteDatabase:
         def begin_transaction(connection: Connection) -> None:
             if not connection.info.pop(MAY_BEGIN, False):
                 raise TransactionEnded(CALL_IS_OVER)
-            connection.exec_driver_sql(begin_statement)
+            self._begin(connection.connection.driver_connection, begin_statement)
 
         guard(engine)
         return engine
+
+    def _begin(self, driver: Any, statement: str) -> None:
+        """Begin, when other programs on the file let us: SQLite's own waiting sleeps too long to ever find a gap."""
+        deadline = time.monotonic() + self._lock_seconds
+        while True:
+            try:
+                driver.execute(statement)
+            except sqlite3.OperationalError as error:
+                if not is_conflict(error) or time.monotonic() >= deadline:
+                    raise
+            else:
+                return
 
     def _prepare_file(self) -> None:
         """Open the file once, so that what is wrong with it is said now and not in the middle of something."""
@@ -201,6 +221,7 @@ class SQLiteDatabase:
         try:
             with self._writing.connect() as connection:
                 driver: Any = connection.connection.driver_connection
+                driver.execute(f"PRAGMA busy_timeout = {round(self._lock_seconds * 1000)}")
                 mode = driver.execute("PRAGMA journal_mode = WAL").fetchone()[0]
                 if mode != "wal":
                     raise DatabaseError(f"{self.path}: SQLite cannot use WAL mode here. Is it a network drive?")

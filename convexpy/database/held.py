@@ -103,7 +103,7 @@ class Held:
                 self.connection.info.pop(HELD, None)
                 if was_open:
                     self.connection.rollback()
-                # After a failure of the database itself, or of what a handler set on the connection, a new one is safer.
+                # What failed may be the connection itself, or what a handler has set on it: the next gets a new one.
                 self.broken = self.driver.in_transaction or self.internal_error is not None
             except Exception:
                 self.broken = True

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from .tables import workers
+from .tables import queue, workers
 
 
 def register(connection: Connection, worker: str, now: datetime) -> None:
@@ -25,6 +25,12 @@ def beat(connection: Connection, worker: str, now: datetime) -> bool:
     return connection.execute(change).rowcount == 1
 
 
+def is_known(connection: Connection, worker: str) -> bool:
+    """Whether a worker is registered. Until the end of the transaction nobody can give it up."""
+    known = select(workers.c.id).where(workers.c.id == worker).with_for_update(read=True, key_share=True)
+    return connection.execute(known).first() is not None
+
+
 def find_dead(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> list[str]:
     """Workers that have been silent too long, or whose process is gone from this very machine."""
     others = connection.execute(select(workers).where(workers.c.id != besides)).all()
@@ -33,6 +39,12 @@ def find_dead(connection: Connection, besides: str, now: datetime, timeout: time
 
 def remove(connection: Connection, worker: str) -> None:
     connection.execute(delete(workers).where(workers.c.id == worker))
+
+
+def leave(connection: Connection, worker: str) -> None:
+    """A worker ends. It stays registered while it holds jobs, so that others find them once its process is gone."""
+    holds = select(queue.c.job_id).where(queue.c.worker == worker).exists()
+    connection.execute(delete(workers).where(workers.c.id == worker, ~holds))
 
 
 def is_gone(worker: Any) -> bool:

@@ -54,6 +54,7 @@ class Dispatcher:
     def claim(self, kind: Kind, room: int) -> list[Claim]:
         """Claim due jobs for this worker."""
         with self._database.internal() as connection:
+            self._worker.be_known(connection)
             return jobs.claim_jobs(connection, kind, self._worker.id, self._clock.now(), room)
 
     def unclaim(self, claims: Sequence[Claim]) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from ..database import jobs
 from ..database.faults import is_internal
 from ..database.jobs import Claim
+from ..errors import InvalidSchedule
 from ..functions.declare import Kind
 from ..runtime.act import in_thread
 from ..runtime.call import Call, Done, InternalFault
@@ -79,6 +80,8 @@ class Executor:
     def _call(self, claim: Claim, kind: Kind) -> Call | None:
         """The call that a claim asks for. None if its function is of another kind by now: it goes back as that."""
         function = self._calls.registry.find(claim.name)
+        if function.kind is Kind.QUERY:
+            raise InvalidSchedule(f"{claim.name} is a query by now, and a query cannot be a job")
         if function.kind is not kind:
             self.insist(lambda: self._change(lambda c, now: jobs.correct_kind(c, claim, function.kind)))
             self._calls.feed.announce()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..database.jobs import Claim
 from ..functions.declare import Kind
@@ -25,12 +26,19 @@ class Room(Protocol):
 
     def free(self) -> int:
         """How many more jobs may be claimed for this room."""
+        ...
 
     def enter(self, claim: Claim) -> None:
         """Run a claim, now or as soon as there is a free hand."""
+        ...
 
-    def stop(self, seconds: float) -> list[Claim]:
-        """Let what runs finish for so long. The claims that were never tried."""
+    def drain(self) -> list[Claim]:
+        """Take out the claims that were never tried, before ``stop``."""
+        ...
+
+    def stop(self, seconds: float) -> None:
+        """Let what runs finish for so long."""
+        ...
 
 
 class MutationRoom:
@@ -75,12 +83,17 @@ class MutationRoom:
         with self._mutex:
             self._hands.discard(hand)
 
-    def stop(self, seconds: float) -> list[Claim]:
-        untried = []
-        while not self._waiting.empty():
-            claim = self._waiting.get()
+    def drain(self) -> list[Claim]:
+        untried: list[Claim] = []
+        while True:
+            try:
+                claim = self._waiting.get_nowait()
+            except queue.Empty:
+                return untried
             if claim is not None:
                 untried.append(claim)
+
+    def stop(self, seconds: float) -> None:
         with self._mutex:
             hands = list(self._hands)
         for _ in hands:
@@ -88,7 +101,6 @@ class MutationRoom:
         deadline = time.monotonic() + seconds
         for hand in hands:
             hand.thread.join(max(0.0, deadline - time.monotonic()))
-        return untried
 
     def room_again_later(self, seconds: float) -> None:
         """Let the dispatcher look again after a while, whether a handler came back or not."""
@@ -151,6 +163,7 @@ class ActionRoom:
     """Actions on the background event loop, up to a number at the same time."""
 
     kind = Kind.ACTION
+    PATIENCE_SECONDS = 5.0
 
     def __init__(
         self, executor: Executor, background: BackgroundLoop, size: int, room_again: Callable[[], None]
@@ -161,25 +174,40 @@ class ActionRoom:
         self._room_again = room_again
         self._mutex = threading.Lock()
         self._running: set[Future[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # used on the event loop only
 
     def free(self) -> int:
         with self._mutex:
             return self._size - len(self._running)
 
     def enter(self, claim: Claim) -> None:
-        running = self._background.submit(self._executor.at_most_once(claim))
+        running = self._background.submit(self._run(claim))
         with self._mutex:
             self._running.add(running)
         running.add_done_callback(self._left)
 
-    def stop(self, seconds: float) -> list[Claim]:
+    def drain(self) -> list[Claim]:
+        return []
+
+    def stop(self, seconds: float) -> None:
         with self._mutex:
             running = set(self._running)
-        late = wait(running, seconds).not_done
-        for action in late:
-            action.cancel()
-        wait(late, 1.0)
-        return []
+        if wait(running, seconds).not_done:
+            self._background.submit(self._cancel())
+            wait(running, self.PATIENCE_SECONDS)  # until it is written down that they were stopped
+
+    async def _run(self, claim: Claim) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._executor.at_most_once(claim)
+        finally:
+            self._tasks.discard(task)
+
+    async def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     def _left(self, done: Future[None]) -> None:
         with self._mutex:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 
 from ..clock import Clock
 from ..database.commits import CommitFeed
@@ -17,6 +19,8 @@ from .loop import Loop
 from .maintenance import Maintenance
 from .rooms import ActionRoom, MutationRoom
 from .worker import Worker
+
+logger = logging.getLogger("convexpy.dispatch")
 
 
 class Service:
@@ -74,7 +78,10 @@ class Service:
             loop.wake()
 
     def stop(self) -> None:
-        """Claim nothing more, let what runs finish within the grace, and leave."""
+        """Claim nothing more, let what runs finish within the grace, and leave.
+
+        What cannot be written down now is recovered by the next process that starts.
+        """
         if not self._loops:
             return
         dispatching, ticking, tidying = self._loops
@@ -84,10 +91,19 @@ class Service:
         ticking.stop()
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
-        rooms = self.dispatcher.rooms
-        untried = [claim for room in rooms for claim in room.stop(max(0.0, deadline - time.monotonic()))]
+        rooms, self.dispatcher.rooms = self.dispatcher.rooms, ()
+        untried = [claim for room in rooms for claim in room.drain()]
+        try_to(lambda: self.dispatcher.unclaim(untried))
+        for room in rooms:
+            room.stop(max(0.0, deadline - time.monotonic()))
         self.executor.stop()
-        self.dispatcher.rooms = ()
-        self.dispatcher.unclaim(untried)
         tidying.stop()  # it says that we are alive for as long as anything of ours runs
-        self.worker.leave()
+        try_to(self.worker.leave)
+
+
+def try_to(say: Callable[[], None]) -> None:
+    """Tell the database something that others can find out by themselves."""
+    try:
+        say()
+    except Exception as error:
+        logger.warning("the database failed while the app stopped: %s", error)

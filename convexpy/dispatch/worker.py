@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from sqlalchemy import Connection
+
 from ..clock import Clock
 from ..database import workers
 from ..database.engine import Database
@@ -18,18 +20,26 @@ class Worker:
         self.id = secrets.token_hex(16)
 
     def register(self) -> None:
-        self.id = secrets.token_hex(16)
         with self._database.internal() as connection:
-            workers.register(connection, self.id, self._clock.now())
+            self._begin_anew(connection)
 
     def beat(self) -> bool:
         """Say that this worker is alive. False if others gave it up: what it held is theirs, and it begins anew."""
         with self._database.internal() as connection:
             alive = workers.beat(connection, self.id, self._clock.now())
-        if not alive:
-            self.register()
+            if not alive:
+                self._begin_anew(connection)
         return alive
+
+    def be_known(self, connection: Connection) -> None:
+        """Begin anew if others gave this worker up: nobody would look for what it claims under its old id."""
+        if not workers.is_known(connection, self.id):
+            self._begin_anew(connection)
 
     def leave(self) -> None:
         with self._database.internal() as connection:
-            workers.remove(connection, self.id)
+            workers.leave(connection, self.id)
+
+    def _begin_anew(self, connection: Connection) -> None:
+        self.id = secrets.token_hex(16)
+        workers.register(connection, self.id, self._clock.now())

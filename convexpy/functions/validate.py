@@ -133,7 +133,7 @@ class Result:
             return self.adapter.validate_python(value, from_attributes=True)
         except ValidationError as error:
             # Only where and what kind: the values may be the server's own secrets.
-            issues = "; ".join(f"{path_of(i['loc'])}: {i['type']}" for i in error.errors(include_input=False))
+            issues = "; ".join(f"{path_of(i['loc'], 'result')}: {i['type']}" for i in error.errors(include_input=False))
             raise InvalidResult(f"{function}: output validation failed: {issues}") from error
 
     def to_json(self, function: str, value: object) -> Any:
@@ -190,9 +190,9 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and hasattr(one, "__dict__") and same(vars(one), vars(other))
 
 
-def path_of(loc: tuple[int | str, ...]) -> str:
-    """``tags[0].name``."""
+def path_of(loc: tuple[int | str, ...], whole: str = "arguments") -> str:
+    """``tags[0].name``; what to call the ``whole`` if the path is empty."""
     path = ""
     for step in loc:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    return path or "arguments"
+    return path or whole

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ..errors import CallNotAllowed
@@ -15,6 +14,7 @@ from .call import Call, Calls, Done
 from .context import ActionCtx, SyncActionCtx
 from .invoke import invoke, invoke_async
 from .outside import OutsideTransaction
+from .threads import Threads
 
 T = TypeVar("T")
 
@@ -26,9 +26,9 @@ class Actions:
         self.calls = calls
         self.background = background
         concurrency = calls.settings.action_concurrency
-        self.database_threads = ThreadPoolExecutor(min(32, concurrency), thread_name_prefix="convexpy-database")
+        self.database_threads = Threads(min(32, concurrency), "convexpy-database")
         # A `def` action that calls others waits on its thread meanwhile, so there must be more threads than runs.
-        self._action_threads = ThreadPoolExecutor(concurrency * 4, thread_name_prefix="convexpy-action")
+        self._action_threads = Threads(concurrency * 4, "convexpy-action")
 
     def run(self, call: Call) -> Done:
         """Run an action to its end, from a thread that may wait."""
@@ -67,8 +67,8 @@ class Actions:
         return Done(call.result(result), tuple(outside.scheduled))
 
     def stop(self) -> None:
-        self.database_threads.shutdown(wait=False, cancel_futures=True)
-        self._action_threads.shutdown(wait=False, cancel_futures=True)
+        self.database_threads.shutdown()
+        self._action_threads.shutdown()
 
 
 class AsyncCaller:
@@ -88,7 +88,7 @@ class AsyncCaller:
 class Awaited:
     """The methods of an object, each run on a thread and awaited."""
 
-    def __init__(self, target: object, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, target: object, threads: Threads) -> None:
         self._target = target
         self._threads = threads
 
@@ -102,7 +102,7 @@ class Awaited:
         return awaited
 
 
-def in_thread(threads: ThreadPoolExecutor, work: Callable[[], T]) -> asyncio.Future[T]:
+def in_thread(threads: Threads, work: Callable[[], T]) -> asyncio.Future[T]:
     """Run work on a thread, in the caller's context variables."""
     context = contextvars.copy_context()
 

@@ -7,8 +7,9 @@ import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+PATIENCE_SECONDS: Final = 1.0
 logger = logging.getLogger("convexpy.run")
 T = TypeVar("T")
 
@@ -35,7 +36,11 @@ class BackgroundLoop:
             self._loop = self._thread = None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(PATIENCE_SECONDS)
+        except TimeoutError:
+            logger.error("an action blocks the event loop, or ignores that it was canceled; it is left behind")
+            return
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import Any, TypeVar
@@ -83,7 +84,7 @@ class Calls:
 
     def query(self, call: Call) -> Any:
         """Run a query on one snapshot; once more if the database failed."""
-        return self._with_retries(call.function.name, lambda: self._read(call))
+        return self._with_retries(call.function.name, lambda: self._read(fresh(call)))
 
     def mutation(self, call: Call) -> Done:
         """Run a mutation and commit it; the whole of it again, on a fresh snapshot, if the database failed.
@@ -92,7 +93,7 @@ class Calls:
             WriteConflict: Other transactions were in the way at every try.
             InternalError: The database failed at every try.
         """
-        return self._with_retries(call.function.name, lambda: self.attempt(call))
+        return self._with_retries(call.function.name, lambda: self.attempt(fresh(call)))
 
     def attempt(self, call: Call, claim: Claim | None = None, on_late: Callable[[], None] | None = None) -> Done:
         """Run a mutation once, in one transaction; with a claim, its job ends in that same transaction.
@@ -218,6 +219,14 @@ def raise_if_internal(error: BaseException, held: Held | None) -> None:
         cause = error
     if cause is not None:
         raise InternalFault(cause) from error
+
+
+def fresh(call: Call) -> Call:
+    """The call with arguments of its own, so that what a handler does to them is not seen by the next try."""
+    try:
+        return replace(call, values=deepcopy(call.values))
+    except Exception:  # something that cannot be copied, such as a lock
+        return call
 
 
 def check_kind(kind: Kind, function: AnyFunction) -> None:

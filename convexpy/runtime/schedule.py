@@ -91,13 +91,13 @@ class ScheduleBuffer:
                 return
         self._steps.append(Cancel(checked))
 
-    def mark(self) -> list[NewJob | Cancel]:
+    def mark(self) -> tuple[list[NewJob | Cancel], int, int]:
         """Where a nested call begins."""
-        return list(self._steps)
+        return list(self._steps), self._limits.count, self._limits.bytes
 
-    def undo_to(self, mark: list[NewJob | Cancel]) -> None:
+    def undo_to(self, mark: tuple[list[NewJob | Cancel], int, int]) -> None:
         """Forget what a nested call asked for, and only that."""
-        self._steps = mark
+        self._steps, self._limits.count, self._limits.bytes = mark
 
     def new_jobs(self) -> list[NewJob]:
         return [step for step in self._steps if isinstance(step, NewJob)]

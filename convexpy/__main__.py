@@ -1,0 +1,5 @@
+"""``python -m convexpy``: the same as the ``convexpy`` command."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""The command line. Heavy libraries are imported by the command that needs them, so that help and mistakes are fast."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .check import check
+from .crons import crons
+from .db import db
+from .dev import dev
+from .failure import EXPECTED, INTERRUPTED, Failure, frame, report
+from .functions import functions
+from .init import init
+from .jobs import jobs
+from .run import run
+from .start import start, worker
+
+
+class Commands(TyperGroup):
+    """The commands; an expected error ends any of them with a framed message and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (Failure, *EXPECTED) as error:
+            failure = frame(error)
+            report(failure)
+            raise typer.Exit(failure.exit_code) from error
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Queries, mutations, actions and scheduling that commits with your data.",
+    epilog="Exit codes: 0 it worked, 1 a problem in the app or a failed function, 2 a wrong command line.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (init, dev, start, worker, run, functions, check):
+    app.command()(command)
+app.add_typer(jobs, name="jobs")
+app.add_typer(crons, name="crons")
+app.add_typer(db, name="db")
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("convexpy"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """What every command knows."""
+
+
+def main() -> None:
+    """The ``convexpy`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without some character is no reason to fail
+    app(prog_name="convexpy")

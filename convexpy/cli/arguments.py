@@ -1,0 +1,50 @@
+"""JSON objects on the command line, with a caret under what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+
+from .failure import WrongUsage
+
+WINDOW: Final = 60
+
+
+def parse_object(text: str, what: str, example: str) -> dict[str, Any]:
+    """The JSON object that was typed.
+
+    Raises:
+        WrongUsage: It is not JSON, or not an object. ``what`` it should have been, and an ``example``.
+    """
+    fix = f"Write {what} as a JSON object, in single quotes for the shell: '{example}'"
+    try:
+        value = json.loads(text, parse_constant=refuse_constant)
+    except json.JSONDecodeError as error:
+        raise WrongUsage(f"{what}: this is not JSON: {error.msg}\n{pointed(error)}", fix) from None
+    except (ValueError, RecursionError) as error:
+        raise WrongUsage(f"{what}: this is not JSON: {error}", fix) from None
+    if not isinstance(value, dict):
+        raise WrongUsage(f"{what}: {JSON_NAMES[type(value)]} was given, not an object:\n  {text[:WINDOW]}", fix)
+    return value
+
+
+def refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def pointed(error: json.JSONDecodeError) -> str:
+    """The line with the mistake, and a caret under it."""
+    line = error.doc.split("\n")[error.lineno - 1]
+    column = error.colno - 1
+    start = max(0, column - WINDOW // 2)
+    return f"  {line[start : start + WINDOW]}\n  {' ' * (column - start)}^"
+
+
+JSON_NAMES: Final = {
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}

@@ -1,0 +1,74 @@
+"""What ``convexpy dev`` says when it is ready, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .check import count
+from .output import one_line, to_json
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from ..functions.load import App
+    from ..functions.registry import AnyFunction
+    from ..project import Project
+
+
+def banner(project: Project, app: App, url: URL, package: Path) -> Iterator[str]:
+    """Where the data is, what is watched, what there is, what to try, how to stop."""
+    public = sum(function.visibility == "public" for function in app.registry.functions.values())
+    yield f"database   {shown_database(url, project.root)}, kept between runs"
+    yield f"watching   {shown_path(package, project.root)}{'/' if package.is_dir() else ''} and pyproject.toml"
+    yield f"functions  {len(app.registry.functions)} ({public} public), {count(len(app.crons.definitions), 'cron')}"
+    example = next((call for function in by_interest(app) if (call := example_call(function))), None)
+    if example is not None:
+        yield f"try        {example}"
+    yield "stop       Ctrl-C"
+
+
+def shown_database(url: URL, root: Path) -> str:
+    """Where the data lives, without its password."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return f"SQLite {shown_path(Path(url.database), root)}"
+    return url.render_as_string(hide_password=True)
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """Relative to the project where it can be."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def by_interest(app: App) -> list[AnyFunction]:
+    """Public mutations first: running one shows the most."""
+    kinds = ("mutation", "query", "action")
+    functions = app.registry.functions.values()
+    return sorted(functions, key=lambda each: (each.visibility != "public", kinds.index(each.kind), each.name))
+
+
+def example_call(function: AnyFunction) -> str | None:
+    """A command line that calls the function. None if its arguments are more than a simple example can show."""
+    schema = function.arguments_schema
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    try:
+        values = {name: example_value(properties[name]) for name in required}
+    except LookupError:
+        return None
+    arguments = to_json(values)
+    if "'" in arguments:
+        return None
+    return f"convexpy run {one_line(function.name)}" + (f" '{arguments}'" if values else "")
+
+
+def example_value(schema: dict[str, Any]) -> Any:
+    """A value that fits a simple schema. Raises LookupError for others."""
+    for given in ("examples", "enum"):
+        if schema.get(given):
+            return schema[given][0]
+    if schema.keys() & {"format", "pattern"}:
+        raise LookupError(schema)
+    simple = {"string": "tea", "integer": 1, "number": 1, "boolean": True, "null": None}
+    value = simple[schema["type"]]
+    return max(value, schema.get("minimum", value)) if schema["type"] in ("integer", "number") else value

@@ -1,0 +1,87 @@
+"""``convexpy check``: load everything, and report every problem with its file and line. Touches no database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from ..errors import LoadError, SettingsError
+from .failure import frame, report
+from .opening import loaded
+from .options import HERE, JsonOption, ProjectOption
+from .output import escaped, say, show_json
+
+if TYPE_CHECKING:
+    from ..functions.load import App
+
+PLACE: Final = re.compile(r"(?P<file>[^\n:]+\.\w+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
+
+
+def check(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Load the app and report every problem.
+
+    Each with its file and line. Exits 1 if there is one. The database is not touched.
+    """
+    from ..project import load_project
+
+    app: App | None = None
+    failed: LoadError | SettingsError | None = None
+    try:
+        found = load_project(project)
+        app = loaded(found)
+        found.find_metadata()
+    except (LoadError, SettingsError) as error:
+        failed = error
+    cautions = list(warnings_of(app)) if app is not None else []
+    if as_json:
+        problems = [placed(problem) for problem in problems_of(failed)]
+        show_json({"ok": failed is None, "problems": problems, "warnings": [placed(each) for each in cautions]})
+    else:
+        for caution in cautions:
+            say(f"warning: {escaped(caution)}", style="yellow")
+        if app is not None and failed is None:
+            say(f"ok: {contents(app)}")
+    if failed is not None:
+        if not as_json:
+            report(frame(failed))
+        raise typer.Exit(1)
+
+
+def problems_of(error: LoadError | SettingsError | None) -> list[str]:
+    if error is None:
+        return []
+    return error.problems if isinstance(error, LoadError) else str(error).splitlines()
+
+
+def warnings_of(app: App) -> Iterator[str]:
+    """What works, but was probably not meant."""
+    yield from app.warnings
+    for cron in app.crons.definitions.values():
+        function = app.registry.find(cron.function)
+        if function.visibility == "public":
+            yield (
+                f"{cron.place}: cron {cron.name!r} runs {function.name!r}, which is public: anybody can call it too. "
+                f"Make it internal (@internal_{function.kind})"
+            )
+
+
+def placed(problem: str) -> dict[str, Any]:
+    """A problem for programs: its file and line apart from its message."""
+    match = PLACE.fullmatch(problem)
+    if match is None:
+        return {"file": None, "line": None, "message": problem}
+    return {"file": str(Path(match["file"])), "line": int(match["line"]), "message": match["message"]}
+
+
+def contents(app: App) -> str:
+    """``6 functions, 1 cron``."""
+    return f"{count(len(app.registry.functions), 'function')}, {count(len(app.crons.definitions), 'cron')}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 cron``, ``12 functions``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,41 @@
+"""``convexpy dev``: the app while it is being written. It keeps running through every save."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DatabaseOption
+from .output import say
+from .start import stop_on_signals
+
+
+def dev(
+    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The project's folder.", show_default="here")] = Path(),
+    database: DatabaseOption = None,
+) -> None:
+    """Run the app while you write it.
+
+    The database is made and kept in step with the models. Every save is live at once, and every run is one line.
+    """
+    started = time.perf_counter()
+    from ..project import load_project
+    from .dev_server import DevServer
+    from .logs import log_to_stdout
+
+    stop_on_signals()
+    project = load_project(path, database=database)
+    log_to_stdout(project, as_json=False)
+    server = DevServer(project, lambda: load_project(path, database=database))
+    try:
+        server.begin(started)
+        for saved in server.watcher:
+            server.changed(saved)
+    except KeyboardInterrupt:
+        say("stopping: what runs may finish (Ctrl-C again to stop at once)")
+    finally:
+        server.close()
+    say("stopped")

@@ -1,0 +1,64 @@
+"""What a command prints when it cannot go on: what happened, where, and what to do; and how it exits.
+
+Exit codes: 0, it worked. 1, a problem in the app, its settings or its database, or a function that failed.
+2, the command line itself is wrong: an unknown command or option, or malformed JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from ..errors import ConvexError, DatabaseError, LoadError, SettingsError
+from .output import escaped, say
+
+PROBLEM: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+EXPECTED: Final = (ConvexError, DatabaseError, LoadError, SettingsError)
+
+
+class Failure(Exception):
+    """A command cannot go on. ``what`` happened, and how to ``fix`` it."""
+
+    exit_code = PROBLEM
+
+    def __init__(self, what: str, fix: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+
+
+class WrongUsage(Failure):
+    """The command line itself is wrong."""
+
+    exit_code = USAGE
+
+
+def frame(error: Exception) -> Failure:
+    """Any expected error as what a command prints."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, LoadError):
+        return Failure(f"the app cannot be loaded:\n{listed(error.problems)}")
+    if isinstance(error, SettingsError):
+        return Failure(f"the project's settings are wrong:\n{listed(str(error).splitlines())}")
+    if isinstance(error, DatabaseError):
+        return Failure(f"the database cannot be used:\n{listed([str(error)])}")
+    return Failure(error.message if isinstance(error, ConvexError) else str(error))
+
+
+def listed(problems: list[str]) -> str:
+    """The problems, each once, indented as a block of its own, with paths relative to here."""
+    here = f"{Path.cwd()}{os.sep}"
+    unique = dict.fromkeys(problem.replace(here, "") for problem in problems)
+    return "\n".join("  " + problem.replace("\n", "\n  ") for problem in unique)
+
+
+def report(failure: Failure, *, to_stderr: bool = True) -> None:
+    """Print a failure."""
+    say(f"error: {escaped(failure.what)}", style="red", to_stderr=to_stderr)
+    if failure.fix:
+        say(escaped(failure.fix), to_stderr=to_stderr)

@@ -1,0 +1,173 @@
+"""Open a project's app for a command, and close it afterwards."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..errors import DatabaseError
+from .failure import Failure
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+
+    from ..app import Convex
+    from ..functions.load import App
+    from ..project import Project
+
+STATE_FOLDER: Final = ".convexpy"
+TURN_SECONDS: Final = 60
+
+
+def loaded(project: Project) -> App:
+    """The app of a project, without its database.
+
+    Raises:
+        LoadError: The app has problems. All are listed.
+    """
+    from ..app import checked_app
+
+    project.put_on_path()
+    with quiet():
+        return checked_app(project.functions, project.settings)
+
+
+@contextmanager
+def opened(path: Path, database: str | None) -> Iterator[Convex]:
+    """The app of the project at a folder, on a database that is there and migrated, for the length of one command."""
+    from ..database.migrate import check_revision
+    from ..project import load_project
+
+    project = load_project(path, database=database)
+    refuse_missing_file(project)
+    convex = open_app(project)
+    try:
+        with convex.database.read() as held:
+            check_revision(held.connection)
+        yield convex
+    finally:
+        convex.close()
+
+
+def refuse_missing_file(project: Project) -> None:
+    """SQLite would make an empty database of any name that is mistyped."""
+    url = database_url(project)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        raise Failure(
+            f"there is no database {url.database}",
+            "`convexpy dev` makes one for development, `convexpy db upgrade` makes the configured one.",
+        )
+
+
+def database_url(project: Project) -> URL:
+    """The project's database, not connected to.
+
+    Raises:
+        DatabaseError: It is not a URL.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(project.database)
+    except ArgumentError as error:
+        raise DatabaseError("this is not a database URL. Write sqlite:///path/to/file.db") from error
+
+
+def open_app(project: Project) -> Convex:
+    """Load the project's app and connect it to its database.
+
+    Raises:
+        LoadError: The app has problems. All are listed.
+        DatabaseError: The database cannot be used.
+        SettingsError: The project's tables cannot be found.
+    """
+    from ..app import Convex
+
+    with quiet():
+        metadata = project.find_metadata()
+        make_state_folder(project)
+        return Convex(project.database, functions=project.functions, metadata=metadata, settings=project.settings)
+
+
+@contextmanager
+def migrating(project: Project) -> Iterator[Engine]:
+    """The project's database, made if it can be, for changing its tables.
+
+    Raises:
+        DatabaseError: The database cannot be used.
+    """
+    from ..database.engine import connect
+
+    make_state_folder(project)
+    database = connect(project.database, project.settings)
+    database.close()  # it was opened to see what is wrong with it
+    with schema_engine(database.url) as engine:
+        yield engine
+
+
+@contextmanager
+def schema_engine(url: URL) -> Iterator[Engine]:
+    """An engine whose connections begin no transaction by themselves, as changing tables needs."""
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import NoSuchModuleError
+
+    try:
+        engine = create_engine(url, poolclass=NullPool)
+    except (NoSuchModuleError, ImportError) as error:
+        raise DatabaseError(f"{url.get_backend_name()!r} databases cannot be used here: {error}") from error
+    with write_in_turn(engine) if engine.dialect.name == "sqlite" and url.database else nullcontext():
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def write_in_turn(engine: Engine) -> Iterator[None]:
+    """Whoever writes to the same SQLite file waits for as long as a connection of this engine is open."""
+    from sqlalchemy import event
+
+    from ..database.turn import WriteTurn
+
+    turn = WriteTurn(Path(str(engine.url.database)))
+
+    @event.listens_for(engine, "connect")
+    def take(*_: object) -> None:
+        if not turn.take(TURN_SECONDS):
+            raise DatabaseError(f"{engine.url.database}: others kept writing for {TURN_SECONDS} s. Try again")
+
+    @event.listens_for(engine, "close")
+    def give(*_: object) -> None:
+        turn.give()
+
+    try:
+        yield
+    finally:
+        turn.close()
+
+
+def make_state_folder(project: Project) -> None:
+    """Make the folder for the default development database. Other databases' folders are the user's to make."""
+    folder = project.root / STATE_FOLDER
+    if project.has_database or folder.is_dir():
+        return
+    try:
+        folder.mkdir()
+        (folder / ".gitignore").write_text("*\n", "utf-8")
+    except OSError as error:
+        raise DatabaseError(
+            f"{folder}: the folder for the development database cannot be made: {error.strerror}. "
+            "Make the project's folder writable, or set CONVEXPY_DATABASE"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Python does not print the app's warnings: each command shows them in its own way."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="convexpy")
+        yield

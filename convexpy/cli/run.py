@@ -1,0 +1,152 @@
+"""``convexpy run``: call one function from the command line, once or whenever its result changes."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from ..errors import ConvexError
+from .arguments import parse_object
+from .failure import WrongUsage
+from .opening import opened
+from .options import HERE, DatabaseOption, JsonOption, ProjectOption
+from .output import say, show_json
+from .run_line import error_lines, scheduled_document, scheduled_note
+
+if TYPE_CHECKING:
+    from ..app import Convex
+    from ..runtime.identity import Identity
+    from ..runtime.run import Run
+
+PAUSE_SECONDS: Final = 0.25
+LOOK_AGAIN_SECONDS: Final = 5.0  # the hint that something changed is only a hint
+
+
+def run(
+    name: Annotated[str, typer.Argument(metavar="FUNCTION", help="Its name, such as orders:process_order.")],
+    args: Annotated[str, typer.Argument(metavar="JSON", help="Its arguments, a JSON object.")] = "{}",
+    identity: Annotated[
+        str | None, typer.Option("--identity", metavar="JSON", help='Call as a user: \'{"subject": "u1"}\'.')
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="For a query: print its result whenever it changes.")] = False,
+    show_traceback: Annotated[bool, typer.Option("--traceback", help="Show the whole traceback of an error.")] = False,
+    project: ProjectOption = HERE,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call a function and print its result.
+
+    Any function, public or internal. The result is JSON.
+    """
+    values = parse_object(args, "the arguments", '{"order_id": "o1"}')
+    caller = parse_identity(identity) if identity is not None else None
+    with opened(project, database) as convex:
+        call = TypedCall(convex, name, values, caller, show_traceback)
+        if watch:
+            call.watch(as_json)
+        elif not call.once(as_json):
+            raise typer.Exit(1)
+
+
+class TypedCall:
+    """One call, as it was typed on the command line."""
+
+    def __init__(
+        self, convex: Convex, name: str, values: dict[str, Any], identity: Identity | None, show_traceback: bool
+    ) -> None:
+        self._convex = convex
+        self._name = name
+        self._values = values
+        self._caller = convex if identity is None else convex.with_identity(identity)
+        self._show_traceback = show_traceback
+        self._runs: list[Run] = []
+        convex.on_run(self._runs.append)
+
+    def once(self, as_json: bool) -> bool:
+        """Call, print, and say whether it worked."""
+        document = self.outcome()
+        self.show(document, as_json)
+        return bool(document["status"] == "success")
+
+    def watch(self, as_json: bool) -> None:
+        """Call again whenever the database changes, and print what is new, until Ctrl-C."""
+        function = self._convex.registry.find(self._name)
+        if function.kind != "query":
+            raise WrongUsage(f"--watch is for queries, and {function.name} is not one", "Leave --watch out.")
+        shown = None
+        while True:
+            changes = self._convex.database.changes()
+            document = self.outcome()
+            if document != shown:
+                self.show(document, as_json)
+                shown = document
+            self.wait_for_change(changes)
+
+    def wait_for_change(self, seen: Any) -> None:
+        """Wait until the database may have changed, at most a few looks a second."""
+        deadline = time.monotonic() + LOOK_AGAIN_SECONDS
+        time.sleep(PAUSE_SECONDS)
+        while self._convex.database.changes() == seen and time.monotonic() < deadline:
+            time.sleep(PAUSE_SECONDS)
+
+    def outcome(self) -> dict[str, Any]:
+        """How the call went, in the form that --json prints."""
+        self._runs.clear()
+        try:
+            value = self._caller.call(self._name, self._values)
+        except Exception as error:
+            return self.failed(error)
+        scheduled = [scheduled_document(each) for run in self._runs for each in run.scheduled]
+        return {"status": "success", "value": value, "scheduled": scheduled}
+
+    def failed(self, error: Exception) -> dict[str, Any]:
+        """How it failed; ``error`` is the text for people, with the line of the app's code that raised it."""
+        known = error if isinstance(error, ConvexError) else None
+        message = known.message if known else f"{type(error).__name__}: {error}"
+        text = next((run.error for run in self._runs if run.error), message)
+        if self._show_traceback:
+            text = "".join(traceback.format_exception(error)).rstrip()
+        return {
+            "status": "error",
+            "errorMessage": message,
+            "errorCode": known.code if known else None,
+            "errorData": known.data if known else None,
+            "error": text,
+        }
+
+    def show(self, document: dict[str, Any], as_json: bool) -> None:
+        if as_json:
+            show_json(document)
+        elif document["status"] == "success":
+            show_json(document["value"])
+            for run in self._runs:
+                for each in run.scheduled:
+                    say(scheduled_note(each, run.started), style="dim", to_stderr=True)
+        else:
+            text = "\n".join(error_lines(document["error"], Path.cwd()))
+            say(f"error: {text}", style="red", to_stderr=True)
+
+
+def parse_identity(text: str) -> Identity:
+    """The user to call as.
+
+    Raises:
+        WrongUsage: It is not an object with a subject.
+    """
+    from ..runtime.identity import Identity
+
+    example = '{"subject": "u1", "issuer": "https://login.example.com", "claims": {"role": "admin"}}'
+    values = parse_object(text, "--identity", example)
+    unknown = sorted(values.keys() - {"subject", "issuer", "claims"})
+    if unknown:
+        what = f"--identity: {unknown[0]!r} is not part of an identity"
+        raise WrongUsage(what, f"Other facts go into claims: {example}")
+    if not isinstance(values.get("subject"), str) or not values["subject"]:
+        raise WrongUsage('--identity: it needs a "subject", a string', f"Such as {example}")
+    if not isinstance(values.get("issuer", ""), str | None) or not isinstance(values.get("claims", {}), dict):
+        raise WrongUsage("--identity: the issuer is a string and the claims are an object", f"Such as {example}")
+    return Identity(values["subject"], values.get("issuer"), values.get("claims", {}))

@@ -1,0 +1,88 @@
+"""One run of a function as one readable line. Arguments are not shown: they may be secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..clock import unix_milliseconds
+from .output import escaped, one_line
+from .times import clock_time, duration, relative
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ..runtime.run import Run, Scheduled
+
+OUTCOMES: Final = {
+    "success": ("ok", "green"),
+    "failed": ("failed", "red"),
+    "canceled": ("canceled while running", "yellow"),
+    "retry": ("will be tried again", "yellow"),
+    "lost": ("taken over by another worker", "yellow"),
+}
+SHOWN: Final = 3
+INDENT: Final = " " * 9
+
+
+def run_line(run: Run, root: Path) -> Text:
+    """``12:01:05 mutation orders:process_order  3.2 ms  ok  → orders:charge in 5 s``, and the error below it."""
+    from rich.text import Text
+
+    word, style = OUTCOMES[run.outcome]
+    line = Text(f"{clock_time(run.started)} ", style="dim")
+    line.append(f"{run.kind:8} ", style="dim")
+    line.append(one_line(run.name), style="bold not dim")
+    line.append(f"  {duration(run.seconds)}  ")
+    line.append(word, style=f"{style} not dim")
+    for note in notes(run):
+        line.append(f"  {note}")
+    for error_line in error_lines(run.error, root):
+        line.append(f"\n{INDENT}{error_line}", style="red not dim")
+    return line
+
+
+def notes(run: Run) -> Iterator[str]:
+    """What else is worth knowing of a run."""
+    if run.cron is not None:
+        yield f"cron {one_line(run.cron)!r}"
+    if run.attempt > 1:
+        yield f"attempt {run.attempt}"
+    if run.scheduled:
+        shown = [f"{one_line(each.name)} {relative(each.due, run.started)}" for each in run.scheduled[:SHOWN]]
+        more = [f"{len(run.scheduled) - SHOWN} more"] if len(run.scheduled) > SHOWN else []
+        yield "→ " + ", ".join(shown + more)
+
+
+def error_lines(error: str | None, root: Path) -> list[str]:
+    """An error's lines, with paths of the project relative to it."""
+    if not error:
+        return []
+    return escaped(error).removeprefix("convexpy.errors.").replace(f"{root}{os.sep}", "").split("\n")
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """A run for the log of a server, one JSON object."""
+    return {
+        "time": run.started.astimezone(UTC).isoformat(),
+        "kind": run.kind,
+        "function": run.name,
+        "outcome": run.outcome,
+        "milliseconds": round(run.seconds * 1000, 3),
+        "job": run.job_id,
+        "attempt": run.attempt,
+        "cron": run.cron,
+        "error": run.error,
+        "scheduled": [scheduled_document(each) for each in run.scheduled],
+    }
+
+
+def scheduled_document(scheduled: Scheduled) -> dict[str, Any]:
+    return {"name": scheduled.name, "scheduledTime": unix_milliseconds(scheduled.due), "id": scheduled.job_id}
+
+
+def scheduled_note(scheduled: Scheduled, now: datetime) -> str:
+    return f"→ {one_line(scheduled.name)} {relative(scheduled.due, now)}, job {scheduled.job_id}"

@@ -1,0 +1,51 @@
+"""Declarative bases from outside the app, such as SQLModel: made ready for the app's models to be declared again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import registry as Registry
+
+ATTRIBUTES: Final = ("metadata", "registry", "_sa_registry")
+
+
+def renew_shared_bases(package: str) -> Callable[[], None]:
+    """Give such bases a fresh MetaData and registry; returns what puts the old ones back.
+
+    They outlive a reload of the package, and would refuse a second class for the same table. A base that models of
+    other packages use too is left alone.
+    """
+    before: list[tuple[type, str, Any]] = []
+    for base in shared_bases(package):
+        old = base._sa_registry
+        if not all(is_within(mapper.class_.__module__, package) for mapper in old.mappers):
+            continue
+        metadata = MetaData(schema=base.metadata.schema, naming_convention=base.metadata.naming_convention)
+        registry = Registry(metadata=metadata, type_annotation_map=dict(old.type_annotation_map))
+        for name in ATTRIBUTES:
+            if name in vars(base):
+                before.append((base, name, vars(base)[name]))
+                setattr(base, name, metadata if name == "metadata" else registry)
+
+    def put_back() -> None:
+        for base, name, value in before:
+            setattr(base, name, value)
+
+    return put_back
+
+
+def shared_bases(package: str) -> Iterator[Any]:
+    """The declarative bases that the package's modules use and other packages define."""
+    modules = [module for name, module in list(sys.modules.items()) if is_within(name, package)]
+    classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    for base in {base for each in classes for base in each.__mro__}:
+        metadata = vars(base).get("metadata") if "_sa_registry" in vars(base) else None
+        if isinstance(metadata, MetaData) and metadata.tables and not is_within(base.__module__, package):
+            yield base
+
+
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")

@@ -1,0 +1,67 @@
+"""Keep a development database's tables in step with the models, asking before anything is lost."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from .opening import schema_engine
+from .output import escaped, say
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, MetaData
+
+    from ..database.table_plan import Step
+    from ..database.user_tables import Outcome
+
+
+class TablesInStep:
+    """Follows the models of one project, and remembers what the user did not want."""
+
+    def __init__(self) -> None:
+        self._declined: list[str] = []
+        self._left: list[str] = []
+
+    def keep(self, url: URL, metadata: MetaData | None) -> None:
+        """Change the tables where the models changed, and say what was done.
+
+        Raises:
+            DatabaseError: Something cannot be done with the rows that are there.
+        """
+        if metadata is None:
+            return
+        from ..database.user_tables import keep_in_step
+
+        with schema_engine(url) as engine:
+            outcome = keep_in_step(engine, metadata, self._confirm)
+        self._tell(outcome)
+
+    def _confirm(self, steps: list[Step]) -> bool:
+        """Ask once. Without a terminal the answer is no."""
+        wanted = [step.description for step in steps]
+        if wanted == self._declined or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return False
+        import typer
+
+        say("the models have changed, and to follow them would lose data:", style="yellow")
+        for description in wanted:
+            say(f"  {escaped(description)}")
+        agreed = typer.confirm("Do it?", default=False)
+        self._declined = [] if agreed else wanted
+        return agreed
+
+    def _tell(self, outcome: Outcome) -> None:
+        for line in outcome.done:
+            say(f"tables     {escaped(line)}")
+        if outcome.left != self._left:
+            for line in outcome.left:
+                say(f"not done   {escaped(line)}", style="yellow")
+            if outcome.left:
+                say(BY_REVISIONS if outcome.by_revisions else ASK_IN_TERMINAL, style="yellow")
+        self._left = outcome.left
+
+
+BY_REVISIONS = (
+    "           this database is kept by your revisions: `convexpy db revision -m …`, then `convexpy db upgrade`"
+)
+ASK_IN_TERMINAL = "           it would lose data: `convexpy dev` asks about it when it is started in a terminal"

@@ -1,0 +1,246 @@
+"""A project's settings: from pyproject.toml, ``.env``, the environment and flags; later ones win."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
+
+from .errors import LoadError, SettingsError
+from .functions.load import import_all, import_root
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+DEFAULT_DATABASE: Final = "sqlite:///.convexpy/dev.db"
+PREFIX: Final = "CONVEXPY_"
+TEST_PREFIX: Final = "CONVEXPY_TEST_"  # for a project's own test suite; never settings
+PYPROJECT: Final = "pyproject.toml"
+ENVIRONMENT: Final = "the environment"
+FLAG: Final = "a flag"
+NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+RELATIVE_SQLITE: Final = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:|[A-Za-z]:)(.+)")
+
+
+class Sources(BaseSettings):
+    """How the sources are read. What may be in them is told by Keys."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, pyproject_toml_table_header=("tool", "convexpy"))
+
+
+class Keys(Settings):
+    """Every key that a project may set: its own, and all of the engine's."""
+
+    functions: str
+    metadata: str | None = None
+    database: str = DEFAULT_DATABASE
+    migrations: str = "migrations"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def read_number(cls, value: object) -> object:
+        """In the environment everything is text; a bare number of seconds is a number all the same."""
+        return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+    @field_validator("functions")
+    @classmethod
+    def check_package(cls, value: str) -> str:
+        if not all(part.isidentifier() for part in value.split(".")):
+            raise ValueError("write the import name of your app's package, such as 'shop'")
+        return value
+
+    @field_validator("metadata")
+    @classmethod
+    def check_metadata(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w.]+:[\w.]+", value):
+            raise ValueError("write module:name, such as 'shop.models:Base'")
+        return value
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project: where it is, and what is set for it."""
+
+    root: Path
+    functions: str
+    """The import name of the app's package."""
+    metadata: str | None
+    """Where the tables are, ``"shop.models:Base"``. None: they are looked for."""
+    database: str
+    """The database URL. A relative SQLite path is made relative to the project's folder."""
+    migrations: Path
+    """The folder of the project's own migrations."""
+    settings: Settings
+    origins: Mapping[str, str]
+    """Where each value that is not a default came from."""
+
+    @property
+    def has_database(self) -> bool:
+        """Whether a database was chosen, rather than left to the default for development."""
+        return "database" in self.origins
+
+    def put_on_path(self) -> None:
+        """Make the project's modules importable, before any others of the same name."""
+        if str(self.root) not in sys.path:
+            sys.path.insert(0, str(self.root))
+
+    def find_metadata(self) -> MetaData | None:
+        """The project's tables: those that ``metadata`` names, or the only ones that the app's modules know.
+
+        Raises:
+            LoadError: The app's modules cannot be imported.
+            SettingsError: The setting is wrong, or there are several and no setting chooses.
+        """
+        self.put_on_path()
+        _, problems = import_all(import_root(self.functions))
+        if problems:
+            raise LoadError(problems)
+        return named_metadata(self.metadata) if self.metadata is not None else only_metadata(self.functions)
+
+
+def load_project(path: str | Path = ".", **flags: object) -> Project:
+    """The project at a folder or around it. ``flags`` win over everything; None means not given.
+
+    Raises:
+        SettingsError: There is no project, or a setting is missing, unknown or wrong. Every problem is listed.
+    """
+    root = find_root(Path(path))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, given in sources(root, flags):
+        values.update(given)
+        origins.update(dict.fromkeys(given, origin))
+    try:
+        keys = Keys(**values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(complaints(root, error, origins))) from None
+    return Project(
+        root=root,
+        functions=keys.functions,
+        metadata=keys.metadata,
+        database=RELATIVE_SQLITE.sub(lambda url: f"{url[1]}{root / url[2]}", keys.database),
+        migrations=root / keys.migrations,
+        settings=Settings(**{name: getattr(keys, name) for name in Settings.model_fields}),
+        origins=origins,
+    )
+
+
+def find_root(path: Path) -> Path:
+    """The nearest folder at or above this one with a pyproject.toml; without any, the folder itself."""
+    folder = path.absolute()
+    if not folder.is_dir():
+        raise SettingsError(f"{path}: there is no such folder. Name the folder of your project")
+    return next((each for each in (folder, *folder.parents) if (each / PYPROJECT).is_file()), folder)
+
+
+def sources(root: Path, flags: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each source sets, the weakest first."""
+    yield PYPROJECT, pyproject_table(root / PYPROJECT)
+    yield ".env", prefixed(DotEnvSettingsSource(Sources, root / ".env").env_vars)
+    yield ENVIRONMENT, prefixed(EnvSettingsSource(Sources).env_vars)
+    yield FLAG, {name: value for name, value in flags.items() if value is not None}
+
+
+def pyproject_table(path: Path) -> dict[str, Any]:
+    try:
+        return dict(PyprojectTomlConfigSettingsSource(Sources, path).toml_data)
+    except (AttributeError, TypeError):
+        raise SettingsError(f"{path}: `convexpy` under [tool] must be a table: write [tool.convexpy]") from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: this is not valid TOML: {error}") from None
+
+
+def prefixed(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables that are settings, unknown ones too. The source gives their names in lower case."""
+    prefix, skipped = PREFIX.lower(), TEST_PREFIX.lower()
+    return {
+        name.removeprefix(prefix): value
+        for name, value in variables.items()
+        if name.startswith(prefix) and not name.startswith(skipped) and value is not None
+    }
+
+
+def complaints(root: Path, error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
+    """One sentence a problem: where it is, what it is, what to do."""
+    for issue in error.errors(include_url=False, include_input=False):
+        key = str(issue["loc"][0])
+        where = place_of(root, key, origins.get(key))
+        if issue["type"] == "extra_forbidden":
+            close = get_close_matches(key, Keys.model_fields, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(Keys.model_fields)}"
+            yield f"{where}: there is no setting {key!r}. {hint}"
+        elif issue["type"] == "missing":
+            yield f'{where}: `{key}` is not set. Add [tool.convexpy] with {key} = "the name of your app\'s package"'
+        else:
+            hint = " Write a number of seconds" if "time_delta" in issue["type"] else ""
+            yield f"{where}: {key}: {issue['msg'].removeprefix('Value error, ')}.{hint}"
+
+
+def place_of(root: Path, key: str, origin: str | None) -> str:
+    """Where a value was set: file and line, or the name of the variable or flag."""
+    if origin == ENVIRONMENT:
+        return f"{PREFIX}{key.upper()} in the environment"
+    if origin == FLAG:
+        return f"--{key.replace('_', '-')}"
+    path = root / (origin or PYPROJECT)
+    pattern = re.compile(rf"\s*(export\s+)?({PREFIX})?[\"']?{re.escape(key)}[\"']?\s*=", re.IGNORECASE)
+    lines = path.read_text("utf-8").splitlines() if origin else []
+    return next((f"{path}:{number}" for number, line in enumerate(lines, 1) if pattern.match(line)), str(path))
+
+
+def named_metadata(setting: str) -> MetaData:
+    """The MetaData behind ``"shop.models:Base"`` or ``"shop.models:Base.metadata"``."""
+    from sqlalchemy import MetaData
+
+    module, _, names = setting.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for name in names.split("."):
+            found = getattr(found, name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise SettingsError(
+            f"metadata = {setting!r}: {error}. Write module:name, such as 'shop.models:Base'"
+        ) from error
+    found = getattr(found, "metadata", found)
+    if not isinstance(found, MetaData):
+        raise SettingsError(f"metadata = {setting!r} is neither a declarative base nor a MetaData, but {found!r}")
+    return found
+
+
+def only_metadata(package: str) -> MetaData | None:
+    """The tables that the package's loaded modules know, if they all belong to one MetaData."""
+    from sqlalchemy import MetaData, Table
+
+    from .database.tables import metadata as framework
+
+    homes: dict[int, tuple[MetaData, str]] = {}
+    for module in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        for name, value in list(vars(sys.modules[module]).items()):
+            found = getattr(value, "metadata", value) if isinstance(value, MetaData | Table | type) else None
+            if not isinstance(found, MetaData) or not found.tables or found is framework:
+                continue
+            is_base = not hasattr(value, "__table__") and getattr(value, "__module__", module) == module
+            if is_base or id(found) not in homes:
+                homes[id(found)] = (found, f"{module}:{name}")
+    if len(homes) > 1:
+        places = ", ".join(repr(place) for _, place in homes.values())
+        raise SettingsError(
+            f"there is more than one set of tables: {places}. Choose with `metadata` in [tool.convexpy], "
+            "or let every model use one base"
+        )
+    return next((found for found, _ in homes.values()), None)

@@ -1,0 +1,65 @@
+"""``convexpy start`` and ``convexpy worker``: an app in production."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from .process import Process
+from .shop import Shop
+
+CONFIGURED = '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///shop.db"\n'
+
+
+@pytest.fixture
+def production(shop: Shop) -> Shop:
+    shop.write("pyproject.toml", CONFIGURED)
+    shop.cli("db", "revision", "-m", "orders")
+    assert shop.cli("db", "upgrade").exit_code == 0
+    return shop
+
+
+@pytest.mark.parametrize("command", ["start", "worker"])
+def test_it_runs_what_is_scheduled_and_stops_cleanly(production: Shop, command: str) -> None:
+    with Process(production.root, command) as server:
+        server.line('"running: 7 functions, 1 cron"')
+        production.cli("run", "orders:place", '{"order_id": "o1", "delay_seconds": 0}')
+        run = json.loads(server.line('"orders:charge"'))
+        assert (run["kind"], run["outcome"], run["attempt"], run["error"]) == ("action", "success", 1, None)
+        assert server.stop(signal.SIGINT) == 0
+    assert production.cli("run", "orders:statuses").stdout == '{"o1": "paid"}\n'
+
+
+def test_every_line_is_json_when_nobody_looks_and_arguments_are_not_logged(production: Shop) -> None:
+    with Process(production.root, "start") as server:
+        server.line("running")
+        production.cli("run", "orders:place", '{"order_id": "tr0ub4dor", "delay_seconds": 0}')
+        server.line('"orders:charge"')
+        server.stop()
+        assert all(isinstance(json.loads(line), dict) for line in server.lines)
+        assert "tr0ub4dor" not in "".join(server.lines)
+
+
+@pytest.mark.parametrize("command", ["start", "worker"])
+def test_without_a_configured_database_it_refuses(shop: Shop, command: str) -> None:
+    before = shop.files()
+    result = shop.cli(command)
+    assert result.exit_code == 1
+    assert "CONVEXPY_DATABASE" in result.stderr
+    assert shop.files() == before
+
+
+def test_a_database_that_is_not_migrated_is_refused(shop: Shop) -> None:
+    with Process(shop.root, "start", "--database", "sqlite:///shop.db") as server:
+        server.line("convexpy db upgrade")
+        assert server.process.wait(20) == 1
+
+
+def test_an_app_that_does_not_load_is_refused_with_its_problems(production: Shop) -> None:
+    production.write("shop/broken.py", "x = (\n")
+    with Process(production.root, "start") as server:
+        server.line("the app cannot be loaded")
+        server.line("shop/broken.py:1")
+        assert server.process.wait(20) == 1

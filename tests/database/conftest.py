@@ -1,0 +1,64 @@
+"""A database of its own for every test: a SQLite file, and PostgreSQL too where CONVEXPY_TEST_POSTGRESQL names one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
+
+POSTGRESQL = os.environ.get("CONVEXPY_TEST_POSTGRESQL")
+
+
+@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRESQL else [])])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty database."""
+    if request.param == "sqlite":
+        engine = sqlite_engine(tmp_path / "test.db")
+        yield engine
+        engine.dispose()
+    else:
+        yield from postgresql_engine()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
+    """An empty SQLite database, for what only SQLite does."""
+    engine = sqlite_engine(tmp_path / "test.db")
+    yield engine
+    engine.dispose()
+
+
+def sqlite_engine(path: Path, busy_milliseconds: int = 30_000) -> Engine:
+    """Connections like the framework's own: foreign keys on, WAL, and BEGIN IMMEDIATE."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def prepare(driver: sqlite3.Connection, record: object) -> None:
+        driver.isolation_level = None
+        for pragma in (f"busy_timeout = {busy_milliseconds}", "foreign_keys = ON", "journal_mode = WAL"):
+            driver.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def postgresql_engine() -> Iterator[Engine]:
+    assert POSTGRESQL
+    name = f"convexpy_test_{uuid4().hex}"
+    server = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine = create_engine(make_url(POSTGRESQL).set(database=name), isolation_level="SERIALIZABLE", poolclass=NullPool)
+    try:
+        yield engine
+    finally:
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, Table, Text, inspect
+from sqlalchemy.types import TypeDecorator
+
+from convexpy.database.migrate import HEAD, check_revision, migrate
+from convexpy.database.revisions import Standing, adopt, current, make_revision, upgrade, upgrade_sql
+from convexpy.database.table_plan import plan
+from convexpy.database.types import JobIdType
+from convexpy.database.user_tables import keep_in_step
+from convexpy.errors import DatabaseError
+
+from .conftest import sqlite_engine
+from .test_migrate import schema
+from .test_user_tables import all_types, everything, never, note, orders, rows, run
+
+
+class Upper(TypeDecorator[str]):
+    """A user's own column type."""
+
+    impl = String(5)
+    cache_ok = True
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "my migrations, 100%"
+
+
+def written(path: Path | None) -> str:
+    assert path is not None
+    return path.read_text("utf-8")
+
+
+def write_revision(folder: Path, name: str, down: str | None, body: str) -> None:
+    folder.mkdir(exist_ok=True)
+    lines = "\n    ".join(body.strip().splitlines())
+    (folder / f"{name}.py").write_text(
+        f"from alembic import op\nimport sqlalchemy as sa\nrevision = {name!r}\ndown_revision = {down!r}\n\n"
+        f"def upgrade():\n    {lines}\n"
+    )
+
+
+def test_revisions_build_what_the_models_say(engine: Engine, folder: Path) -> None:
+    models = all_types(engine.dialect.name)
+
+    make_revision(engine, models, folder, "First tables")
+    upgrade(engine, models, folder)
+
+    assert not plan(engine, models)
+    check_revision(engine)
+
+
+def test_a_revision_is_one_file_named_after_its_day_and_message(engine: Engine, folder: Path) -> None:
+    path = make_revision(engine, orders(), folder, "First tables!")
+
+    assert path is not None
+    assert [each.name for each in folder.iterdir() if each.is_file()] == [path.name]
+    assert path.name.endswith("_first_tables.py")
+    assert path.name[:2] == "20"
+
+
+def test_the_next_revision_holds_only_what_is_new(engine: Engine, folder: Path) -> None:
+    make_revision(engine, orders(), folder, "first")
+    grown = orders(note(), Column("parent", ForeignKey("orders.id"), unique=True))
+
+    second = written(make_revision(engine, grown, folder, "second"))
+    upgrade(engine, grown, folder)
+
+    assert "create_table" not in second
+    assert "'note'" in second
+    assert not plan(engine, grown)
+    assert make_revision(engine, grown, folder, "third") is None
+
+
+def test_a_revision_does_not_depend_on_the_database_at_hand(engine: Engine, folder: Path) -> None:
+    migrate(engine)
+    keep_in_step(engine, orders(note()), never)
+
+    assert "create_table('orders'" in written(make_revision(engine, orders(note()), folder, "first"))
+    assert current(engine, folder).revision is None
+
+
+def test_writing_a_revision_changes_nothing_in_the_database(sqlite: Engine, folder: Path) -> None:
+    migrate(sqlite)
+    before = everything(sqlite)
+
+    make_revision(sqlite, orders(), folder, "first")
+    make_revision(sqlite, orders(note()), folder, "second")
+
+    assert everything(sqlite) == before
+
+
+def test_nothing_is_written_when_models_and_revisions_agree(engine: Engine, folder: Path) -> None:
+    make_revision(engine, orders(), folder, "first")
+    files = set(folder.glob("*.py"))
+
+    assert make_revision(engine, orders(), folder, "second") is None
+    assert set(folder.glob("*.py")) == files
+
+
+def test_an_empty_revision_can_be_written_by_hand(engine: Engine, folder: Path) -> None:
+    text = written(make_revision(engine, orders(), folder, "by hand", autogenerate=False))
+
+    assert "def upgrade() -> None:\n    pass\n" in text
+    compile(text, "revision", "exec")
+
+
+def test_a_revision_never_mentions_the_frameworks_tables(engine: Engine, folder: Path) -> None:
+    make_revision(engine, orders(), folder, "first")
+
+    second = written(make_revision(engine, MetaData(), folder, "second"))
+
+    assert "op.drop_table('orders')" in second
+    assert "convexpy_" not in second
+    assert "_scheduled_functions" not in second
+
+
+def test_a_revision_imports_the_types_that_it_names(engine: Engine, folder: Path) -> None:
+    text = written(make_revision(engine, orders(Column("job", JobIdType), Column("code", Upper)), folder, "first"))
+
+    assert "import convexpy\n" in text
+    assert "convexpy.JobIdType()" in text
+    assert f"import {__name__}\n" in text
+    upgrade(engine, MetaData(), folder)
+
+
+def test_upgrading_brings_the_frameworks_tables_too(engine: Engine, folder: Path) -> None:
+    upgrade(engine, orders(), folder)
+
+    check_revision(engine)
+    assert not inspect(engine).has_table("orders")
+
+
+def test_current_says_where_the_database_is_and_where_it_could_be(engine: Engine, folder: Path) -> None:
+    assert current(engine, folder) == Standing(None, None)
+    write_revision(folder, "one", None, "pass")
+    write_revision(folder, "two", "one", "pass")
+    assert current(engine, folder) == Standing(None, "two")
+
+    upgrade(engine, orders(), folder, "one")
+    assert current(engine, folder) == Standing("one", "two")
+
+    upgrade(engine, orders(), folder)
+    upgrade(engine, orders(), folder)
+    assert current(engine, folder) == Standing("two", "two")
+
+
+def test_a_revision_that_fails_leaves_the_database_as_it_was(engine: Engine, folder: Path) -> None:
+    migrate(engine)
+    before = inspect(engine).get_table_names()
+    write_revision(folder, "one", None, "op.create_table('orders', sa.Column('id', sa.Integer))")
+    write_revision(folder, "two", "one", "op.execute('INSERT INTO orders VALUES (1)')\nop.execute('SELECT nonsense')")
+
+    with pytest.raises(DatabaseError, match="a revision failed: .*nonsense"):
+        upgrade(engine, orders(), folder)
+
+    assert inspect(engine).get_table_names() == before
+
+
+def test_changing_a_table_does_not_delete_the_rows_that_refer_to_it(engine: Engine, folder: Path) -> None:
+    def shop(*more: Any) -> MetaData:
+        metadata = orders(*more)
+        order = ForeignKey("orders.id", ondelete="CASCADE")
+        Table("items", metadata, Column("id", Integer, primary_key=True), Column("order", order))
+        return metadata
+
+    make_revision(engine, shop(note()), folder, "first")
+    upgrade(engine, shop(), folder)
+    run(engine, "INSERT INTO orders VALUES (1, 'x')", "INSERT INTO items VALUES (1, 1)")
+    changed = shop(Column("note", Text, nullable=False))
+    make_revision(engine, changed, folder, "second")
+
+    upgrade(engine, changed, folder)
+
+    assert not plan(engine, changed)
+    assert rows(engine, "SELECT * FROM items") == [{"id": 1, "order": 1}]
+    assert rows(engine) == [{"id": 1, "note": "x"}]
+
+
+def test_a_revision_that_breaks_references_is_undone(sqlite: Engine, folder: Path) -> None:
+    models = orders(Column("parent", ForeignKey("orders.id")))
+    make_revision(sqlite, models, folder, "first")
+    upgrade(sqlite, models, folder)
+    run(sqlite, "INSERT INTO orders VALUES (1, NULL), (2, 1)")
+    head = current(sqlite, folder).head
+    write_revision(folder, "bad", head, "op.execute('DELETE FROM orders WHERE id = 1')")
+
+    with pytest.raises(DatabaseError, match="row 2 of orders would refer to a row of orders that does not exist"):
+        upgrade(sqlite, models, folder)
+
+    assert current(sqlite, folder).revision == head
+    assert len(rows(sqlite)) == 2
+
+
+def test_a_database_that_dev_has_made_is_refused_with_the_way_in(engine: Engine, folder: Path) -> None:
+    migrate(engine)
+    keep_in_step(engine, orders(), never)
+    make_revision(engine, orders(), folder, "first")
+
+    with pytest.raises(
+        DatabaseError, match=r"has tables already \(orders\), but no revision made them: `convexpy dev`"
+    ):
+        upgrade(engine, orders(), folder)
+
+
+def test_a_database_that_dev_has_made_can_be_adopted(engine: Engine, folder: Path) -> None:
+    models = all_types(engine.dialect.name)
+    migrate(engine)
+    keep_in_step(engine, models, never)
+    make_revision(engine, models, folder, "first")
+
+    head = adopt(engine, models, folder)
+
+    assert current(engine, folder) == Standing(head, head)
+    upgrade(engine, models, folder)
+    assert not plan(engine, models)
+
+
+def test_a_database_that_is_not_what_the_models_say_is_not_adopted(engine: Engine, folder: Path) -> None:
+    migrate(engine)
+    keep_in_step(engine, orders(), never)
+    make_revision(engine, orders(note()), folder, "first")
+
+    with pytest.raises(DatabaseError, match=r"this database and the models differ.*:\n- add column orders.note"):
+        adopt(engine, orders(note()), folder)
+    assert current(engine, folder).revision is None
+
+
+def test_revisions_that_are_not_what_the_models_say_adopt_nothing(engine: Engine, folder: Path) -> None:
+    migrate(engine)
+    keep_in_step(engine, orders(note()), never)
+    make_revision(engine, orders(), folder, "first")
+
+    with pytest.raises(DatabaseError, match=r"the newest revision and the models differ.*db revision.*:\n- add column"):
+        adopt(engine, orders(note()), folder)
+    assert current(engine, folder).revision is None
+
+
+def test_without_revisions_there_is_nothing_to_adopt(engine: Engine, folder: Path) -> None:
+    with pytest.raises(DatabaseError, match="has no revisions yet: write one"):
+        adopt(engine, orders(), folder)
+
+
+def test_two_newest_revisions_are_refused_with_the_remedy(engine: Engine, folder: Path) -> None:
+    write_revision(folder, "one", None, "pass")
+    write_revision(folder, "mine", "one", "pass")
+    write_revision(folder, "theirs", "one", "pass")
+
+    with pytest.raises(
+        DatabaseError, match=r"2 newest revisions, mine and theirs.*Change `down_revision` in one of them"
+    ):
+        upgrade(engine, orders(), folder)
+
+
+def test_an_alembic_environment_of_the_users_own_is_not_ours_to_run(engine: Engine, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "env.py").touch()
+
+    for call in (
+        lambda: upgrade(engine, orders(), folder),
+        lambda: adopt(engine, orders(), folder),
+        lambda: make_revision(engine, orders(), folder, "x"),
+        lambda: upgrade_sql("sqlite", folder),
+    ):
+        with pytest.raises(DatabaseError, match="an Alembic environment of your own"):
+            call()
+
+
+def test_a_file_that_is_not_a_revision_is_named(engine: Engine, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.py").touch()
+
+    with pytest.raises(DatabaseError, match=r"notes\.py"):
+        upgrade(engine, orders(), folder)
+
+
+def test_a_database_of_another_history_is_refused(engine: Engine, folder: Path) -> None:
+    write_revision(folder, "one", None, "pass")
+    upgrade(engine, orders(), folder)
+    run(engine, "UPDATE alembic_version SET version_num = 'lost'")
+
+    with pytest.raises(DatabaseError, match="lost"):
+        upgrade(engine, orders(), folder)
+
+
+def test_the_sql_does_what_the_upgrade_does(sqlite: Engine, folder: Path, tmp_path: Path) -> None:
+    models = all_types("sqlite")
+    make_revision(sqlite, models, folder, "first")
+    sql = upgrade_sql("sqlite", folder)
+    upgrade(sqlite, models, folder)
+
+    script = sqlite3.connect(tmp_path / "script.db")
+    script.executescript(sql)
+    script.close()
+
+    other = sqlite_engine(tmp_path / "script.db")
+    assert {name: sql.split() for name, sql in schema(other).items()} == {
+        name: sql.split() for name, sql in schema(sqlite).items()
+    }
+    assert current(other, folder) == current(sqlite, folder)
+    check_revision(other)
+
+
+def test_the_sql_can_begin_where_the_database_is(engine: Engine, folder: Path) -> None:
+    write_revision(folder, "one", None, "op.execute('SELECT 1')")
+    write_revision(folder, "two", "one", "op.execute('SELECT 2')")
+
+    sql = upgrade_sql("postgresql", folder, since="one", framework_since=HEAD)
+
+    assert "SELECT 2" in sql
+    assert "SELECT 1" not in sql
+    assert "_convexpy" not in sql
+    assert upgrade_sql("postgresql", folder, since="two", framework_since=HEAD) == ""
+
+
+def test_sql_that_cannot_be_written_is_an_error_that_says_so(sqlite: Engine, folder: Path) -> None:
+    make_revision(sqlite, orders(note()), folder, "first")
+    make_revision(sqlite, orders(Column("note", Text, nullable=False)), folder, "second")
+
+    with pytest.raises(DatabaseError, match="a revision cannot be written as SQL for sqlite"):
+        upgrade_sql("sqlite", folder)
+    assert "ALTER COLUMN note SET NOT NULL" in upgrade_sql("postgresql", folder)

@@ -1,0 +1,1 @@
+"""An app whose every effect can be counted from outside."""

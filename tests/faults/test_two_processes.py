@@ -1,0 +1,15 @@
+"""Two processes share one SQLite file and its jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .crowd import two_processes
+
+
+def test_two_processes_on_one_file_run_every_job_exactly_once_and_both_do_some(tmp_path: Path) -> None:
+    crowd = two_processes(tmp_path, 600)
+    assert crowd.verdict.broken == []
+    assert crowd.verdict.states == {"success": 600}
+    assert len(crowd.verdict.processes) == 2
+    assert max(crowd.call_seconds) < 5.0, "a call waited too long for the other process"

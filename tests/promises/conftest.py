@@ -1,0 +1,39 @@
+"""The databases and the two apps on which the promises are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from app.models import Base
+from stage import START
+
+from convexpy.testing import ConvexTest
+from convexpy.testing.database import copy_of_template
+
+DATABASES = {"sqlite": lambda folder: f"sqlite:///{copy_of_template(Base.metadata, folder)}"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database that nobody has used. Its tables are there already, which is faster."""
+    return DATABASES[request.param](tmp_path)
+
+
+@pytest.fixture
+def convex(request: pytest.FixtureRequest, database: str) -> Iterator[ConvexTest]:
+    """The functions of the test file itself: an app that is one file."""
+    with ConvexTest(request.module, metadata=Base.metadata, database_url=database, now=START) as convex:
+        yield convex
+
+
+@pytest.fixture
+def shop(database: str) -> Iterator[ConvexTest]:
+    """The example app, a package."""
+    with ConvexTest("app", metadata=Base.metadata, database_url=database, now=START) as convex:
+        yield convex

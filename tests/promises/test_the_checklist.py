@@ -1,0 +1,27 @@
+"""Every line of the checklist is shown by a test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+LINES = {
+    *(f"S{number}" for number in range(1, 19)),
+    *(f"C{number}" for number in range(1, 13)),
+    *(f"F{number}" for number in range(1, 9)),
+}
+
+
+def test_every_line_of_the_checklist_has_a_test() -> None:
+    shown: set[str] = set()
+    for file in Path(__file__).parent.glob("test_*.py"):
+        for marks in re.findall(r"^(?:@promise|pytestmark = pytest\.mark\.promise)\((.*)\)$", file.read_text(), re.M):
+            shown |= set(re.findall(r'"(\w+)"', marks))
+    assert shown == LINES
+
+
+def test_every_test_that_a_table_names_exists() -> None:
+    for file in Path(__file__).parent.glob("test_*.py"):
+        table, _, code = file.read_text().partition('"""\n\nfrom __future__')
+        for name in re.findall(r"\btest_\w+", table):  # a long name may be cut short there
+            assert f"def {name}" in code, f"{file.name}: {name}"
