@@ -4,7 +4,7 @@ How a page is read, in order, in a project of its own:
 
 - A block whose first line is ``# shop/orders.py`` is that file; ``# shop/orders.py, continued`` goes on with it.
 - A file called ``test_….py`` is then run with pytest. Any other Python block is executed, in one namespace a page.
-- In a ``console`` block, ``$ convexpy …`` and ``$ pytest`` are run, ``$ cd`` is followed, and other commands are not run.
+- In a ``console`` block, ``$ convexpy …`` and ``$ pytest`` are run and ``$ cd`` is followed; others are not run.
   What stands below a command is its output: ``…`` stands for any text, alone on a line for any lines; ids, times and
   spacing may differ. A command fails if, and only if, its output shown begins with ``error:``.
 - ``no-run`` after the language: Python is only compiled, and a command line only parsed.
@@ -33,6 +33,7 @@ import convexpy
 from convexpy import Settings, errors
 from convexpy.cli import app
 from convexpy.cli.opening import make_state_folder
+from convexpy.functions.timetable import CronExpression
 from convexpy.project import Keys, load_project
 from convexpy.testing import ConvexTest
 
@@ -167,8 +168,9 @@ def check_usage(command: str) -> None:
 
 def run_tests(path: Path) -> None:
     forget(path.parent)
-    options = ["-q", "-s", "-W", "error", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "convexpy.pytest_plugin"]
-    assert pytest.main([*options, str(path)]) == 0, f"{path.name} failed"
+    options = "-q -s --import-mode=importlib -p no:cacheprovider -p no:faulthandler -p convexpy.pytest_plugin"
+    warnings = "-W error -W ignore::pytest.PytestAssertRewriteWarning"  # the plugin is imported already
+    assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"
     forget(path.parent)
 
 
@@ -269,15 +271,23 @@ def every_command(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from every_command(part, f"{name} {each}")
 
 
+def test_every_cron_pattern_that_is_shown_is_accepted() -> None:
+    table = text_of("crons.md").partition("| pattern | runs |")[2].partition("\n\n")[0]
+    patterns = re.findall(r"`([^`]+)`", table)
+    assert [CronExpression(pattern).expression for pattern in patterns] == patterns
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    broken = []
-    for path, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text("utf-8")):
-        target = (page.parent / path).resolve() if path else page
-        headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M) if target.suffix == ".md" and target.exists() else []
-        if not target.exists() or (anchor and anchor not in map(slug, headings)):
-            broken.append(f"{path}#{anchor}" if anchor else path)
-    assert broken == []
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text("utf-8"))
+    assert [link for link in links if not leads_somewhere(page, *link)] == []
+
+
+def leads_somewhere(page: Path, path: str, anchor: str) -> bool:
+    target = (page.parent / path).resolve() if path else page
+    if not anchor or not target.exists():
+        return target.exists()
+    return anchor in [slug(heading) for heading in re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M)]
 
 
 def slug(heading: str) -> str:

@@ -27,6 +27,8 @@ from .times import clock_time, duration
 from .watch import SETTINGS_FILES, ProjectWatcher
 
 if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
     from ..app import Convex
     from ..project import Project
 
@@ -40,25 +42,20 @@ class DevServer:
         self._load_settings = load_settings
         self._convex: Convex | None = None
         self._tables = TablesInStep()
-        self._is_broken = False
+        self._is_bad: set[str] = set()
+        """What could not be taken over as it was saved: ``settings``, ``code``."""
         self._cautions: list[str] = []
         self._leaving: list[threading.Thread] = []
 
     def begin(self, started: float) -> None:
         """Load, migrate, start, and say so. An app that cannot be loaded yet is waited for."""
         try:
-            self._convex = self._opened(self.project)
-            self._warn()
-            for line in banner(self.project, self._convex.app, self._convex.database.url, self.watcher.package):
-                say(escaped(line))
-            self._convex.start()
+            self._start(self._opened(self.project), started)
         except LoadError as error:
             if not self.watcher.package.exists():
                 raise
+            self._is_bad.add("code")
             self._complain(error)
-        self.watcher.wait_until_ready()
-        if self._convex is not None:
-            say(f"ready in {duration(time.perf_counter() - started)}", style="green")
         if self.watcher.problem is not None:
             say(self.watcher.problem, style="yellow")
 
@@ -67,15 +64,18 @@ class DevServer:
         began = time.perf_counter()
         forget_bytecode(saved)
         importlib.invalidate_caches()
+        settings = {path for path in saved if path.name in SETTINGS_FILES}
+        was_bad = bool(self._is_bad)
         try:
-            if any(path.name in SETTINGS_FILES for path in saved) and not self._take_settings():
-                return
-            if any(path.name not in SETTINGS_FILES for path in saved):
-                self._take_code()
+            is_taken = bool(settings) and self._take_settings(began)
+            if saved - settings and not is_taken:
+                self._take_code(began)
+                is_taken = True
         except (LoadError, SettingsError, DatabaseError) as error:
             self._complain(error)
             return
-        self._say_live(saved, began)
+        if is_taken or (was_bad and not self._is_bad):
+            self._say_live(saved, began, was_bad)
 
     def close(self) -> None:
         """Let what runs finish, and stop."""
@@ -89,27 +89,49 @@ class DevServer:
         convex = open_app(project)
         try:
             convex.migrate()
-            self._tables.keep(convex.database.url, convex.metadata)
+            self._keep_tables(convex, convex.metadata)
             convex.on_run(lambda run: print_run(run, project.root, as_json=False))
         except BaseException:
             convex.close()
             raise
         return convex
 
-    def _take_code(self) -> None:
+    def _keep_tables(self, convex: Convex, metadata: MetaData | None) -> None:
+        """Tables that cannot follow the models are a matter of the code: another save may put it right."""
+        try:
+            self._tables.keep(convex.database.url, metadata)
+        except DatabaseError as error:
+            raise LoadError([str(error)]) from error
+
+    def _start(self, convex: Convex, began: float) -> None:
+        """Begin to run the first version that is good, and show what there is."""
+        self._convex = convex
+        self._warn()
+        for line in banner(self.project, convex.app, convex.database.url, self.watcher.package):
+            say(escaped(line))
+        self.watcher.wait_until_ready()
+        convex.start()
+        say(f"ready in {duration(time.perf_counter() - began)}", style="green")
+
+    def _take_code(self, began: float) -> None:
+        self._is_bad.add("code")
         if self._convex is None:
             with self._imported_afresh():
-                self._convex = self._opened(self.project)
-            self._convex.start()
-            return
+                following = self._opened(self.project)
+            self._start(following, began)
+        else:
+            self._reload(self._convex)
+        self._is_bad.discard("code")
+
+    def _reload(self, convex: Convex) -> None:
         with self._imported_afresh():
             loaded(self.project)
             metadata = self.project.find_metadata()
             # Before the new code runs, so that it never meets the old tables.
-            self._tables.keep(self._convex.database.url, metadata)
+            self._keep_tables(convex, metadata)
         with self._imported_afresh(), quiet():
-            self._convex.reload()
-        self._convex.metadata = metadata
+            convex.reload()
+        convex.metadata = metadata
 
     @contextmanager
     def _imported_afresh(self) -> Iterator[None]:
@@ -126,41 +148,46 @@ class DevServer:
             put_back()
             raise
 
-    def _take_settings(self) -> bool:
+    def _take_settings(self, began: float) -> bool:
         """Start the app anew if its settings changed. The one before finishes what it runs. False: nothing changed."""
+        self._is_bad.add("settings")
         project = self._load_settings()
+        self._is_bad.discard("settings")
         if project == self.project:
             return False
         if project.functions != self.project.functions:
             say("the app's package is another one now: restart `convexpy dev` to use it", style="yellow")
             return False
+        self._is_bad.add("code")
         with self._imported_afresh():
             following = self._opened(project)
-        following.start()
-        if self._convex is not None:
+        self.project = project
+        if self._convex is None:
+            self._start(following, began)
+        else:
+            following.start()
             leaving = threading.Thread(target=self._convex.close, name="convexpy-leaving", daemon=True)
             leaving.start()
             self._leaving.append(leaving)
-        self._convex, self.project = following, project
+            self._convex = following
+        self._is_bad.discard("code")
         return True
 
     def _complain(self, error: Exception) -> None:
-        self._is_broken = True
         report(frame(error), to_stderr=False)
         if self._convex is None:
             say("waiting for a save that loads")
         else:
             say("the last good version keeps running")
 
-    def _say_live(self, saved: set[Path], began: float) -> None:
+    def _say_live(self, saved: set[Path], began: float, was_bad: bool) -> None:
         assert self._convex is not None
         self._warn()
         what = ", ".join(sorted({shown_path(path, self.project.root.resolve()) for path in saved})[:3])
         took = duration(time.perf_counter() - began)
         line = f"{clock_time(datetime.now(UTC))} reloaded {escaped(what)} in {took}"
-        if self._is_broken:
+        if was_bad and not self._is_bad:
             line += f": all is well again, {contents(self._convex.app)}"
-        self._is_broken = False
         say(line, style="green")
 
     def _warn(self) -> None:

@@ -6,7 +6,9 @@ Exit codes: 0, it worked. 1, a problem in the app, its settings or its database,
 
 from __future__ import annotations
 
+import linecache
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,8 @@ from .output import escaped, say
 PROBLEM: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+
+PLACE: Final = re.compile(r"(?P<file>[^\n:]+\.py):(?P<line>\d+): ")
 
 EXPECTED: Final = (ConvexError, DatabaseError, LoadError, SettingsError)
 
@@ -42,7 +46,7 @@ def frame(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
     if isinstance(error, LoadError):
-        return Failure(f"the app cannot be loaded:\n{listed(error.problems)}")
+        return Failure(f"the app cannot be loaded:\n{listed([with_source(problem) for problem in error.problems])}")
     if isinstance(error, SettingsError):
         return Failure(f"the project's settings are wrong:\n{listed(str(error).splitlines())}")
     if isinstance(error, DatabaseError):
@@ -55,6 +59,16 @@ def listed(problems: list[str]) -> str:
     here = f"{Path.cwd()}{os.sep}"
     unique = dict.fromkeys(problem.replace(here, "") for problem in problems)
     return "\n".join("  " + problem.replace("\n", "\n  ") for problem in unique)
+
+
+def with_source(problem: str) -> str:
+    """A problem in one line of code, with that line below it."""
+    place = PLACE.match(problem)
+    if place is None or "\n" in problem:
+        return problem
+    linecache.checkcache(place["file"])
+    source = linecache.getline(place["file"], int(place["line"])).strip()
+    return f"{problem}\n    {source}" if source else problem
 
 
 def report(failure: Failure, *, to_stderr: bool = True) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -23,12 +23,16 @@ IMPATIENT_MILLISECONDS: Final = 5
 CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 
 
+# When a commit waits for the disk: as the settings say, always, or with one that comes later.
+Sync = Literal["as set", "always", "later"]
+
+
 class Database(Protocol):
     """What the rest of the framework needs of a database."""
 
     url: URL
 
-    def write(self, *, durable: bool = True) -> AbstractContextManager[Held]:
+    def write(self, *, sync: Sync = "as set") -> AbstractContextManager[Held]:
         """A serializable transaction. Rolled back unless its ``commit()`` is called."""
         ...
 
@@ -36,7 +40,7 @@ class Database(Protocol):
         """One snapshot. Writing through it is an error."""
         ...
 
-    def internal(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
+    def internal(self, *, sync: Sync = "later") -> AbstractContextManager[Connection]:
         """A short transaction of the framework's own, committed at the end of the block."""
         ...
 
@@ -88,11 +92,11 @@ class SQLiteDatabase:
         self._prepare_file()
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Held]:
+    def write(self, *, sync: Sync = "as set") -> Iterator[Held]:
         if not self._turn.take(self._lock_seconds):
             raise LostTurn(f"other transactions kept writing for {self._lock_seconds:g} s")
         try:
-            held = self._begin_writing(durable)
+            held = self._begin_writing(sync)
         except BaseException:
             self._turn.give()
             raise
@@ -101,11 +105,11 @@ class SQLiteDatabase:
         finally:
             held.close()
 
-    def _begin_writing(self, durable: bool) -> Held:
+    def _begin_writing(self, sync: Sync) -> Held:
         connection = self._writer or self._writing.connect()
         self._writer = None  # taken; it comes back when the transaction ends well
         try:
-            self._set_durability(connection, durable)
+            self._set_synchronous(connection, sync)
             begin(connection)
         except BaseException:
             connection.invalidate()
@@ -120,9 +124,9 @@ class SQLiteDatabase:
         held = Held(connection, release, read_only=False)
         return held
 
-    def _set_durability(self, connection: Connection, durable: bool) -> None:
+    def _set_synchronous(self, connection: Connection, sync: Sync) -> None:
         """Bookkeeping that may be redone after a power cut does not wait for the disk; everything else does."""
-        wanted = "FULL" if durable and self._synchronous == "FULL" else "NORMAL"
+        wanted = {"as set": self._synchronous, "always": "FULL", "later": "NORMAL"}[sync]
         if connection.info.get("synchronous") != wanted:
             connection.connection.driver_connection.execute(f"PRAGMA synchronous = {wanted}")  # type: ignore[union-attr]
             connection.info["synchronous"] = wanted
@@ -143,8 +147,8 @@ class SQLiteDatabase:
             connection.close()
 
     @contextmanager
-    def internal(self, *, durable: bool = False) -> Iterator[Connection]:
-        with self.write(durable=durable) as held:
+    def internal(self, *, sync: Sync = "later") -> Iterator[Connection]:
+        with self.write(sync=sync) as held:
             yield held.connection
             held.commit()
 
@@ -187,6 +191,7 @@ class SQLiteDatabase:
                 "foreign_keys = ON",
                 "trusted_schema = OFF",
                 f"synchronous = {self._synchronous}",
+                "fullfsync = ON",  # macOS: reach the disk, not only its cache
                 "journal_size_limit = 67108864",
                 f"wal_autocheckpoint = {0 if read_only else 1000}",  # only who has the turn checkpoints
                 f"query_only = {'ON' if read_only else 'OFF'}",

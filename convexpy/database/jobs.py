@@ -94,9 +94,9 @@ def row_of(job: NewJob, now: datetime) -> dict[str, Any]:
     }
 
 
-def next_due(connection: Connection, kind: str) -> datetime | None:
-    """When the first unclaimed job of a kind is due."""
-    return connection.execute(sql.NEXT_DUE, {"of_kind": kind}).scalar()
+def next_due(connection: Connection) -> dict[str, datetime | None]:
+    """When the first unclaimed job of each kind is due."""
+    return connection.execute(sql.NEXT_DUE).one()._asdict()
 
 
 def claim_jobs(connection: Connection, kind: str, worker: str, now: datetime, room: int) -> list[Claim]:

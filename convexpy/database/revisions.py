@@ -36,7 +36,7 @@ from .scratch import scratch_database
 from .table_differences import differing_expression_indexes, without_warnings
 from .table_plan import plan
 from .tables import ALEMBIC_VERSION_TABLE, FRAMEWORK_TABLES
-from .types import JobIdType
+from .types import JobIdType, Timestamp
 from .user_tables import USERS_VERSION_TABLE
 
 
@@ -211,9 +211,9 @@ def revision_config(folder: Path, connection: Connection, **options: Any) -> Con
 
 def import_types(kind: str, thing: Any, context: AutogenContext) -> str | Literal[False]:
     """Alembic writes the user's own column types by their module, but does not import it."""
-    if kind == "type" and isinstance(thing, JobIdType):
+    if kind == "type" and isinstance(thing, JobIdType | Timestamp):
         context.imports.add("import convexpy")
-        return "convexpy.JobIdType()"
+        return f"convexpy.{type(thing).__name__}()"
     if kind == "type" and not type(thing).__module__.startswith("sqlalchemy."):
         context.imports.add(f"import {type(thing).__module__}")
     return False

@@ -8,11 +8,17 @@ from sqlalchemy import Text, bindparam, delete, insert, select, type_coerce, upd
 
 from .tables import finished, jobs, queue
 
-NEXT_DUE: Final = (
-    select(queue.c.due_time)
-    .where(queue.c.kind == bindparam("of_kind"), queue.c.worker.is_(None))
-    .order_by(queue.c.due_time, queue.c.position)
-    .limit(1)
+# One question for all kinds: an idle process asks nothing else all day.
+NEXT_DUE: Final = select(
+    *(
+        select(queue.c.due_time)
+        .where(queue.c.kind == kind, queue.c.worker.is_(None))
+        .order_by(queue.c.due_time, queue.c.position)
+        .limit(1)
+        .scalar_subquery()
+        .label(kind)
+        for kind in ("mutation", "action")
+    )
 )
 
 CLAIM: Final = (

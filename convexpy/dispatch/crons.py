@@ -37,7 +37,7 @@ class CronClock:
         """Compare the declared crons with the stored ones by name: add, change and remove what differs."""
         self.registry = registry
         now = self._clock.now()
-        with self._database.internal(durable=True) as connection:
+        with self._database.internal(sync="as set") as connection:
             known = stored.stored_crons(connection)
             for name, cron in crons.definitions.items():
                 values: dict[str, Any] = {
@@ -65,8 +65,8 @@ class CronClock:
         """Fire what is due. How many seconds until the next slot."""
         now = self._clock.now()
         with self._database.read() as held:
-            due = stored.due_crons(held.connection, now)
             following = stored.next_slot(held.connection)
+            due = stored.due_crons(held.connection, now) if following is not None and following <= now else []
         fired = [self._fire(row, now) for row in due]
         if any(fired):
             self._feed.announce()
@@ -86,7 +86,7 @@ class CronClock:
             return False
         timetable = parse(row.schedule)
         following = timetable.after(row.next_time, now)
-        with self._database.internal(durable=True) as connection:
+        with self._database.internal(sync="as set") as connection:
             if not stored.advance(connection, row.name, row.next_time, following):
                 return False
             if stored.is_running(connection, row.last_job):

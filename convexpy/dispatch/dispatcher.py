@@ -30,15 +30,13 @@ class Dispatcher:
 
     def tick(self) -> float:
         """Fill every room with due jobs. How many seconds until the next one is due."""
-        return min((self._fill(room) for room in self.rooms), default=self._longest)
+        dues = self._next_dues()
+        return min((self._fill(room, dues[room.kind]) for room in self.rooms), default=self._longest)
 
-    def _fill(self, room: Room) -> float:
+    def _fill(self, room: Room, due: datetime | None) -> float:
         free = room.free()
-        if free == 0:
+        if free == 0 or due is None:
             return self._longest  # the room says when there is space again
-        due = self.next_due(room.kind)
-        if due is None:
-            return self._longest
         seconds = (due - self._clock.now()).total_seconds()
         if seconds > 0:
             return min(seconds, self._longest)
@@ -48,8 +46,11 @@ class Dispatcher:
 
     def next_due(self, kind: Kind) -> datetime | None:
         """When the first unclaimed job of a kind is due."""
+        return self._next_dues()[kind]
+
+    def _next_dues(self) -> dict[str, datetime | None]:
         with self._database.read() as held:
-            return jobs.next_due(held.connection, kind)
+            return jobs.next_due(held.connection)
 
     def claim(self, kind: Kind, room: int) -> list[Claim]:
         """Claim due jobs for this worker."""

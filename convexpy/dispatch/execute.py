@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..database import jobs
+from ..database.engine import Sync
 from ..database.faults import is_internal
 from ..database.jobs import Claim
 from ..errors import InvalidSchedule
@@ -104,7 +105,8 @@ class Executor:
         return None
 
     def _start(self, claim: Claim, token: str) -> bool:
-        return self._change(lambda connection, now: jobs.start(connection, claim, token, now))
+        # On the disk whatever the settings say: forgotten in a power cut, the action would start a second time.
+        return self._change(lambda connection, now: jobs.start(connection, claim, token, now), sync="always")
 
     def _finish(self, claim: Claim, token: str, error: str | None) -> bool:
         return self._change(lambda connection, now: jobs.finish_started(connection, claim.job_id, token, error, now))
@@ -120,9 +122,9 @@ class Executor:
         self._calls.feed.announce()
         return released
 
-    def _change(self, change: Callable[..., T]) -> T:
+    def _change(self, change: Callable[..., T], sync: Sync = "as set") -> T:
         now: datetime = self._calls.clock.now()
-        with self._calls.database.internal(durable=True) as connection:
+        with self._calls.database.internal(sync=sync) as connection:
             return change(connection, now)
 
     def insist(self, work: Callable[[], T]) -> T:

@@ -46,7 +46,7 @@ class Maintenance:
             timeout = self._settings.heartbeat_timeout
             dead = workers.find_dead(held.connection, self._worker.id, now, timeout)
         for worker in dead:
-            with self._database.internal(durable=True) as connection:
+            with self._database.internal(sync="as set") as connection:
                 lost, freed = jobs.rescue(connection, worker, now, self._settings)
                 workers.remove(connection, worker)
             logger.warning("a worker died: %d actions failed, %d jobs are tried again", lost, freed)

@@ -31,6 +31,11 @@ class Kind(StrEnum):
     MUTATION = "mutation"
     ACTION = "action"
 
+    @property
+    def phrase(self) -> str:
+        """``a query``, ``an action``: for sentences."""
+        return f"an {self}" if self is Kind.ACTION else f"a {self}"
+
 
 class Visibility(StrEnum):
     """Who may call a function: anybody, or only the server itself."""
@@ -168,6 +173,8 @@ class Builder:
         return type(self)(self._visibility, (*self._middleware, middleware), self._meta, self._aliases)
 
     def _built(self, handler: Callable[..., Any] | None, aliases: Sequence[str]) -> Any:
+        if isinstance(aliases, str):
+            raise LoadError([f"aliases={aliases!r}: aliases are a list. Write aliases=[{aliases!r}]"])
         if handler is None:
             return type(self)(self._visibility, self._middleware, self._meta, (*self._aliases, *aliases))
         check_handler(handler, self.makes.kind)

@@ -232,7 +232,7 @@ def fresh(call: Call) -> Call:
 def check_kind(kind: Kind, function: AnyFunction) -> None:
     """``run_query`` calls queries, and so on."""
     if function.kind is not kind:
-        raise CallNotAllowed(f"run_{kind} calls a {kind}, but {function.name} is a {function.kind}")
+        raise CallNotAllowed(f"run_{kind} calls {kind.phrase}, but {function.name} is {function.kind.phrase}")
 
 
 def given_up(name: str, tries: int, cause: BaseException) -> InternalError:

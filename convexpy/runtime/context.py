@@ -76,8 +76,8 @@ class Context:
         def __getattr__(self, name: str) -> NoReturn:
             if name in ADVICE and "function" in vars(self):
                 function = vars(self)["function"]
-                a = "an" if function.kind is Kind.ACTION else "a"
-                raise CallNotAllowed(f"ctx.{name} does not exist in {a} {function.kind}, {function.name}. {ADVICE[name]}")
+                where = f"{function.kind.phrase}, {function.name}"
+                raise CallNotAllowed(f"ctx.{name} does not exist in {where}. {ADVICE[name]}")
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     @classmethod

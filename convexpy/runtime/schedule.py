@@ -120,14 +120,24 @@ class ScheduleBuffer:
 
     def write(self, connection: Connection, now: datetime) -> None:
         """Make it so, inside the transaction that is about to commit."""
-        new = self.new_jobs()
-        # What a canceled action still schedules is remembered, and never runs.
-        if new and self._job is not None and not self._finishes_job and is_canceled(connection, self._job.id):
-            new = [replace(job, canceled=True) for job in new]
-        jobs.insert_jobs(connection, new, now)
+        jobs.insert_jobs(connection, self._as_allowed(connection), now)
         for step in self._steps:
             if isinstance(step, Cancel):
                 jobs.cancel(connection, step.job_id, now)
+
+    def _as_allowed(self, connection: Connection) -> list[NewJob]:
+        """The new jobs. What an action schedules after it was canceled is remembered, and never runs."""
+        new = self.new_jobs()
+        if not new or self._job is None or self._finishes_job:
+            return new
+        canceled = is_canceled(connection, self._job.id)
+        allowed = []
+        for step in self._steps:
+            if isinstance(step, NewJob):
+                allowed.append(replace(step, canceled=True) if canceled else step)
+            elif step.job_id == self._job.id:
+                canceled = True
+        return allowed
 
 
 def make_job(

@@ -188,9 +188,12 @@ def test_an_app_that_is_broken_from_the_start_is_waited_for(shop: Shop) -> None:
     with Process(shop.root, "dev") as process:
         process.line("shop/broken.py:1")
         process.line("waiting for a save that loads")
+        broken.write_text("x = (1\n")
+        process.line("waiting for a save that loads")
         broken.write_text("x = ()\n")
+        process.line("^functions  7")
+        process.line("^ready in")
         process.line("reloaded shop/broken.py in .*: all is well again")
-        process.line("mutation orders:mark")
         assert process.stop() == 0
 
 
@@ -221,6 +224,17 @@ def test_models_that_the_rows_forbid_keep_the_version_before(shop: Shop) -> None
         process.line("the last good version keeps running")
 
 
+def test_tables_that_cannot_follow_from_the_start_are_waited_for(ready_shop: Shop) -> None:
+    ready_shop.cli("run", "orders:place", '{"order_id": "o1"}')
+    ready_shop.change("shop/models.py", "    status:", "    note: Mapped[str]\n    status:")
+    with Process(ready_shop.root, "dev") as process:
+        process.line(r"cannot add column orders\.note")
+        process.line("waiting for a save that loads")
+        ready_shop.change("shop/models.py", "    note: Mapped[str]\n", "    note: Mapped[str | None]\n")
+        process.line(r"^tables     add column orders\.note")
+        process.line("^ready in")
+
+
 def test_changed_settings_are_taken_over(shop: Shop) -> None:
     with dev(shop) as process:
         shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "shop"\nmin_cron_intervall = 5\n')
@@ -232,6 +246,18 @@ def test_changed_settings_are_taken_over(shop: Shop) -> None:
         process.line("mutation orders:mark")
         process.line("mutation orders:mark")
         assert process.stop() == 0
+
+
+def test_settings_that_are_put_back_are_well_again_and_code_saved_with_them_is_taken(shop: Shop) -> None:
+    good = (shop.root / "pyproject.toml").read_text()
+    with dev(shop) as process:
+        shop.write("pyproject.toml", "[tool.convexpy]\n")
+        process.line("`functions` is not set")
+        shop.write("pyproject.toml", good)
+        shop.write("shop/late.py", "")
+        process.line("all is well again")
+        if "late" not in process.lines[-1]:
+            process.line("reloaded shop/late.py")
 
 
 def test_changed_settings_do_not_drop_what_runs(shop: Shop) -> None:

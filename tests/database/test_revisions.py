@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 from convexpy.database.migrate import HEAD, check_revision, migrate
 from convexpy.database.revisions import Standing, adopt, current, make_revision, upgrade, upgrade_sql
 from convexpy.database.table_plan import plan
-from convexpy.database.types import JobIdType
+from convexpy.database.types import JobIdType, Timestamp
 from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
 
@@ -122,10 +122,13 @@ def test_a_revision_never_mentions_the_frameworks_tables(engine: Engine, folder:
 
 
 def test_a_revision_imports_the_types_that_it_names(engine: Engine, folder: Path) -> None:
-    text = written(make_revision(engine, orders(Column("job", JobIdType), Column("code", Upper)), folder, "first"))
+    columns = Column("job", JobIdType), Column("at", Timestamp), Column("code", Upper)
+    text = written(make_revision(engine, orders(*columns), folder, "first"))
 
     assert "import convexpy\n" in text
     assert "convexpy.JobIdType()" in text
+    assert "convexpy.Timestamp()" in text
+    assert "convexpy.database" not in text
     assert f"import {__name__}\n" in text
     upgrade(engine, MetaData(), folder)
 

@@ -536,7 +536,7 @@ def all_types(dialect: str) -> MetaData:
         Column("next", Integer, Computed("id + 1", persisted=True)),
         Column("slug", String, unique=True, index=True),
         CheckConstraint("big > 0", name="big_is_positive"),
-        CheckConstraint("price > 0 AND name <> 'a:b'"),
+        CheckConstraint(r"price > 0 AND name <> 'a \:b'"),
         UniqueConstraint("day", "at"),
         UniqueConstraint("day", "made", name="once"),
         sqlite_autoincrement=True,

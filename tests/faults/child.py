@@ -15,6 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
 from convexpy import Settings
 from convexpy.app import Convex
 from convexpy.dispatch.rooms import ActionRoom
@@ -24,7 +27,6 @@ from .moves import Moment, Moves
 
 APP = f"{__package__}.app"
 NOBODY = 65534
-TIMED_APP = f"{__package__}.timed_app"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Orders:
     die_at: tuple[str, Moment] | None = None
     park_at: tuple[str, Moment] | None = None  # wait there, the first time, until the gate "park" is opened
     watch: bool = False  # take the time at every place
+    checkpoint_always: bool = False  # after every commit
     nobody: bool = False  # give up root, to whom no file is read-only
     runs: bool = True  # dispatch and fire crons; otherwise only answer calls
     environ: dict[str, str] = field(default_factory=dict)
@@ -68,6 +71,8 @@ class Child:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
         outside.World.journal = self._orders.journal
+        if self._orders.checkpoint_always:
+            event.listen(Pool, "checkout", lambda driver, *rest: driver.execute("PRAGMA wal_autocheckpoint = 1"))
         url = f"sqlite:///{self._orders.database}"
         with Convex(url, functions=self._orders.functions, settings=Settings(**self._orders.settings)) as convex:
             self._convex = convex
@@ -118,6 +123,10 @@ class Child:
         """Every place that was reached, with its time in nanoseconds."""
         return self._places
 
+    def do_threads(self) -> dict[str, int]:
+        """The threads of this process as the system knows them."""
+        return {thread.name: thread.native_id or 0 for thread in threading.enumerate()}
+
     def do_used(self) -> tuple[float, int]:
         """CPU seconds of this process so far, and its peak memory in kilobytes."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -125,8 +134,6 @@ class Child:
 
     def do_listen(self) -> None:
         """Keep every statement that SQLite is given from now on, BEGIN and COMMIT included."""
-        from sqlalchemy import event
-        from sqlalchemy.pool import Pool
 
         def trace(driver: Any, *rest: object) -> None:
             driver.set_trace_callback(self._statements.append)

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from . import checker
-from .child import APP, TIMED_APP
 from .checker import Verdict
 from .moves import VICTIM, Moment
 from .process import Died, Place, Running, wait_until
@@ -93,8 +92,7 @@ def kill_at(station: Station, folder: Path) -> Round:
     acknowledged: dict[str, int] = {}
     fired = STORIES[station.story](station, place, acknowledged)
     died = time.monotonic()
-    functions = TIMED_APP if station.story == "cron" else APP
-    with place.child(functions=functions) as clean:
+    with place.child(**with_cron(station)) as clean:
         clean.ready()
         try:
             wait_until(lambda: checker.is_quiet(place.database, 1), f"everything is over after: {station}")
@@ -119,8 +117,13 @@ def a_job(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
 
 def a_cron(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
     """The victim is a slot that is due when the process starts."""
-    with place.child(functions=TIMED_APP, die_at=(station.move, station.moment)) as child:
+    with place.child(die_at=(station.move, station.moment), **with_cron(station)) as child:
         return child.wait() == -signal.SIGKILL
+
+
+def with_cron(station: Station) -> dict[str, Any]:
+    """A cron that fires once, at the first start."""
+    return {"environ": {"FAULTS_CRON_SECONDS": "3600"}} if station.story == "cron" else {}
 
 
 def a_rescue(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:

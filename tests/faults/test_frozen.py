@@ -102,8 +102,8 @@ def test_a_process_frozen_inside_a_transaction_doubles_nothing(moment: Moment, t
 def test_a_process_that_was_given_up_claims_nothing_under_its_old_name(tmp_path: Path) -> None:
     """It comes back, claims at once, and dies: nobody would look for jobs of a worker that is already buried."""
     place = Place(tmp_path)
-    settings, park_at, die_at = {"heartbeat_interval": 60.0}, ("dispatch mutation", "enter"), ("claim mutation", "after")
-    with place.child(settings=settings, park_at=park_at, die_at=die_at) as child:
+    park_at, die_at = ("dispatch mutation", "enter"), ("claim mutation", "after")
+    with place.child(settings={"heartbeat_interval": 60.0}, park_at=park_at, die_at=die_at) as child:
         child.ready().call("work:order", label="victim", pays=3)
         wait_until(lambda: place.lines("parked") != [], "it is about to claim")
         checker.execute(place.database, "DELETE FROM _convexpy_workers")  # as others do who think that it is dead

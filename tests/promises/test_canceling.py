@@ -70,8 +70,7 @@ def schedule_act(ctx: MutationCtx) -> JobId:
 @mutation
 def cancel(ctx: MutationCtx, job_id: Any, fail: bool = False, times: int = 1) -> None:
     for _ in range(times):
-        result: Any = ctx.schedule.cancel(job_id)
-        assert result is None
+        ctx.schedule.cancel(job_id)
     if fail:
         raise ValueError("not canceled after all")
 
@@ -304,6 +303,33 @@ def test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing(convex: Co
     assert all(convex.job(job_id).completed_time == START for job_id in later)  # type: ignore[union-attr]
     convex.advance(days=1)
     assert sorted(texts(convex)) == ["before", "written all the same"]
+
+
+@mutation
+def cancel_then_schedule(ctx: MutationCtx, job_id: JobId) -> list[JobId]:
+    before = ctx.schedule.now(work, text="before")
+    ctx.schedule.cancel(job_id)
+    return [before, ctx.schedule.now(work, text="after")]
+
+
+@action
+async def cancel_myself_in_a_mutation(ctx: ActionCtx) -> None:
+    assert ctx.job is not None
+    seen.append(await ctx.run_mutation(cancel_then_schedule, job_id=ctx.job.id))
+
+
+@mutation
+def schedule_that(ctx: MutationCtx) -> JobId:
+    return ctx.schedule.now(cancel_myself_in_a_mutation)
+
+
+def test_what_the_mutation_schedules_that_canceled_the_running_action_is_canceled_from_there_on(
+    convex: ConvexTest,
+) -> None:
+    job_id = convex.run(schedule_that)
+    convex.run_due()
+    before, after = seen[0]
+    assert [state(convex, each) for each in (job_id, before, after)] == ["canceled", "success", "canceled"]
 
 
 # ---------------------------------------------------------------------------------------------- races

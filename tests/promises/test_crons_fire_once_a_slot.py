@@ -259,7 +259,7 @@ def test_what_a_cron_runs_is_checked_when_the_app_loads(declare: Any, word: str)
 def test_every_problem_is_reported_not_only_the_first() -> None:
     def declare(crons: Crons) -> None:
         crons.interval("one", timedelta(0), work)
-        crons.cron("two", "nonsense", look)
+        crons.cron("two", "nonsense", look)  # type: ignore[arg-type]
 
     with pytest.raises(LoadError) as refused, ConvexTest(app_with(declare)):
         pass

@@ -187,15 +187,27 @@ def test_the_error_of_a_failed_job_names_the_line_of_the_users_code(strict: Conv
     assert "test_errors_and_retries.py:" in str(strict.job(job_id).state.error)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConvexError("BAD_GATEWAY", "the payment service is away"), "BAD_GATEWAY: the payment service is away"),
+        (ValueError("oh"), "ValueError: oh"),
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
 @pytest.mark.parametrize("what", ["act", "act_plainly"])
-def test_a_developer_error_fails_a_scheduled_action(convex: ConvexTest, what: str) -> None:
-    unlucky.reset(ConvexError("BAD_GATEWAY", "the payment service is away"))
+def test_a_developer_error_fails_a_scheduled_action(
+    convex: ConvexTest, what: str, error: BaseException, text: str
+) -> None:
+    unlucky.reset(error)
     job_id = convex.run(schedule, what=what)
     convex.advance(days=1)
     job = convex.job(job_id)
     assert job is not None
     assert (job.state.kind, unlucky.strikes) == ("failed", 1)
-    assert "BAD_GATEWAY: the payment service is away" in str(job.state.error)
+    assert text in str(job.state.error)
 
 
 @mutation
@@ -498,7 +510,7 @@ CODES = {
 
 
 @pytest.mark.parametrize(("code", "status"), CODES.items())
-def test_an_error_has_one_of_21_codes_a_message_and_data(code: str, status: int) -> None:
+def test_an_error_has_one_of_21_codes_a_message_and_data(code: Any, status: int) -> None:
     error = ConvexError(code, "what happened", data={"n": 1})
     assert (error.code, error.status, error.message, error.data) == (code, status, "what happened", {"n": 1})
     assert str(error) == f"{code}: what happened"

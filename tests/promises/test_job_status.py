@@ -14,7 +14,7 @@ import pytest
 from app.models import Note, Subscription, User
 from app.status import PendingJob, get_job_status, list_pending_jobs
 from app.subscriptions import create_subscription
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import delete, func, insert, select, text, update
 from stage import START, app_of
 
@@ -265,6 +265,48 @@ def test_jobs_are_selected_by_their_columns(convex: ConvexTest) -> None:
     later, sooner = convex.run(schedule, seconds=2), convex.run(schedule, seconds=1)
     convex.run(schedule, outside=True)
     assert convex.run(selected) == [sooner, later]
+
+
+@query
+def select_all(ctx: QueryCtx) -> list[ScheduledFunction]:
+    return list(ctx.db.scalars(select(ScheduledFunction)))
+
+
+def test_selected_jobs_are_returned_like_others(convex: ConvexTest) -> None:
+    job_id = convex.run(schedule, seconds=2)
+    (job,) = convex.run(select_all)
+    assert (job.id, job.state.kind, job.args) == (job_id, "pending", {"fail": False})
+    assert convex.call(f"{__name__}:select_all") == [convex.call(f"{__name__}:get", {"job_id": job_id})]
+
+
+class StateView(BaseModel):
+    """A state without its error."""
+
+    kind: str
+
+
+class StatusView(BaseModel):
+    """What the seed's endpoint shows of a job."""
+
+    name: str
+    scheduled_time: datetime
+    completed_time: datetime | None = None
+    state: StateView
+
+
+@query
+def narrow(ctx: QueryCtx, job_id: JobId) -> StatusView | None:
+    return ctx.system.get(job_id)  # type: ignore[return-value]
+
+
+def test_a_narrower_result_hides_the_rest_of_a_job(convex: ConvexTest) -> None:
+    job_id = convex.run(schedule, fail=True)
+    convex.run_due()
+    status = convex.run(narrow, job_id=job_id)
+    expected = {"name": f"{__name__}:work", "scheduled_time": START, "completed_time": START}
+    assert status is not None
+    assert status.model_dump() == {**expected, "state": {"kind": "failed"}}
+    assert convex.run(narrow, job_id=JobId("0" * 32)) is None
 
 
 CHANGES: dict[str, Any] = {

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from convexpy import ActionCtx, MutationCtx, SyncActionCtx, internal_action, internal_mutation, mutation
 
 from .models import Effect, Unique
-from .outside import record
+from .outside import gates, record
 from .work import pay
 
 LONG_STATEMENT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -240,6 +240,12 @@ async def action_ignores_its_cancellation(ctx: ActionCtx, label: str) -> None:
 async def action_blocks_the_event_loop(ctx: ActionCtx, label: str) -> None:
     record("start", str(ctx.job and ctx.job.id))
     time.sleep(3600)
+
+
+@internal_action
+async def action_blocks_the_event_loop_at_a_gate(ctx: ActionCtx, label: str) -> None:
+    record("start", str(ctx.job and ctx.job.id))
+    gates["gate"].wait()
 
 
 @internal_action

@@ -34,11 +34,19 @@ def order(
 
 @internal_mutation
 def pay(ctx: MutationCtx, label: str, children: int = 0) -> None:
+    reach("first line", label)
     ctx.db.add(Effect(label=label, job=ctx.job and ctx.job.id, pid=os.getpid()))
     ctx.db.flush()
     for n in range(children):
         ctx.schedule.now(pay, label=f"{label}.{n}")
     reach("inside", label)
+
+
+@internal_mutation
+def tick(ctx: MutationCtx, label: str) -> None:
+    """What the cron runs."""
+    ctx.db.add(Effect(label=label, job=ctx.job and ctx.job.id, pid=os.getpid()))
+    reach("tick", label)
 
 
 @internal_mutation
@@ -50,6 +58,7 @@ def note(ctx: MutationCtx, label: str) -> None:
 
 @internal_action
 async def send(ctx: ActionCtx, label: str, children: int = 0) -> None:
+    reach("first line", label)
     record("start", str(ctx.job and ctx.job.id))
     reach("inside", label)
     for n in range(children):
@@ -60,6 +69,7 @@ async def send(ctx: ActionCtx, label: str, children: int = 0) -> None:
 
 @internal_action
 def send_sync(ctx: SyncActionCtx, label: str, children: int = 0) -> None:
+    reach("first line", label)
     record("start", str(ctx.job and ctx.job.id))
     reach("inside", label)
     for n in range(children):

@@ -1,12 +1,10 @@
-"""Functions, the builders that make them, and the names they get.
+"""The three kinds of functions, the names they get, and what cannot be one.
 
 ==== ======================================================================================
 F1   test_a_query_reads_and_has_no_way_to_change_anything
 F2   test_a_mutation_that_raises_keeps_no_write_no_schedule_and_no_cancel
 F3   test_an_action_has_no_database, test_the_calls_of_an_action_are_transactions_of_their_own
 F4   test_internal_is_a_builder_of_the_same_kind, test_the_server_reaches_internal_functions_by_its_own_door
-F5   test_an_auth_builder_refuses_strangers_and_hands_on_the_user, test_a_second_middleware_reads_meta
-F6   test_no_step_changes_the_builder_it_starts_from
 F7   test_a_function_is_named_after_its_place, test_an_alias_reaches_the_renamed_function
 F8   test_mutations_and_actions_can_be_scheduled_public_or_internal, test_a_query_cannot_be_scheduled
 ==== ======================================================================================
@@ -15,11 +13,11 @@ F8   test_mutations_and_actions_can_be_scheduled_public_or_internal, test_a_quer
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from app.models import Base, Note, Order, User
+from app.models import Note, Order
 from app.orders import get_order, process_order
 from app.plugins.email import send
 from sqlalchemy import func, select
@@ -38,6 +36,8 @@ from convexpy import (
     QueryCtx,
     SyncActionCtx,
     action,
+    api,
+    internal,
     internal_action,
     internal_mutation,
     internal_query,
@@ -199,218 +199,6 @@ def test_the_server_reaches_internal_functions_by_its_own_door(convex: ConvexTes
     assert convex.run(secret_action) == "done"
 
 
-# ---------------------------------------------------------------------------------------------- builders
-
-
-@promise("F5")
-def test_an_auth_builder_refuses_strangers_and_hands_on_the_user(shop: ConvexTest) -> None:
-    with shop.db() as db:
-        db.add_all([User(id="u1"), Order(id="o1")])
-    for stranger in (shop.with_identity(None), shop.as_user("somebody else")):
-        with pytest.raises(ConvexError) as refused:
-            stranger.run(process_order, order_id="o1")
-        assert (refused.value.code, refused.value.message) == ("UNAUTHORIZED", "Not authenticated")
-    assert shop.jobs() == []
-    shop.as_user("u1").run(process_order, order_id="o1")
-    assert shop.run(get_order, order_id="o1").status == "processing"
-
-
-@promise("F5")
-def test_a_second_middleware_reads_meta(shop: ConvexTest) -> None:
-    with shop.db() as db:
-        db.add_all([User(id="u1"), User(id="boss", role="admin"), Order(id="o1")])
-    with pytest.raises(ConvexError) as refused:
-        shop.as_user("u1").call("orders:delete_order", {"order_id": "o1"})
-    assert (refused.value.code, refused.value.data) == ("FORBIDDEN", {"needs": "admin"})
-    shop.as_user("boss").call("orders:delete_order", {"order_id": "o1"})
-    with shop.db() as db:
-        assert db.get(Order, "o1") is None
-
-
-@promise("F6")
-def test_no_step_changes_the_builder_it_starts_from() -> None:
-    def stop(ctx: MutationCtx) -> MutationCtx:
-        raise AssertionError
-
-    def handler(ctx: MutationCtx) -> None: ...
-
-    base = mutation.meta(a=1)
-    base.meta(a=2, b=3)
-    base.use(stop)
-    assert base.internal is not base
-    base(aliases=["old:name"])
-    made = base(handler)
-    assert (dict(made.meta), made.middleware, made.visibility, made.aliases) == ({"a": 1}, (), "public", ())
-    assert mutation(handler).meta == {}
-
-
-@promise("F6")
-def test_meta_merges_along_the_chain_and_is_readable_in_the_call() -> None:
-    @query.meta(auth="optional", role="user").meta(auth="required")
-    def read_meta(ctx: QueryCtx) -> dict[str, Any]:
-        return dict(ctx.function.meta)
-
-    with ConvexTest(app_of(read_meta)) as convex:
-        assert convex.run(read_meta) == {"auth": "required", "role": "user"}
-    with pytest.raises(TypeError):
-        read_meta.meta["role"] = "admin"  # type: ignore[index]
-
-
-class Counted(QueryCtx):
-    """A context with an extra of the first middleware."""
-
-    count: int
-
-
-class CountedAndNamed(Counted):
-    """A context with an extra of the second one as well."""
-
-    name: str
-    note: str = "by default"
-
-
-def add_count(ctx: QueryCtx) -> Counted:
-    seen.append("count")
-    return ctx.extend(Counted, count=3)
-
-
-def add_name(ctx: Counted) -> CountedAndNamed:
-    seen.append("name")
-    return ctx.extend(CountedAndNamed, name="x" * ctx.count)
-
-
-def test_middleware_runs_in_the_order_of_use_and_each_gets_what_the_one_before_returned() -> None:
-    @query.use(add_count).use(add_name)
-    def extras(ctx: CountedAndNamed) -> tuple[int, str, str]:
-        assert isinstance(ctx, CountedAndNamed)
-        return ctx.count, ctx.name, ctx.note
-
-    with ConvexTest(app_of(extras)) as convex:
-        assert convex.run(extras) == (3, "xxx", "by default")
-    assert seen == ["count", "name"]
-
-
-@pytest.mark.parametrize("extras", [{}, {"count": 1, "cuont": 2}])
-def test_extending_a_context_with_too_little_or_too_much_is_an_error(extras: dict[str, Any]) -> None:
-    def extend_badly(ctx: QueryCtx) -> Counted:
-        return ctx.extend(Counted, **extras)
-
-    @query.use(extend_badly)
-    def never(ctx: Counted) -> None:
-        seen.append("ran")
-
-    with ConvexTest(app_of(never)) as convex, pytest.raises(TypeError, match=r"count|cuont"):
-        convex.run(never)
-    assert seen == []
-
-
-def test_a_middleware_that_returns_no_context_is_an_error_that_names_it() -> None:
-    def forget_to_return(ctx: QueryCtx) -> Any: ...
-
-    @query.use(forget_to_return)
-    def never(ctx: QueryCtx) -> None: ...
-
-    with ConvexTest(app_of(never)) as convex, pytest.raises(TypeError, match="forget_to_return"):
-        convex.run(never)
-
-
-def around(ctx: MutationCtx) -> Iterator[MutationCtx]:
-    seen.append("before")
-    try:
-        yield ctx
-    except ValueError as error:
-        seen.append(f"saw {error}")
-        raise
-    else:
-        ctx.db.add(Note(text="from the middleware"))
-    finally:
-        seen.append("after")
-
-
-def test_a_generator_middleware_runs_around_the_handler_in_its_transaction() -> None:
-    @mutation.use(around)
-    def handler(ctx: MutationCtx) -> None:
-        seen.append("handler")
-
-    with ConvexTest(app_of(handler), metadata=Base.metadata) as convex:
-        convex.run(handler)
-        with convex.db() as db:
-            assert db.scalars(select(Note.text)).all() == ["from the middleware"]
-    assert seen == ["before", "handler", "after"]
-
-
-def test_a_generator_middleware_sees_the_error_of_the_handler_and_may_replace_it() -> None:
-    def replace(ctx: MutationCtx) -> Iterator[MutationCtx]:
-        try:
-            yield ctx
-        except ValueError as error:
-            raise ConvexError("CONFLICT", "replaced") from error
-
-    @mutation.use(replace).use(around)
-    def fail(ctx: MutationCtx) -> None:
-        raise ValueError("oh")
-
-    with ConvexTest(app_of(fail)) as convex, pytest.raises(ConvexError, match="replaced"):
-        convex.run(fail)
-    assert seen == ["before", "saw oh", "after"]
-
-
-def test_a_generator_middleware_cannot_make_an_error_go_away() -> None:
-    def swallow(ctx: MutationCtx) -> Iterator[MutationCtx]:
-        try:
-            yield ctx
-        except ValueError:
-            seen.append("swallowed")
-
-    @mutation.use(swallow)
-    def fail(ctx: MutationCtx) -> None:
-        ctx.db.add(Note(text="never"))
-        raise ValueError("oh")
-
-    with ConvexTest(app_of(fail), metadata=Base.metadata) as convex:
-        with pytest.raises(ValueError, match="oh"):
-            convex.run(fail)
-        with convex.db() as db:
-            assert db.scalars(select(Note)).all() == []
-    assert seen == ["swallowed"]
-
-
-def test_a_middleware_that_raises_keeps_the_handler_from_running() -> None:
-    def refuse(ctx: QueryCtx) -> QueryCtx:
-        raise ConvexError("FORBIDDEN", "closed")
-
-    @query.use(refuse)
-    def never(ctx: QueryCtx) -> None:
-        seen.append("ran")
-
-    with ConvexTest(app_of(never)) as convex, pytest.raises(ConvexError, match="closed"):
-        convex.run(never)
-    assert seen == []
-
-
-def test_an_async_action_may_have_middleware_of_both_colours() -> None:
-    async def first(ctx: ActionCtx) -> ActionCtx:
-        seen.append("async")
-        return ctx
-
-    def second(ctx: ActionCtx) -> ActionCtx:
-        seen.append("plain")
-        return ctx
-
-    async def third(ctx: ActionCtx) -> AsyncIterator[ActionCtx]:
-        seen.append("in")
-        yield ctx
-        seen.append("out")
-
-    @action.use(first).use(second).use(third)
-    async def go(ctx: ActionCtx) -> None:
-        seen.append("handler")
-
-    with ConvexTest(app_of(go)) as convex:
-        convex.run(go)
-    assert seen == ["async", "plain", "in", "handler", "out"]
-
-
 # ---------------------------------------------------------------------------------------------- functions
 
 
@@ -429,6 +217,11 @@ def test_an_alias_reaches_the_renamed_function(shop: ConvexTest) -> None:
         db.add(Order(id="o1"))
     shop.call("orders:paid", {"order_id": "o1"})
     assert shop.run(get_order, order_id="o1").status == "paid"
+
+
+def test_aliases_are_a_list(convex: ConvexTest) -> None:
+    with pytest.raises(LoadError, match=r"Write aliases=\['orders:old'\]"):
+        mutation(aliases="orders:old")
 
 
 @promise("F7")
@@ -454,6 +247,22 @@ def test_a_pending_job_survives_the_renaming_of_its_function(database: str) -> N
     assert seen == [5]
 
 
+@mutation
+def schedule_by_reference(ctx: MutationCtx, right: bool) -> JobId:
+    door = internal if right else api
+    return ctx.schedule.now(door.test_functions.secret_write, text="by reference")
+
+
+@promise("F4", "F7")
+def test_a_reference_reaches_a_function_by_its_name_and_through_the_right_door(convex: ConvexTest) -> None:
+    job_id = convex.run(schedule_by_reference, right=True)
+    assert convex.job(job_id).name == f"{__name__}:secret_write"  # type: ignore[union-attr]
+    with pytest.raises(InvalidSchedule, match=r"is internal, so write `internal"):
+        convex.run(schedule_by_reference, right=False)
+    assert repr(internal.plugins.email.send) == "internal.plugins.email.send"
+    assert str(api.plugins.email.send) == "plugins/email:send"
+
+
 def test_a_name_that_nobody_has_is_an_error_with_the_nearest_one(shop: ConvexTest) -> None:
     with pytest.raises(FunctionNotFound, match=r"Did you mean 'orders:charge'") as missing:
         shop.call("orders:chrage", {})
@@ -472,12 +281,14 @@ def test_a_function_carries_its_name_kind_visibility_and_schemas(convex: ConvexT
 
 
 def test_calling_a_function_is_calling_the_plain_handler() -> None:
-    @mutation.use(around)
+    def refuse(ctx: MutationCtx) -> MutationCtx:
+        raise AssertionError("the plain handler has no middleware")
+
+    @mutation.use(refuse)
     def shout(ctx: MutationCtx, text: str) -> str:
         return text.upper() * 2
 
     assert shout(None, text="a") == "AA"  # type: ignore[arg-type]
-    assert seen == []
 
 
 def test_decorating_has_no_side_effect(convex: ConvexTest) -> None:
@@ -520,7 +331,7 @@ def takes_nothing() -> None: ...
 @pytest.mark.parametrize("handler", [takes_args, takes_kwargs, takes_positional_only, takes_private, takes_nothing])
 @pytest.mark.parametrize("builder", [query, mutation, action])
 def test_a_signature_without_a_schema_is_refused_when_decorating(builder: Any, handler: Callable[..., None]) -> None:
-    with pytest.raises(LoadError, match=rf"test_functions_and_builders\.py:\d+.*{handler.__name__}"):
+    with pytest.raises(LoadError, match=rf"test_functions\.py:\d+.*{handler.__name__}"):
         builder(handler)
 
 
@@ -552,7 +363,7 @@ def test_the_wrong_colour_is_an_error_when_the_app_loads(builder: Any, handler: 
     (problem,) = refused.value.problems
     assert f"made:{handler.__name__}" in problem
     assert advice in problem
-    assert "test_functions_and_builders.py:" in problem
+    assert "test_functions.py:" in problem
 
 
 def test_async_middleware_under_a_plain_handler_is_an_error_when_the_app_loads() -> None:
@@ -561,7 +372,7 @@ def test_async_middleware_under_a_plain_handler_is_an_error_when_the_app_loads()
 
     def handler(ctx: Any) -> None: ...
 
-    function: Any = query.use(wait)(handler)  # type: ignore[call-overload]
+    function: Any = query.use(wait)(handler)  # type: ignore[arg-type]
     with pytest.raises(LoadError, match="wait"), ConvexTest(app_of(function)):
         pass
 
