@@ -140,12 +140,9 @@ class TransactionEnded(ConvexError):
 
 
 class FunctionTimeout(ConvexError, TimeoutError):
-    """A query or mutation ran longer than its time limit. Nothing was written.
+    """A query or mutation ran longer than its time limit. Nothing was written."""
 
-    It can be raised inside a handler that never returns, without arguments, and then between any two of its lines.
-    """
-
-    def __init__(self, message: str = "The function ran longer than its time limit") -> None:
+    def __init__(self, message: str) -> None:
         super().__init__("TIMEOUT", message)
 
 

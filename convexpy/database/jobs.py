@@ -54,6 +54,7 @@ class Claim:
     attempt: int
     scheduled_time: datetime
     cron: str | None
+    position: int
 
 
 def new_job_id() -> JobId:
@@ -99,6 +100,13 @@ def next_due(connection: Connection) -> dict[str, datetime | None]:
     return connection.execute(sql.NEXT_DUE).one()._asdict()
 
 
+def first_due(connection: Connection) -> tuple[datetime, str] | None:
+    """When the very first unclaimed job is due, and its kind. For tests: it looks at all that wait."""
+    first = select(queue.c.due_time, queue.c.kind).where(queue.c.worker.is_(None))
+    row = connection.execute(first.order_by(queue.c.due_time, queue.c.position).limit(1)).one_or_none()
+    return None if row is None else (row.due_time, row.kind)
+
+
 def claim_jobs(connection: Connection, kind: str, worker: str, now: datetime, room: int) -> list[Claim]:
     """Claim up to ``room`` due jobs of a kind for a worker, the longest due first."""
     token = secrets.token_hex(16)
@@ -107,12 +115,22 @@ def claim_jobs(connection: Connection, kind: str, worker: str, now: datetime, ro
     if not claimed:
         return []
     found = connection.execute(sql.CLAIMED, {"ids": [row.job_id for row in claimed]})
-    claims = {row.id: claim_of(row, token) for row in found}
-    return [claims[row.job_id] for row in claimed]
+    rows = {row.id: row for row in found}
+    return [claim_of(rows[row.job_id], token, row.position) for row in claimed]
 
 
-def claim_of(row: Any, token: str) -> Claim:
-    return Claim(row.id, token, row.name, row.kind, row.args_text, row.attempts + 1, row.scheduled_time, row.cron)
+def claim_of(job: Any, token: str, position: int) -> Claim:
+    return Claim(
+        job_id=job.id,
+        token=token,
+        name=job.name,
+        kind=job.kind,
+        args=job.args_text,
+        attempt=job.attempts + 1,
+        scheduled_time=job.scheduled_time,
+        cron=job.cron,
+        position=position,
+    )
 
 
 def held_by(claim: Claim) -> dict[str, Any]:

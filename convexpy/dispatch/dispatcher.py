@@ -44,10 +44,6 @@ class Dispatcher:
             room.enter(claim)
         return 0.0
 
-    def next_due(self, kind: Kind) -> datetime | None:
-        """When the first unclaimed job of a kind is due."""
-        return self._next_dues()[kind]
-
     def _next_dues(self) -> dict[str, datetime | None]:
         with self._database.read() as held:
             return jobs.next_due(held.connection)

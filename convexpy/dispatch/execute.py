@@ -35,6 +35,8 @@ class Executor:
         self._runtime = runtime
         self._calls = runtime.calls
         self._stopping = False
+        # Set when the grace is over: whatever is cancelled from then on was cancelled by us.
+        self.is_leaving = False
 
     def exactly_once(self, claim: Claim, on_late: Callable[[], None] | None = None) -> None:
         """Run a mutation. Its writes, its schedules and the end of its job commit together, or none of them does."""
@@ -65,10 +67,9 @@ class Executor:
         done, error = Done(None), None
         try:
             done = await self._runtime.actions.run_async(call)
-        except asyncio.CancelledError:
-            error = STOPPED
         except BaseException as raised:
-            error = describe(raised)
+            was_stopped = isinstance(raised, asyncio.CancelledError) and self.is_leaving
+            error = STOPPED if was_stopped else describe(raised)
         kept = await in_thread(threads, lambda: self.insist(lambda: self._finish(claim, token, error)))
         report.tell("canceled" if not kept else "failed" if error else "success", error, done)
 

@@ -193,6 +193,7 @@ class ActionRoom:
         with self._mutex:
             running = set(self._running)
         if wait(running, seconds).not_done:
+            self._executor.is_leaving = True
             self._background.submit(self._cancel())
             wait(running, self.PATIENCE_SECONDS)  # until it is written down that they were stopped
 

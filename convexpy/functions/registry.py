@@ -44,6 +44,10 @@ class Registry:
             f"{target!r} is not a function of the app: decorate it with @query, @mutation or @action"
         )
 
+    def name_of(self, function: AnyFunction) -> str:
+        """The function's name in this app; another app in the same process may call it otherwise."""
+        return self._names.get(id(function), function.name)
+
     def _by_name(self, name: str, complaint: str | None = None) -> AnyFunction:
         found = self.functions.get(name) or self._aliases.get(name)
         if found is not None:

@@ -129,8 +129,8 @@ class Calls:
             return claim is None or jobs.finish_taken(held.connection, claim, None, end)
 
         try:
-            with self.deadlines.limit(held, self.settings.mutation_time_limit.total_seconds(), on_late):
-                result = call.result(self._run(call, transaction))
+            limit = self.settings.mutation_time_limit.total_seconds()
+            result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit, on_late)
             transaction.settle(finish_job)
         finally:
             transaction.close()
@@ -142,8 +142,8 @@ class Calls:
             with self.database.read() as held:
                 transaction = Transaction(self.database, held, self.clock, self.clock.now(), None)
                 try:
-                    with self.deadlines.limit(held, self.settings.query_time_limit.total_seconds()):
-                        result = call.result(self._run(call, transaction))
+                    limit = self.settings.query_time_limit.total_seconds()
+                    result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit)
                     transaction.settle(None)
                     return result
                 finally:

@@ -6,11 +6,19 @@ import ctypes
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from ..database.held import Held
 from ..errors import FunctionTimeout
+
+T = TypeVar("T")
+
+AGAIN_SECONDS: Final = 1.0
+
+
+class TimeIsUp(BaseException):
+    """Raised between two lines of a handler that ran past its limit. No ``except Exception`` holds it up."""
 
 
 class Deadlines:
@@ -23,14 +31,36 @@ class Deadlines:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def limit(self, held: Held, seconds: float, on_late: Callable[[], None] | None = None) -> Iterator[None]:
-        """Run the block under a time limit.
+    def run(self, work: Callable[[], T], held: Held, seconds: float, on_late: Callable[[], None] | None = None) -> T:
+        """Run a handler under a time limit.
 
         Raises:
-            FunctionTimeout: It took longer. The transaction is rolled back already.
+            FunctionTimeout: It took longer. Its transaction is rolled back already.
         """
         watched = Watched(held, time.monotonic() + seconds, on_late)
+        self._add(watched)
+        failure: BaseException | None = None
+        try:
+            try:
+                result = work()
+            except BaseException as error:
+                failure = error
+            is_late = watched.leave()
+        except TimeIsUp as error:
+            # It struck just after the handler had ended; the next one would be a second away.
+            is_late, failure = watched.leave(), failure or error
+        self._remove(watched)
+        try:
+            if is_late:
+                text = f"ran longer than its limit of {seconds:g} s, so nothing was written"
+                raise FunctionTimeout(text) from failure
+            if failure is not None:
+                raise failure
+            return result
+        finally:
+            del failure  # or the error and this frame would keep each other alive
+
+    def _add(self, watched: Watched) -> None:
         with self._mutex:
             self._watched[id(watched)] = watched
             if self._thread is None:
@@ -38,18 +68,10 @@ class Deadlines:
                 self._thread.start()
             elif watched.limit < self._sleeps_until:
                 self._mutex.notify()
-        try:
-            yield
-        except BaseException as error:
-            if watched.leave():
-                raise FunctionTimeout(f"ran longer than its limit of {seconds:g} s, so nothing was written") from error
-            raise
-        else:
-            if watched.leave():
-                raise FunctionTimeout(f"ran longer than its limit of {seconds:g} s, so nothing was written")
-        finally:
-            with self._mutex:
-                self._watched.pop(id(watched), None)
+
+    def _remove(self, watched: Watched) -> None:
+        with self._mutex:
+            self._watched.pop(id(watched), None)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -69,7 +91,7 @@ class Deadlines:
                     self._mutex.wait(None if self._sleeps_until == math.inf else self._sleeps_until - now)
                     continue
                 for watched in late:
-                    del self._watched[id(watched)]
+                    watched.limit = now + AGAIN_SECONDS  # a handler may swallow an interruption
             for watched in late:
                 watched.expire()
 
@@ -88,10 +110,13 @@ class Watched:
     def expire(self) -> None:
         """Roll the transaction back and interrupt the handler's Python code, unless it has just ended."""
         with self._mutex:
-            if not self._left and self.held.expire():
-                raise_in(self._thread, FunctionTimeout)
-                if self._on_late is not None:
-                    self._on_late()
+            if self._left:
+                return
+            is_first = self.held.expire()
+            if self.held.expired:
+                raise_in(self._thread, TimeIsUp)
+            if is_first and self._on_late is not None:
+                self._on_late()
 
     def leave(self) -> bool:
         """The handler ended. True if its time was up; then no interruption is left to strike later."""

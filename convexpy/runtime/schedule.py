@@ -55,6 +55,15 @@ class Limits:
         self.bytes += size
 
 
+@dataclass(frozen=True)
+class Mark:
+    """How much a buffer held when a savepoint began."""
+
+    steps: int
+    count: int
+    bytes: int
+
+
 class ScheduleBuffer:
     """What one transaction will insert and cancel, in the order it was asked for."""
 
@@ -85,25 +94,29 @@ class ScheduleBuffer:
         checked = check_job_id(job_id)
         if self._finishes_job and self._job is not None and self._job.id == checked:
             raise InvalidSchedule("a mutation cannot cancel the job that runs it. Return, or raise an error, instead")
-        for index, step in enumerate(self._steps):
-            if isinstance(step, NewJob) and step.id == checked:
-                self._steps[index] = replace(step, canceled=True)
-                return
         self._steps.append(Cancel(checked))
 
-    def mark(self) -> tuple[list[NewJob | Cancel], int, int]:
-        """Where a nested call begins."""
-        return list(self._steps), self._limits.count, self._limits.bytes
+    def mark(self) -> Mark:
+        """Where a savepoint begins."""
+        return Mark(len(self._steps), self._limits.count, self._limits.bytes)
 
-    def undo_to(self, mark: tuple[list[NewJob | Cancel], int, int]) -> None:
-        """Forget what a nested call asked for, and only that."""
-        self._steps, self._limits.count, self._limits.bytes = mark
+    def undo_to(self, mark: Mark) -> None:
+        """Forget what was asked for since, and only that."""
+        del self._steps[mark.steps :]
+        self._limits.count, self._limits.bytes = mark.count, mark.bytes
 
     def new_jobs(self) -> list[NewJob]:
-        return [step for step in self._steps if isinstance(step, NewJob)]
+        """What will be inserted. A job that was canceled again is remembered as canceled."""
+        canceled = set(self._canceled())
+        new = [step for step in self._steps if isinstance(step, NewJob)]
+        return [replace(job, canceled=True) if job.id in canceled else job for job in new]
 
     def canceling(self) -> list[JobId]:
         """Stored jobs that the commit will cancel."""
+        own = {step.id for step in self._steps if isinstance(step, NewJob)}
+        return [job_id for job_id in self._canceled() if job_id not in own]
+
+    def _canceled(self) -> list[JobId]:
         return [step.job_id for step in self._steps if isinstance(step, Cancel)]
 
     def scheduled(self) -> tuple[Scheduled, ...]:
@@ -120,24 +133,20 @@ class ScheduleBuffer:
 
     def write(self, connection: Connection, now: datetime) -> None:
         """Make it so, inside the transaction that is about to commit."""
-        jobs.insert_jobs(connection, self._as_allowed(connection), now)
-        for step in self._steps:
-            if isinstance(step, Cancel):
-                jobs.cancel(connection, step.job_id, now)
-
-    def _as_allowed(self, connection: Connection) -> list[NewJob]:
-        """The new jobs. What an action schedules after it was canceled is remembered, and never runs."""
         new = self.new_jobs()
-        if not new or self._job is None or self._finishes_job:
-            return new
-        canceled = is_canceled(connection, self._job.id)
-        allowed = []
-        for step in self._steps:
-            if isinstance(step, NewJob):
-                allowed.append(replace(step, canceled=True) if canceled else step)
-            elif step.job_id == self._job.id:
-                canceled = True
-        return allowed
+        orphans = self._orphans(connection) if new else set()
+        jobs.insert_jobs(connection, [replace(j, canceled=True) if j.id in orphans else j for j in new], now)
+        for job_id in self.canceling():
+            jobs.cancel(connection, job_id, now)
+
+    def _orphans(self, connection: Connection) -> set[JobId]:
+        """What an action scheduled after it was canceled: remembered, and never run."""
+        if self._job is None or self._finishes_job:
+            return set()
+        steps = self._steps
+        if not is_canceled(connection, self._job.id):
+            steps = steps[steps.index(Cancel(self._job.id)) :] if Cancel(self._job.id) in steps else []
+        return {step.id for step in steps if isinstance(step, NewJob)}
 
 
 def make_job(
@@ -155,7 +164,8 @@ def make_job(
         )
     values = function.arguments.bind(function.name, args, kwargs)
     stored = function.arguments.store(function.name, values)
-    return NewJob(jobs.new_job_id(), function.name, function.kind, stored, when, parent=job.id if job else None)
+    name = registry.name_of(function)
+    return NewJob(jobs.new_job_id(), name, function.kind, stored, when, parent=job.id if job else None)
 
 
 def time_after(now: datetime, delay: object) -> datetime:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
 from sqlalchemy.sql.dml import UpdateBase
 
 from ..database.scheduled_function import ScheduledFunction
 from ..database.tables import metadata
 from ..errors import ReadOnlyError, TransactionEnded
+from .schedule import Mark, ScheduleBuffer
 
 
 class TransactionSession(Session):
     """The session of one call. It lives inside the call's transaction and cannot end it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, buffer: ScheduleBuffer | None) -> None:
         super().__init__(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+        self.buffer = buffer
+        self.marks: dict[SessionTransaction, Mark] = {}
         self.is_read_only = False
         self.is_over = False
 
@@ -53,6 +56,19 @@ def refuse_changes(session: Session) -> None:
     changed = next(iter((*session.new, *session.deleted, *modified)), None)
     if changed is not None:
         raise ReadOnlyError(f"a query changed {type(changed).__name__}: it reads one snapshot. Make it a mutation")
+
+
+@event.listens_for(TransactionSession, "after_transaction_create")
+def mark_savepoint(session: TransactionSession, transaction: SessionTransaction) -> None:
+    if transaction.nested and session.buffer is not None:
+        session.marks[transaction] = session.buffer.mark()
+
+
+@event.listens_for(TransactionSession, "after_soft_rollback")
+def undo_schedules(session: TransactionSession, transaction: SessionTransaction) -> None:
+    """What a savepoint undoes includes what was scheduled and canceled since."""
+    if session.buffer is not None and transaction in session.marks:
+        session.buffer.undo_to(session.marks.pop(transaction))
 
 
 @event.listens_for(TransactionSession, "before_flush")

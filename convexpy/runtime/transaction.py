@@ -34,7 +34,7 @@ class Transaction:
         self.held = held
         self.now = now
         self.buffer = buffer
-        self.db = TransactionSession(held.connection)
+        self.db = TransactionSession(held.connection, buffer)
         self.db.is_read_only = held.read_only
         held.runs_handler = True
         self.system = System(held.connection, buffer, now)
@@ -42,14 +42,8 @@ class Transaction:
     @contextmanager
     def nested(self) -> Iterator[None]:
         """A part that is undone alone: its writes, its schedules and its cancels, if the block raises."""
-        assert self.buffer is not None
-        mark = self.buffer.mark()
-        try:
-            with self.db.begin_nested():
-                yield
-        except BaseException:
-            self.buffer.undo_to(mark)
-            raise
+        with self.db.begin_nested():
+            yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:

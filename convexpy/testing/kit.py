@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 
 from ..app import Convex
-from ..database.jobs import Claim
+from ..database.jobs import Claim, first_due
 from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
 from ..functions.declare import Function, Kind
@@ -183,12 +183,10 @@ class ConvexTest:
             runs += 1
 
     def _claim_all(self) -> list[Claim]:
-        """Claim everything that is due at this moment, in due order."""
-        claims = [claim for kind in (Kind.MUTATION, Kind.ACTION) for claim in self._claim_kind(kind)]
-        return sorted(claims, key=lambda claim: claim.scheduled_time)
-
-    def _claim_kind(self, kind: Kind) -> list[Claim]:
-        return self.convex.service.dispatcher.claim(kind, MANY_RUNS)
+        """Claim everything that is due at this moment, in the order it was scheduled."""
+        dispatcher = self.convex.service.dispatcher
+        claims = [claim for kind in (Kind.MUTATION, Kind.ACTION) for claim in dispatcher.claim(kind, MANY_RUNS)]
+        return sorted(claims, key=lambda claim: (claim.scheduled_time, claim.position))
 
     def _execute(self, claim: Claim) -> None:
         executor = self.convex.service.executor
@@ -199,9 +197,9 @@ class ConvexTest:
 
     def _next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
-        dispatcher = self.convex.service.dispatcher
-        dues = [(due, kind) for kind in (Kind.MUTATION, Kind.ACTION) if (due := dispatcher.next_due(kind)) is not None]
-        return min(dues, default=None)
+        with self.convex.database.read() as held:
+            first = first_due(held.connection)
+        return None if first is None else (first[0], Kind(first[1]))
 
     def _next_moment(self) -> datetime | None:
         """When the next job or cron is due."""

@@ -415,7 +415,7 @@ def hang(ctx: MutationCtx, catch: bool) -> None:
         while True:
             pass
     except BaseException as error:
-        seen.append(type(error))
+        seen.append(isinstance(error, Exception))
         if not catch:
             raise
 
@@ -437,7 +437,7 @@ def test_a_mutation_that_hangs_is_rolled_back_and_holds_up_nobody(database: str,
     with ConvexTest(app, metadata=Base.metadata, database_url=database, settings=limits, now=START) as convex:
         with pytest.raises(FunctionTimeout, match=r"0\.1 s"):
             convex.run(hang, catch=catch)
-        assert seen == [FunctionTimeout]
+        assert seen == [False]  # so that no `except Exception` of the handler holds it up
         with pytest.raises(FunctionTimeout):
             convex.run(hang_reading)
         assert convex.jobs() == []
