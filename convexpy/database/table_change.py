@@ -89,11 +89,14 @@ def create_tables(connection: Connection, steps: Sequence[Step]) -> None:
 
 
 def drop_tables(connection: Connection, steps: Sequence[Step]) -> None:
-    gone = MetaData()
-    for step in steps:
-        if step.table is not None:
-            Table(step.table.name, gone, schema=step.table.schema, autoload_with=connection, resolve_fks=False)
-    gone.drop_all(connection, checkfirst=False)  # whoever refers to another one goes first
+    """By SQLAlchemy too, so that whoever refers to another one goes first."""
+    known = MetaData()
+    tables = [
+        Table(step.table.name, known, schema=step.table.schema, autoload_with=connection)
+        for step in steps
+        if step.table is not None
+    ]
+    known.drop_all(connection, tables=tables, checkfirst=False)
 
 
 def invoke(connection: Connection, steps: Iterable[Step]) -> None:

@@ -21,7 +21,7 @@ from .table_differences import Differences, only_columns
 INTEGERS: Final = ("SMALLINT", "INTEGER", "BIGINT")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One change of one table. ``description`` says it in a line."""
 

@@ -1,24 +1,19 @@
-"""Functions and the builders that make them: ``@query``, ``@mutation``, ``@action`` and their variations."""
+"""A declared function: its handler, its kind, who may call it, and what its signature says."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ..errors import LoadError
 from .validate import Arguments, Result
 
 P = ParamSpec("P")
-R = TypeVar("R")
-Ctx = TypeVar("Ctx")
-NextCtx = TypeVar("NextCtx", bound="SomeContext")
-AsyncCtx = TypeVar("AsyncCtx")
-SyncCtx = TypeVar("SyncCtx")
 C_contra = TypeVar("C_contra", contravariant=True)
 Raw_co = TypeVar("Raw_co", covariant=True)
 R_co = TypeVar("R_co", covariant=True)
@@ -110,17 +105,6 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
         return f"<{self.visibility} {self.kind} {self.name}>"
 
 
-class SomeContext(Protocol):
-    """A context, as far as it is known here: enough to tell what a middleware gives from an iterator or a coroutine."""
-
-    @property
-    def function(self) -> Function[Any, ..., Any, Any]: ...
-
-
-class NoContext:
-    """Stands where a middleware of the other colour has left no context: no handler takes one."""
-
-
 class SchedulableFunction(Function[C_contra, P, Raw_co, R_co]):
     """A mutation or an action: what can be scheduled and what a cron can run."""
 
@@ -141,125 +125,6 @@ class ActionFunction(SchedulableFunction[C_contra, P, Raw_co, R_co]):
     """Talks to the outside world."""
 
     kind = Kind.ACTION
-
-
-class Builder:
-    """An immutable recipe for functions of one kind; every step returns a new one."""
-
-    makes: type[Function[Any, ..., Any, Any]]
-
-    def __init__(
-        self,
-        visibility: Visibility = Visibility.PUBLIC,
-        middleware: tuple[Callable[..., Any], ...] = (),
-        meta: Mapping[str, object] = MappingProxyType({}),
-        aliases: tuple[str, ...] = (),
-    ) -> None:
-        self._visibility = visibility
-        self._middleware = middleware
-        self._meta = MappingProxyType(dict(meta))
-        self._aliases = aliases
-
-    @property
-    def internal(self) -> Self:
-        """The same, but only for the server's own calls: other functions, schedules, crons, the command line."""
-        return type(self)(Visibility.INTERNAL, self._middleware, self._meta, self._aliases)
-
-    def meta(self, **values: object) -> Self:
-        """The same with these values merged into ``ctx.function.meta``."""
-        return type(self)(self._visibility, self._middleware, {**self._meta, **values}, self._aliases)
-
-    def _used(self, middleware: Callable[..., Any]) -> Self:
-        return type(self)(self._visibility, (*self._middleware, middleware), self._meta, self._aliases)
-
-    def _built(self, handler: Callable[..., Any] | None, aliases: Sequence[str]) -> Any:
-        if isinstance(aliases, str):
-            raise LoadError([f"aliases={aliases!r}: aliases are a list. Write aliases=[{aliases!r}]"])
-        if handler is None:
-            return type(self)(self._visibility, self._middleware, self._meta, (*self._aliases, *aliases))
-        check_handler(handler, self.makes.kind)
-        return self.makes(handler, self._visibility, self._middleware, self._meta, self._aliases)
-
-
-class QueryBuilder(Builder, Generic[Ctx]):
-    """Makes queries: ``@query``, ``@query.internal``, ``@query.use(middleware)``."""
-
-    makes = QueryFunction
-
-    @overload
-    def __call__(self, handler: Callable[Concatenate[Ctx, P], R], /) -> QueryFunction[Ctx, P, R]: ...
-    @overload
-    def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
-    def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
-        return self._built(handler, aliases)
-
-    @overload
-    def use(self, middleware: Callable[[Ctx], Iterator[NextCtx]], /) -> QueryBuilder[NextCtx]: ...
-    @overload
-    def use(self, middleware: Callable[[Ctx], NextCtx], /) -> QueryBuilder[NextCtx]: ...
-    def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware: it takes the context and returns the next one, yields it once, or raises."""
-        return self._used(middleware)
-
-
-class MutationBuilder(Builder, Generic[Ctx]):
-    """Makes mutations: ``@mutation``, ``@mutation.internal``, ``@mutation.use(middleware)``."""
-
-    makes = MutationFunction
-
-    @overload
-    def __call__(self, handler: Callable[Concatenate[Ctx, P], R], /) -> MutationFunction[Ctx, P, R]: ...
-    @overload
-    def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
-    def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
-        return self._built(handler, aliases)
-
-    @overload
-    def use(self, middleware: Callable[[Ctx], Iterator[NextCtx]], /) -> MutationBuilder[NextCtx]: ...
-    @overload
-    def use(self, middleware: Callable[[Ctx], NextCtx], /) -> MutationBuilder[NextCtx]: ...
-    def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware: it takes the context and returns the next one, yields it once, or raises."""
-        return self._used(middleware)
-
-
-class ActionBuilder(Builder, Generic[AsyncCtx, SyncCtx]):
-    """Makes actions: ``async def`` ones that take an ActionCtx and ``def`` ones that take a SyncActionCtx."""
-
-    makes = ActionFunction
-
-    @overload
-    def __call__(
-        self, handler: Callable[Concatenate[AsyncCtx, P], Coroutine[Any, Any, R]], /
-    ) -> ActionFunction[AsyncCtx, P, Coroutine[Any, Any, R], R]: ...
-    @overload
-    def __call__(self, handler: Callable[Concatenate[SyncCtx, P], R], /) -> ActionFunction[SyncCtx, P, R, R]: ...
-    @overload
-    def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
-    def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
-        return self._built(handler, aliases)
-
-    @overload
-    def use(self, middleware: Callable[[AsyncCtx], AsyncIterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoContext]: ...
-    @overload
-    def use(
-        self, middleware: Callable[[AsyncCtx], Coroutine[Any, Any, NextCtx]], /
-    ) -> ActionBuilder[NextCtx, NoContext]: ...
-    @overload
-    def use(self, middleware: Callable[[AsyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoContext]: ...
-    @overload
-    def use(self, middleware: Callable[[SyncCtx], Iterator[NextCtx]], /) -> ActionBuilder[NoContext, NextCtx]: ...
-    @overload
-    def use(self, middleware: Callable[[AsyncCtx], NextCtx], /) -> ActionBuilder[NextCtx, NoContext]: ...
-    @overload
-    def use(self, middleware: Callable[[SyncCtx], NextCtx], /) -> ActionBuilder[NoContext, NextCtx]: ...
-    def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware; it decides the colour of the actions that follow.
-
-        One that takes an ActionCtx is for ``async def`` actions, and may itself be ``async def``; one that takes a
-        SyncActionCtx is for ``def`` actions.
-        """
-        return self._used(middleware)
 
 
 def check_handler(handler: Callable[..., Any], kind: Kind) -> None:

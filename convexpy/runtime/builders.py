@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..functions.declare import ActionBuilder, MutationBuilder, QueryBuilder
+from ..functions.builders import ActionBuilder, MutationBuilder, QueryBuilder
 from .context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
 
 query: Final[QueryBuilder[QueryCtx]] = QueryBuilder()

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from convexpy.errors import LoadError
+from convexpy.functions.builders import ActionBuilder, MutationBuilder, QueryBuilder
 from convexpy.functions.crons import Crons
-from convexpy.functions.declare import ActionBuilder, MutationBuilder, QueryBuilder
 from convexpy.functions.load import load_app
 from convexpy.functions.references import api, internal
 from convexpy.functions.registry import Registry
@@ -268,7 +268,7 @@ def test_an_app_reports_all_problems_of_its_crons_file_with_their_lines(
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "reports.py").write_text(
-        "from convexpy.functions.declare import MutationBuilder\n"
+        "from convexpy.functions.builders import MutationBuilder\n"
         "@MutationBuilder()\n"
         "def send(ctx, to: str) -> None: ...\n"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from convexpy import ConvexError
+from convexpy import ConvexError, ErrorCode
 from convexpy.testing import ConvexTest
 
 from billing import provider
@@ -44,7 +44,7 @@ class Provider:
 
 
 NO_ANSWER = ConnectionError("no answer")
-PROCESS_STOPPED = asyncio.CancelledError()
+INTERRUPTED = asyncio.CancelledError()
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_payment_gives_up_when_its_attempts_are_used_up(convex: ConvexTest, ba
 
 
 @pytest.mark.parametrize("code", ["PAYMENT_REQUIRED", "BAD_REQUEST", "FORBIDDEN"])
-def test_a_permanent_error_is_not_tried_again(convex: ConvexTest, bank: Provider, code: str) -> None:
+def test_a_permanent_error_is_not_tried_again(convex: ConvexTest, bank: Provider, code: ErrorCode) -> None:
     bank.answers = iter([ConvexError(code, "The card was declined")])
     payment_id = convex.run(pay, account_id="ada", cents=420)
     convex.run_due()
@@ -127,19 +127,19 @@ def test_a_permanent_error_is_not_tried_again(convex: ConvexTest, bank: Provider
 
 
 @pytest.mark.parametrize("code", ["TOO_MANY_REQUESTS", "TIMEOUT", "CONFLICT", "SERVICE_UNAVAILABLE"])
-def test_an_error_that_may_pass_is_tried_again(convex: ConvexTest, bank: Provider, code: str) -> None:
+def test_an_error_that_may_pass_is_tried_again(convex: ConvexTest, bank: Provider, code: ErrorCode) -> None:
     bank.answers = iter([ConvexError(code), "r1"])
     payment_id = convex.run(pay, account_id="ada", cents=420)
     convex.finish_all_scheduled()
     assert view(convex, payment_id) == PaymentView(status="charged", failures=1, error=None)
 
 
-def test_an_attempt_whose_process_stopped_is_made_again_with_the_same_key(convex: ConvexTest, bank: Provider) -> None:
-    bank.answers = iter([PROCESS_STOPPED, "r1"])
+def test_an_attempt_that_was_interrupted_is_made_again_with_the_same_key(convex: ConvexTest, bank: Provider) -> None:
+    bank.answers = iter([INTERRUPTED, "r1"])
     payment_id = convex.run(pay, account_id="ada", cents=420)
     convex.run_due()
     (lost,) = convex.jobs(name="payments:charge")
-    assert "the process was stopped" in str(lost.state.error)
+    assert "CancelledError" in str(lost.state.error)
     convex.finish_all_scheduled()
     assert view(convex, payment_id) == PaymentView(status="charged", failures=1, error=None)
     assert bank.keys == {payment_id}
