@@ -13,6 +13,7 @@ How a page is read, in order, in a project of its own:
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import os
@@ -196,6 +197,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     sys.modules.update(others)
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a snippet need not close its engine
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_shows_works(page: Path, project: Project) -> None:
     for step in steps(page):
@@ -205,6 +207,8 @@ def test_what_a_page_shows_works(page: Path, project: Project) -> None:
             error.add_note(f"in {step.where}")
             raise
     project.check()
+    project.names.clear()
+    gc.collect()
 
 
 def text_of(*names: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -26,15 +27,15 @@ def dev(
     from .dev_server import DevServer
     from .logs import log_to_stdout
 
-    stop_on_signals()
+    is_over = stop_on_signals()
     project = load_project(path, database=database)
     log_to_stdout(project, as_json=False)
     server = DevServer(project, lambda: load_project(path, database=database))
     try:
-        server.begin(started)
-        for saved in server.watcher:
-            server.changed(saved)
-    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            server.begin(started)
+            for saved in server.watcher.saves(is_over):
+                server.changed(saved)
         say("stopping: what runs may finish (Ctrl-C again to stop at once)")
     finally:
         server.close()

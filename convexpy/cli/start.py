@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..project import Project
 
 SAME_REQUEST_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 1.0
 
 
 def start(project: ProjectOption = HERE, database: DatabaseOption = None) -> None:
@@ -45,17 +47,18 @@ def serve(path: Path, database: str | None) -> None:
 
     project = load_project(path, database=database)
     refuse_default_database(project)
-    stop_on_signals()
+    is_over = stop_on_signals()
     log_to_stdout(project, as_json=not sys.stdout.isatty())
     convex = open_app(project)
     try:
         for caution in convex.app.warnings:
             log.warning(caution)
         convex.on_run(lambda run: print_run(run, project.root, as_json=not sys.stdout.isatty()))
-        convex.start()
-        log.info("running: %s", contents(convex.app))
-        threading.Event().wait()
-    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            convex.start()
+            log.info("running: %s", contents(convex.app))
+            while not is_over():
+                time.sleep(LOOK_SECONDS)
         log.info("stopping: what runs may finish")
     finally:
         convex.close()
@@ -69,8 +72,10 @@ def refuse_default_database(project: Project) -> None:
         )
 
 
-def stop_on_signals() -> None:
-    """The first SIGINT or SIGTERM raises KeyboardInterrupt in the main thread; a later one ends the process at once.
+def stop_on_signals() -> Callable[[], bool]:
+    """Stop when asked to; returns what tells whether somebody asked.
+
+    The first SIGINT or SIGTERM raises KeyboardInterrupt in the main thread; a later one ends the process at once.
 
     One that comes right after the first is the same request: `timeout`, `npm` and others pass on what the terminal
     has already sent to everybody.
@@ -88,3 +93,4 @@ def stop_on_signals() -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    return lambda: first is not None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 STEP_MILLISECONDS: Final = 20  # files saved within this time of each other are one change
 DEBOUNCE_MILLISECONDS: Final = 200
 TICK_MILLISECONDS: Final = 100
+LOOK_SECONDS: Final = 1.0
 SETTINGS_FILES: Final = frozenset({"pyproject.toml", ".env"})
 
 
@@ -38,10 +40,11 @@ class ProjectWatcher:
         for event in self._ready:
             event.wait(timeout=5)
 
-    def __iter__(self) -> Iterator[set[Path]]:
-        """The files of each save, for ever."""
-        while True:
-            yield self._saved.get()
+    def saves(self, is_over: Callable[[], bool]) -> Iterator[set[Path]]:
+        """The files of each save, until it is over."""
+        while not is_over():
+            with suppress(Empty):
+                yield self._saved.get(timeout=LOOK_SECONDS)
 
     def _watch(self, folder: Path, recursive: bool, ready: threading.Event) -> None:
         from watchfiles import watch
