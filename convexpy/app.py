@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,6 +141,7 @@ class Convex:
         """
         if isinstance(self._functions, ModuleType):
             raise LoadError(["an app that was given as a module object cannot be imported again: give its name"])
+        importlib.invalidate_caches()
         before = forget_modules(self._functions)
         try:
             app = checked_app(self._functions, self.settings)

@@ -39,7 +39,7 @@ def load_app(functions: str | ModuleType, min_cron_interval_seconds: float = 60.
     root = import_root(functions)
     modules, problems = import_all(root)
     if problems:
-        raise LoadError(problems)
+        raise LoadError(list(dict.fromkeys(problems)))  # many modules may import the one that is broken
     registry = Registry(modules)
     crons, cautions = find_crons(modules)
     problems = crons.resolve(registry, min_cron_interval_seconds)
@@ -94,7 +94,8 @@ def import_problem(module: str, error: Exception) -> str:
     if isinstance(error, SyntaxError):
         caret = f"\n    {(error.text or '').rstrip()}\n    {' ' * ((error.offset or 1) - 1)}^" if error.text else ""
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}{caret}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    trace = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in trace if "importlib" not in frame.filename and frame.filename[0] != "<"]
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     where = f"{own[-1].filename}:{own[-1].lineno}" if own and own[-1].filename != __file__ else module
     hint = ""

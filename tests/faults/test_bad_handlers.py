@@ -11,7 +11,7 @@ import pytest
 from . import checker
 from .process import Place, Running, wait_until
 
-LIMIT = {"mutation_time_limit": 0.3}
+LIMIT = {"mutation_time_limit": 1.0}
 # A handler that cannot be interrupted costs its limit, and one second until its thread is given up.
 BOUND_SECONDS = 6.0
 
