@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Dialect, Engine, MetaData, text
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from ..errors import DatabaseError
 from .made_tables import key_of, made_tables, remember_made_tables
@@ -82,13 +83,22 @@ def keep_in_step(bind: Engine | Connection, metadata: MetaData, confirm: Callabl
 
 
 def fingerprint(metadata: MetaData, dialect: Dialect) -> str:
-    """A hash of what would create the models' tables. Different models, different hash."""
+    """A hash of what would create the models' tables. Different models, different hash.
+
+    Raises:
+        DatabaseError: A table has something that this kind of database does not know.
+    """
     ddl = hashlib.sha256()
     for key, table in sorted(metadata.tables.items()):
-        if key not in FRAMEWORK_TABLES:
-            ddl.update(str(CreateTable(table).compile(dialect=dialect)).encode())
-            for index in sorted(table.indexes, key=lambda each: str(each.name)):
-                ddl.update(str(CreateIndex(index).compile(dialect=dialect)).encode())
+        if key in FRAMEWORK_TABLES:
+            continue
+        indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        statements: list[DDLElement] = [CreateTable(table), *map(CreateIndex, indexes)]
+        for statement in statements:
+            try:
+                ddl.update(str(statement.compile(dialect=dialect)).encode())
+            except CompileError as error:
+                raise DatabaseError(f"table {key} cannot be made on {dialect.name}: {error}") from error
     return ddl.hexdigest()
 
 

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
 
+from convexpy.database.migrate import migrate
+
 POSTGRESQL = os.environ.get("CONVEXPY_TEST_POSTGRESQL")
 
 
@@ -31,6 +33,26 @@ def sqlite(tmp_path: Path) -> Iterator[Engine]:
     engine = sqlite_engine(tmp_path / "test.db")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def database(engine: Engine) -> Engine:
+    """A database with the framework's tables."""
+    migrate(engine)
+    return engine
+
+
+@pytest.fixture
+def sqlite_database(sqlite: Engine) -> Engine:
+    """The same on SQLite only."""
+    migrate(sqlite)
+    return sqlite
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where revisions are, under a name that is not easy."""
+    return tmp_path / "my migrations, 100%"
 
 
 def sqlite_engine(path: Path, busy_milliseconds: int = 30_000) -> Engine:

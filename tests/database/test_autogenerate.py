@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
@@ -11,7 +12,6 @@ import pytest
 from sqlalchemy import Engine
 
 from convexpy.database.autogenerate import include_name
-from convexpy.database.migrate import migrate
 from convexpy.database.tables import FRAMEWORK_TABLES
 
 ENV = """
@@ -41,7 +41,8 @@ def autogenerate(folder: Path, engine: Engine, options: str = "", before: str = 
         'revision = ${repr(up_revision)}\ndown_revision = None\n\ndef upgrade():\n    ${upgrades or "pass"}\n'
     )
     command = [sys.executable, "-m", "alembic", "revision", "--autogenerate", "-m", "first"]
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # convexpy from wherever it is
+    finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     [revision] = (scripts / "versions").glob("*.py")
     return revision.read_text()
@@ -49,12 +50,6 @@ def autogenerate(folder: Path, engine: Engine, options: str = "", before: str = 
 
 def drops(revision: str) -> list[str]:
     return [line for line in revision.splitlines() if "drop" in line]
-
-
-@pytest.fixture
-def database(engine: Engine) -> Engine:
-    migrate(engine)
-    return engine
 
 
 def test_without_the_plugin_alembic_would_drop_the_frameworks_tables(database: Engine, tmp_path: Path) -> None:

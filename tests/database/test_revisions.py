@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +7,14 @@ import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, Table, Text, inspect
 from sqlalchemy.types import TypeDecorator
 
-from convexpy.database.migrate import HEAD, check_revision, migrate
+from convexpy.database.migrate import check_revision, migrate
 from convexpy.database.revisions import Standing, adopt, current, make_revision, upgrade, upgrade_sql
 from convexpy.database.table_plan import plan
 from convexpy.database.types import JobIdType, Timestamp
 from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
 
-from .conftest import sqlite_engine
-from .test_migrate import schema
-from .test_user_tables import all_types, everything, never, note, orders, rows, run
+from .shop import all_types, everything, never, note, orders, rows, run, write_revision
 
 
 class Upper(TypeDecorator[str]):
@@ -27,23 +24,9 @@ class Upper(TypeDecorator[str]):
     cache_ok = True
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "my migrations, 100%"
-
-
 def written(path: Path | None) -> str:
     assert path is not None
     return path.read_text("utf-8")
-
-
-def write_revision(folder: Path, name: str, down: str | None, body: str) -> None:
-    folder.mkdir(exist_ok=True)
-    lines = "\n    ".join(body.strip().splitlines())
-    (folder / f"{name}.py").write_text(
-        f"from alembic import op\nimport sqlalchemy as sa\nrevision = {name!r}\ndown_revision = {down!r}\n\n"
-        f"def upgrade():\n    {lines}\n"
-    )
 
 
 def test_revisions_build_what_the_models_say(engine: Engine, folder: Path) -> None:
@@ -94,6 +77,15 @@ def test_writing_a_revision_changes_nothing_in_the_database(sqlite: Engine, fold
     make_revision(sqlite, orders(note()), folder, "second")
 
     assert everything(sqlite) == before
+
+
+def test_the_scratch_database_is_gone_afterwards(engine: Engine, folder: Path) -> None:
+    before = inspect(engine).get_schema_names()
+
+    make_revision(engine, orders(), folder, "first")
+
+    assert inspect(engine).get_schema_names() == before
+    assert inspect(engine).get_table_names() == []
 
 
 def test_nothing_is_written_when_models_and_revisions_agree(engine: Engine, folder: Path) -> None:
@@ -160,7 +152,7 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(engine: Engine, fol
     write_revision(folder, "one", None, "op.create_table('orders', sa.Column('id', sa.Integer))")
     write_revision(folder, "two", "one", "op.execute('INSERT INTO orders VALUES (1)')\nop.execute('SELECT nonsense')")
 
-    with pytest.raises(DatabaseError, match="a revision failed: .*nonsense"):
+    with pytest.raises(DatabaseError, match=r"a revision failed: .*nonsense"):
         upgrade(engine, orders(), folder)
 
     assert inspect(engine).get_table_names() == before
@@ -290,42 +282,3 @@ def test_a_database_of_another_history_is_refused(engine: Engine, folder: Path) 
 
     with pytest.raises(DatabaseError, match="lost"):
         upgrade(engine, orders(), folder)
-
-
-def test_the_sql_does_what_the_upgrade_does(sqlite: Engine, folder: Path, tmp_path: Path) -> None:
-    models = all_types("sqlite")
-    make_revision(sqlite, models, folder, "first")
-    sql = upgrade_sql("sqlite", folder)
-    upgrade(sqlite, models, folder)
-
-    script = sqlite3.connect(tmp_path / "script.db")
-    script.executescript(sql)
-    script.close()
-
-    other = sqlite_engine(tmp_path / "script.db")
-    assert {name: sql.split() for name, sql in schema(other).items()} == {
-        name: sql.split() for name, sql in schema(sqlite).items()
-    }
-    assert current(other, folder) == current(sqlite, folder)
-    check_revision(other)
-
-
-def test_the_sql_can_begin_where_the_database_is(engine: Engine, folder: Path) -> None:
-    write_revision(folder, "one", None, "op.execute('SELECT 1')")
-    write_revision(folder, "two", "one", "op.execute('SELECT 2')")
-
-    sql = upgrade_sql("postgresql", folder, since="one", framework_since=HEAD)
-
-    assert "SELECT 2" in sql
-    assert "SELECT 1" not in sql
-    assert "_convexpy" not in sql
-    assert upgrade_sql("postgresql", folder, since="two", framework_since=HEAD) == ""
-
-
-def test_sql_that_cannot_be_written_is_an_error_that_says_so(sqlite: Engine, folder: Path) -> None:
-    make_revision(sqlite, orders(note()), folder, "first")
-    make_revision(sqlite, orders(Column("note", Text, nullable=False)), folder, "second")
-
-    with pytest.raises(DatabaseError, match="a revision cannot be written as SQL for sqlite"):
-        upgrade_sql("sqlite", folder)
-    assert "ALTER COLUMN note SET NOT NULL" in upgrade_sql("postgresql", folder)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    Numeric,
+    String,
+    Text,
+)
+
+from convexpy.database.table_change import apply
+from convexpy.database.table_plan import plan
+from convexpy.database.user_tables import keep_in_step
+from convexpy.errors import DatabaseError
+
+from .shop import all_types, everything, made_with, never, note, orders, rows, yes
+
+
+def without_order(dump: list[str]) -> list[list[str]]:
+    """A dump without the quotes that SQLite adds and the order of what has none, and without our own notes."""
+    lines = [line.replace('CREATE TABLE "', "CREATE TABLE ").replace('" (', " (") for line in dump]
+    return sorted(
+        sorted(part.strip().rstrip(",") for part in line.split("\n")) for line in lines if "_convexpy_notes" not in line
+    )
+
+
+def test_a_changed_table_keeps_its_rows_and_everything_that_hangs_on_it(sqlite_database: Engine) -> None:
+    made_with(
+        sqlite_database,
+        all_types("sqlite"),
+        "INSERT INTO orders (id, number, code, big) VALUES (1, 2, 'abc', 3)",
+        "INSERT INTO items VALUES (1, 1)",
+        "INSERT INTO tags VALUES ('t', 'n')",
+        "CREATE VIEW some AS SELECT * FROM orders",
+        "CREATE TRIGGER on_insert AFTER INSERT ON orders BEGIN SELECT 1; END",
+    )
+    before = everything(sqlite_database)
+    [order] = rows(sqlite_database)
+    changed = all_types("sqlite")
+    changed.tables["orders"].c.price.type = Numeric(12, 4)
+    changed.tables["tags"].c.note.type = Text()
+
+    outcome = keep_in_step(sqlite_database, changed, never)
+    assert len(outcome.done) == 2
+    keep_in_step(sqlite_database, all_types("sqlite"), yes)
+
+    assert rows(sqlite_database) == [order]
+    assert rows(sqlite_database, "SELECT * FROM items") == [{"id": 1, "order": 1}]
+    assert without_order(everything(sqlite_database)) == without_order(before)
+
+
+def test_foreign_keys_are_enforced_again_after_a_change(sqlite_database: Engine) -> None:
+    made_with(sqlite_database, orders(note()))
+
+    with sqlite_database.connect() as connection:
+        keep_in_step(connection, orders(Column("note", String(20), nullable=False)), never)
+
+        assert not connection.in_transaction()
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_foreign_key_that_rows_break_is_refused_and_nothing_is_changed(sqlite_database: Engine) -> None:
+    made_with(sqlite_database, orders(Column("parent", Integer)), "INSERT INTO orders VALUES (7, 8)")
+    before = everything(sqlite_database)
+
+    with pytest.raises(DatabaseError, match="row 7 of orders would refer to a row of orders that does not exist"):
+        keep_in_step(sqlite_database, orders(Column("parent", Integer, ForeignKey("orders.id")), note()), never)
+
+    assert everything(sqlite_database) == before
+
+
+def test_a_transaction_that_cannot_rebuild_tables_is_refused(sqlite_database: Engine) -> None:
+    made_with(sqlite_database, orders(note()))
+    changed = orders(Column("note", String(20), nullable=False))
+
+    with sqlite_database.begin() as connection, pytest.raises(RuntimeError, match="not in a transaction"):
+        apply(connection, plan(connection, changed).safe)
