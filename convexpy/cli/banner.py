@@ -42,10 +42,15 @@ def shown_path(path: Path, root: Path) -> str:
 
 
 def by_interest(app: App) -> list[AnyFunction]:
-    """Public mutations first: running one shows the most."""
+    """Public mutations first, those that need no user: running one shows the most."""
     kinds = ("mutation", "query", "action")
-    functions = app.registry.functions.values()
-    return sorted(functions, key=lambda each: (each.visibility != "public", kinds.index(each.kind), each.name))
+
+    def interest(function: AnyFunction) -> tuple[bool, bool, int, str, int]:
+        line = function.handler.__code__.co_firstlineno  # what is written first in a file is the way into it
+        is_internal, has_middleware = function.visibility != "public", bool(function.middleware)
+        return is_internal, has_middleware, kinds.index(function.kind), function.handler.__module__, line
+
+    return sorted(app.registry.functions.values(), key=interest)
 
 
 def example_call(function: AnyFunction) -> str | None:
