@@ -29,6 +29,7 @@ FAILING = {
     "commits": "nothing of this may stay",
     "swallows_a_failed_flush": "UNIQUE constraint failed",
     "swallows_a_failed_statement": "begin_nested",
+    "breaks_a_promise_that_commit_checks": "FOREIGN KEY constraint failed",
 }
 FAILING_ACTIONS = {
     "action_raises": "ValueError: on purpose",
@@ -53,6 +54,17 @@ def test_a_bad_mutation_fails_alone_and_leaves_nothing(name: str, tmp_path: Path
     assert effects(place, "bad") == 0
     assert checker.states(place.database, "bad/child") == []
     assert checker.judge(place.database, place.journal).stuck == 0
+
+
+def test_a_direct_call_that_hangs_holds_up_other_processes_for_its_time_limit_only(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.child(settings=LIMIT) as hanging, place.child() as other:
+        hanging.ready().tell("call", "bad:sleeps", {"label": "hangs"})
+        other.ready().call("work:order", label="order", pays=5, sends=2)
+        wait_until(lambda: checker.is_quiet(place.database, 7), "all jobs are over", BOUND_SECONDS)
+        hanging.kill()
+    assert effects(place, "hangs") == 0
+    assert checker.judge(place.database, place.journal, {"order": 7}).broken == []
 
 
 @pytest.mark.parametrize("name", FAILING_ACTIONS)

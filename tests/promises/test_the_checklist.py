@@ -25,3 +25,10 @@ def test_every_test_that_a_table_names_exists() -> None:
         table, _, code = file.read_text().partition('"""\n\nfrom __future__')
         for name in re.findall(r"\btest_\w+", table):  # a long name may be cut short there
             assert f"def {name}" in code, f"{file.name}: {name}"
+
+
+def test_every_test_that_the_promises_name_exists() -> None:
+    root = Path(__file__).parents[2]
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (root / "docs" / "promises.md").read_text("utf-8")))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (root / name).is_file()] == []

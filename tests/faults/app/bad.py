@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from convexpy import ActionCtx, MutationCtx, SyncActionCtx, internal_action, internal_mutation, mutation
 
-from .models import Effect, Unique
+from .models import Effect, Owned, Unique
 from .outside import gates, record
 from .work import pay
 
@@ -108,6 +108,12 @@ def commits(ctx: MutationCtx, label: str) -> None:
     with contextlib.suppress(Exception):
         ctx.db.execute(text("COMMIT"))
     raise ValueError("nothing of this may stay")
+
+
+@internal_mutation
+def breaks_a_promise_that_commit_checks(ctx: MutationCtx, label: str) -> None:
+    leave_mark(ctx, label)
+    ctx.db.add(Owned(name=label, owner="nobody"))
 
 
 @internal_mutation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -26,3 +27,12 @@ class Unique(Base):
     __tablename__ = "uniques"
 
     name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Owned(Base):
+    """A table with a constraint that is checked by COMMIT and not before."""
+
+    __tablename__ = "owned"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(ForeignKey("uniques.name", deferrable=True, initially="DEFERRED"))
