@@ -59,8 +59,10 @@ def test_a_bad_mutation_fails_alone_and_leaves_nothing(name: str, tmp_path: Path
 def test_a_direct_call_that_hangs_holds_up_other_processes_for_its_time_limit_only(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with place.child(settings=LIMIT) as hanging, place.child() as other:
+        other.ready()
         hanging.ready().tell("call", "bad:sleeps", {"label": "hangs"})
-        other.ready().call("work:order", label="order", pays=5, sends=2)
+        wait_until(lambda: place.lines("hold") != [], "it has the turn to write")
+        other.call("work:order", label="order", pays=5, sends=2)
         wait_until(lambda: checker.is_quiet(place.database, 7), "all jobs are over", BOUND_SECONDS)
         hanging.kill()
     assert effects(place, "hangs") == 0

@@ -61,6 +61,7 @@ def loops_and_swallows(ctx: MutationCtx, label: str) -> None:
 @internal_mutation
 def sleeps(ctx: MutationCtx, label: str) -> None:
     leave_mark(ctx, label)
+    record("hold", label)
     time.sleep(3600)
 
 
