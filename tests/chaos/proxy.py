@@ -167,6 +167,7 @@ class Proxy:
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self._ports: dict[str, Port] = {}
+        self._servers: list[asyncio.Server] = []
         self._running: set[asyncio.Task[None]] = set()
 
     async def open(self, name: str) -> int:
@@ -177,6 +178,7 @@ class Proxy:
             await self._connect(port, reader, writer)
 
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def _connect(self, port: Port, reader: Any, writer: Any) -> None:
@@ -190,6 +192,18 @@ class Proxy:
             writer.transport.abort()
             return
         await Line(port, (reader, writer), server).run()
+
+    async def close(self) -> None:
+        """Take no more connections, and end those that there are."""
+        for server in self._servers:
+            server.close()
+        for port in self._ports.values():
+            for line in tuple(port.lines):
+                line.reset()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def do(self, command: str, name: str, *args: Any) -> int:
         """Carry out a command. How often what is set on the port has struck so far."""
