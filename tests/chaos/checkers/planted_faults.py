@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .planting import UNKNOWN, add_effect, again, children, erase, intent, jobs, move, roots, steps, take_back, traces
+from .planting import (
+    UNKNOWN,
+    add_effect,
+    again,
+    children,
+    erase,
+    intent,
+    is_target,
+    jobs,
+    move,
+    roots,
+    steps,
+    take_back,
+    traces,
+)
 from .rehearsal import Files
 
 Plant = Callable[[Files], Any]
@@ -144,7 +158,7 @@ def a_due_time_that_was_stored_wrong(files: Files) -> None:
 
 @fault("stuck")
 def a_job_that_is_never_over(files: Files) -> None:
-    job = next(jobs(files, state="failed"))
+    job = next(job for job in jobs(files, state="failed") if not is_target(files, job))
     files["finished"].remove(traces(files, "finished", job)[0])
     traces(files, "audit", job)[-1]["new"] = "pending"
     job["state_kind"] = "pending"
@@ -267,12 +281,38 @@ def jobs_without_the_effect_that_belongs_to_them(files: Files) -> None:
     take_back(files, next(each for each in files["effects"] if each["call"] == line["call"]))
 
 
+@fault("torn-call")
+def a_mark_without_its_job(files: Files) -> None:
+    job = next(job for job in jobs(files) if traces(files, "markers", job) and not is_target(files, job))
+    mark = traces(files, "markers", job)[0]
+    files["intents"][:] = [line for line in files["intents"] if line["call"] != mark["call"] or "op" in line]
+    erase(files, job)
+    files["markers"].append(mark)
+
+
+@fault("torn-call")
+def a_job_without_its_mark(files: Files) -> None:
+    files["markers"].pop()
+
+
+@fault("lost-effect")
+def an_append_of_a_job_lost(files: Files) -> None:
+    next(line for line in files["history"] if line.get("t1", 0) is None and line["type"] == "ok")["type"] = "info"
+
+
+@fault("aborted-effect")
+def an_append_of_a_job_that_failed(files: Files) -> None:
+    job = next(job for job in files["jobs"] if "steps" in job["args"] and job["state_kind"] == "failed")
+    times = {"t0": job["scheduled_time"], "t1": None, "type": "ok"}
+    files["history"].append({"id": job["args"]["call"], "proc": 9, **times, "ops": job["args"]["steps"]})
+
+
 @fault("aborted-job")
 def a_job_of_a_call_that_failed(files: Files) -> None:
     intent(files, "schedule")[1].update(outcome="fail", job=None)
 
 
-@fault("scheduled-twice")
+@fault("scheduled-twice", "effect-twice")
 def a_call_that_was_scheduled_twice(files: Files) -> None:
     again(files, next(job for job in jobs(files, parent=None) if "/" not in job["args"]["call"]))
 
