@@ -245,6 +245,25 @@ def a_row_that_changed_behind_the_triggers(files: Files) -> None:
     next(jobs(files, state="failed", attempts=1))["attempts"] = 2
 
 
+@fault("unaudited")
+def a_row_that_came_behind_the_triggers(files: Files) -> None:
+    for line in traces(files, "audit", next(jobs(files))):
+        files["audit"].remove(line)
+
+
+@fault("bad-edge")
+def a_life_without_a_beginning(files: Files) -> None:
+    files["audit"].remove(traces(files, "audit", next(jobs(files, attempts=2)))[0])
+
+
+@fault("lost-job", "torn-children")
+def a_row_that_went_behind_the_triggers(files: Files) -> None:
+    job = next(child for parent in jobs(files) for child in children(files, parent))
+    audit = traces(files, "audit", job)
+    erase(files, job)
+    files["audit"].extend(audit)
+
+
 @fault("money-total", "money-account")
 def money_lost(files: Files) -> None:
     files["accounts"][0]["balance"] -= 1
@@ -259,6 +278,13 @@ def money_moved_by_nobody(files: Files) -> None:
 @fault("lost-job")
 def an_acknowledged_job_lost(files: Files) -> None:
     erase(files, roots(files, intent(files, "schedule")[0]["call"])[0])
+
+
+@fault("lost-job")
+def a_job_lost_whose_id_was_not_told(files: Files) -> None:
+    line, heard = intent(files, "schedule")
+    heard["job"] = None
+    erase(files, roots(files, line["call"])[0])
 
 
 @fault("torn-call")
@@ -415,6 +441,11 @@ def a_job_that_does_not_say_why_it_failed(files: Files) -> None:
     next(jobs(files, state="failed"))["state_error"] = None
 
 
+@fault("failed-silently")
+def an_action_that_does_not_say_why_it_failed(files: Files) -> None:
+    next(jobs(files, "action", "failed"))["state_error"] = None
+
+
 @fault("slot-twice")
 def a_slot_that_ran_twice(files: Files) -> None:
     again(files, next(jobs(files, cron="tick")))
@@ -422,7 +453,17 @@ def a_slot_that_ran_twice(files: Files) -> None:
 
 @fault("slot-unknown")
 def a_slot_that_is_none(files: Files) -> None:
-    list(jobs(files, cron="report"))[-1]["scheduled_time"] -= 1
+    next(jobs(files, cron="report"))["scheduled_time"] -= 1
+
+
+@fault("slot-unknown")
+def a_slot_out_of_step(files: Files) -> None:
+    list(jobs(files, cron="tick"))[-1]["scheduled_time"] -= 1
+
+
+@fault("slot-unknown")
+def a_cron_that_is_not_declared(files: Files) -> None:
+    files["crons"].pop()
 
 
 @fault("slot-unsaid")
