@@ -31,7 +31,7 @@ SEED = 10
 
 @cache
 def valid() -> Files:
-    return rehearse(SEED, calls=130, transactions=5)
+    return rehearse(SEED, calls=90, transactions=5)
 
 
 @pytest.fixture
