@@ -130,7 +130,9 @@ class ConvexTest:
             runs += self._run_due(MANY_RUNS - runs)
         self.clock.move_to(target)
         self._run_due(MANY_RUNS - runs)
-        self.convex.service.maintenance.tick()
+        self.convex.service.worker.tick()
+        for _ in range(2):  # who has been silent for long must be found so twice
+            self.convex.service.maintenance.tick()
 
     def run_due(self) -> None:
         """Run what is due now, and what that schedules for now."""
@@ -162,7 +164,7 @@ class ConvexTest:
 
     def db(self) -> Session:
         """A session for arranging and asserting; as a context manager it commits at the end of the block."""
-        session = ArrangingSession(str(self.convex.database.url))
+        session = ArrangingSession(self.convex.database.url)
         self._sessions.append(session)
         return session
 
@@ -197,8 +199,8 @@ class ConvexTest:
 
     def _next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
-        with self.convex.database.read() as held:
-            first = first_due(held.connection)
+        with self.convex.database.look() as connection:
+            first = first_due(connection)
         return None if first is None else (first[0], Kind(first[1]))
 
     def _next_moment(self) -> datetime | None:
