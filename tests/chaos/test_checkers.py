@@ -162,7 +162,7 @@ def test_the_command_shows_the_timeline_and_exits_1(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = next(jobs(files, "action", attempts=1))
-    files.actions.append(steps(files, job)[0])
+    files.actions += [steps(files, job)[0], f"end {job['args']['call']} {job['id']}"]  # and one that was cut off
     files["history"].append({"id": "t", "proc": 1, "t0": 1, "t1": 2, "type": "ok", "ops": [["a", "lonely", 1]]})
     assert main([str(files.write(tmp_path))]) == 1
     said = capsys.readouterr().out
@@ -171,7 +171,7 @@ def test_the_command_shows_the_timeline_and_exits_1(
     assert "VIOLATION lost-effect: the transaction t committed" in said
     told = [line.split()[1] for line in said.splitlines() if job["id"] in line and line.startswith("    ")]
     assert {"jobs", "audit", "finished", "actions"} <= set(told)
-    assert told.count("actions") == 3
+    assert told.count("actions") == 4
 
 
 def test_the_command_gives_numbers_to_programs(
