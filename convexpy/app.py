@@ -168,9 +168,12 @@ class Convex:
 
     def _check_migrated(self) -> None:
         if not self._is_migrated:
-            with self.database.look() as connection:
-                migrate.check_revision(connection)
+            self.runtime.calls.retried("the check of convexpy's tables", self._check_revision)
             self._is_migrated = True
+
+    def _check_revision(self) -> None:
+        with self.database.look() as connection:
+            migrate.check_revision(connection)
 
 
 class Caller:

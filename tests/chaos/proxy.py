@@ -175,7 +175,8 @@ class Proxy:
         port = self._ports[name] = Port()
 
         async def accept(reader: Any, writer: Any) -> None:
-            await self._connect(port, reader, writer)
+            with suppress(asyncio.CancelledError):  # the proxy is closed; asyncio would log it as an error
+                await self._connect(port, reader, writer)
 
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
         self._servers.append(server)

@@ -164,7 +164,7 @@ CASES: dict[str, tuple[Callable[[Server], None], str]] = {
     "idle for too long": (idle_timeout, LOST),
     "terminated": (terminated, LOST),
     "used after its end": (used_after_its_end, LOST),
-    "too many connections": (too_many_connections, INTERNAL),
+    "too many connections": (too_many_connections, LOST),
     "refused": (refused, LOST),
     "a server that only reads": (read_only, LOST),
     "no memory for locks": (out_of_predicate_locks, INTERNAL),

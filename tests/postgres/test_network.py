@@ -27,8 +27,8 @@ def write(ctx: MutationCtx, text: str = "written") -> None:
 
 
 @mutation
-def write_and_schedule(ctx: MutationCtx) -> None:
-    ctx.schedule.now(write, text="scheduled")
+def write_and_schedule(ctx: MutationCtx, text: str = "scheduled") -> None:
+    ctx.schedule.now(write, text=text)
 
 
 @query
@@ -78,6 +78,7 @@ def test_a_handler_past_its_limit_lets_go_of_its_locks(url: URL, how: str) -> No
 def test_a_network_that_goes_silent_is_given_up_and_used_again_when_it_is_back(
     far_url: URL, url: URL, network: Wire
 ) -> None:
+    far_url = far_url.update_query_dict({"connect_timeout": "2"})
     with with_settings(far_url, mutation_time_limit=0.2, query_time_limit=0.2, mutation_retries=1) as convex:
         convex.database._limits = dict.fromkeys(("write", "read", "own"), 0.3)  # type: ignore[attr-defined]
         convex.run(write)
@@ -100,9 +101,9 @@ def test_connections_that_break_are_made_again_and_what_was_scheduled_runs(
     with convex.running():
         for number in range(1, 4):
             network.reset()
-            near.run(write_and_schedule)
+            near.run(write_and_schedule, text=f"{number}")
             wait_until(url, f"SELECT 1 WHERE (SELECT count(*) FROM _convexpy_finished) = {number}")
-    assert near.run(read) == ["scheduled"] * 3
+    assert near.run(read) == ["1", "2", "3"]
 
 
 def test_backends_that_are_terminated_are_replaced(convex: Convex, near: Convex, url: URL) -> None:
@@ -110,9 +111,9 @@ def test_backends_that_are_terminated_are_replaced(convex: Convex, near: Convex,
     with convex.running():
         for number in range(1, 4):
             execute(url, f"{end} AND pid <> pg_backend_pid()")
-            near.run(write_and_schedule)
+            near.run(write_and_schedule, text=f"{number}")
             wait_until(url, f"SELECT 1 WHERE (SELECT count(*) FROM _convexpy_finished) = {number}")
-    assert near.run(read) == ["scheduled"] * 3
+    assert near.run(read) == ["1", "2", "3"]
 
 
 def test_a_pool_that_is_used_up_is_an_internal_error_and_claims_go_on(url: URL) -> None:
