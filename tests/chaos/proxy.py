@@ -204,7 +204,7 @@ class Proxy:
         elif command == "reset":
             for line in tuple(port.lines):
                 line.reset()
-        return port.fired
+        return port.fired  # and "look" asks for nothing else
 
 
 def serve_proxy(server_port: int, names: list[str], pipe: Connection) -> None:

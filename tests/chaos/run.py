@@ -116,7 +116,7 @@ def report_progress(scene: Scene, nemesis: Nemesis, wishes: Wishes) -> None:
     began = time.monotonic()
     deadline = began + wishes.seconds + LAST_FAULT_SECONDS
     nemesis.start()
-    while not nemesis.wait(min(deadline, time.monotonic() + PROGRESS_SECONDS)):
+    while not nemesis.wait(min(deadline, time.monotonic() + PROGRESS_SECONDS)) or time.monotonic() < began + wishes.seconds:
         passed = time.monotonic() - began
         faults = f"{sum(nemesis.fired.values())} faults, {sum(nemesis.missed.values())} missed"
         say(wishes, f"{passed:6.0f} s  {faults}, {scene.place.finished()} jobs over, {scene.place.waiting()} not")
