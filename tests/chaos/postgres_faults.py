@@ -19,6 +19,8 @@ from .process_faults import PROCESS_FAULTS
 from .scene import Scene
 
 BACK_SECONDS: Final = 60.0
+# Who listens says so, and now and then something short to see whether the connection is alive.
+LISTENS: Final = "(query ILIKE 'listen%' OR query = 'SELECT 1')"
 
 
 def terminate_backend(scene: Scene, blow: Blow) -> bool:
@@ -32,7 +34,7 @@ def cancel_backend(scene: Scene, blow: Blow) -> bool:
     with superuser(scene) as connection:
 
         def cancel() -> bool:
-            pid = one(backends(connection, "state = 'active' AND query NOT ILIKE 'listen%'"), blow.target)
+            pid = one(backends(connection, "state = 'active'"), blow.target)
             return pid is not None and bool(value(connection, f"SELECT pg_cancel_backend({pid})"))
 
         return scene.wait_until(cancel, 2.0)
@@ -41,7 +43,7 @@ def cancel_backend(scene: Scene, blow: Blow) -> bool:
 def lose_notifications(scene: Scene, blow: Blow) -> bool:
     """End the backends that listen: who listens hears nothing until it has connected again."""
     with superuser(scene) as connection:
-        found = backends(connection, "query ILIKE 'listen%'")
+        found = backends(connection, LISTENS)
         ended = [bool(value(connection, f"SELECT pg_terminate_backend({pid})")) for pid in found]
         return any(ended)
 
@@ -88,8 +90,8 @@ def exhaust_connections(scene: Scene, blow: Blow) -> bool:
     app = scene.server.dsn(DATABASE).replace("user=postgres", "user=app")
     refused = False
     with superuser(scene) as connection, ExitStack() as taken:
-        until = time.monotonic() + max(0.3, blow.seconds)
-        while time.monotonic() < until:
+        until, patience = time.monotonic() + blow.seconds, time.monotonic() + 5.0
+        while time.monotonic() < (until if refused else patience):
             try:
                 taken.enter_context(psycopg.connect(app, connect_timeout=5))
             except psycopg.OperationalError as error:
@@ -170,13 +172,13 @@ def is_broken(connection: psycopg.Connection[Any]) -> bool:
 POSTGRES_FAULTS: Final = [
     *PROCESS_FAULTS,
     *NETWORK_FAULTS,
-    Kind("pg_terminate_backend", "server", terminate_backend, weight=5),
-    Kind("pg_cancel_backend", "server", cancel_backend, weight=5),
-    Kind("kill -9 of a backend", "server", kill_backend, weight=1),
-    Kind("stop -m immediate and start", "server", stop_immediately, weight=1, seconds=(0.0, 1.0)),
-    Kind("stop -m fast and start", "server", stop_fast, weight=1, seconds=(0.0, 1.0)),
-    Kind("connections exhausted", "server", exhaust_connections, weight=1, seconds=(0.3, 1.0)),
-    Kind("notifications lost", "server", lose_notifications, weight=3),
+    Kind("pg_terminate_backend", "server", terminate_backend, weight=8),
+    Kind("pg_cancel_backend", "server", cancel_backend, weight=8),
+    Kind("kill -9 of a backend", "server", kill_backend, weight=1, rest=1),
+    Kind("stop -m immediate and start", "server", stop_immediately, weight=1, seconds=(0.0, 1.0), rest=2),
+    Kind("stop -m fast and start", "server", stop_fast, weight=1, seconds=(0.0, 1.0), rest=2),
+    Kind("connections exhausted", "server", exhaust_connections, weight=2, seconds=(0.3, 1.0)),
+    Kind("notifications lost", "server", lose_notifications, weight=4),
     Kind("long foreign transaction", "strangers", hold_transaction, weight=1, seconds=(1.0, 6.0)),
     Kind("table locked by a stranger", "strangers", lock_table, weight=2, seconds=(0.1, 1.0)),
     Kind("table locked for too long", "strangers", lock_table, weight=1, seconds=(2.2, 3.0)),
