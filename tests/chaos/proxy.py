@@ -10,7 +10,7 @@ import asyncio
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final, Literal
@@ -92,17 +92,17 @@ class Line:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             if not await self._greet():
                 return
-            while True:
-                head = await self._from_client.readexactly(5)
-                body = await self._from_client.readexactly(int.from_bytes(head[1:]) - 4)
-                if self._port.cut is not None and is_commit(head[:1], body):
+            rest = b""
+            while said := await self._from_client.read(CHUNK):
+                whole, rest = whole_messages(rest + said)
+                if self._port.cut is not None and ends_with_commit(whole):
                     if self._port.cut == "before COMMIT":
                         self._fire()
                         self.reset()
                         return
                     self._listening_for_commit = True
                 await self._port.hold_up()
-                self._to_server.write(head + body)
+                self._to_server.write(whole)
                 await self._to_server.drain()
 
     async def _greet(self) -> bool:
@@ -148,6 +148,30 @@ class Line:
         port.cuts_left -= 1
         if port.cuts_left <= 0:
             port.cut = None
+
+
+def whole_messages(said: bytes) -> tuple[bytes, bytes]:
+    """What a client said, up to the end of the last message that is whole, and the rest."""
+    end = 0
+    while len(said) - end >= 5:
+        size = 1 + int.from_bytes(said[end + 1 : end + 5])
+        if end + size > len(said):
+            break
+        end += size
+    return said[:end], said[end:]
+
+
+def messages(said: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Whole messages, as kind and body."""
+    start = 0
+    while start < len(said):
+        end = start + 1 + int.from_bytes(said[start + 1 : start + 5])
+        yield said[start : start + 1], said[start + 5 : end]
+        start = end
+
+
+def ends_with_commit(said: bytes) -> bool:
+    return b"COMMIT" in said.upper() and any(is_commit(kind, body) for kind, body in messages(said))
 
 
 def is_commit(kind: bytes, body: bytes) -> bool:
@@ -219,7 +243,7 @@ class Proxy:
         elif command == "reset":
             for line in tuple(port.lines):
                 line.reset()
-        return port.fired
+        return port.fired  # and "look" asks for nothing else
 
 
 def serve_proxy(server_port: int, names: list[str], pipe: Connection) -> None:
