@@ -59,6 +59,18 @@ class Life:
 LIFE: Final[ContextVar[Life | None]] = ContextVar("convexpy_life", default=None)
 
 
+def check_alive() -> Life | None:
+    """Whose work this is; None for a direct call, whose process is the test itself.
+
+    Raises:
+        Crash: It is the work of a process that has died.
+    """
+    life = LIFE.get()
+    if life is not None and life.is_over:
+        raise Crash("this process died before")
+    return life
+
+
 class Chaos:
     """The dice. With the same seed and the same work, the same things go wrong at the same places."""
 
@@ -82,9 +94,7 @@ class Chaos:
             Crash: The process died here, or had died before.
             Exception: What a database raises for a conflict or a failure of its own.
         """
-        life = LIFE.get()
-        if life is not None and life.is_over:
-            raise Crash("this process died before")
+        life = check_alive()
         misfortune = self._draw(station, life)
         if misfortune is None:
             return

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Engine, event
 from ..clock import Clock
 from ..database import statements as sql
 from ..database import tables
-from ..database.engine import Database, Sync
-from ..database.held import Held
-from .chaos import LIFE, Chaos, Crash, Station
+from ..database.engine import Database
+from ..database.held import Held, Sync
+from ..database.signals import Signals
+from .chaos import LIFE, Chaos, Station, check_alive
 
 PASSAGE: Final = "convexpy_passage"
 MOVES: Final = {
@@ -64,46 +65,56 @@ class DisturbedDatabase:
     def __init__(self, real: Database, chaos: Chaos) -> None:
         self.real = real
         self.url = real.url
+        self.writers = real.writers
         self._chaos = chaos
         self._dialect = real.url.get_backend_name()
         self._engines: list[Engine] = []
 
+    @property
+    def clock(self) -> Clock:
+        return self.real.clock
+
+    @property
+    def signals(self) -> Signals:
+        return self.real.signals
+
     @contextmanager
-    def write(self, *, sync: Sync = "as set") -> Iterator[Held]:
+    def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:
         passage = Passage(self._chaos, self._dialect)
         passage.reach("begin")
-        with self.real.write(sync=sync) as held, self._watched(held.connection, passage):
+        with self.real.write(sync=sync, fenced=fenced) as held, self._watched(held.connection, passage):
             stop_at_commit(held, passage)
             yield held
         self._chaos.went_well()
 
     @contextmanager
-    def internal(self, *, sync: Sync = "later") -> Iterator[Connection]:
+    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> Iterator[Connection]:
         if LIFE.get() is None:  # an operator, whose calls nobody repeats
-            with self.real.internal(sync=sync) as connection:
+            with self.real.internal(sync=sync, fenced=fenced) as connection:
                 yield connection
             return
         passage = Passage(self._chaos, self._dialect)
         passage.reach("begin")
-        with self.real.internal(sync=sync) as connection, self._watched(connection, passage):
+        with self.real.internal(sync=sync, fenced=fenced) as connection, self._watched(connection, passage):
             yield connection
             passage.reach("before COMMIT")
         passage.reach("after COMMIT")
         self._chaos.went_well()
 
-    @contextmanager
-    def read(self) -> Iterator[Held]:
-        life = LIFE.get()
-        if life is not None and life.is_over:
-            raise Crash("this process died before")
-        with self.real.read() as held:
-            yield held
+    def read(self) -> AbstractContextManager[Held]:
+        check_alive()
+        return self.real.read()
+
+    def look(self) -> AbstractContextManager[Connection]:
+        check_alive()
+        return self.real.look()
+
+    def altering(self) -> AbstractContextManager[Connection]:
+        check_alive()
+        return self.real.altering()
 
     def read_only(self, held: Held) -> AbstractContextManager[None]:
         return self.real.read_only(held)
-
-    def changes(self) -> Any:
-        return self.real.changes()
 
     def close(self) -> None:
         self.real.close()

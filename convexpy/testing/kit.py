@@ -193,7 +193,7 @@ class ConvexTest:
 
     def db(self) -> Session:
         """A session for arranging and asserting; as a context manager it commits at the end of the block."""
-        session = ArrangingSession(str(self.convex.database.url))
+        session = ArrangingSession(self.convex.database.url)
         self._sessions.append(session)
         return session
 

@@ -71,8 +71,8 @@ class VirtualWorker:
 
     def next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
-        with self.convex.database.read() as held:
-            first = first_due(held.connection)
+        with self.convex.database.look() as connection:
+            first = first_due(connection)
         return None if first is None else (first[0], Kind(first[1]))
 
     def next_moment(self) -> datetime | None:
