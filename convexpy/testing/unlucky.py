@@ -117,6 +117,7 @@ class UnluckyWorker(VirtualWorker):
         self._someone_is_frozen = True
         try:
             self.restart()
+            self.fire_crons()
             self._run_claims(MOST_AT_ONCE)
         finally:
             self._someone_is_frozen = False
