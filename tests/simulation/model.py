@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from .plans import Node
 from .record import FINAL, Job, Record
@@ -18,7 +19,19 @@ AFTER = {
 
 def violations(record: Record) -> list[str]:
     """Every sentence that is not true, with the job that it is not true of."""
-    rules = (states, lives, jobs_of_mutations, jobs_of_actions, actions, mutations, cancels, orphans, notes, crons)
+    rules = (
+        states,
+        lives,
+        jobs_of_mutations,
+        jobs_of_actions,
+        actions,
+        mutations,
+        cancels,
+        orphans,
+        notes,
+        crons,
+        slots,
+    )
     return [f"{rule.__name__}: {text}" for rule in rules for text in rule(record)]
 
 
@@ -27,7 +40,7 @@ def states(record: Record) -> Iterator[str]:
     for job in record.jobs:
         if job.states[0] not in ("pending", "canceled"):
             yield f"{job} was born {job.states[0]}"
-        for before, after in zip(job.states, job.states[1:], strict=False):
+        for before, after in pairwise(job.states):
             allowed: set[str | None] = set(AFTER[job.kind].get(str(before), set()))
             if after not in (allowed or {None} if before in FINAL else allowed):
                 yield f"{job}: from {before} to {after}"
@@ -88,7 +101,7 @@ def actions(record: Record) -> Iterator[str]:
 
 
 def mutations(record: Record) -> Iterator[str]:
-    """A mutation takes effect exactly once if it is a success and not at all if it is not; only its own errors fail it."""
+    """A mutation takes effect once if it is a success and never if it is not, and only its own errors fail it."""
     for label, node in record.nodes.items():
         if "action" in node.plan["kind"]:
             continue
@@ -153,15 +166,25 @@ def crons(record: Record) -> Iterator[str]:
         succeeded = sum(job.last.became == "success" for job in runs)
         if record.effects["ticked", name] != succeeded:
             yield f"{name} took effect {record.effects['ticked', name]} times and succeeded {succeeded} times"
-        for before, after in zip(runs, runs[1:], strict=False):
+        for before, after in pairwise(runs):
             ended = next((move.number for move in before.moves if move.became in FINAL), None)
             if ended is None or ended > after.moves[0].number:
                 yield f"{name}: a run began before {before} was over"
 
 
+def slots(record: Record) -> Iterator[str]:
+    """No slot is forgotten: it is a run, or the history says that it was skipped."""
+    for name, period in record.steady.items():
+        told = record.crons().get(name, [])
+        left_out = {job.scheduled for job in told if skips_many(job)}
+        for before, after in pairwise(sorted({job.scheduled for job in told})):
+            if after - before != period and before not in left_out:
+                yield f"{name}: after its slot {before} came {after}, with a period of {period}"
+
+
 def skips_many(job: Job) -> bool:
     """A remark that slots between two others were skipped: it is kept under the slot before them."""
-    return (job.moves[0].error or "").startswith(("skipped every", "skipped 1", "skipped 2", "skipped 3"))
+    return " between " in (job.moves[0].error or "")
 
 
 def committed(record: Record, node: Node) -> bool:

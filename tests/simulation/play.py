@@ -55,6 +55,7 @@ class Play:
         self._db = convex.db()
         self._read = 0
         self._names = ["sweep", "report"]
+        self._timetables: dict[str, set[timedelta | str]] = {}
 
     def run(self) -> None:
         moves = [self.order] * 6 + [self.cancel] * 2 + [self.wait] * 5 + [self.run_due] * 2
@@ -118,6 +119,7 @@ class Play:
         names = self.dice.sample(self._names, self.dice.randint(0, len(self._names)))
         for name in names:
             period = self.dice.choice(PERIODS)
+            self._timetables.setdefault(name, set()).add(period)
             if isinstance(period, str):
                 crons.cron(name, period, app.tick, cron=name)
             else:
@@ -152,6 +154,9 @@ class Play:
         self._db.rollback()
         record.read_journal(world, found)
         found.misfortunes = self.misfortunes
+        for name, (period, *others) in self._timetables.items():
+            if isinstance(period, timedelta) and not others:
+                found.steady[name] = period // timedelta(microseconds=1)
         return found
 
     def check_forgetting(self) -> None:

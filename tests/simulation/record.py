@@ -63,6 +63,8 @@ class Record:
     starts: Counter[str]
     children: dict[str, str]
     """The job id that a mutation kept beside each child that it scheduled."""
+    steady: dict[str, int] = field(default_factory=dict)
+    """The period, in microseconds, of every cron that had one timetable for as long as it was there."""
     left: int = 0
     """How many rows the queue still has at the end."""
     misfortunes: int = 0
