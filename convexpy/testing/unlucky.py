@@ -49,7 +49,11 @@ class UnluckyWorker(VirtualWorker):
             self._fall_silent(self._process)
             self._process = new = Process(self.convex.new_service())
             self.service = new.service
-            started = self._survives(new, "start", lambda new=new: new.service.prepare(self.convex.app))  # type: ignore[misc]
+            started = self._survives(new, "start", self._start_over)
+
+    def _start_over(self) -> None:
+        self.start()
+        self.service.maintenance.rescue()  # who has been silent for long must be found so twice
 
     def restart(self) -> None:
         """Another process takes over, as when a new version is deployed."""

@@ -55,7 +55,9 @@ class VirtualWorker:
             pass
 
     def maintain(self) -> None:
-        self.service.maintenance.tick()
+        self.service.worker.tick()
+        for _ in range(2):  # who has been silent for long must be found so twice
+            self.service.maintenance.tick()
 
     def claim(self, kind: Kind, room: int) -> Sequence[Claim]:
         return self.service.dispatcher.claim(kind, room)
