@@ -152,15 +152,15 @@ class Chaos:
         return int(getattr(self._thread, "in_a_row", 0))
 
     def _note(self, what: str, station: Station, move: str, life: Life | None) -> None:
-        where = station if station in ("begin", "statement") else f"{station} of"
-        self.note(f"{what}: {life.task if life else 'direct call'}, {where} {move}".rstrip())
+        whose = life.task if life else "direct call"
+        of = " of" if move and "COMMIT" in station else ""
+        self.note(f"{what}: {whose}, {station}{of} {move}".rstrip())
 
 
 def retrying_at_once(settings: Settings) -> Settings:
-    """Retries without the wait, unless a wait was asked for: what is due at a moment is then also over at it."""
-    if "retry_first" in settings.model_fields_set:
-        return settings
-    return settings.model_copy(update={"retry_first": timedelta(0)})
+    """Retries without a wait, unless one was asked for: what is due at a moment is then also over at that moment."""
+    waits = {"retry_first", "conflict_first"} - settings.model_fields_set
+    return settings.model_copy(update=dict.fromkeys(waits, timedelta(0)))
 
 
 def database_error(misfortune: Misfortune, dialect: str) -> Exception:

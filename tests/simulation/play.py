@@ -22,7 +22,13 @@ from .plans import Planner
 from .record import FINAL, Record
 
 BEGIN = datetime(2030, 1, 7, 12, tzinfo=UTC)
-SETTINGS = Settings(sqlite_synchronous="NORMAL", retention=timedelta(hours=6), retry_first=timedelta(milliseconds=100))
+SETTINGS = Settings(
+    sqlite_synchronous="NORMAL",
+    retention=timedelta(hours=6),
+    retry_first=timedelta(milliseconds=100),
+    conflict_first=timedelta(milliseconds=5),
+    lock_timeout=timedelta(seconds=2),
+)
 PERIODS = [timedelta(minutes=20), timedelta(hours=1), "0 */2 * * *", "*/30 * * * *"]
 HOURS_TO_FORGET = 7
 
