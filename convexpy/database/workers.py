@@ -37,6 +37,12 @@ def find_dead(connection: Connection, besides: str, now: datetime, timeout: time
     return [other.id for other in others if now - other.heartbeat_time > timeout or is_gone(other)]
 
 
+def find_live(connection: Connection, now: datetime, timeout: timedelta) -> list[Any]:
+    """The workers that are not known to be dead."""
+    dead = find_dead(connection, "", now, timeout)
+    return [worker for worker in connection.execute(select(workers)) if worker.id not in dead]
+
+
 def remove(connection: Connection, worker: str) -> None:
     connection.execute(delete(workers).where(workers.c.id == worker))
 
