@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +51,7 @@ def copy(
         from ..database.ends import one_transaction, snapshot
 
         say(f"copying {shown_database(database_url(found), found.root)} to {shown_database(url, found.root)}")
-        with snapshot(database_url(found)) as read, one_transaction(url) as write:
+        with snapshot(database_url(found), found.settings) as read, one_transaction(url, to.settings) as write:
             if not force:
                 refuse_live_workers(read, found)
             with shown_progress() as progress:
@@ -67,11 +66,12 @@ def refuse_same(source: URL, target: URL) -> None:
 
 def refuse_live_workers(source: Connection, project: Project) -> None:
     """What a worker does after the snapshot would be missing in the copy, and be done there again."""
+    from ..database.ends import now_of
     from ..database.migrate import check_revision
     from ..database.workers import find_live
 
     check_revision(source)
-    now = datetime.now(UTC)
+    now = now_of(source)
     live = find_live(source, now, project.settings.heartbeat_timeout)
     if not live:
         return
@@ -90,17 +90,14 @@ def made_target(project: Project) -> Iterator[URL]:
     from ..database.engine import connect
 
     asked = database_url(project)
-    if asked.get_backend_name() != "sqlite":
-        yield asked
-        return
-    file = Path(str(asked.database))
-    existed = file.exists()
+    file = Path(str(asked.database)) if asked.get_backend_name() == "sqlite" and asked.database else None
+    existed = file is None or file.exists()
     try:
         database = connect(project.database, project.settings)
         database.close()
         yield database.url
     except BaseException:
-        if not existed:
+        if file is not None and not existed:
             for suffix in ("", "-wal", "-shm", ".lock"):
                 file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
         raise

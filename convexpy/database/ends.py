@@ -5,53 +5,53 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import DatabaseError
-from .turn import WriteTurn
+from ..settings import Settings
+from .held import begin, take_begin
+from .postgres.connection import make_engine, with_driver
+from .sqlite.turn import WriteTurn
 
 TURN_SECONDS: Final = 60
 
 
 @contextmanager
-def snapshot(url: URL) -> Iterator[Connection]:
+def snapshot(url: URL, settings: Settings) -> Iterator[Connection]:
     """A database as of one moment, whatever others commit meanwhile.
 
     Raises:
         DatabaseError: It cannot be opened.
     """
-    with engine_of(url, read_only=True) as engine, connected(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            without_timeouts(connection)
+    statement = "BEGIN" if is_sqlite(url) else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    with engine_of(url, settings, read_only=True) as engine, begun(engine, statement) as connection:
         yield connection
 
 
 @contextmanager
-def one_transaction(url: URL) -> Iterator[Connection]:
+def one_transaction(url: URL, settings: Settings) -> Iterator[Connection]:
     """A transaction that is committed at the end of the block, and rolled back after an error.
 
     Raises:
         DatabaseError: The database cannot be opened, or others keep writing to it.
     """
-    with engine_of(url, read_only=False) as engine, alone(url), connected(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
-            without_timeouts(connection)
+    statement = "BEGIN IMMEDIATE" if is_sqlite(url) else "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    with engine_of(url, settings, read_only=False) as engine, alone(url), begun(engine, statement) as connection:
         yield connection
         connection.commit()
 
 
 @contextmanager
-def engine_of(url: URL, *, read_only: bool) -> Iterator[Engine]:
-    try:
-        engine = sqlite_engine(url, read_only) if is_sqlite(url) else create_engine(url, poolclass=NullPool)
-    except (NoSuchModuleError, ImportError) as error:
-        raise DatabaseError(f"{url.get_backend_name()!r} databases cannot be used here: {error}") from error
+def engine_of(url: URL, settings: Settings, *, read_only: bool) -> Iterator[Engine]:
+    if is_sqlite(url):
+        engine = sqlite_engine(url, read_only)
+    else:
+        engine = make_engine(with_driver(url), settings, poolclass=NullPool)
     try:
         yield engine
     finally:
@@ -59,11 +59,9 @@ def engine_of(url: URL, *, read_only: bool) -> Iterator[Engine]:
 
 
 def sqlite_engine(url: URL, read_only: bool) -> Engine:
-    """Transactions begin where we say. References are not checked row by row, but all of them at the end."""
+    """References are not checked row by row, but all of them at the end."""
     file = f"{Path(str(url.database)).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    engine = create_engine(
-        url, poolclass=NullPool, creator=lambda: sqlite3.connect(file, timeout=TURN_SECONDS, uri=True)
-    )
+    engine = create_engine(url, poolclass=NullPool, creator=lambda: sqlite3.connect(file, TURN_SECONDS, uri=True))
 
     @event.listens_for(engine, "connect")
     def prepare(driver: sqlite3.Connection, record: object) -> None:
@@ -72,22 +70,24 @@ def sqlite_engine(url: URL, read_only: bool) -> Engine:
             driver.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(take_begin(connection))
 
     return engine
 
 
 @contextmanager
-def connected(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction."""
+def begun(engine: Engine, statement: str) -> Iterator[Connection]:
+    """A connection in a transaction, which is rolled back unless it is committed."""
     try:
         connection = engine.connect()
     except DBAPIError as error:
         raise cannot_open(engine, error) from error
     with connection:
         try:
-            connection.begin()
+            begin(connection, statement)
+            if connection.dialect.name == "postgresql":
+                without_limits(connection)
         except DBAPIError as error:
             raise cannot_open(engine, error) from error
         yield connection
@@ -111,13 +111,21 @@ def alone(url: URL) -> Iterator[None]:
         turn.close()
 
 
-def without_timeouts(connection: Connection) -> None:
+def without_limits(connection: Connection) -> None:
     """A copy takes as long as it takes. Times that have no zone are UTC."""
     version: Any = connection.dialect.server_version_info
     limits = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
     for limit in limits + (["transaction_timeout"] if version >= (17,) else []):
         connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
     connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+
+
+def now_of(connection: Connection) -> datetime:
+    """The time by which the database's workers beat: the server's, or this machine's."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
 
 
 def is_sqlite(url: URL) -> bool:

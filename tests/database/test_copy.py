@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
+from servers.shared import drop, execute, new_database
 from sqlalchemy import (
     JSON,
     URL,
@@ -40,7 +41,6 @@ from sqlalchemy import (
     create_engine,
     insert,
     inspect,
-    make_url,
     select,
     update,
 )
@@ -56,11 +56,12 @@ from convexpy.database.tables import crons, finished, jobs, queue
 from convexpy.database.types import JobIdType, StoredJSON, Timestamp
 from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
-from tests.servers.postgres import Server, server
+from convexpy.settings import Settings
 
 from .conftest import sqlite_engine
 from .shop import never, write_revision
 
+SETTINGS = Settings()
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456)
 
 
@@ -155,21 +156,13 @@ FULL: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Server]:
-    with server() as running:
-        yield running
-
-
 @pytest.fixture
-def postgresql(postgres: Server) -> URL:
+def postgresql() -> Iterator[URL]:
     """An empty PostgreSQL database."""
-    name = f"copy_{uuid4().hex}"
-    admin = create_engine(postgres.url(), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'")  # nobody's business
-    return make_url(postgres.url(name))
+    url = new_database()
+    execute(f"ALTER DATABASE {url.database} SET timezone = 'Asia/Tokyo'")  # which must not matter
+    yield url
+    drop(url)
 
 
 @pytest.fixture
@@ -190,7 +183,7 @@ def empty(tmp_path: Path) -> URL:
 
 
 def copied(source: URL, target: URL, folder: Path = Path("nowhere"), metadata: MetaData = METADATA) -> Copied:
-    with snapshot(source) as read, one_transaction(target) as write:
+    with snapshot(source, SETTINGS) as read, one_transaction(target, SETTINGS) as write:
         return copy_database(read, write, metadata, folder, lambda table, rows, total: None)
 
 
@@ -207,12 +200,12 @@ def spoil(engine: Engine, *statements: str) -> None:
 
 
 def read(url: URL, table: Table) -> list[Any]:
-    with snapshot(url) as connection:
+    with snapshot(url, SETTINGS) as connection:
         return sorted(connection.execute(select(table)).all(), key=lambda row: str(row[0]))
 
 
 def tables_in(url: URL) -> list[str]:
-    with snapshot(url) as connection:
+    with snapshot(url, SETTINGS) as connection:
         return inspect(connection).get_table_names()
 
 
@@ -255,7 +248,7 @@ def fill(source: Engine) -> None:
 
 
 def raw_nothings(url: URL) -> list[Any]:
-    with snapshot(url) as connection:
+    with snapshot(url, SETTINGS) as connection:
         query = "SELECT document IS NULL, tags IS NULL, CAST(binary_document AS text) FROM everything WHERE id = 700"
         return [list(row) for row in connection.exec_driver_sql(query)]
 
@@ -292,7 +285,7 @@ def test_everything_gets_there_and_back(source: Engine, postgresql: URL, empty: 
         assert all(row.worker is row.claim_token is row.run_token is None for row in read(url, queue))
         assert read(url, crons) == read(source.url, crons)
         assert read(url, workers.workers) == []
-        with snapshot(url) as connection:
+        with snapshot(url, SETTINGS) as connection:
             texts = connection.exec_driver_sql("SELECT DISTINCT args FROM _scheduled_functions").scalars().all()
         assert texts == ['{"x":  "\\u0000"}']
 
@@ -300,7 +293,7 @@ def test_everything_gets_there_and_back(source: Engine, postgresql: URL, empty: 
 def test_the_next_rows_get_the_next_ids(source: Engine, postgresql: URL) -> None:
     fill(source)
     copied(source.url, postgresql)
-    with one_transaction(postgresql) as connection:
+    with one_transaction(postgresql, SETTINGS) as connection:
         assert connection.execute(insert(EVERYTHING).returning(EVERYTHING.c.id)).scalar() == 701
         assert connection.execute(insert(TREE).returning(TREE.c.id)).scalar() == 1204
         always = "SELECT attidentity FROM pg_attribute WHERE attrelid = 'tree'::regclass AND attname = 'id'"
@@ -318,7 +311,7 @@ def test_an_id_that_a_deleted_row_had_is_not_given_again(tmp_path: Path, postgre
     put(engine, table, {"id": 5}, {"id": 9})
     spoil(engine, "DELETE FROM numbers WHERE id = 9")
     copied(engine.url, postgresql, metadata=metadata)
-    with one_transaction(postgresql) as connection:
+    with one_transaction(postgresql, SETTINGS) as connection:
         assert connection.execute(insert(table).returning(table.c.id)).scalar() == 10
 
 
@@ -363,7 +356,7 @@ def test_what_the_target_cannot_keep_is_named_and_nothing_is_written(
 
 
 def read_raw(url: URL) -> list[Any]:
-    with snapshot(url) as connection:
+    with snapshot(url, SETTINGS) as connection:
         return [tuple(row) for row in connection.exec_driver_sql("SELECT * FROM everything")]
 
 
@@ -443,7 +436,7 @@ def test_a_source_kept_by_revisions_makes_a_target_kept_by_them(tmp_path: Path, 
     spoil(engine, "UPDATE notes SET text = 'changed' WHERE text = 'seed'")
     copied(engine.url, postgresql, folder, metadata)
     assert sorted(row.text for row in read(postgresql, table)) == ["changed", "mine"]
-    with snapshot(postgresql) as connection:
+    with snapshot(postgresql, SETTINGS) as connection:
         assert revisions.current(connection, folder) == ("one", "one")
 
 
@@ -463,7 +456,7 @@ def test_a_source_behind_its_revisions_is_refused(tmp_path: Path, postgresql: UR
 
 def test_what_is_written_during_the_copy_is_not_in_it(source: Engine, postgresql: URL) -> None:
     put(source, NOTES, {"text": "before"})
-    with snapshot(source.url) as reading, one_transaction(postgresql) as writing:
+    with snapshot(source.url, SETTINGS) as reading, one_transaction(postgresql, SETTINGS) as writing:
         reading.exec_driver_sql("SELECT 1 FROM notes").all()
         put(source, NOTES, {"text": "after"})
         copy_database(reading, writing, METADATA, Path("nowhere"), lambda table, rows, total: None)
@@ -473,7 +466,7 @@ def test_what_is_written_during_the_copy_is_not_in_it(source: Engine, postgresql
 def test_the_source_cannot_be_written(source: Engine, postgresql: URL) -> None:
     copied(source.url, postgresql)
     for url in (source.url, postgresql):
-        with pytest.raises(Exception, match=r"read-?only"), snapshot(url) as connection:
+        with pytest.raises(Exception, match=r"read-?only"), snapshot(url, SETTINGS) as connection:
             connection.execute(insert(NOTES).values(text="x"))
 
 
