@@ -57,7 +57,7 @@ def has_others(connection: Connection, besides: str, now: datetime, timeout: tim
 
 def find_live(connection: Connection, now: datetime, timeout: timedelta) -> list[Any]:
     """The workers that are not known to be dead."""
-    dead = find_dead(connection, "", now, timeout)
+    dead = {suspect.id for suspect in find_suspects(connection, "", now, timeout)}
     return [worker for worker in connection.execute(select(workers)) if worker.id not in dead]
 
 
