@@ -56,12 +56,12 @@ class Convex:
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.clock = clock or Clock()
         self.metadata = metadata
         self._functions = functions
         self._app = checked_app(functions, self.settings)
         self.database = connect(database, self.settings)
-        self._feed = CommitFeed(self.database.changes)
+        self.clock = clock or self.database.clock
+        self._feed = CommitFeed(self.database.signals)
         registry = self._app.registry
         self.runtime = Runtime(self.database, registry, self.settings, self.clock, self._feed)
         self.system = System(self.database, self.clock, self._feed, self._app)
@@ -80,9 +80,8 @@ class Convex:
 
     def migrate(self) -> None:
         """Create the framework's tables, or bring them up to date."""
-        with self.database.write() as held:
-            migrate.migrate(held.connection)
-            held.commit()
+        with self.database.altering() as connection:
+            migrate.migrate(connection)
         self._is_migrated = True
 
     def start(self) -> None:
@@ -169,8 +168,8 @@ class Convex:
 
     def _check_migrated(self) -> None:
         if not self._is_migrated:
-            with self.database.read() as held:
-                migrate.check_revision(held.connection)
+            with self.database.look() as connection:
+                migrate.check_revision(connection)
             self._is_migrated = True
 
 

@@ -153,6 +153,13 @@ class InternalError(ConvexError):
         super().__init__(code, message)
 
 
+class CommitUnknown(ConvexError):
+    """The connection broke while a call was being committed, and nobody could be asked since. All of it, or nothing."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("INTERNAL_SERVER_ERROR", message)
+
+
 class WriteConflict(InternalError):
     """Other transactions kept changing the same data, until every retry was used up. Nothing was written."""
 

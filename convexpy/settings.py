@@ -42,6 +42,16 @@ class Settings(BaseModel):
     """After this long without a word a worker counts as dead, and what it held is recovered."""
     stop_grace: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(0))
     """How long running actions may finish when the process is asked to stop."""
+    mutation_concurrency: int = Field(default=4, ge=1)
+    """How many scheduled mutations a process runs at the same time on PostgreSQL. SQLite writes one at a time."""
+    database_connections: int = Field(default=10, ge=1)
+    """How many connections to PostgreSQL a process uses for functions. The framework has up to four more."""
+    prepared_statements: bool = True
+    """Whether PostgreSQL is sent prepared statements. Not behind a pooler that hands out connections by transaction."""
+    listen_notify: bool = True
+    """Whether processes tell each other of commits by PostgreSQL's NOTIFY. Without, they look every poll_interval."""
+    commit_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    """How long PostgreSQL is asked what became of a direct call whose connection broke in its commit."""
     sqlite_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     """FULL survives a power cut with every commit; NORMAL may lose the last commits then, and is faster."""
     lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))

@@ -53,13 +53,13 @@ class System:
         self, state: StateKind | None = None, name: str | None = None, cron: str | None = None, limit: int = 100
     ) -> list[ScheduledFunction]:
         """Jobs that fit: pending ones soonest first, then running and finished ones, latest first."""
-        with self._database.read() as held:
-            return list_jobs(held.connection, state, name, cron, limit)
+        with self._database.look() as connection:
+            return list_jobs(connection, state, name, cron, limit)
 
     def job(self, job_id: str) -> ScheduledFunction | None:
         """One job, or None if there is none or it was purged."""
-        with self._database.read() as held:
-            return find_job(held.connection, check_job_id(job_id))
+        with self._database.look() as connection:
+            return find_job(connection, check_job_id(job_id))
 
     def cancel(self, job_id: str) -> ScheduledFunction | None:
         """Cancel a job and return it as it is now, canceled or already finished; None if there is none."""
@@ -90,9 +90,9 @@ class System:
 
     def crons(self) -> list[CronStatus]:
         """Every stored cron, by name."""
-        with self._database.read() as held:
-            rows = stored.stored_crons(held.connection)
-            last = {name: find_job(held.connection, row.last_job or "") for name, row in rows.items()}
+        with self._database.look() as connection:
+            rows = stored.stored_crons(connection)
+            last = {name: find_job(connection, row.last_job or "") for name, row in rows.items()}
         definitions = self.app.crons.definitions
         return [
             CronStatus(

@@ -45,8 +45,8 @@ def opened(path: Path, database: str | None) -> Iterator[Convex]:
     refuse_missing_file(project)
     convex = open_app(project)
     try:
-        with convex.database.read() as held:
-            check_revision(held.connection)
+        with convex.database.look() as connection:
+            check_revision(connection)
         yield convex
     finally:
         convex.close()
@@ -131,7 +131,7 @@ def write_in_turn(engine: Engine) -> Iterator[None]:
     """Whoever writes to the same SQLite file waits for as long as a connection of this engine is open."""
     from sqlalchemy import event
 
-    from ..database.turn import WriteTurn
+    from ..database.sqlite.turn import WriteTurn
 
     turn = WriteTurn(Path(str(engine.url.database)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -78,20 +79,19 @@ class TypedCall:
         if function.kind != "query":
             raise WrongUsage(f"--watch is for queries, and {function.name} is not one", "Leave --watch out.")
         shown = None
-        while True:
-            changes = self._convex.database.changes()
-            document = self.outcome()
-            if document != shown:
-                self.show(document, as_json)
-                shown = document
-            self.wait_for_change(changes)
-
-    def wait_for_change(self, seen: Any) -> None:
-        """Wait until the database may have changed, at most a few looks a second."""
-        deadline = time.monotonic() + LOOK_AGAIN_SECONDS
-        time.sleep(PAUSE_SECONDS)
-        while self._convex.database.changes() == seen and time.monotonic() < deadline:
-            time.sleep(PAUSE_SECONDS)
+        changed = Event()
+        self._convex.database.signals.watch(changed.set)
+        try:
+            while True:
+                changed.clear()
+                document = self.outcome()
+                if document != shown:
+                    self.show(document, as_json)
+                    shown = document
+                time.sleep(PAUSE_SECONDS)  # at most a few looks a second
+                changed.wait(LOOK_AGAIN_SECONDS)
+        finally:
+            self._convex.database.signals.stop()
 
     def outcome(self) -> dict[str, Any]:
         """How the call went, in the form that --json prints."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Any
+
+from .signals import Signals
 
 
 class CommitFeed:
-    """Commits of this process reach every listener at once; those of others are noticed by looking."""
+    """Commits of this process reach every listener at once; those of others as soon as a signal comes."""
 
-    def __init__(self, changes: Callable[[], Any], pause_seconds: float = 0.05) -> None:
-        self._changes = changes
-        self._pause_seconds = pause_seconds
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
         self._listeners: list[Callable[[], None]] = []
-        self._stopped = threading.Event()
-        self._watcher: threading.Thread | None = None
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call this after every commit that scheduled something or freed room. It must return at once."""
@@ -27,25 +24,18 @@ class CommitFeed:
 
     def announce(self) -> None:
         """A transaction of this process was committed."""
+        self.tell_listeners()
+        self._signals.send()
+
+    def tell_listeners(self) -> None:
+        """A transaction was committed somewhere."""
         for listener in tuple(self._listeners):
             listener()
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes."""
-        self._stopped.clear()
-        self._watcher = threading.Thread(target=self._watch, name="convexpy-commits", daemon=True)
-        self._watcher.start()
+        self._signals.watch(self.tell_listeners)
 
     def stop(self) -> None:
-        self._stopped.set()
-        if self._watcher is not None:
-            self._watcher.join()
-            self._watcher = None
-
-    def _watch(self) -> None:
-        seen = self._changes()
-        while not self._stopped.wait(self._pause_seconds):
-            now = self._changes()
-            if now != seen:
-                seen = now
-                self.announce()
+        """Notice them no more."""
+        self._signals.stop()

@@ -1,55 +1,65 @@
-"""Connect to the database: one place for URLs, isolation and what a transaction is."""
+"""What the framework needs of a database, and how a URL becomes one."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from contextlib import AbstractContextManager
+from typing import Protocol
 
-from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
 
-from ..errors import DatabaseError, TransactionEnded
+from ..clock import Clock
+from ..errors import DatabaseError
 from ..settings import Settings
-from .faults import LostTurn, is_conflict
-from .held import Held, guard
-from .turn import WriteTurn
+from .held import Held, Sync
+from .signals import Signals
 
-MAY_BEGIN: Final = "convexpy_may_begin"
-IMPATIENT_MILLISECONDS: Final = 5
-CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
-
-
-# When a commit waits for the disk: as the settings say, always, or with one that comes later.
-Sync = Literal["as set", "always", "later"]
+FORMS = "Write sqlite:///path/to/file.db, or postgresql://user:password@host/name"
 
 
 class Database(Protocol):
-    """What the rest of the framework needs of a database."""
+    """One database, and the transactions on it."""
 
     url: URL
+    writers: int
+    """How many transactions may write at the same time."""
 
-    def write(self, *, sync: Sync = "as set") -> AbstractContextManager[Held]:
-        """A serializable transaction. Rolled back unless its ``commit()`` is called."""
+    @property
+    def clock(self) -> Clock:
+        """The time by which jobs are due: one for all processes that share the database."""
+        ...
+
+    @property
+    def signals(self) -> Signals:
+        """How the commits of other processes are heard of."""
+        ...
+
+    def write(self, *, sync: Sync = "as set", fenced: bool = False) -> AbstractContextManager[Held]:
+        """A serializable transaction. Rolled back unless its ``commit()`` is called.
+
+        ``fenced``: whether it was committed can be found out even if the connection breaks in COMMIT. Jobs need no
+        fence, as they carry one of their own: the claim.
+        """
         ...
 
     def read(self) -> AbstractContextManager[Held]:
         """One snapshot. Writing through it is an error."""
         ...
 
-    def internal(self, *, sync: Sync = "later") -> AbstractContextManager[Connection]:
+    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> AbstractContextManager[Connection]:
         """A short transaction of the framework's own, committed at the end of the block."""
+        ...
+
+    def look(self) -> AbstractContextManager[Connection]:
+        """A short look of the framework's own, which waits for no call of the user's."""
+        ...
+
+    def altering(self) -> AbstractContextManager[Connection]:
+        """A transaction that changes tables, committed at the end of the block, without a time limit."""
         ...
 
     def read_only(self, held: Held) -> AbstractContextManager[None]:
         """Refuse writes within a transaction that may otherwise write."""
-        ...
-
-    def changes(self) -> Any:
-        """Something that compares unequal after another process committed. A hint, and free of queries."""
         ...
 
     def close(self) -> None:
@@ -58,7 +68,7 @@ class Database(Protocol):
 
 
 def connect(url: str | URL, settings: Settings) -> Database:
-    """The database behind a URL: ``sqlite:///path`` today.
+    """The database behind a URL: ``sqlite:///path`` or ``postgresql://user@host/name``.
 
     Raises:
         DatabaseError: The URL is not one, or its database cannot be used.
@@ -66,192 +76,14 @@ def connect(url: str | URL, settings: Settings) -> Database:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise DatabaseError(f"{url!r} is not a database URL. Write sqlite:///path/to/file.db") from error
-    if parsed.get_backend_name() == "sqlite":
+        raise DatabaseError(f"{url!r} is not a database URL. {FORMS}") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        from .sqlite.database import SQLiteDatabase
+
         return SQLiteDatabase(parsed, settings)
-    raise DatabaseError(f"{parsed.get_backend_name()!r} databases are not supported. Write sqlite:///path/to/file.db")
+    if backend in ("postgresql", "postgres"):
+        from .postgres.database import PostgresDatabase
 
-
-class SQLiteDatabase:
-    """A SQLite file in WAL mode: one connection that writes, in turn, and a pool of connections that only read."""
-
-    def __init__(self, url: URL, settings: Settings) -> None:
-        if url.database in (None, "", ":memory:") or "mode=memory" in str(url):
-            raise DatabaseError(
-                "an in-memory SQLite database lives in one connection only, and convexpy uses several. "
-                "Name a file; tests get a throw-away one from convexpy.testing.ConvexTest"
-            )
-        self.path = Path(str(url.database)).absolute()
-        self.url = url.set(database=str(self.path))
-        self._synchronous = settings.sqlite_synchronous
-        self._lock_seconds = settings.lock_timeout.total_seconds()
-        self._turn = WriteTurn(self.path)
-        self._writing = self._engine(NullPool, "BEGIN IMMEDIATE", read_only=False)
-        self._reading = self._engine(QueuePool, "BEGIN", read_only=True, pool_size=8, max_overflow=56)
-        self._writer: Connection | None = None
-        self._prepare_file()
-
-    @contextmanager
-    def write(self, *, sync: Sync = "as set") -> Iterator[Held]:
-        if not self._turn.take(self._lock_seconds):
-            raise LostTurn(f"other transactions kept writing for {self._lock_seconds:g} s")
-        try:
-            held = self._begin_writing(sync)
-        except BaseException:
-            self._turn.give()
-            raise
-        try:
-            yield held
-        finally:
-            held.close()
-
-    def _begin_writing(self, sync: Sync) -> Held:
-        connection = self._writer or self._writing.connect()
-        self._writer = None  # taken; it comes back when the transaction ends well
-        try:
-            self._set_synchronous(connection, sync)
-            begin(connection)
-        except BaseException:
-            connection.invalidate()
-            connection.close()
-            raise
-
-        def release() -> None:
-            if not (held.expired or held.broken):
-                self._writer = connection
-            self._turn.give()
-
-        held = Held(connection, release, read_only=False)
-        return held
-
-    def _set_synchronous(self, connection: Connection, sync: Sync) -> None:
-        """Bookkeeping that may be redone after a power cut does not wait for the disk; everything else does."""
-        wanted = {"as set": self._synchronous, "always": "FULL", "later": "NORMAL"}[sync]
-        if connection.info.get("synchronous") != wanted:
-            connection.connection.driver_connection.execute(f"PRAGMA synchronous = {wanted}")  # type: ignore[union-attr]
-            connection.info["synchronous"] = wanted
-
-    @contextmanager
-    def read(self) -> Iterator[Held]:
-        connection = self._reading.connect()
-        try:
-            begin(connection)
-            held = Held(connection, lambda: None, read_only=True)
-        except BaseException:
-            connection.close()
-            raise
-        try:
-            yield held
-        finally:
-            held.close()
-            connection.close()
-
-    @contextmanager
-    def internal(self, *, sync: Sync = "later") -> Iterator[Connection]:
-        with self.write(sync=sync) as held:
-            yield held.connection
-            held.commit()
-
-    @contextmanager
-    def read_only(self, held: Held) -> Iterator[None]:
-        was_read_only = held.read_only
-        held.read_only = True
-        held.driver.execute("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            held.read_only = was_read_only
-            if not was_read_only and not held.expired:
-                held.driver.execute("PRAGMA query_only = OFF")
-
-    def changes(self) -> Any:
-        try:
-            stat = self.path.with_name(f"{self.path.name}-wal").stat()
-        except FileNotFoundError:
-            return None
-        return stat.st_mtime_ns, stat.st_size
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        self._reading.dispose()
-        self._writing.dispose()
-        self._turn.close()
-
-    def _engine(self, pool: Any, begin_statement: str, *, read_only: bool, **options: Any) -> Engine:
-        milliseconds = round(self._lock_seconds * 1000) if read_only else IMPATIENT_MILLISECONDS
-        engine = create_engine(self.url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
-
-        @event.listens_for(engine, "connect")
-        def prepare(driver: sqlite3.Connection, record: object) -> None:
-            driver.isolation_level = None  # transactions begin where we say, not where the driver guesses
-            for pragma in (
-                f"busy_timeout = {milliseconds}",
-                "foreign_keys = ON",
-                "trusted_schema = OFF",
-                f"synchronous = {self._synchronous}",
-                "fullfsync = ON",  # macOS: reach the disk, not only its cache
-                "journal_size_limit = 67108864",
-                f"wal_autocheckpoint = {0 if read_only else 1000}",  # only who has the turn checkpoints
-                f"query_only = {'ON' if read_only else 'OFF'}",
-            ):
-                driver.execute(f"PRAGMA {pragma}")
-
-        @event.listens_for(engine, "begin")
-        def begin_transaction(connection: Connection) -> None:
-            if not connection.info.pop(MAY_BEGIN, False):
-                raise TransactionEnded(CALL_IS_OVER)
-            self._begin(connection.connection.driver_connection, begin_statement)
-
-        guard(engine)
-        return engine
-
-    def _begin(self, driver: Any, statement: str) -> None:
-        """Begin, when other programs on the file let us: SQLite's own waiting sleeps too long to ever find a gap."""
-        deadline = time.monotonic() + self._lock_seconds
-        while True:
-            try:
-                driver.execute(statement)
-            except sqlite3.OperationalError as error:
-                if not is_conflict(error) or time.monotonic() >= deadline:
-                    raise
-            else:
-                return
-
-    def _prepare_file(self) -> None:
-        """Open the file once, so that what is wrong with it is said now and not in the middle of something."""
-        if not self.path.parent.is_dir():
-            raise DatabaseError(f"{self.path}: the folder {self.path.parent} does not exist. Create it first")
-        try:
-            with self._writing.connect() as connection:
-                driver: Any = connection.connection.driver_connection
-                driver.execute(f"PRAGMA busy_timeout = {round(self._lock_seconds * 1000)}")
-                mode = driver.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-                if mode != "wal":
-                    raise DatabaseError(f"{self.path}: SQLite cannot use WAL mode here. Is it a network drive?")
-                driver.execute("BEGIN IMMEDIATE")
-                driver.execute("PRAGMA user_version = 1")  # BEGIN IMMEDIATE is content with a file that is read-only
-                driver.execute("ROLLBACK")
-        except (sqlite3.Error, DBAPIError) as error:
-            raise DatabaseError(f"{self.path}: {explained(error)}") from error
-        except (OSError, SQLAlchemyError) as error:
-            raise DatabaseError(f"{self.path}: {error}") from error
-
-
-def begin(connection: Connection) -> None:
-    """Begin a transaction. Nothing else can, so a context that is used after its call starts nothing by accident."""
-    connection.info[MAY_BEGIN] = True
-    connection.begin()
-
-
-def explained(error: Exception) -> str:
-    """SQLite's words for what is wrong with a file, and what to do about it."""
-    text = str(error.orig if isinstance(error, DBAPIError) else error)
-    if "not a database" in text:
-        return f"{text}. Name another file, or move this one away"
-    if "readonly" in text or "unable to open" in text:
-        return f"{text}. The file and its folder must be writable for this user"
-    if "locked" in text:
-        return f"{text}. Another program holds the file. Close it, or wait"
-    return text
+        return PostgresDatabase(parsed, settings)
+    raise DatabaseError(f"{backend!r} databases are not supported. {FORMS}")

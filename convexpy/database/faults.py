@@ -3,54 +3,43 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# Primary result codes of SQLite (the low byte) that say nothing about the statement.
-SQLITE_CONFLICTS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-SQLITE_INTERNAL = SQLITE_CONFLICTS | {
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_NOTADB,
-}
-CONFLICT_WORDS = ("database is locked", "database table is locked", "database schema is locked")
+from . import postgres_faults, sqlite_faults
 
 
 class LostTurn(Exception):
     """The turn to write did not come in time, because others kept writing: a conflict."""
 
 
+class StayedOpen(Exception):
+    """The transaction was open for so long that the server can no longer tell what it conflicts with: a conflict."""
+
+
 def is_conflict(error: BaseException) -> bool:
     """Whether other transactions are to blame: the same work may well succeed a moment later."""
-    if isinstance(error, LostTurn):
+    if isinstance(error, LostTurn | StayedOpen):
         return True
     driver = driver_error(error)
-    return isinstance(driver, sqlite3.Error) and (
-        result_code(driver) in SQLITE_CONFLICTS or any(words in str(driver) for words in CONFLICT_WORDS)
-    )
+    if isinstance(driver, sqlite3.Error):
+        return sqlite_faults.is_conflict(driver)
+    return driver is not None and postgres_faults.is_conflict(driver)
 
 
 def is_internal(error: BaseException) -> bool:
     """Whether the database or the machine failed, not the code that was running: conflicts, a full disk, …"""
-    if is_conflict(error):
+    if isinstance(error, LostTurn | StayedOpen | PoolTimeout):
         return True
     driver = driver_error(error)
-    return isinstance(driver, sqlite3.Error) and result_code(driver) in SQLITE_INTERNAL
+    if isinstance(driver, sqlite3.Error):
+        return sqlite_faults.is_internal(driver)
+    return driver is not None and postgres_faults.is_internal(driver)
 
 
-def driver_error(error: BaseException) -> BaseException | None:
-    """The driver's own exception inside SQLAlchemy's."""
-    if isinstance(error, DBAPIError):
-        return error.orig
-    return error if isinstance(error, sqlite3.Error) else None
-
-
-def result_code(error: sqlite3.Error) -> int | None:
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+def driver_error(error: BaseException) -> Any:
+    """The driver's own exception inside SQLAlchemy's. None: it has nothing to do with a database."""
+    found = error.orig if isinstance(error, DBAPIError) else error
+    return found if isinstance(found, sqlite3.Error) or hasattr(found, "sqlstate") else None

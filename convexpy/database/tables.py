@@ -108,6 +108,9 @@ crons: Final = Table(
     Column("last_job", JobIdType),
 )
 
+# What a transaction leaves behind whose outcome must be known even if its connection breaks in COMMIT.
+receipts: Final = Table("_convexpy_receipts", metadata, Column("id", String(32), primary_key=True))
+
 # Small things to remember, such as which models the user's tables were last made from.
 notes: Final = Table(
     "_convexpy_notes",

@@ -58,15 +58,15 @@ class CronClock:
 
     def next_slot(self) -> datetime | None:
         """When the first cron fires."""
-        with self._database.read() as held:
-            return stored.next_slot(held.connection)
+        with self._database.look() as connection:
+            return stored.next_slot(connection)
 
     def tick(self) -> float:
         """Fire what is due. How many seconds until the next slot."""
         now = self._clock.now()
-        with self._database.read() as held:
-            following = stored.next_slot(held.connection)
-            due = stored.due_crons(held.connection, now) if following is not None and following <= now else []
+        with self._database.look() as connection:
+            following = stored.next_slot(connection)
+            due = stored.due_crons(connection, now) if following is not None and following <= now else []
         fired = [self._fire(row, now) for row in due]
         if any(fired):
             self._feed.announce()

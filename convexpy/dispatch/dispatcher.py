@@ -45,8 +45,8 @@ class Dispatcher:
         return 0.0
 
     def _next_dues(self) -> dict[str, datetime | None]:
-        with self._database.read() as held:
-            return jobs.next_due(held.connection)
+        with self._database.look() as connection:
+            return jobs.next_due(connection)
 
     def claim(self, kind: Kind, room: int) -> list[Claim]:
         """Claim due jobs for this worker."""

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..database import jobs
-from ..database.engine import Sync
 from ..database.faults import is_internal
+from ..database.held import Sync
 from ..database.jobs import Claim
 from ..errors import InvalidSchedule
 from ..functions.declare import Kind

@@ -42,9 +42,9 @@ class Maintenance:
     def rescue(self) -> None:
         """Recover what dead workers held."""
         now = self._clock.now()
-        with self._database.read() as held:
+        with self._database.look() as connection:
             timeout = self._settings.heartbeat_timeout
-            dead = workers.find_dead(held.connection, self._worker.id, now, timeout)
+            dead = workers.find_dead(connection, self._worker.id, now, timeout)
         for worker in dead:
             with self._database.internal(sync="as set") as connection:
                 lost, freed = jobs.rescue(connection, worker, now, self._settings)
@@ -57,8 +57,8 @@ class Maintenance:
         before = self._clock.now() - self._settings.retention
         gone = 0
         while True:
-            with self._database.read() as held:
-                if not jobs.has_old(held.connection, before):
+            with self._database.look() as connection:
+                if not jobs.has_old(connection, before):
                     return gone
             with self._database.internal() as connection:
                 gone += jobs.prune(connection, before, BATCH)

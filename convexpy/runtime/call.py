@@ -106,7 +106,7 @@ class Calls:
         """
         held: Held | None = None
         try:
-            with self.database.write() as held:
+            with self.database.write(fenced=claim is None) as held:
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
                 done = self._settle(call, held, claim, on_late)

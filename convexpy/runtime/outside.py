@@ -59,7 +59,7 @@ class OutsideTransaction:
         result = change(buffer, now)
 
         def commit() -> None:
-            with calls.database.internal(sync="as set") as connection:
+            with calls.database.internal(sync="as set", fenced=True) as connection:
                 buffer.write(connection, now)
 
         calls.retried(self._parent.function.name, commit)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import MetaData, NullPool, create_engine
+from sqlalchemy import URL, MetaData, NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from ..database.engine import connect
@@ -40,15 +40,14 @@ def make_template(metadata: MetaData | None) -> Path:
     return path
 
 
-def create_tables(url: str, metadata: MetaData | None) -> None:
+def create_tables(url: str | URL, metadata: MetaData | None) -> None:
     """The framework's tables, by its migrations, and the app's."""
     database = connect(url, Settings(sqlite_synchronous="NORMAL"))
     try:
-        with database.write() as held:
-            migrate(held.connection)
+        with database.altering() as connection:
+            migrate(connection)
             if metadata is not None:
-                metadata.create_all(held.connection)
-            held.commit()
+                metadata.create_all(connection)
     finally:
         database.close()
 
@@ -56,7 +55,7 @@ def create_tables(url: str, metadata: MetaData | None) -> None:
 class ArrangingSession(Session):
     """A session for arranging and asserting. As a context manager it commits at the end of the block."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: URL) -> None:
         super().__init__(create_engine(url, poolclass=NullPool), expire_on_commit=False)
 
     def __exit__(

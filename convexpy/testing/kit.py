@@ -162,7 +162,7 @@ class ConvexTest:
 
     def db(self) -> Session:
         """A session for arranging and asserting; as a context manager it commits at the end of the block."""
-        session = ArrangingSession(str(self.convex.database.url))
+        session = ArrangingSession(self.convex.database.url)
         self._sessions.append(session)
         return session
 
@@ -197,8 +197,8 @@ class ConvexTest:
 
     def _next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
-        with self.convex.database.read() as held:
-            first = first_due(held.connection)
+        with self.convex.database.look() as connection:
+            first = first_due(connection)
         return None if first is None else (first[0], Kind(first[1]))
 
     def _next_moment(self) -> datetime | None:

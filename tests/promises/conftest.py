@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from app.models import Base
+from servers.shared import Template, drop
 from stage import START
 
 from convexpy.testing import ConvexTest
 from convexpy.testing.database import copy_of_template
 
-DATABASES = {"sqlite": lambda folder: f"sqlite:///{copy_of_template(Base.metadata, folder)}"}
+DATABASES = ("sqlite", "postgres")
+TEMPLATE = Template(Base.metadata)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,9 +22,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(params=DATABASES)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database that nobody has used. Its tables are there already, which is faster."""
-    return DATABASES[request.param](tmp_path)
+    if request.param == "sqlite":
+        yield f"sqlite:///{copy_of_template(Base.metadata, tmp_path)}"
+        return
+    copy = TEMPLATE.copy()
+    yield copy.render_as_string(hide_password=False)
+    drop(copy)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import IO
 
-from ..errors import DatabaseError
+from ...errors import DatabaseError
 
 try:
     import fcntl

@@ -1,0 +1,83 @@
+"""How connections to a server are made: what they ask for, and how one is cut off."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from ...errors import DatabaseError
+from ...settings import Settings
+from ..guard import guard
+from ..held import take_begin
+
+DRIVER: Final = "postgresql+psycopg"
+# A server that is gone without a word is noticed within a minute by the operating system.
+NETWORK: Final = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
+def with_driver(url: URL) -> URL:
+    """The URL, for the driver that we use.
+
+    Raises:
+        DatabaseError: It asks for another driver, or ours is not installed.
+    """
+    if url.drivername not in ("postgresql", "postgres", DRIVER):
+        raise DatabaseError(f"{url.drivername!r} is not supported. Write postgresql://user:password@host/name")
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise DatabaseError("PostgreSQL needs its driver. Install it: pip install 'convexpy[postgres]'") from error
+    return url.set(drivername=DRIVER)
+
+
+def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
+    """An engine whose transactions begin with the statement that they are asked for with."""
+    engine = create_engine(url, connect_args=connect_arguments(url, settings), **pool)
+
+    @event.listens_for(engine, "connect")
+    def leave_transactions_to_us(driver: Any, record: object) -> None:
+        driver.autocommit = True
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        # Several statements in one go, which cannot be prepared; the driver would try to after some calls.
+        driver_of(connection).execute(take_begin(connection), prepare=False)
+
+    guard(engine)
+    return engine
+
+
+def connect_arguments(url: URL, settings: Settings) -> dict[str, Any]:
+    """What we ask for beyond the URL. What the URL says itself stays."""
+    wanted: dict[str, Any] = {**NETWORK, "application_name": "convexpy", "target_session_attrs": "read-write"}
+    if not settings.prepared_statements:
+        wanted["prepare_threshold"] = None
+    return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.driver_connection
+
+
+def cut_off(driver: Any) -> None:
+    """Make whoever waits for this connection see it break, from another thread.
+
+    Closing it would not wake the thread that waits for an answer; shutting its socket down does. The server rolls back
+    when it notices, at the latest when the running statement reaches its time limit.
+    """
+    with suppress(Exception):
+        descriptor = os.dup(driver.pgconn.socket)
+        with socket.socket(fileno=descriptor) as wire:
+            wire.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,245 @@
+"""``PostgresDatabase``: the transactions on a server, each on a connection of a bounded pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool
+from sqlalchemy.exc import DBAPIError
+
+from ...errors import CommitUnknown, DatabaseError
+from ...settings import Settings
+from ..faults import is_internal
+from ..held import Held, Sync, begin
+from ..postgres_faults import is_gone
+from ..signals import Signals
+from ..watchdog import Watchdog
+from . import receipts
+from .begin import INTERNAL_LIMIT, LATER, Begin
+from .clock import ServerClock
+from .connection import cut_off, driver_of, make_engine, with_driver
+from .held import PostgresHeld
+from .signals import NotifySignals, Silence
+from .window import Window
+
+OLDEST: Final = 14
+OWN_CONNECTIONS: Final = 3
+"""For claims, heartbeats and the ends of jobs. With the one that listens, a process holds this many and one more
+besides ``settings.database_connections``."""
+
+
+class PostgresDatabase:
+    """Mutations are SERIALIZABLE, queries see one snapshot, and the framework's own work is READ COMMITTED.
+
+    The framework has connections of its own, so that claims and heartbeats never wait for the user's functions.
+    """
+
+    def __init__(self, url: URL, settings: Settings) -> None:
+        self.url = with_driver(url)
+        self.clock = ServerClock()
+        self.writers = settings.mutation_concurrency
+        self._settings = settings
+        self._limits = {
+            "write": (settings.mutation_time_limit + 5 * LATER).total_seconds(),
+            "read": (settings.query_time_limit + 5 * LATER).total_seconds(),
+            "own": (INTERNAL_LIMIT + 5 * LATER).total_seconds(),
+        }
+        self._watchdog = Watchdog()
+        patience = settings.lock_timeout.total_seconds()
+        pool: dict[str, Any] = {"poolclass": QueuePool, "max_overflow": 0, "pool_timeout": patience, "pool_use_lifo": True}
+        self._calls = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
+        self._own = make_engine(self.url, settings, pool_size=OWN_CONNECTIONS, **pool)
+        self._begin, self._window = self._greet()
+        listens = settings.listen_notify
+        self.signals: Signals = (
+            NotifySignals(self.url, settings, self._watchdog, self._notify) if listens else Silence()
+        )
+
+    @contextmanager
+    def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:
+        opened = time.monotonic()
+
+        def check_window(held: PostgresHeld) -> None:
+            if time.monotonic() - opened > self._window.seconds:
+                self._window.check(held.driver, self._ask)
+
+        kind = FencedHeld if fenced else PostgresHeld
+        held_by = partial(kind, read_only=False, before_commit=check_window)
+        with self._transaction(self._calls, self._begin.write(sync), "write", held_by) as held:
+            if isinstance(held, FencedHeld):
+                held.fence(receipts.new_receipt(self.clock.now()), self._resolve)
+            yield held
+
+    @contextmanager
+    def read(self) -> Iterator[Held]:
+        with self._transaction(self._calls, self._begin.read, "read", partial(PostgresHeld, read_only=True)) as held:
+            yield held
+
+    @contextmanager
+    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> Iterator[Connection]:
+        held_by = partial(FencedHeld if fenced else PostgresHeld, read_only=False)
+        with self._transaction(self._own, self._begin.internal(sync), "own", held_by) as held:
+            if isinstance(held, FencedHeld):
+                held.fence(receipts.new_receipt(self.clock.now()), self._resolve)
+            yield held.connection
+            held.commit()
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        held_by = partial(PostgresHeld, read_only=True)
+        with self._transaction(self._own, self._begin.look, "own", held_by) as held:
+            yield held.connection
+
+    @contextmanager
+    def altering(self) -> Iterator[Connection]:
+        engine = make_engine(self.url, self._settings, poolclass=NullPool)
+        with engine.connect() as connection:
+            begin(connection, self._begin.alter)
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def read_only(self, held: Held) -> Iterator[None]:
+        was_read_only, held.read_only = held.read_only, True
+        held.driver.execute("SAVEPOINT convexpy_query; SET TRANSACTION READ ONLY", prepare=False)
+        try:
+            yield
+        except BaseException:
+            if not held.expired:
+                with suppress(Exception):  # the error that is under way says more
+                    held.driver.execute("ROLLBACK TO convexpy_query; RELEASE convexpy_query", prepare=False)
+            raise
+        else:
+            held.driver.execute("RELEASE convexpy_query", prepare=False)
+        finally:
+            held.read_only = was_read_only
+
+    def close(self) -> None:
+        self.signals.close()
+        self._watchdog.stop()
+        self._calls.dispose()
+        self._own.dispose()
+
+    @contextmanager
+    def _transaction(self, engine: Engine, statement: str, kind: str, held_by: Any) -> Iterator[Any]:
+        connection = engine.connect()
+        try:
+            driver = driver_of(connection)
+            with self._watchdog.limit(self._limits[kind], partial(cut_off, driver)):
+                if self.clock.is_stale():
+                    self.clock.look(driver)
+                begin(connection, statement)
+                held: PostgresHeld = held_by(connection)
+                try:
+                    yield held
+                finally:
+                    held.close()
+        except BaseException:
+            if not connection.closed and is_broken(connection):
+                connection.invalidate()
+            raise
+        finally:
+            connection.close()
+
+    def _greet(self) -> tuple[Begin, Window]:
+        """Connect once, so that what is wrong is said now and not in the middle of something."""
+        shown = self.url.render_as_string(hide_password=True)
+        try:
+            with self._own.connect() as connection:
+                driver = driver_of(connection)
+                version = driver.info.server_version // 10000
+                if version < OLDEST:
+                    raise DatabaseError(f"{shown} is PostgreSQL {version}. convexpy needs {OLDEST} or newer")
+                waits = driver.execute("SHOW synchronous_commit").fetchone()[0] != "off"
+                self.clock.look(driver)
+                return Begin(self._settings, version, waits_for_disk=waits), Window(driver)
+        except DBAPIError as error:
+            self.close_engines()
+            raise DatabaseError(f"{shown}: {str(error.orig).strip()}") from error
+
+    def close_engines(self) -> None:
+        self._calls.dispose()
+        self._own.dispose()
+
+    def _ask(self, question: str) -> int:
+        with self.look() as connection:
+            return int(driver_of(connection).execute(question).fetchone()[0])
+
+    def _notify(self, statement: str) -> None:
+        connection = self._own.connect()
+        try:
+            driver = driver_of(connection)
+            with self._watchdog.limit(self._limits["own"], partial(cut_off, driver)):
+                driver.execute(statement, prepare=False)
+        except BaseException:
+            connection.invalidate()
+            raise
+        finally:
+            connection.close()
+
+    def _resolve(self, receipt: str, cause: BaseException) -> bool:
+        """Whether a transaction whose connection broke in COMMIT was committed.
+
+        Raises:
+            CommitUnknown: The database does not answer.
+        """
+        deadline = time.monotonic() + self._settings.commit_timeout.total_seconds()
+        tries = 0
+        while True:
+            try:
+                with self._transaction(
+                    self._own, self._begin.internal("as set"), "own", partial(PostgresHeld, read_only=False)
+                ) as held:
+                    committed = receipts.is_committed(held.connection, receipt)
+                    if committed is False:
+                        held.commit()
+                    if committed is not None:
+                        return committed
+            except Exception as error:
+                if not is_internal(error):
+                    raise
+            if time.monotonic() > deadline:
+                raise CommitUnknown(
+                    "the connection to the database broke while the call was being committed, and the database could "
+                    "not be asked since whether it was. It has happened as a whole, or not at all"
+                ) from cause
+            tries += 1
+            time.sleep(self._settings.backoff(tries).total_seconds())
+
+
+class FencedHeld(PostgresHeld):
+    """A transaction that leaves a receipt, so that an unknown COMMIT becomes a known one."""
+
+    def fence(self, receipt: str, resolve: Any) -> None:
+        self._receipt = receipt
+        self._resolve = resolve
+
+    def send_commit(self) -> None:
+        if self._before_commit is not None:
+            self._before_commit(self)
+        try:
+            self.send_with_commit(receipts.statement(self._receipt))
+        except DBAPIError as error:
+            if not is_unknown(error) or not self._resolve(self._receipt, error):
+                raise
+            # It was committed; only the answer was lost, and the connection with it.
+            self.internal_error = error
+
+
+def is_unknown(error: DBAPIError) -> bool:
+    """Whether an error of COMMIT leaves open if the server has carried it out."""
+    driver: Any = error.orig
+    state = driver.sqlstate
+    return is_gone(driver) or state == "40003" or state[:2] == "08" or state in ("57P01", "57P02", "25P03", "25P04")
+
+
+def is_broken(connection: Connection) -> bool:
+    try:
+        driver = driver_of(connection)
+        return driver is None or driver.broken or driver.closed
+    except Exception:
+        return True

@@ -1,0 +1,60 @@
+"""A transaction on a connection to PostgreSQL, and what is known of it when the connection breaks in COMMIT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..faults import driver_error
+from ..held import Held
+from ..postgres_faults import is_lost
+from .connection import cut_off
+
+# libpq's numbers for the state of a transaction.
+IDLE, IN_ERROR, UNKNOWN = 0, 3, 4
+
+
+class PostgresHeld(Held):
+    """The driver knows the state of the transaction from every answer of the server's, so asking costs nothing."""
+
+    def __init__(
+        self, connection: Connection, *, read_only: bool, before_commit: Callable[[PostgresHeld], None] | None = None
+    ) -> None:
+        super().__init__(connection, read_only=read_only)
+        self._before_commit = before_commit
+        self.is_cut = False
+
+    def in_transaction(self) -> bool:
+        return self._status() not in (IDLE, UNKNOWN)
+
+    def has_failed(self) -> bool:
+        return self._status() == IN_ERROR
+
+    def cut(self) -> None:
+        self.is_cut = True
+        cut_off(self.driver)
+
+    def is_reusable(self) -> bool:
+        error: Any = driver_error(self.internal_error) if self.internal_error is not None else None
+        return not self.is_cut and self._status() == IDLE and (error is None or not is_lost(error))
+
+    def send_commit(self) -> None:
+        if self._before_commit is not None:
+            self._before_commit(self)
+        super().send_commit()
+
+    def send_with_commit(self, statement: str) -> None:
+        """A statement and COMMIT in one go."""
+        import psycopg
+
+        try:
+            self.driver.execute(f"{statement}; COMMIT", prepare=False)
+        except psycopg.Error as error:
+            raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
+        super().send_commit()  # SQLAlchemy is told; the driver has nothing left to send
+
+    def _status(self) -> int:
+        return int(self.driver.pgconn.transaction_status)

@@ -1,0 +1,50 @@
+"""Keep mutations inside the window in which the server can tell what they conflict with.
+
+A server remembers what finished serializable transactions have read for only so many of them (its slots). When more
+than that finish while one stays open, it forgets, and then a conflict with the open one goes unnoticed: both commit,
+though no order of the two explains the result. So a mutation that was open for long counts, before its COMMIT, how
+many transactions there were meanwhile, and is run again if they may have been too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..faults import StayedOpen
+
+# Each possible backend has ten slots; these settings together say how many backends there can be.
+SLOTS: Final = """
+    SELECT 10 * (1 + sum(setting::int)) FROM pg_settings
+    WHERE name IN ('max_connections', 'autovacuum_max_workers', 'autovacuum_worker_slots', 'max_worker_processes',
+                   'max_wal_senders', 'max_prepared_transactions')
+    AND NOT (name = 'autovacuum_max_workers'
+             AND EXISTS (SELECT FROM pg_settings WHERE name = 'autovacuum_worker_slots'))
+"""
+NEXT_TRANSACTION: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+# No server finishes more in a second, so what is shorter than the slots last at this rate needs no counting.
+FASTEST_PER_SECOND: Final = 30_000
+# Some slots serve transactions that are open, and some finish between the count and the COMMIT.
+SHARE: Final = 0.8
+
+
+class Window:
+    """How many transactions may pass while one stays open."""
+
+    def __init__(self, driver: Any) -> None:
+        self.slots = int(driver.execute(SLOTS).fetchone()[0])
+        self.seconds = self.slots / FASTEST_PER_SECOND
+
+    def check(self, driver: Any, look: Callable[[str], int]) -> None:
+        """Look, over this connection and another one, whether a transaction may still be committed.
+
+        Raises:
+            StayedOpen: Too many others passed meanwhile. It is safe to run it again.
+        """
+        begun = driver.execute(NEXT_TRANSACTION).fetchone()[0]
+        passed = look(NEXT_TRANSACTION) - begun
+        if passed > self.slots * SHARE:
+            raise StayedOpen(
+                f"{passed} transactions passed while this one stayed open, and the server can tell conflicts among "
+                f"{self.slots} only. Make the function shorter, or raise max_connections on the server"
+            )

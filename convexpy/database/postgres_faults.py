@@ -1,0 +1,56 @@
+"""What PostgreSQL's error codes mean: a conflict, a server or a network that failed, or the developer's own mistake.
+
+Nothing here imports the driver: its errors are known by the ``sqlstate`` that they carry.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+# Serialization failure, deadlock, and their class: the same transaction may well succeed a moment later.
+CONFLICTS: Final = frozenset({"40001", "40P01", "40000", "55P03"})
+# By class: connection, resources, operator's intervention, system, the server's own errors.
+INTERNAL_CLASSES: Final = frozenset({"08", "53", "57", "58", "XX"})
+INTERNAL: Final = CONFLICTS | {
+    "25P03",  # the transaction was idle for too long: this process was frozen, or the network was
+    "25P04",  # it took too long altogether
+    "25006",  # the server only reads: we are connected to a standby, or to what was the primary
+    "40003",  # nobody knows whether the statement was completed
+}
+# After these, and after every error without a code, the connection is of no use any more.
+LOST: Final = frozenset({"25P03", "25P04", "25006", "57P01", "57P02", "57P03", "57P05"})
+STANDBY_WORDS: Final = "hot standby"
+POOLER_ERRORS: Final = frozenset({"26000", "42P05"})
+
+
+class DriverError(Protocol):
+    """An error of the driver's. ``sqlstate`` is None when the server did not get to say anything."""
+
+    @property
+    def sqlstate(self) -> str | None: ...
+
+
+def is_conflict(error: DriverError) -> bool:
+    return error.sqlstate in CONFLICTS
+
+
+def is_internal(error: DriverError) -> bool:
+    state = error.sqlstate
+    if state is None:
+        return is_gone(error)
+    if state in INTERNAL or state[:2] in INTERNAL_CLASSES or state in POOLER_ERRORS:
+        return True
+    return state == "0A000" and STANDBY_WORDS in str(error)
+
+
+def is_lost(error: DriverError) -> bool:
+    """Whether the connection must not be used again: it is broken, or leads to the wrong server."""
+    state = error.sqlstate
+    if state is None:
+        return is_gone(error)
+    return state in LOST or state.startswith("08") or (state == "0A000" and STANDBY_WORDS in str(error))
+
+
+def is_gone(error: DriverError) -> bool:
+    """Whether the connection broke. The driver has errors without a code for misuse, too; those are of other classes."""
+    return error.sqlstate is None and any(each.__name__ == "OperationalError" for each in type(error).__mro__)

@@ -1,0 +1,76 @@
+"""One PostgreSQL for all tests of a process: the one that the environment names, or one from a wheel; or neither."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from contextlib import ExitStack
+from functools import cache
+from itertools import count
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy.engine import URL
+
+from convexpy.testing.database import create_tables
+
+from .postgres import NoServer, server
+
+VARIABLE = "CONVEXPY_TEST_POSTGRES_URL"
+_numbers = count()
+
+
+@cache
+def main_url() -> URL | NoServer:
+    """A database from which others can be made, or why there is none."""
+    if VARIABLE in os.environ:
+        return make_url(os.environ[VARIABLE]).set(drivername="postgresql+psycopg")
+    stack = ExitStack()
+    try:
+        started = stack.enter_context(server())
+    except NoServer as reason:
+        return reason
+    atexit.register(stack.close)
+    return make_url(started.url()).set(drivername="postgresql+psycopg")
+
+
+def postgres_url() -> URL:
+    """The same, for a test: it is skipped where no PostgreSQL can run, and says why."""
+    url = main_url()
+    if isinstance(url, NoServer):
+        pytest.skip(f"no PostgreSQL: {url}. Set {VARIABLE} to the URL of one")
+    return url
+
+
+def execute(*statements: str) -> None:
+    """Run statements outside of a transaction, as making and dropping databases asks for."""
+    engine = create_engine(postgres_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def new_database(template: str = "template1") -> URL:
+    """A database that nobody has used."""
+    name = f"convexpy_{uuid4().hex[:12]}_{next(_numbers)}"
+    execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return postgres_url().set(database=name)
+
+
+def drop(url: URL) -> None:
+    execute(f"DROP DATABASE IF EXISTS {url.database} WITH (FORCE)")
+
+
+class Template:
+    """A database with tables, made once, and copies of it."""
+
+    def __init__(self, metadata: object) -> None:
+        self._metadata = metadata
+        self._made: URL | None = None
+
+    def copy(self) -> URL:
+        if self._made is None:
+            self._made = new_database()
+            create_tables(self._made, self._metadata)  # type: ignore[arg-type]
+        return new_database(str(self._made.database))
