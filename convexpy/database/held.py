@@ -31,6 +31,8 @@ class Held(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
+        # What was said in it: in whose way it was is only asked if that becomes a question.
+        self.statements: set[str] = set()
         # Kept: a handler may close or invalidate the connection, and then it no longer says what was behind it.
         self.driver: Any = connection.connection.driver_connection
         self._lock = threading.Lock()

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..database import jobs
-from ..database.faults import is_internal
+from ..database.faults import is_conflict, is_internal
 from ..database.held import Sync
 from ..database.jobs import Claim
 from ..errors import InvalidSchedule
@@ -48,8 +48,8 @@ class Executor:
         except JobLost:
             report.tell("lost")
         except InternalFault as fault:
-            text = describe(fault.cause)
-            self.insist(lambda: self._try_again(claim, text))
+            text, conflict = describe(fault.cause), is_conflict(fault.cause)
+            self.insist(lambda: self._try_again(claim, text, conflict))
             report.tell("retry", text)
         except BaseException as error:
             text = describe(error)
@@ -117,8 +117,8 @@ class Executor:
             lambda connection, now: jobs.take(connection, claim) and jobs.finish_taken(connection, claim, error, now)
         )
 
-    def _try_again(self, claim: Claim, error: str) -> bool:
-        wait = self._calls.settings.backoff(claim.attempt)
+    def _try_again(self, claim: Claim, error: str, conflict: bool) -> bool:
+        wait = self._calls.settings.backoff(claim.attempt, conflict)
         released = self._change(lambda connection, now: jobs.release(connection, claim, error, now + wait))
         self._calls.feed.announce()
         return released

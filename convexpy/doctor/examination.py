@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, MetaData, NullPool, create_engine
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ..database.postgres.connection import with_driver
 from ..errors import DatabaseError
 from ..settings import Settings
-from . import file, indexes, queue, server, slots, wire
+from . import connections, file, indexes, queue, server, slots, wire
 from .finding import Finding, note
 from .patient import Check, Patient
 
@@ -72,6 +73,7 @@ def findings(
     if all(finding.mark == "ok" for finding in tables):
         yield from tried(queue.check_workers, patient)
         if is_postgres:
+            yield from tried(connections.check_connections, patient)
             yield from tried(queue.check_dead_rows, patient)
     yield from tried(indexes.check_foreign_keys, patient)
     if is_postgres:
@@ -92,17 +94,23 @@ def tried(check: Check, patient: Patient) -> Iterator[Finding]:
 def connected(url: URL) -> Iterator[Connection]:
     """A connection of its own that begins no transaction by itself."""
     try:
-        engine = file_engine(url) if url.get_backend_name() == "sqlite" else create_engine(url, poolclass=NullPool)
+        engine = (
+            file_engine(url)
+            if url.get_backend_name() == "sqlite"
+            else create_engine(with_driver(url), poolclass=NullPool)
+        )
         engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         connection = engine.connect()
         connection.exec_driver_sql("PRAGMA schema_version" if engine.name == "sqlite" else "SELECT 1").all()
-    except (NoSuchModuleError, ImportError) as error:
-        raise DatabaseError(f"{url.get_backend_name()!r} databases cannot be used here: {error}") from error
     except SQLAlchemyError as error:
         said = error.orig if isinstance(error, DBAPIError) else error
         raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {said}") from error
     with connection:
         yield connection
+
+
+def server_engine(url: URL) -> Engine:
+    return create_engine(with_driver(url), poolclass=NullPool)
 
 
 def file_engine(url: URL) -> Engine:

@@ -85,7 +85,6 @@ def check_scans(patient: Patient) -> Iterator[Finding]:
                 "indexes",
                 f"{row.relname}: read from end to end {row.seq_scan:,} times, by an index {row.idx_scan:,} times "
                 f"({row.n_live_tup:,} rows)",
-                "each time, a mutation conflicts with every other that writes any of its rows",
-                "Write mapped_column(…, index=True) for the columns of its `where`s. Where they have one and the table "
-                "is small: ALTER ROLE … SET enable_seqscan = off",
+                "a mutation that does so conflicts with every other that writes any of its rows; a query with nobody",
+                "Write mapped_column(…, index=True) for the columns that mutations look rows up by",
             )

@@ -120,13 +120,16 @@ def check_isolation(patient: Patient) -> Iterator[Finding]:
     name = "default_transaction_isolation"
     if (level := patient.server[name]) == "read committed":
         yield ok("isolation", f"{name} is {level}; mutations ask for serializable themselves")
-    else:
-        yield note(
+    elif level == "serializable":
+        yield risk(
             "isolation",
             f"{name} is {level}",
-            "convexpy says what it needs for each transaction; other programs now take part in its conflicts",
-            f"Leave {name} at read committed",
+            "every look of other programs takes part in conflicts, and fills slots that nobody counts",
+            f"Leave {name} at read committed: convexpy asks for what it needs in each transaction",
         )
+    else:
+        why = "mutations ask for serializable themselves, and other programs see other data than they expect"
+        yield note("isolation", f"{name} is {level}", why, f"Leave {name} at read committed")
 
 
 def check_predicate_locks(patient: Patient) -> Iterator[Finding]:

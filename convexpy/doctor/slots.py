@@ -2,7 +2,9 @@
 
 PostgreSQL remembers finished serializable transactions one by one for as long as an older one is open, in a fixed
 number of slots. When they run out it folds the oldest together, and then no longer sees some conflicts: two
-transactions that each undo what the other relied on both commit, with no error.
+transactions that each undo what the other relied on both commit, with no error. The runtime counts what passes while
+a mutation is open and runs it again when that may have been too many; on a server that is too small for the traffic,
+a long mutation then never gets through. What other programs do, nobody counts.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ from .patient import Patient
 SLOTS_A_BACKEND: Final = 10
 HEADROOM: Final = 2
 FINISHED: Final = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
+HOLE: Final = (
+    "beyond that the server misses conflicts, so convexpy runs a long mutation again, for ever; two transactions of "
+    "other programs can both commit what excludes each other"
+)
 # A serializable transaction that is open: it holds predicate locks under a virtual id that is still its own.
 OPEN: Final = """
 SELECT extract(epoch FROM clock_timestamp() - min(activity.xact_start))::float
@@ -83,7 +89,7 @@ def weigh(server: Mapping[str, str], rate: float, limit: float) -> Finding:
     )
     if slots >= needed:
         return note("serializable", seen, f"less than the {HEADROOM} times that leave room for a busy minute", todo)
-    return risk("serializable", seen, "beyond that two conflicting mutations can both commit, without an error", todo)
+    return risk("serializable", seen, HOLE, todo)
 
 
 def check_open(patient: Patient) -> Iterator[Finding]:

@@ -22,12 +22,7 @@ def check_pooler(patient: Patient) -> Iterator[Finding]:
     driver = driver_of(patient)
     told, real = driver.info.backend_pid, patient.ask("SELECT pg_backend_pid()")
     if told != real:
-        yield note(
-            "pooler",
-            f"a pooler is in between: it called this connection {told}, the server calls it {real}",
-            "per transaction it hands out other sessions, so LISTEN hears nothing and prepared statements get lost",
-            "Connect to the server itself, or set pool_mode = session for convexpy",
-        )
+        yield pooled(patient, f"a pooler is in between: it called this connection {told}, the server calls it {real}")
     elif not is_same_port(driver, patient.ask("SELECT inet_client_port()")):
         yield note(
             "pooler",
@@ -37,6 +32,17 @@ def check_pooler(patient: Patient) -> Iterator[Finding]:
         )
     else:
         yield ok("pooler", "none: the connection is the server's own")
+
+
+def pooled(patient: Patient, seen: str) -> Finding:
+    if not (patient.settings.prepared_statements or patient.settings.listen_notify):
+        return ok("pooler", f"{seen}. prepared_statements and listen_notify are off")
+    return note(
+        "pooler",
+        seen,
+        "if it hands out sessions by transaction, LISTEN hears nothing and prepared statements get lost",
+        "Set prepared_statements and listen_notify to false, or let convexpy connect to the server itself",
+    )
 
 
 def is_same_port(driver: Any, seen: int | None) -> bool:
@@ -79,6 +85,10 @@ def check_clock(patient: Patient) -> Iterator[Finding]:
 
 def check_notifications(patient: Patient) -> Iterator[Finding]:
     """A notification is a hint that saves a wait of ``poll_interval``."""
+    waits = about_time(patient.settings.poll_interval.total_seconds())
+    if not patient.settings.listen_notify:
+        yield ok("notifications", f"listen_notify is off: processes look every {waits}")
+        return
     channel, driver = f"convexpy_doctor_{secrets.token_hex(8)}", driver_of(patient)
     patient.connection.exec_driver_sql(f"LISTEN {channel}")
     try:
@@ -90,12 +100,11 @@ def check_notifications(patient: Patient) -> Iterator[Finding]:
     if heard:
         yield ok("notifications", "LISTEN hears what NOTIFY says")
     else:
-        waits = about_time(patient.settings.poll_interval.total_seconds())
         yield note(
             "notifications",
             f"no notification came within {about_time(NOTIFY_SECONDS)}",
             f"jobs that other processes schedule start up to {waits} late",
-            "Connect past the pooler, or lower poll_interval",
+            "Connect past the pooler, or set listen_notify to false and lower poll_interval",
         )
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..clock import Clock
 from ..database import jobs
@@ -20,15 +20,20 @@ from ..errors import CallNotAllowed, FunctionTimeout, InternalError, WriteConfli
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
+from .conflicts import Conflicts
 from .context import Context, MutationCtx, QueryCtx, Schedule
 from .deadline import Deadlines
 from .identity import Identity
 from .invoke import invoke
+from .lanes import Lanes
 from .run import Job, Scheduled
 from .schedule import Limits, ScheduleBuffer
 from .transaction import JobLost, Transaction
 
 T = TypeVar("T")
+
+# Somebody waits for a direct call.
+LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 class InternalFault(Exception):
@@ -74,6 +79,8 @@ class Calls:
         self.clock = clock
         self.feed = feed
         self.deadlines = Deadlines()
+        self.conflicts = Conflicts(database, settings, clock)
+        self.lanes = Lanes(settings.lock_timeout.total_seconds())
 
     def bind(
         self, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], identity: Identity | None, job: Job | None
@@ -106,13 +113,13 @@ class Calls:
         """
         held: Held | None = None
         try:
-            with self.database.write(fenced=claim is None) as held:
+            with self.lanes.pass_through(call.function.name), self.database.write(fenced=claim is None) as held:
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
                 done = self._settle(call, held, claim, on_late)
                 held.commit()
         except BaseException as error:
-            raise_if_internal(error, held)
+            self._raise_if_internal(call, error, held)
             raise
         if done.scheduled:
             self.feed.announce()
@@ -135,6 +142,14 @@ class Calls:
         finally:
             transaction.close()
         return Done(result, buffer.scheduled())
+
+    def _raise_if_internal(self, call: Call, error: BaseException, held: Held | None) -> None:
+        try:
+            raise_if_internal(error, held)
+        except InternalFault as fault:
+            if is_conflict(fault.cause):
+                self.lanes.conflict(call.function.name)
+            raise
 
     def _read(self, call: Call) -> Any:
         held: Held | None = None
@@ -190,7 +205,8 @@ class Calls:
             except InternalFault as fault:
                 if tries > self.settings.mutation_retries:
                     raise given_up(name, tries, fault.cause) from fault.cause
-                self.clock.sleep(self.settings.backoff(tries).total_seconds())
+                wait = self.settings.backoff(tries, is_conflict(fault.cause)).total_seconds()
+                self.clock.sleep(min(wait, LONGEST_PAUSE_SECONDS))
         raise AssertionError("unreachable")
 
 

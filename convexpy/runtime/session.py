@@ -42,13 +42,22 @@ class TransactionSession(Session):
             "ctx.db.rollback(): raise an error to undo the whole call, or use `with ctx.db.begin_nested():` for a part"
         )
 
-    def settle(self) -> None:
-        """Send every change to the database; for a query, refuse them instead."""
+    def settle(self, within: SessionTransaction | None = None) -> None:
+        """Send every change to the database; for a query, refuse them instead.
+
+        A ``begin_nested()`` that was left open counts as done, as in ``Session.commit()``, but not the one that all of
+        this happens within.
+        """
         if self.is_read_only and (self.new or self.dirty or self.deleted):
             refuse_changes(self)
-        while nested := self.get_nested_transaction():
-            nested.commit()  # a begin_nested() that was left open counts as done, as in Session.commit()
+        while (nested := self.get_nested_transaction()) is not within and nested is not None:
+            nested.commit()
         self.flush()
+
+    def undo(self, within: SessionTransaction | None) -> None:
+        """Roll back every ``begin_nested()`` that was left open within this one."""
+        while (nested := self.get_nested_transaction()) is not within and nested is not None:
+            nested.rollback()
 
 
 def refuse_changes(session: Session) -> None:

@@ -7,7 +7,7 @@ makes it true. So several calls can settle one after the other before one commit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from ..clock import Clock
@@ -52,11 +52,16 @@ class Transaction:
             yield
             return
         self.db.flush()
+        around = self.db.get_nested_transaction()
         with self._database.read_only(self.held):
             self.db.is_read_only = True
             try:
                 yield
-                self.db.settle()
+                self.db.settle(around)
+            except BaseException:
+                with suppress(Exception):  # the error that is under way says more
+                    self.db.undo(around)
+                raise
             finally:
                 self.db.is_read_only = False
 

@@ -36,7 +36,7 @@ def test_a_server_in_order_has_neither_risks_nor_notes(good: Database) -> None:
         ("risk", "durability", "full_page_writes is off"),
         ("risk", "durability", "synchronous_commit is off"),
         ("risk", "failover", "'nobody', but synchronous_commit is off"),
-        ("note", "isolation", "serializable: convexpy says"),
+        ("risk", "isolation", "default_transaction_isolation is serializable"),
         ("note", "predicate locks", "max_pred_locks_per_transaction is 64"),
         ("note", "timeouts", "idle_in_transaction_session_timeout is off"),
         ("note", "keepalives", "2.2 h"),
@@ -248,3 +248,28 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
     with pytest.raises(DatabaseError, match="refused") as caught:
         nowhere.findings()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("connections", "mark"), [(10, "ok"), (90, "note"), (190, "risk")])
+def test_connections_that_the_workers_may_ask_for(good: Database, connections: int, mark: str) -> None:
+    (budget,) = good.findings("connections", Settings(database_connections=connections))
+    assert budget.mark == mark
+    assert f"1 process of {connections + 4} may use {connections + 4}" in budget.seen
+
+
+def test_a_limit_of_the_user_counts_too(good: Database) -> None:
+    with good.connect() as connection:
+        connection.execute("ALTER ROLE ordinary CONNECTION LIMIT 20")
+        try:
+            (budget,) = good.findings("connections", Settings(database_connections=17))
+        finally:
+            connection.execute("ALTER ROLE ordinary CONNECTION LIMIT -1")
+    assert budget.mark == "risk"
+
+
+def test_a_pooler_for_which_everything_is_set(good: Database) -> None:
+    apart = Settings(prepared_statements=False, listen_notify=False)
+    with relay(good.url.port or 0, as_a_pooler) as port:
+        through = Database(plain(good, port))
+        assert [finding.mark for finding in through.findings("pooler", apart)] == ["ok"]
+        assert [finding.mark for finding in through.findings("notifications", apart)] == ["ok"]

@@ -50,7 +50,12 @@ class PostgresDatabase:
         }
         self._watchdog = Watchdog()
         patience = settings.lock_timeout.total_seconds()
-        pool: dict[str, Any] = {"poolclass": QueuePool, "max_overflow": 0, "pool_timeout": patience, "pool_use_lifo": True}
+        pool: dict[str, Any] = {
+            "poolclass": QueuePool,
+            "max_overflow": 0,
+            "pool_timeout": patience,
+            "pool_use_lifo": True,
+        }
         self._calls = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
         self._own = make_engine(self.url, settings, pool_size=OWN_CONNECTIONS, **pool)
         self._begin, self._window = self._greet()
@@ -104,6 +109,7 @@ class PostgresDatabase:
 
     @contextmanager
     def read_only(self, held: Held) -> Iterator[None]:
+        held.check()  # the context of a call that is over may hold a connection that is somebody else's by now
         was_read_only, held.read_only = held.read_only, True
         held.driver.execute("SAVEPOINT convexpy_query; SET TRANSACTION READ ONLY", prepare=False)
         try:

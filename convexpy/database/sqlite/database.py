@@ -123,6 +123,7 @@ class SQLiteDatabase:
 
     @contextmanager
     def read_only(self, held: Held) -> Iterator[None]:
+        held.check()  # the context of a call that is over may hold a connection that is somebody else's by now
         was_read_only = held.read_only
         held.read_only = True
         held.driver.execute("PRAGMA query_only = ON")
