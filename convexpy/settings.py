@@ -18,7 +18,7 @@ class Settings(BaseModel):
     """How long the handler of one mutation may run. A mutation past it fails and writes nothing."""
     query_time_limit: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """How long the handler of one query may run."""
-    mutation_retries: int = Field(default=5, ge=0)
+    mutation_retries: int = Field(default=10, ge=0)
     """How often a direct mutation is run again after a conflict or another internal error."""
     max_scheduled: int = Field(default=1000, ge=1)
     """How many functions one function call may schedule."""
@@ -32,6 +32,8 @@ class Settings(BaseModel):
     """How many scheduled actions run at the same time. They have their own room: slow ones never delay mutations."""
     retry_first: timedelta = Field(default=timedelta(milliseconds=100), gt=timedelta(0))
     """The first wait before an internal error is tried again; it doubles, with jitter, …"""
+    conflict_first: timedelta = Field(default=timedelta(milliseconds=5), gt=timedelta(0))
+    """The first wait if other transactions were in the way; it doubles as well, …"""
     retry_longest: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
     """… up to this one."""
     poll_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
@@ -57,7 +59,11 @@ class Settings(BaseModel):
     lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a transaction waits for its turn to write before that counts as a conflict."""
 
-    def backoff(self, attempts: int) -> timedelta:
-        """How long to wait after so many failed attempts: doubling up to a limit, with jitter against herds."""
-        doubled: timedelta = self.retry_first * (1 << min(attempts - 1, 30))
+    def backoff(self, attempts: int, conflict: bool = False) -> timedelta:
+        """How long to wait after so many failed attempts: doubling up to a limit, with jitter against herds.
+
+        A conflict is over when the other transaction is, so after one the first waits are shorter.
+        """
+        first = self.conflict_first if conflict else self.retry_first
+        doubled: timedelta = first * (1 << min(attempts - 1, 30))
         return min(doubled, self.retry_longest) * random.uniform(0.5, 1.0)

@@ -112,15 +112,19 @@ class Calls:
             InternalFault: The database failed.
         """
         held: Held | None = None
+        trying = self.conflicts.trying(call.function.name)
         try:
             with self.lanes.pass_through(call.function.name), self.database.write(fenced=claim is None) as held:
+                trying.holds(held)
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
                 done = self._settle(call, held, claim, on_late)
                 held.commit()
         except BaseException as error:
+            trying.failed(error, held)
             self._raise_if_internal(call, error, held)
             raise
+        trying.committed()
         if done.scheduled:
             self.feed.announce()
         return done

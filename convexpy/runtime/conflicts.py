@@ -159,16 +159,16 @@ class Trying:
         self._conflicts = conflicts
         self._function = function
         self._clock = clock
-        self._began = clock.now()
+        self._began = clock.now()  # from now on it may wait for its turn
         self._statements: Collection[str] = ()
 
     def holds(self, held: Held) -> None:
-        """Its transaction has begun. Before, it only waited for its turn."""
+        """Its transaction has begun."""
         self._statements = held.statements
-        self._holding = self._clock.now()
+        self._began = self._clock.now()
 
     def committed(self) -> None:
-        self._conflicts.committed(Attempt(self._function, self._statements, self._holding, self._clock.now()))
+        self._conflicts.committed(Attempt(self._function, self._statements, self._began, self._clock.now()))
 
     def failed(self, error: BaseException, held: Held | None) -> None:
         """It failed, maybe because others were in the way."""

@@ -40,7 +40,10 @@ def main() -> None:
         spread = f"({min(values):,.2f} to {max(values):,.2f})"
         print(f"  {figure:58} {statistics.median(values):>10,.2f}  {spread}")
     for level in LEVELS:
-        ratios = [ours / plain for ours, plain in zip(found[f"direct mutation, {level}, us"], found[f"bare Session, {level}, us"])]
+        ratios = [
+            ours / plain
+            for ours, plain in zip(found[f"direct mutation, {level}, us"], found[f"bare Session, {level}, us"])
+        ]
         print(f"  {f'direct mutation / bare Session, {level}':58} {statistics.median(ratios):>10,.2f}")
 
 

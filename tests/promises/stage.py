@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import ModuleType
 
-from sqlalchemy import make_url
+from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from convexpy import ConvexError
@@ -39,7 +39,12 @@ def a_disk_error() -> OperationalError:
 
 @contextmanager
 def write_lock(url: str) -> Iterator[None]:
-    """Somebody else writes, and does not end."""
+    """Somebody else writes, and does not end. Reading goes on."""
+    if url.startswith("postgresql"):
+        with create_engine(url, poolclass=NullPool).begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE notes IN EXCLUSIVE MODE")
+            yield
+        return
     other = sqlite3.connect(str(make_url(url).database), isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")

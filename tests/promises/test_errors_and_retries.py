@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from app.models import Base, Note
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from stage import START, Unlucky, a_conflict, a_disk_error, app_of, code_of, write_lock
 
@@ -45,6 +45,8 @@ from convexpy import (
     mutation,
     query,
 )
+from convexpy.database.postgres.database import FencedHeld
+from convexpy.database.sqlite.held import SQLiteHeld
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 
@@ -277,7 +279,7 @@ def test_the_tries_are_further_and_further_apart_with_jitter(
     waits: list[float] = []
     monkeypatch.setattr(convex.clock, "sleep", waits.append)
     for _ in range(3):
-        unlucky.reset(*(a_conflict() for _ in range(5)))
+        unlucky.reset(*(a_disk_error() for _ in range(5)))
         convex.run(work, text=f"{len(waits)}")
     assert len(set(waits)) == 15
     for index, wait in enumerate(waits):
@@ -321,7 +323,7 @@ def test_a_database_that_others_keep_locked_is_a_write_conflict(database: str) -
             with pytest.raises(WriteConflict, match="3 times in a row"):
                 convex.run(work)
             assert convex.run(read) == []
-        assert attempts == []
+        assert set(attempts) <= {None}  # SQLite does not even begin
         assert convex.run(work) == "done"
 
 
@@ -332,17 +334,19 @@ def test_a_lock_that_is_let_go_in_time_is_not_noticed(database: str, monkeypatch
         lock.__enter__()
         monkeypatch.setattr(convex.clock, "sleep", lambda seconds: lock.__exit__(None, None, None))
         assert convex.run(work) == "done"
-    assert attempts == [None]
+        assert texts(convex) == ["work"]
 
 
-def test_a_commit_that_the_database_refuses_is_tried_again(convex: ConvexTest) -> None:
+def test_a_commit_that_the_database_refuses_is_tried_again(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = [a_conflict(), a_conflict()]
+    for kind in (SQLiteHeld, FencedHeld):
 
-    @event.listens_for(convex.convex.database._writing, "commit")  # type: ignore[attr-defined]
-    def refuse(connection: object) -> None:
-        if refusals:
-            raise refusals.pop()
+        def refuse(held: Any, send: Any = kind.send_commit) -> None:
+            if refusals:
+                raise refusals.pop()
+            send(held)
 
+        monkeypatch.setattr(kind, "send_commit", refuse)
     assert convex.run(work) == "done"
     assert (unlucky.strikes, texts(convex)) == (3, ["work"])
 
@@ -369,7 +373,7 @@ def test_a_scheduled_mutation_is_tried_until_it_succeeds_once(convex: ConvexTest
 
 
 def test_the_tries_of_a_scheduled_mutation_are_at_most_a_minute_apart(convex: ConvexTest) -> None:
-    unlucky.reset(*(a_conflict() for _ in range(20)))
+    unlucky.reset(*(a_disk_error() for _ in range(20)))
     job_id = convex.run(schedule)
     convex.run_due()
     for failures in range(1, 21):

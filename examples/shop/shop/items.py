@@ -11,9 +11,7 @@ from .models import Item
 
 
 @auth_mutation
-def create_item(
-    ctx: UserMutationCtx, name: Annotated[str, Field(min_length=1)], cents: PositiveInt = 420
-) -> str:
+def create_item(ctx: UserMutationCtx, name: Annotated[str, Field(min_length=1)], cents: PositiveInt = 420) -> str:
     item = Item(name=name, cents=cents)
     ctx.db.add(item)
     ctx.db.flush()  # gives the item its id

@@ -30,9 +30,7 @@ class OrderView(BaseModel):
 
 
 @auth_mutation
-def place_order(
-    ctx: UserMutationCtx, item: Annotated[str, Field(min_length=1)], cents: PositiveInt = 420
-) -> str:
+def place_order(ctx: UserMutationCtx, item: Annotated[str, Field(min_length=1)], cents: PositiveInt = 420) -> str:
     """Create an order and process it, in one transaction: calling a function is calling its handler."""
     order = Order(user_id=ctx.user.id, item=item, cents=cents, ordered_at=ctx.now)
     ctx.db.add(order)

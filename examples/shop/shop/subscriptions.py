@@ -15,9 +15,7 @@ def create_subscription(ctx: UserMutationCtx, plan_id: str) -> str:
     ctx.db.add(subscription)
     ctx.db.flush()  # gives the subscription its id
     # The id of the job is known before the commit, so that the same commit can store it.
-    subscription.expiration_job_id = ctx.schedule.after(
-        timedelta(days=30), expire, subscription_id=subscription.id
-    )
+    subscription.expiration_job_id = ctx.schedule.after(timedelta(days=30), expire, subscription_id=subscription.id)
     return subscription.id
 
 

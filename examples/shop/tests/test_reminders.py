@@ -9,9 +9,7 @@ from convexpy.testing import ConvexTest, UserView
 from shop.reminders import schedule_reminder
 
 
-def test_a_reminder_is_sent_at_its_time(
-    convex: ConvexTest, ada: UserView, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_reminder_is_sent_at_its_time(convex: ConvexTest, ada: UserView, capsys: pytest.CaptureFixture[str]) -> None:
     job_id = ada.run(schedule_reminder, message="drink your tea", send_at=convex.now + timedelta(hours=3))
     convex.advance(timedelta(hours=3, milliseconds=-1))
     assert "drink your tea" not in capsys.readouterr().out
