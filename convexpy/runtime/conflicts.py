@@ -173,9 +173,13 @@ class Trying:
     def failed(self, error: BaseException, held: Held | None) -> None:
         """It failed, maybe because others were in the way."""
         cause = (held.internal_error if held is not None else None) or error
-        if is_conflict(cause) and not isinstance(error, FunctionTimeout):
-            attempt = Attempt(self._function, self._statements, self._began, self._clock.now())
+        if not is_conflict(cause) or isinstance(error, FunctionTimeout):
+            return
+        attempt = Attempt(self._function, self._statements, self._began, self._clock.now())
+        try:
             self._conflicts.lost(Lost(attempt, conflict_table(error, cause)))
+        except Exception:  # to know less is better than to fail in another way
+            logger.exception("a conflict of %s could not be noted", self._function)
 
 
 def likeliest(lost: Lost, others: Iterable[Attempt]) -> tuple[str | None, str | None]:
