@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """… up to this one."""
     poll_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     """How often the dispatcher looks for due jobs when nothing wakes it."""
+    unknown_function_patience: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(0))
+    """How long a worker leaves a job whose function it does not know to other workers, before it fails the job."""
     heartbeat_interval: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How often a worker says that it is alive."""
     heartbeat_timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
@@ -59,11 +61,11 @@ class Settings(BaseModel):
     lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a transaction waits for its turn to write before that counts as a conflict."""
 
-    def backoff(self, attempts: int, conflict: bool = False) -> timedelta:
+    def backoff(self, attempts: int, *, conflict: bool = False, longest: timedelta | None = None) -> timedelta:
         """How long to wait after so many failed attempts: doubling up to a limit, with jitter against herds.
 
         A conflict is over when the other transaction is, so after one the first waits are shorter.
         """
         first = self.conflict_first if conflict else self.retry_first
         doubled: timedelta = first * (1 << min(attempts - 1, 30))
-        return min(doubled, self.retry_longest) * random.uniform(0.5, 1.0)
+        return min(doubled, longest or self.retry_longest) * random.uniform(0.5, 1.0)

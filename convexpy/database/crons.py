@@ -12,6 +12,12 @@ from .tables import crons, jobs
 from .types import JobId
 
 
+def lock_crons(connection: Connection) -> None:
+    """Until the end of the transaction, nobody else changes what is stored. On SQLite nobody can anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {crons.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def stored_crons(connection: Connection) -> dict[str, Any]:
     """Every stored cron by name."""
     return {row.name: row for row in connection.execute(select(crons).order_by(crons.c.name))}

@@ -61,6 +61,7 @@ class Held(ABC):
         """COMMIT, and nothing else."""
         self.connection.commit()
 
+    @abstractmethod
     def release(self) -> None:
         """Let the next one in. Called once, when the transaction is over, maybe from another thread."""
 

@@ -143,9 +143,12 @@ def take(connection: Connection, claim: Claim) -> bool:
 
 
 def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -> bool:
-    """Mark an action as started. Once this is committed, it is never started again."""
+    """Mark an action as started. Once this is committed, it is never started again.
+
+    True as well if it was started under this token before: the answer to that COMMIT was lost.
+    """
     if connection.execute(sql.START, {**held_by(claim), "new_run": run_token}).rowcount != 1:
-        return False
+        return connection.execute(sql.IS_STARTED, {"of_job": claim.job_id, "of_run": run_token}).first() is not None
     return connection.execute(sql.STARTED, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
@@ -155,10 +158,19 @@ def finish_taken(connection: Connection, claim: Claim, error: str | None, now: d
 
 
 def finish_started(connection: Connection, job_id: JobId, run_token: str, error: str | None, now: datetime) -> bool:
-    """End an action that runs under this token. False: it was canceled or given up meanwhile."""
+    """End an action that runs under this token. False: it was canceled or given up meanwhile.
+
+    True as well if it has ended like this before: the answer to that COMMIT was lost.
+    """
     if connection.execute(sql.TAKE_RUN, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
-        return False
+        return has_ended(connection, job_id, error)
     return _end(connection, sql.END_STARTED, job_id, error, now)
+
+
+def has_ended(connection: Connection, job_id: JobId, error: str | None) -> bool:
+    """Whether a job has ended just like this: with a success, or with this error."""
+    row = connection.execute(sql.STATE, {"of_job": job_id}).one_or_none()
+    return row is not None and (row.state_kind, row.state_error) == ("success" if error is None else "failed", error)
 
 
 def release(connection: Connection, claim: Claim, error: str, due: datetime) -> bool:
@@ -167,6 +179,13 @@ def release(connection: Connection, claim: Claim, error: str, due: datetime) -> 
         return False
     connection.execute(sql.POSTPONED, {"of_job": claim.job_id, "error": error, "new_due": due})
     return True
+
+
+def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> None:
+    """Give a job back untried, not to be claimed before ``due``."""
+    if connection.execute(sql.POSTPONE, {**held_by(claim), "new_due": due}).rowcount == 1:
+        values = {"last_error": why, "next_try": due}
+        connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(values))
 
 
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:

@@ -67,5 +67,5 @@ def is_lost(error: DriverError) -> bool:
 
 
 def is_gone(error: DriverError) -> bool:
-    """Whether the connection broke. The driver has errors without a code for misuse, too; those are of other classes."""
+    """Whether the connection broke. Errors of misuse have no code either, but are of other classes."""
     return error.sqlstate is None and any(each.__name__ == "OperationalError" for each in type(error).__mro__)

@@ -63,6 +63,13 @@ TAKE: Final = delete(queue).where(IS_CLAIMED)
 
 START: Final = update(queue).where(IS_CLAIMED).values(run_token=bindparam("new_run"))
 
+# After a COMMIT whose answer was lost: whether it was this very start, this very end, that happened.
+IS_STARTED: Final = select(queue.c.job_id).where(
+    queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run")
+)
+
+STATE: Final = select(jobs.c.state_kind, jobs.c.state_error).where(jobs.c.id == bindparam("of_job"))
+
 STARTED: Final = (
     update(jobs)
     .where(jobs.c.id == bindparam("of_job"), jobs.c.state_kind == "pending")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,27 @@ def is_known(connection: Connection, worker: str) -> bool:
     return connection.execute(known).first() is not None
 
 
-def find_dead(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> list[str]:
-    """Workers that have been silent too long, or whose process is gone from this very machine."""
+@dataclass(frozen=True)
+class Suspect:
+    """A worker that may be dead."""
+
+    id: str
+    heartbeat_time: datetime
+    is_gone: bool
+    """Its process is gone from this very machine: it is dead, not only silent."""
+
+
+def find_suspects(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> list[Suspect]:
+    """Workers that have been silent too long, or whose process is gone."""
     others = connection.execute(select(workers).where(workers.c.id != besides)).all()
-    return [other.id for other in others if now - other.heartbeat_time > timeout or is_gone(other)]
+    found = [Suspect(other.id, other.heartbeat_time, is_gone(other)) for other in others]
+    return [each for each in found if each.is_gone or now - each.heartbeat_time > timeout]
+
+
+def has_others(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> bool:
+    """Whether another worker is alive."""
+    alive = select(workers.c.id).where(workers.c.id != besides, workers.c.heartbeat_time > now - timeout)
+    return connection.execute(alive.limit(1)).first() is not None
 
 
 def remove(connection: Connection, worker: str) -> None:

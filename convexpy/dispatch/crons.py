@@ -38,6 +38,7 @@ class CronClock:
         self.registry = registry
         now = self._clock.now()
         with self._database.internal(sync="as set") as connection:
+            stored.lock_crons(connection)  # workers that start together would all add the same
             known = stored.stored_crons(connection)
             for name, cron in crons.definitions.items():
                 values: dict[str, Any] = {

@@ -10,17 +10,20 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from ..database import jobs
 from ..database.faults import is_conflict, is_internal
 from ..database.held import Sync
 from ..database.jobs import Claim
-from ..errors import InvalidSchedule
+from ..errors import FunctionNotFound, InvalidSchedule
 from ..functions.declare import Kind
 from ..runtime.act import in_thread
 from ..runtime.call import Call, Done, InternalFault
 from ..runtime.run import Job, Outcome, Run, describe
 from ..runtime.runtime import Runtime
 from ..runtime.transaction import JobLost
+from .strangers import Strangers
 
 logger = logging.getLogger("convexpy.dispatch")
 T = TypeVar("T")
@@ -31,9 +34,10 @@ STOPPED = "the process was stopped before this action finished. It may have run 
 class Executor:
     """Runs claims, and tells the observers what became of each."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, strangers: Strangers) -> None:
         self._runtime = runtime
         self._calls = runtime.calls
+        self._strangers = strangers
         self._stopping = False
         # Set when the grace is over: whatever is cancelled from then on was cancelled by us.
         self.is_leaving = False
@@ -49,12 +53,9 @@ class Executor:
             report.tell("lost")
         except InternalFault as fault:
             text, conflict = describe(fault.cause), is_conflict(fault.cause)
-            self.insist(lambda: self._try_again(claim, text, conflict))
-            report.tell("retry", text)
+            report.tell(self.insist(lambda: self._try_again(claim, text, conflict)), text)
         except BaseException as error:
-            text = describe(error)
-            kept = self.insist(lambda: self._fail(claim, text))
-            report.tell("failed" if kept else "lost", text)
+            self._end_badly(claim, error, report)
 
     async def at_most_once(self, claim: Claim) -> None:
         """Run an action. That it started is on the disk before its first line runs, so it never starts again."""
@@ -96,14 +97,21 @@ class Executor:
         try:
             call = self._call(claim, Kind.ACTION)
         except Exception as error:
-            text = describe(error)
-            self.insist(lambda: self._fail(claim, text))
-            report.tell("failed", text)
+            self._end_badly(claim, error, report)
             return None
         if call is None or self.insist(lambda: self._start(claim, token)):
             return call
         report.tell("lost")
         return None
+
+    def _end_badly(self, claim: Claim, error: BaseException, report: Report) -> None:
+        """Fail a job, unless its function is unknown here and another worker may know it."""
+        text = describe(error)
+        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._strangers.leave(claim, text)):
+            report.tell("retry", text)
+            return
+        kept = self.insist(lambda: self._fail(claim, text))
+        report.tell("failed" if kept else "lost", text)
 
     def _start(self, claim: Claim, token: str) -> bool:
         # On the disk whatever the settings say: forgotten in a power cut, the action would start a second time.
@@ -113,15 +121,25 @@ class Executor:
         return self._change(lambda connection, now: jobs.finish_started(connection, claim.job_id, token, error, now))
 
     def _fail(self, claim: Claim, error: str) -> bool:
-        return self._change(
-            lambda connection, now: jobs.take(connection, claim) and jobs.finish_taken(connection, claim, error, now)
-        )
+        def fail(connection: Connection, now: datetime) -> bool:
+            if jobs.take(connection, claim):
+                return jobs.finish_taken(connection, claim, error, now)
+            return jobs.has_ended(connection, claim.job_id, error)
 
-    def _try_again(self, claim: Claim, error: str, conflict: bool) -> bool:
-        wait = self._calls.settings.backoff(claim.attempt, conflict)
-        released = self._change(lambda connection, now: jobs.release(connection, claim, error, now + wait))
+        return self._change(fail)
+
+    def _try_again(self, claim: Claim, error: str, conflict: bool) -> Outcome:
+        """Give a job back after an internal error; or find that it had been committed, and only the answer was lost."""
+        wait = self._calls.settings.backoff(claim.attempt, conflict=conflict)
+
+        def release(connection: Connection, now: datetime) -> Outcome:
+            if jobs.release(connection, claim, error, now + wait):
+                return "retry"
+            return "success" if jobs.has_ended(connection, claim.job_id, None) else "lost"
+
+        outcome = self._change(release)
         self._calls.feed.announce()
-        return released
+        return outcome
 
     def _change(self, change: Callable[..., T], sync: Sync = "as set") -> T:
         now: datetime = self._calls.clock.now()

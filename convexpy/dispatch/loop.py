@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
 
+from ..database.faults import is_internal
 from ..settings import Settings
 
 logger = logging.getLogger("convexpy.dispatch")
+
+# A database that was away is noticed soon after it is back.
+LONGEST_PAUSE: Final = timedelta(seconds=5)
 
 
 class Loop:
@@ -46,8 +52,12 @@ class Loop:
             try:
                 seconds = self._tick()
                 failures = 0
-            except Exception:
+            except Exception as error:
                 failures += 1
-                seconds = self._settings.backoff(failures).total_seconds()
-                logger.exception("%s failed and goes on in %.1f s", self._name, seconds)
+                seconds = self._settings.backoff(failures, longest=LONGEST_PAUSE).total_seconds()
+                text = f"{self._name} failed and goes on in {seconds:.1f} s"
+                if is_internal(error):  # a database that is away says so; where that was in our code helps nobody
+                    logger.warning("%s: %s", text, str(error).strip().partition("\n")[0])
+                else:
+                    logger.exception(text)
             self._awake.wait(seconds)

@@ -1,13 +1,16 @@
-"""Keep the tables true and small: heartbeat, recovery of what dead workers held, and the purge of old jobs."""
+"""Keep the tables true and small: recovery of what dead workers held, and the purge of what is old."""
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from ..clock import Clock
 from ..database import jobs, workers
 from ..database.commits import CommitFeed
 from ..database.engine import Database
+from ..database.faults import is_internal
+from ..database.receipts import purge_receipts
 from ..settings import Settings
 from .worker import Worker
 
@@ -25,32 +28,47 @@ class Maintenance:
         self._settings = settings
         self._feed = feed
         self._worker = worker
+        self._suspects: dict[str, datetime] = {}
 
     def tick(self) -> float:
         """One round. Each part is tried, whatever became of the others."""
-        for part in (self.beat, self.rescue, self.prune):
+        for part in (self.rescue, self.prune, self.purge_receipts):
             try:
                 part()
-            except Exception:
-                logger.exception("%s failed and is tried again later", part.__name__)
+            except Exception as error:
+                if is_internal(error):
+                    logger.warning("%s failed and is tried again later: %s", part.__name__, error)
+                else:
+                    logger.exception("%s failed and is tried again later", part.__name__)
         return self._settings.heartbeat_interval.total_seconds()
 
-    def beat(self) -> None:
-        if not self._worker.beat():
-            logger.warning("this worker was silent for so long that others recovered its jobs; it goes on as a new one")
-
     def rescue(self) -> None:
-        """Recover what dead workers held."""
+        """Recover what dead workers held.
+
+        One that is only silent must have been so at the last round already: if the database's clock jumped ahead,
+        everybody seems to have been silent for long, and the living prove the opposite within one interval.
+        """
         now = self._clock.now()
         with self._database.look() as connection:
             timeout = self._settings.heartbeat_timeout
-            dead = workers.find_dead(connection, self._worker.id, now, timeout)
-        for worker in dead:
-            with self._database.internal(sync="as set") as connection:
-                lost, freed = jobs.rescue(connection, worker, now, self._settings)
-                workers.remove(connection, worker)
-            logger.warning("a worker died: %d actions failed, %d jobs are tried again", lost, freed)
-            self._feed.announce()
+            suspects = workers.find_suspects(connection, self._worker.id, now, timeout)
+        before, self._suspects = self._suspects, {each.id: each.heartbeat_time for each in suspects}
+        for suspect in suspects:
+            if suspect.is_gone or before.get(suspect.id) == suspect.heartbeat_time:
+                self._recover(suspect.id, now)
+
+    def _recover(self, worker: str, now: datetime) -> None:
+        with self._database.internal(sync="as set") as connection:
+            lost, freed = jobs.rescue(connection, worker, now, self._settings)
+            workers.remove(connection, worker)
+        logger.warning("a worker died: %d actions failed, %d jobs are tried again", lost, freed)
+        self._feed.announce()
+
+    def purge_receipts(self) -> None:
+        """Forget receipts that nobody asks for any more."""
+        with self._database.internal() as connection:
+            while purge_receipts(connection, self._database.clock.now(), BATCH) == BATCH:
+                pass
 
     def prune(self) -> int:
         """Forget finished jobs past their retention, a batch at a time. How many it was."""

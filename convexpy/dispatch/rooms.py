@@ -42,14 +42,21 @@ class Room(Protocol):
 
 
 class MutationRoom:
-    """Threads that run mutations one after the other, with a short queue so that a claim serves several."""
+    """Threads that run mutations one after the other, with a short queue so that a claim serves several.
+
+    The queue holds what they do in a fraction of a second, as far as the latest runs tell: what waits here could be
+    running on another worker.
+    """
 
     kind = Kind.MUTATION
+    AHEAD_SECONDS = 0.25
+    MOST_AHEAD = 32
 
     def __init__(self, executor: Executor, threads: int, room_again: Callable[[], None]) -> None:
         self._executor = executor
         self._room_again = room_again
-        self._size = threads * 32
+        self._threads = threads
+        self._usual_seconds = 0.005
         self._mutex = threading.Lock()
         self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._inside = 0
@@ -61,7 +68,7 @@ class MutationRoom:
         for hand in [hand for hand in self._hands if hand.is_stuck()]:
             self._replace(hand)
         with self._mutex:
-            return self._size - self._inside
+            return max(0, self._size() - self._inside)
 
     def enter(self, claim: Claim) -> None:
         with self._mutex:
@@ -72,12 +79,14 @@ class MutationRoom:
         """What each thread does until it is told to go, or was replaced because a handler never came back."""
         while not hand.replaced and (claim := self._waiting.get()) is not None:
             hand.begin(claim)
+            began = time.monotonic()
             try:
                 self._executor.exactly_once(claim, hand.note_late)
             except Exception:
                 logger.exception("job %s: what became of it could not be written down", claim.job_id)
             finally:
                 hand.late_since = None
+                self._usual_seconds += (time.monotonic() - began - self._usual_seconds) / 16
                 if not hand.replaced:
                     self._left()
         with self._mutex:
@@ -108,6 +117,9 @@ class MutationRoom:
         timer.daemon = True
         timer.start()
 
+    def _size(self) -> int:
+        return self._threads * max(1, min(self.MOST_AHEAD, int(self.AHEAD_SECONDS / self._usual_seconds)))
+
     def _hire(self) -> None:
         hand = Hand(self)
         with self._mutex:
@@ -128,7 +140,7 @@ class MutationRoom:
     def _left(self) -> None:
         with self._mutex:
             self._inside -= 1
-            half_empty = self._inside * 2 <= self._size
+            half_empty = self._inside * 2 <= self._size()
         if half_empty:
             self._room_again()
 

@@ -18,6 +18,7 @@ from .execute import Executor
 from .loop import Loop
 from .maintenance import Maintenance
 from .rooms import ActionRoom, MutationRoom
+from .strangers import Strangers
 from .worker import Worker
 
 logger = logging.getLogger("convexpy.dispatch")
@@ -33,8 +34,8 @@ class Service:
         self._settings = settings
         self._runtime = runtime
         self._feed = feed
-        self.worker = Worker(database, clock)
-        self.executor = Executor(runtime)
+        self.worker = Worker(database, clock, settings)
+        self.executor = Executor(runtime, Strangers(database, clock, settings, self.worker))
         self.dispatcher = Dispatcher(database, clock, settings, self.worker)
         self.crons = CronClock(database, clock, settings, feed)
         self.maintenance = Maintenance(database, clock, settings, feed, self.worker)
@@ -53,17 +54,17 @@ class Service:
         self.prepare(app)
         dispatching = Loop("dispatcher", self.dispatcher.tick, self._settings)
         ticking = Loop("crons", self.crons.tick, self._settings)
+        beating = Loop("heartbeat", self.worker.tick, self._settings)
         tidying = Loop("maintenance", self.maintenance.tick, self._settings)
         concurrency = self._settings.action_concurrency
         background = self._runtime.background
-        # One thread for mutations: the database lets one transaction write at a time.
         self.dispatcher.rooms = (
-            MutationRoom(self.executor, 1, dispatching.wake),
+            MutationRoom(self.executor, self._database.writers, dispatching.wake),
             ActionRoom(self.executor, background, concurrency, dispatching.wake),
         )
         self._feed.listen(dispatching.wake)
         self._feed.watch()
-        self._loops = [dispatching, ticking, tidying]
+        self._loops = [dispatching, ticking, beating, tidying]
         for loop in self._loops:
             loop.start()
 
@@ -84,7 +85,7 @@ class Service:
         """
         if not self._loops:
             return
-        dispatching, ticking, tidying = self._loops
+        dispatching, ticking, beating, tidying = self._loops
         self._loops = []
         self._feed.stop()
         self._feed.forget(dispatching.wake)
@@ -97,7 +98,8 @@ class Service:
         for room in rooms:
             room.stop(max(0.0, deadline - time.monotonic()))
         self.executor.stop()
-        tidying.stop()  # it says that we are alive for as long as anything of ours runs
+        tidying.stop()
+        beating.stop()  # it says that we are alive for as long as anything of ours runs
         try_to(self.worker.leave)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 
 from sqlalchemy import Connection
@@ -9,13 +10,17 @@ from sqlalchemy import Connection
 from ..clock import Clock
 from ..database import workers
 from ..database.engine import Database
+from ..settings import Settings
+
+logger = logging.getLogger("convexpy.dispatch")
 
 
 class Worker:
     """The id under which this process claims jobs."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
+        self._interval = settings.heartbeat_interval.total_seconds()
         self._clock = clock
         self.id = secrets.token_hex(16)
 
@@ -35,6 +40,12 @@ class Worker:
         """Begin anew if others gave this worker up: nobody would look for what it claims under its old id."""
         if not workers.is_known(connection, self.id):
             self._begin_anew(connection)
+
+    def tick(self) -> float:
+        """Beat, on a loop of its own: nothing that takes long may come in between. How many seconds until the next."""
+        if not self.beat():
+            logger.warning("this worker was silent for so long that others recovered its jobs; it goes on as a new one")
+        return self._interval
 
     def leave(self) -> None:
         with self._database.internal() as connection:

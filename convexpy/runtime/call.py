@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -33,7 +33,7 @@ from .transaction import JobLost, Transaction
 T = TypeVar("T")
 
 # Somebody waits for a direct call.
-LONGEST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE: Final = timedelta(seconds=1)
 
 
 class InternalFault(Exception):
@@ -209,8 +209,8 @@ class Calls:
             except InternalFault as fault:
                 if tries > self.settings.mutation_retries:
                     raise given_up(name, tries, fault.cause) from fault.cause
-                wait = self.settings.backoff(tries, is_conflict(fault.cause)).total_seconds()
-                self.clock.sleep(min(wait, LONGEST_PAUSE_SECONDS))
+                wait = self.settings.backoff(tries, conflict=is_conflict(fault.cause), longest=LONGEST_PAUSE)
+                self.clock.sleep(wait.total_seconds())
         raise AssertionError("unreachable")
 
 

@@ -88,7 +88,12 @@ def describe(error: BaseException) -> str:
     if own:
         last = own[-1]
         text += f"\n  at {last.filename}:{last.lineno} in {last.name}"
-    return text
+    return storable(text)
+
+
+def storable(text: str) -> str:
+    """A text that every database keeps: no NUL, which PostgreSQL refuses, and nothing that is not Unicode."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 PACKAGE = __file__.rpartition("runtime")[0]

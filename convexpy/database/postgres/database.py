@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors import CommitUnknown, DatabaseError
 from ...settings import Settings
+from .. import receipts
 from ..faults import is_internal
 from ..held import Held, Sync, begin
 from ..postgres_faults import is_gone
 from ..signals import Signals
 from ..watchdog import Watchdog
-from . import receipts
 from .begin import INTERNAL_LIMIT, LATER, Begin
 from .clock import ServerClock
 from .connection import cut_off, driver_of, make_engine, with_driver

@@ -37,6 +37,9 @@ class PostgresHeld(Held):
         self.is_cut = True
         cut_off(self.driver)
 
+    def release(self) -> None:
+        return  # many write at the same time
+
     def is_reusable(self) -> bool:
         error: Any = driver_error(self.internal_error) if self.internal_error is not None else None
         return not self.is_cut and self._status() == IDLE and (error is None or not is_lost(error))

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select
 
-from ...clock import unix_milliseconds
-from ..postgres_faults import is_conflict
-from ..tables import receipts
+from ..clock import unix_milliseconds
+from .postgres_faults import is_conflict
+from .tables import receipts
 
 KEPT: Final = timedelta(hours=1)
 DUPLICATE: Final = "23505"

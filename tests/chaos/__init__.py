@@ -1,0 +1,1 @@
+"""The chaos kit: many processes, many faults, and checkers that trust none of them."""

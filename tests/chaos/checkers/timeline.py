@@ -1,0 +1,70 @@
+"""What all files of a run say about one violation, in the order of time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from .verdict import Violation
+
+# In which field each file keeps the time of a line; of several, the first that is set.
+TIMES: Final = {
+    "intents.jsonl": ("t0", "t1"),
+    "effects.jsonl": ("at",),
+    "audit.jsonl": ("at",),
+    "jobs.jsonl": ("completed_time", "started_time", "scheduled_time"),
+    "queue.jsonl": ("due_time",),
+    "finished.jsonl": ("completed_time",),
+    "history.jsonl": ("t0",),
+}
+NEARBY: Final = 5.0
+LONGEST_LINE: Final = 400
+MOST_LINES: Final = 60
+
+
+def timelines(folder: Path, violations: Sequence[Violation]) -> list[list[str]]:
+    """For each violation the lines of all files that name its jobs, calls or transactions, with the faults meanwhile.
+
+    The files are read once more, as they are: what a check has not understood is shown, too.
+    """
+    found: list[list[tuple[float, str, str]]] = [[] for _ in violations]
+    # Names stand in quotation marks in JSON, so `c1` does not find `c10`.
+    wanted = [[f'"{name}"' for name in violation.about] for violation in violations]
+    for file, times in TIMES.items():
+        for line in lines_of(folder / file):
+            for place, names in enumerate(wanted):
+                if any(name in line for name in names):
+                    found[place].append((time_of(line, times), file, line.strip()))
+    for line in lines_of(folder / "actions.log"):
+        words = line.split()
+        for place, violation in enumerate(violations):
+            if set(words[1:3]) & set(violation.about):
+                found[place].append((float(words[-1]), "actions.log", line.strip()))
+    faults = [json.loads(line) for line in lines_of(folder / "faults.jsonl")]
+    return [told(lines, faults) for lines in found]
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+
+
+def time_of(line: str, fields: tuple[str, ...]) -> float:
+    """When a line's event was; what has no time comes last."""
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return float("inf")
+    return next((float(read[field]) for field in fields if read.get(field) is not None), float("inf"))
+
+
+def told(lines: list[tuple[float, str, str]], faults: list[dict[str, Any]]) -> list[str]:
+    times = [time for time, _, _ in lines]
+    for fault in faults:
+        begin, end = fault["t0"] - NEARBY, (fault.get("t1") or fault["t0"]) + NEARBY
+        if any(begin <= time <= end for time in times):
+            lines.append((fault["t0"], "faults.jsonl", json.dumps(fault)))
+    lines.sort()
+    shown = [f"{time:.6f}  {file.partition('.')[0]:<8}  {line[:LONGEST_LINE]}" for time, file, line in lines]
+    return [*shown[:MOST_LINES], *([f"… and {len(shown) - MOST_LINES} more lines"] if len(shown) > MOST_LINES else [])]

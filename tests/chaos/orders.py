@@ -1,0 +1,101 @@
+"""What a child process is told at its birth, and what every one of them does first."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from convexpy import Settings
+from convexpy.app import Convex
+from convexpy.errors import DatabaseError
+
+from .app.outside import World
+
+APP = f"{__package__}.app"
+# Backoff, heartbeat and rescue as always, only faster, so that many faults fit into a run.
+SETTINGS: dict[str, Any] = {
+    "retry_first": 0.05,
+    "retry_longest": 2.0,
+    "heartbeat_interval": 1.0,
+    "heartbeat_timeout": 4.0,
+    "poll_interval": 1.0,
+    "lock_timeout": 2.0,
+    "stop_grace": 3.0,
+    "mutation_time_limit": 10.0,
+    "min_cron_interval": 1.0,
+    "sqlite_synchronous": "NORMAL",
+}
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Who a child is, and where it works."""
+
+    name: str
+    url: str
+    folder: Path
+    seed: str
+    settings: dict[str, Any] = field(default_factory=lambda: dict(SETTINGS))
+    # Clients only: how many threads call at the same time, and above which backlog they wait.
+    threads: int = 1
+    enough: int = 200
+    # Workers only: without crons a run comes to rest.
+    crons: bool = True
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def begin(orders: Orders) -> None:
+    """Die with the parent, stop on SIGTERM, log beside the database."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminate)
+    log = os.open(orders.folder / f"{orders.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    os.environ["CHAOS_CRONS"] = "on" if orders.crons else "off"
+    World.log = orders.folder / "actions.log"
+    World.process = f"{orders.name}:{os.getpid()}"
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def open_app(orders: Orders) -> Convex:
+    """The app, as soon as its database can be reached."""
+    settings = Settings(**orders.settings)
+    app: Convex = patiently(lambda: Convex(orders.url, functions=APP, settings=settings))
+    return app
+
+
+def patiently(work: Callable[[], Any]) -> Any:
+    """Do something again and again while the database cannot be used, as whoever supervises a process does."""
+    while True:
+        try:
+            return work()
+        except (DatabaseError, OSError) as error:
+            print(f"{datetime.now(UTC):%T} not yet: {error}", file=sys.stderr)
+        except Exception as error:
+            if not is_of_database(error):
+                raise
+            print(f"{datetime.now(UTC):%T} not yet: {type(error).__name__}: {error}", file=sys.stderr)
+        time.sleep(0.2)
+
+
+def is_of_database(error: BaseException) -> bool:
+    return any(kind.__module__.partition(".")[0] in ("sqlalchemy", "psycopg", "sqlite3") for kind in type(error).mro())

@@ -1,0 +1,109 @@
+"""What a run amounts to: the checkers' verdict, the figures, and whether it failed."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from .checkers.jobs import Rules
+from .checkers.report import Report, check
+from .place import read_lines
+from .run import Outcome, Wishes
+
+ENDS: Final = {"success", "failed", "canceled"}
+
+
+def report_on(wishes: Wishes, outcome: Outcome) -> dict[str, Any]:
+    """Let the checkers judge the run's files, put everything together, and write it beside them."""
+    # On SQLite a worker's own clock is the time that counts, so a wrong one may make it start early.
+    verdict = check(wishes.folder, Rules(excuses="clock" if wishes.database == "sqlite" else None))
+    counts, looked_at = verdict.jobs.counts(), verdict.jobs.looked_at
+    report = {
+        "database": wishes.database,
+        "seed": wishes.seed,
+        "seconds": round(outcome.seconds, 1),
+        "faults": sum(outcome.fired.values()),
+        "fired": outcome.fired,
+        "missed": outcome.missed,
+        "jobs": looked_at["jobs"],
+        **counts,
+        "anomalies": len(verdict.history.violations),
+        "looked at": {**looked_at, **verdict.history.looked_at},
+        "delays": {name: round(seconds, 3) for name, seconds in verdict.jobs.figures.items()},
+        "worst recovery": worst_recovery(wishes.folder),
+        "quiet after": outcome.quiet_after,
+        "answers": answers(wishes.folder),
+        "problems": [*outcome.problems, *failures(wishes.folder)],
+        "violations": [] if verdict.is_clean else list(told(verdict)),
+        "versions": outcome.versions,
+        "settings": outcome.settings,
+    }
+    text = json.dumps(report, indent=2, default=str)
+    (wishes.folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    return report
+
+
+def told(verdict: Report) -> Iterator[str]:
+    """What the checkers found, with timelines; not what they looked at."""
+    lines = verdict.lines()
+    for line in lines:
+        if line.startswith(("by name", "VIOLATION", "    ")):
+            yield line
+
+
+def is_clean(report: dict[str, Any]) -> bool:
+    return not report["problems"] and not report["violations"]
+
+
+def worst_recovery(folder: Path) -> dict[str, Any]:
+    """The longest time from the end of a fault to the next job that ended."""
+    ends = sorted(
+        line["at"] for line in read_lines(folder / "audit.jsonl") if line["new"] in ENDS and line["old"] not in ENDS
+    )
+    worst: dict[str, Any] = {"seconds": 0.0, "kind": None}
+    for fault in read_lines(folder / "faults.jsonl"):
+        place = bisect_right(ends, fault["t1"])
+        if place < len(ends) and (waited := ends[place] - fault["t1"]) > worst["seconds"]:
+            worst = {"seconds": round(waited, 3), "kind": fault["kind"], "at": fault["t1"]}
+    return worst
+
+
+def answers(folder: Path) -> dict[str, int]:
+    """What the clients heard, errors by their first words."""
+    heard: Counter[str] = Counter()
+    for line in read_lines(folder / "intents.jsonl"):
+        if "op" in line:
+            heard["calls"] += 1
+        else:
+            text = "" if line["outcome"] == "ok" else f" {str(line['answer'])[:90]}"
+            heard[line["outcome"] + re.sub(r"[0-9]+", "N", text)] += 1
+    return dict(heard.most_common(15))
+
+
+def failures(folder: Path) -> list[str]:
+    """Mutations that failed. Nothing in the app is a reason to, unless its time was up."""
+    failed: Counter[str] = Counter()
+    for job in read_lines(folder / "jobs.jsonl"):
+        if job["kind"] == "mutation" and job["state_kind"] == "failed":
+            failed[f"{job['name']} failed: {job['state_error'][:200]}"] += 1
+    return [f"{number} times {text}" for text, number in failed.items() if " TIMEOUT:" not in text]
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print it for people."""
+    for kind, times in report["fired"].items():
+        missed = f"   and {report['missed'][kind]} times in vain" if kind in report["missed"] else ""
+        print(f"  {kind:<42} {times:>6}{missed}")
+    for name in report:
+        if name not in ("fired", "missed", "problems", "violations"):
+            print(f"  {name:<42} {report[name]}")
+    for problem in report["problems"]:
+        print(f"  BROKEN {problem}")
+    for line in report["violations"]:
+        print(f"  {line}")
+    print("CLEAN" if is_clean(report) else "BROKEN", flush=True)

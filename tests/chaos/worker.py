@@ -1,0 +1,35 @@
+"""A worker process: it runs what is scheduled until it is told to stop, or killed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from .orders import Orders, Terminated, begin, open_app, patiently
+from .wrong_clock import WrongClock
+
+
+def work(orders: Orders, pipe: Connection) -> None:
+    """The main function of the process."""
+    begin(orders)
+    with suppress(Terminated):
+        clock = WrongClock()
+        with open_app(orders) as convex:
+            patiently(convex.start)
+            try:
+                pipe.send("ready")
+                listen(pipe, clock)
+            finally:
+                convex.stop()
+
+
+def listen(pipe: Connection, clock: WrongClock) -> None:
+    """Move the clock as told, until the pipe ends."""
+    with suppress(EOFError, ConnectionResetError):
+        while True:
+            command, value = pipe.recv()
+            if command == "clock":
+                clock.ahead = value
+                pipe.send("moved")
+            elif command == "stop":
+                return
