@@ -14,6 +14,7 @@ from sqlalchemy import MetaData
 from .clock import Clock
 from .database import migrate
 from .database.commits import CommitFeed
+from .database.conflicts import Losses
 from .database.engine import Database, connect
 from .dispatch.service import Service
 from .errors import LoadError
@@ -135,6 +136,10 @@ class Convex:
     def on_run(self, listener: Callable[[Run], None]) -> None:
         """Call this after every run of a direct call or a job, from the thread that ran it."""
         self.runtime.observers.add(listener)
+
+    def on_conflict(self, listener: Callable[[Losses], None]) -> None:
+        """Call this a moment after mutations of this process lost to others, from a thread of its own."""
+        self.runtime.calls.conflicts.listen(listener)
 
     def reload(self) -> None:
         """Import the package afresh. What runs goes on with the old code; a failure leaves everything as it is.

@@ -10,6 +10,7 @@ from .clock import Clock
 from .database import crons as stored
 from .database import jobs
 from .database.commits import CommitFeed
+from .database.conflicts import Losses, list_losses
 from .database.engine import Database
 from .database.history import find_job, list_jobs
 from .database.jobs import NewJob
@@ -55,6 +56,11 @@ class System:
         """Jobs that fit: pending ones soonest first, then running and finished ones, latest first."""
         with self._database.look() as connection:
             return list_jobs(connection, state, name, cron, limit)
+
+    def conflicts(self) -> list[Losses]:
+        """Which functions lost to which, the most frequent first."""
+        with self._database.look() as connection:
+            return list_losses(connection)
 
     def job(self, job_id: str) -> ScheduledFunction | None:
         """One job, or None if there is none or it was purged."""

@@ -10,9 +10,11 @@ import typer
 from typer.core import TyperGroup
 
 from .check import check
+from .conflicts import conflicts
 from .crons import crons
 from .db import db
 from .dev import dev
+from .doctor import doctor
 from .failure import EXPECTED, INTERRUPTED, Failure, frame, report
 from .functions import functions
 from .init import init
@@ -43,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, dev, start, worker, run, functions, check):
+for command in (init, dev, start, worker, run, functions, check, doctor, conflicts):
     app.command()(command)
 app.add_typer(jobs, name="jobs")
 app.add_typer(crons, name="crons")

@@ -17,6 +17,7 @@ from ..errors import DatabaseError, LoadError, SettingsError
 from ..functions.load import forget_modules
 from .banner import banner, shown_path
 from .check import contents
+from .conflict_line import ConflictLines
 from .failure import frame, report
 from .logs import print_run
 from .opening import loaded, open_app, quiet
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from ..app import Convex
+    from ..database.conflicts import Losses
     from ..project import Project
 
 
@@ -42,6 +44,7 @@ class DevServer:
         self._load_settings = load_settings
         self._convex: Convex | None = None
         self._tables = TablesInStep()
+        self._conflicts = ConflictLines()
         self._is_bad: set[str] = set()
         """What could not be taken over as it was saved: ``settings``, ``code``."""
         self._cautions: list[str] = []
@@ -91,10 +94,15 @@ class DevServer:
             convex.migrate()
             self._keep_tables(convex, convex.metadata)
             convex.on_run(lambda run: print_run(run, project.root, as_json=False))
+            convex.on_conflict(self._say_conflict)
         except BaseException:
             convex.close()
             raise
         return convex
+
+    def _say_conflict(self, losses: Losses) -> None:
+        if line := self._conflicts.line(losses):
+            say(escaped(line), style="yellow")
 
     def _keep_tables(self, convex: Convex, metadata: MetaData | None) -> None:
         """Tables that cannot follow the models are a matter of the code: another save may put it right."""

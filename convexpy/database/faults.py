@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from . import postgres_faults, sqlite_faults
+from .footprint import footprint
 
 
 class LostTurn(Exception):
@@ -37,6 +38,27 @@ def is_internal(error: BaseException) -> bool:
     if isinstance(driver, sqlite3.Error):
         return sqlite_faults.is_internal(driver)
     return driver is not None and postgres_faults.is_internal(driver)
+
+
+def conflict_table(error: BaseException, cause: BaseException) -> str | None:
+    """The table of a conflict, if its error tells: by itself, or by the statement that waited for another's row."""
+    driver = driver_error(cause)
+    if driver is None or isinstance(driver, sqlite3.Error):
+        return None
+    if (named := postgres_faults.conflict_table(driver)) is not None:
+        return named
+    failing = failing_statement(error) if postgres_faults.is_about_rows(driver) else None
+    written = footprint(failing).writes if failing is not None else frozenset()
+    return min(written) if len(written) == 1 else None
+
+
+def failing_statement(error: BaseException | None) -> str | None:
+    """The statement that an error comes from, whatever a handler made of it since."""
+    while error is not None:
+        if isinstance(error, DBAPIError):
+            return error.statement
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def driver_error(error: BaseException) -> Any:

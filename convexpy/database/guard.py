@@ -37,6 +37,7 @@ def guard(engine: Engine) -> None:
         held: Held | None = connection.info.get(HELD)
         if held is not None and not UNDO_STATEMENT.match(statement):
             held.check()
+            held.note(statement)
             if held.runs_handler and (own := OWN_TABLE_CHANGE.search(statement)):
                 raise ReadOnlyError(f"{own[1]} is read-only for user code. Use ctx.schedule to schedule and to cancel")
             if TRANSACTION_STATEMENT.match(statement):

@@ -15,6 +15,10 @@ HELD: Final = "convexpy_held"
 BEGIN: Final = "convexpy_begin"
 CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 
+# Of what was said in a transaction. Texts are shared by all that say the same, unless they are long.
+MOST_STATEMENTS: Final = 200
+MOST_CHARACTERS: Final = 2000
+
 # When a commit waits for the disk: as the settings say, always, or with one that comes later.
 Sync = Literal["as set", "always", "later"]
 
@@ -31,6 +35,7 @@ class Held(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
+        self.statements: set[str] = set()
         # Kept: a handler may close or invalidate the connection, and then it no longer says what was behind it.
         self.driver: Any = connection.connection.driver_connection
         self._lock = threading.Lock()
@@ -59,6 +64,11 @@ class Held(ABC):
     @abstractmethod
     def release(self) -> None:
         """Let the next one in. Called once, when the transaction is over, maybe from another thread."""
+
+    def note(self, statement: str) -> None:
+        """Remember what was said: in whose way it was is only asked if that becomes a question."""
+        if len(self.statements) < MOST_STATEMENTS:
+            self.statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
 
     def check(self) -> None:
         """Raise TransactionEnded if the transaction is not the one that was begun, still open."""

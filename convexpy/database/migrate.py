@@ -16,7 +16,7 @@ from .tables import ALEMBIC_VERSION_TABLE
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "convexpy_0002"
+HEAD: Final = "convexpy_0003"
 """The newest revision that this version of convexpy knows."""
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"

@@ -5,7 +5,8 @@ Nothing here imports the driver: its errors are known by the ``sqlstate`` that t
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+import re
+from typing import Any, Final, Protocol
 
 # Serialization failure, deadlock, and their class: the same transaction may well succeed a moment later.
 CONFLICTS: Final = frozenset({"40001", "40P01", "40000", "55P03"})
@@ -20,6 +21,7 @@ INTERNAL: Final = CONFLICTS | {
 # After these, and after every error without a code, the connection is of no use any more.
 LOST: Final = frozenset({"25P03", "25P04", "25006", "57P01", "57P02", "57P03", "57P05"})
 STANDBY_WORDS: Final = "hot standby"
+RELATION: Final = re.compile(r'relation "([^"]+)"')
 POOLER_ERRORS: Final = frozenset({"26000", "42P05"})
 
 
@@ -32,6 +34,19 @@ class DriverError(Protocol):
 
 def is_conflict(error: DriverError) -> bool:
     return error.sqlstate in CONFLICTS
+
+
+def conflict_table(error: Any) -> str | None:
+    """The table that a conflict's error names: "while updating tuple (0,1) in relation …"."""
+    if error.diag.table_name:
+        return str(error.diag.table_name)
+    found = RELATION.search(error.diag.context or "")
+    return found[1] if found else None
+
+
+def is_about_rows(error: Any) -> bool:
+    """Whether two transactions wanted the same rows, rather than that no order of them explains what they read."""
+    return error.sqlstate in ("40P01", "55P03") or "concurrent" in (error.diag.message_primary or "")
 
 
 def is_internal(error: DriverError) -> bool:

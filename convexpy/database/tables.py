@@ -111,6 +111,17 @@ crons: Final = Table(
 # What a transaction leaves behind whose outcome must be known even if its connection breaks in COMMIT.
 receipts: Final = Table("_convexpy_receipts", metadata, Column("id", String(32), primary_key=True))
 
+# Which function lost to which, on which table. Empty: nobody knows.
+conflicts: Final = Table(
+    "_convexpy_conflicts",
+    metadata,
+    Column("function", Text, primary_key=True),
+    Column("other_function", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
+    Column("last_time", Timestamp, nullable=False),
+)
+
 # Small things to remember, such as which models the user's tables were last made from.
 notes: Final = Table(
     "_convexpy_notes",

@@ -20,6 +20,7 @@ from ..errors import CallNotAllowed, FunctionTimeout, InternalError, WriteConfli
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
+from .conflicts import Conflicts
 from .context import Context, MutationCtx, QueryCtx, Schedule
 from .deadline import Deadlines
 from .identity import Identity
@@ -78,6 +79,7 @@ class Calls:
         self.clock = clock
         self.feed = feed
         self.deadlines = Deadlines()
+        self.conflicts = Conflicts(database, settings, clock)
         self.lanes = Lanes(settings.lock_timeout.total_seconds())
 
     def bind(
@@ -110,15 +112,19 @@ class Calls:
             InternalFault: The database failed.
         """
         held: Held | None = None
+        trying = self.conflicts.trying(call.function.name)
         try:
             with self.lanes.pass_through(call.function.name), self.database.write(fenced=claim is None) as held:
+                trying.holds(held)
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
                 done = self._settle(call, held, claim, on_late)
                 held.commit()
         except BaseException as error:
+            trying.failed(error, held)
             self._raise_if_internal(call, error, held)
             raise
+        trying.committed()
         if done.scheduled:
             self.feed.announce()
         return done

@@ -69,6 +69,7 @@ class Runtime:
         self.background.stop()
         self.actions.stop()
         self.calls.deadlines.stop()
+        self.calls.conflicts.stop()
 
 
 class Told:

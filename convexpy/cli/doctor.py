@@ -1,0 +1,67 @@
+"""``convexpy doctor``: what is wrong, or may go wrong, with the project's database, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ..errors import LoadError, SettingsError
+from .check import count
+from .failure import PROBLEM
+from .opening import database_url, quiet, refuse_missing_file
+from .options import HERE, DatabaseOption, JsonOption, ProjectOption
+from .output import one_line, say, show_json
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+    from ..doctor.finding import Finding
+    from ..project import Project
+
+STYLES: Final = {"ok": "green", "note": "yellow", "risk": "red"}
+
+
+def doctor(
+    project: ProjectOption = HERE,
+    database: DatabaseOption = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, max=3600, help="How long to measure the rate of transactions.")
+    ] = 2.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine the database and the settings.
+
+    One line for each finding: what it saw, why it matters, what to do. Exits 1 if there is a risk. Changes nothing.
+    """
+    from ..doctor.examination import examine
+    from ..project import load_project
+
+    found = load_project(project, database=database)
+    refuse_missing_file(found)
+    findings = examine(database_url(found), found.settings, tables_of(found), seconds)
+    risks, notes = (sum(finding.mark == mark for finding in findings) for mark in ("risk", "note"))
+    if as_json:
+        show_json({"ok": risks == 0, "findings": [finding.document() for finding in findings]})
+    else:
+        show(findings)
+        say(f"{count(risks, 'risk')}, {count(notes, 'note')}")
+    if risks:
+        raise typer.Exit(PROBLEM)
+
+
+def tables_of(project: Project) -> MetaData | None:
+    """The app's tables. An app that cannot be loaded is no reason not to look at its database."""
+    try:
+        with quiet():
+            return project.find_metadata()
+    except (LoadError, SettingsError):
+        say("the app cannot be loaded, so every table counts as its own: `convexpy check` says why", to_stderr=True)
+        return None
+
+
+def show(findings: list[Finding]) -> None:
+    width = max(len(finding.about) for finding in findings)
+    for finding in findings:
+        line = f"{finding.mark:4}  {finding.about:{width}}  {one_line(finding.sentence)}"
+        say(line, style=STYLES[finding.mark])

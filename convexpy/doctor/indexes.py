@@ -1,0 +1,90 @@
+"""Look-ups without an index: slow on any database, and on PostgreSQL a conflict with everybody.
+
+A serializable transaction that reads a table from end to end has read every row of it, so whoever writes any row is
+in its way. An index narrows that down to the rows that were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import inspect
+
+from ..database.tables import FRAMEWORK_TABLES
+from .finding import Finding, note, ok
+from .patient import Patient
+
+MANY_SCANS: Final = 50
+SCANS: Final = """
+SELECT relname, seq_scan, coalesce(idx_scan, 0) AS idx_scan, n_live_tup
+FROM pg_stat_user_tables WHERE schemaname = current_schema() AND seq_scan > coalesce(idx_scan, 0)
+ORDER BY seq_scan DESC
+"""
+
+
+def check_foreign_keys(patient: Patient) -> Iterator[Finding]:
+    """Foreign keys are what rows are looked up by, by the app and by the database itself when a parent goes."""
+    why = (
+        "a look-up by it reads the whole table, and conflicts with every transaction that writes to it"
+        if patient.is_postgres
+        else "a look-up by it reads the whole table, while every writer waits"
+    )
+    sound = True
+    for table, columns in unindexed_keys(patient):
+        sound = False
+        yield note("indexes", f"{table}: the foreign key {', '.join(columns)} has no index", why, spelling(columns))
+    if sound:
+        yield ok("indexes", "every foreign key has an index")
+
+
+def unindexed_keys(patient: Patient) -> Iterator[tuple[str, Sequence[str]]]:
+    inspector = inspect(patient.connection)
+    for table in inspector.get_table_names():
+        if not is_users(patient, table):
+            continue
+        indexed: list[Sequence[str | None]] = [
+            *(each["column_names"] for each in inspector.get_indexes(table) if not is_partial(each)),
+            *(each["column_names"] for each in inspector.get_unique_constraints(table)),
+            inspector.get_pk_constraint(table)["constrained_columns"],
+        ]
+        for key in inspector.get_foreign_keys(table):
+            columns = key["constrained_columns"]
+            if not any(begins_with(index, columns) for index in indexed):
+                yield table, columns
+
+
+def is_users(patient: Patient, table: str) -> bool:
+    """Whether it is one of the app's tables. Without its models, whatever is not the framework's counts as that."""
+    if patient.metadata is not None:
+        return table in patient.metadata.tables
+    return table not in FRAMEWORK_TABLES
+
+
+def is_partial(index: Any) -> bool:
+    return any(option.endswith("_where") for option in index.get("dialect_options", {}))
+
+
+def begins_with(index: Sequence[str | None], columns: Sequence[str]) -> bool:
+    """Whether an index finds rows by these columns, in whatever order."""
+    return set(index[: len(columns)]) == set(columns)
+
+
+def spelling(columns: Sequence[str]) -> str:
+    if len(columns) == 1:
+        return f"Write mapped_column(…, index=True) for {columns[0]}"
+    names = ", ".join(f'"{column}"' for column in columns)
+    return f"Write __table_args__ = (Index(None, {names}),)"
+
+
+def check_scans(patient: Patient) -> Iterator[Finding]:
+    """Tables that are read from end to end. Few rows matter too: it is the whole table that a transaction has read."""
+    for row in patient.connection.exec_driver_sql(SCANS):
+        if row.seq_scan >= MANY_SCANS and is_users(patient, row.relname):
+            yield note(
+                "indexes",
+                f"{row.relname}: read from end to end {row.seq_scan:,} times, by an index {row.idx_scan:,} times "
+                f"({row.n_live_tup:,} rows)",
+                "a mutation that does so conflicts with every other that writes any of its rows; a query with nobody",
+                "Write mapped_column(…, index=True) for the columns that mutations look rows up by",
+            )
