@@ -11,6 +11,7 @@ from ..database.commits import CommitFeed
 from ..database.engine import Database
 from ..database.faults import is_internal
 from ..database.receipts import purge_receipts
+from ..database.workers import Suspect
 from ..settings import Settings
 from .worker import Worker
 
@@ -55,12 +56,13 @@ class Maintenance:
         before, self._suspects = self._suspects, {each.id: each.heartbeat_time for each in suspects}
         for suspect in suspects:
             if suspect.is_gone or before.get(suspect.id) == suspect.heartbeat_time:
-                self._recover(suspect.id, now)
+                self._recover(suspect, now)
 
-    def _recover(self, worker: str, now: datetime) -> None:
+    def _recover(self, suspect: Suspect, now: datetime) -> None:
         with self._database.internal(sync="as set") as connection:
-            lost, freed = jobs.rescue(connection, worker, now, self._settings)
-            workers.remove(connection, worker)
+            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+                return
+            lost, freed = jobs.rescue(connection, suspect.id, now, self._settings)
         logger.warning("a worker died: %d actions failed, %d jobs are tried again", lost, freed)
         self._feed.announce()
 
