@@ -30,7 +30,7 @@ WORKERS = 3
 CALLERS = 2
 PAYS, SENDS = 3, 1
 PAUSE_SECONDS = 0.1  # between two orders of a caller, so that the workers keep up
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass
@@ -64,21 +64,21 @@ def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False) -> Ro
     settings = Settings(retry_first=0.05, retry_longest=1.0, commit_timeout=30)  # type: ignore[arg-type]
     with Convex(servers.url(), functions=f"{__package__}.app", metadata=Base.metadata, settings=settings) as convex:
         make_tables(convex, servers)
-        with workers(servers, folder, journal), callers(convex) as told:
-            wait_until(lambda: len(told.acknowledged) >= orders, "orders before the failover", PATIENCE_SECONDS)
-            wait_until(lambda: finished(servers.primary) > 0, "jobs that are done before it", PATIENCE_SECONDS)
-            if behind:
-                servers.fall_behind()
-                missed = len(told.acknowledged) + orders
-                wait_until(lambda: len(told.acknowledged) >= missed, "orders that the standby misses", PATIENCE_SECONDS)
-            pending = waiting(servers.primary)
-            stopped, before = time.monotonic(), len(told.acknowledged)
-            servers.fail_over()
-            wait_until(lambda: len(told.acknowledged) > before, "an order after the failover", PATIENCE_SECONDS)
-            outage = time.monotonic() - stopped
-            wait_until(lambda: len(told.acknowledged) >= before + orders, "as many orders again", PATIENCE_SECONDS)
-        # Those workers have stopped; others finish what is left, as after any stop.
-        with workers(servers, folder, journal):
+        with workers(servers, folder):
+            wait_until(lambda: registered(servers.primary) == WORKERS, "all workers are there", PATIENCE_SECONDS)
+            with callers(convex) as told:
+                wait_until(lambda: len(told.acknowledged) >= orders, "orders before the failover", PATIENCE_SECONDS)
+                wait_until(lambda: finished(servers.primary) > 0, "jobs that are done before it", PATIENCE_SECONDS)
+                if behind:
+                    servers.fall_behind()
+                    missed = len(told.acknowledged) + orders
+                    wait_until(lambda: len(told.acknowledged) >= missed, "orders that it misses", PATIENCE_SECONDS)
+                pending = waiting(servers.primary)
+                stopped, before = time.monotonic(), len(told.acknowledged)
+                servers.fail_over()
+                wait_until(lambda: len(told.acknowledged) > before, "an order after the failover", PATIENCE_SECONDS)
+                outage = time.monotonic() - stopped
+                wait_until(lambda: len(told.acknowledged) >= before + orders, "as many orders again", PATIENCE_SECONDS)
             wait_until(lambda: waiting(servers.standby) == 0, "all jobs are over", PATIENCE_SECONDS)
     return Round(judge(servers.standby, journal, told.acknowledged), told, pending, outage)
 
@@ -90,7 +90,7 @@ def make_tables(convex: Convex, servers: Pair) -> None:
 
 
 @contextmanager
-def workers(servers: Pair, folder: Path, journal: Path) -> Iterator[None]:
+def workers(servers: Pair, folder: Path) -> Iterator[None]:
     """Processes of ``convexpy worker``, stopped by SIGTERM at the end."""
     command = [sys.executable, "-m", "convexpy", "worker", "--project", str(HERE), "--database", servers.url()]
     with (folder / "workers.log").open("ab") as log:
@@ -132,6 +132,10 @@ def callers(convex: Convex) -> Iterator[Told]:
         over.set()
         for thread in threads:
             thread.join()
+
+
+def registered(server: Server) -> int:
+    return int(ask(server, "SELECT count(*) AS number FROM _convexpy_workers")[0]["number"])
 
 
 def waiting(server: Server) -> int:
