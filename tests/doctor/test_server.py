@@ -250,7 +250,7 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("connections", "mark"), [(10, "ok"), (90, "note"), (190, "risk")])
+@pytest.mark.parametrize(("connections", "mark"), [(10, "ok"), (96, "note"), (195, "risk")])
 def test_connections_that_the_workers_may_ask_for(good: Database, connections: int, mark: str) -> None:
     (budget,) = good.findings("connections", Settings(database_connections=connections))
     assert budget.mark == mark
