@@ -15,7 +15,7 @@ from .clock import Clock
 from .database import migrate
 from .database.commits import CommitFeed
 from .database.conflicts import Losses
-from .database.engine import connect
+from .database.engine import Database, connect
 from .dispatch.service import Service
 from .errors import LoadError
 from .functions.declare import Function
@@ -36,7 +36,7 @@ class Convex:
     """An app on a database: call its functions, and run what it schedules.
 
     Args:
-        database: The URL of the database, such as ``sqlite:///shop.db``.
+        database: The URL of the database, such as ``sqlite:///shop.db``. Tests pass one that is connected.
         functions: The package of functions, by name or as a module.
         metadata: The metadata of the app's own tables, for ``convexpy dev`` and ``convexpy db``.
         settings: The engine's settings.
@@ -49,7 +49,7 @@ class Convex:
 
     def __init__(
         self,
-        database: str,
+        database: str | Database,
         *,
         functions: str | ModuleType,
         metadata: MetaData | None = None,
@@ -60,13 +60,13 @@ class Convex:
         self.metadata = metadata
         self._functions = functions
         self._app = checked_app(functions, self.settings)
-        self.database = connect(database, self.settings)
+        self.database = connect(database, self.settings) if isinstance(database, str) else database
         self.clock = clock or self.database.clock
         self._feed = CommitFeed(self.database.signals)
         registry = self._app.registry
         self.runtime = Runtime(self.database, registry, self.settings, self.clock, self._feed)
         self.system = System(self.database, self.clock, self._feed, self._app)
-        self.service = Service(self.database, self.clock, self.settings, self._feed, self.runtime)
+        self.service = self.new_service()
         self._is_migrated = False
 
     @property
@@ -78,6 +78,10 @@ class Convex:
     def app(self) -> App:
         """What the last loading of the package gave: functions, crons, modules, warnings."""
         return self._app
+
+    def new_service(self) -> Service:
+        """What runs jobs and crons, as a process has it when it starts."""
+        return Service(self.database, self.clock, self.settings, self._feed, self.runtime)
 
     def migrate(self) -> None:
         """Create the framework's tables, or bring them up to date."""
@@ -173,9 +177,12 @@ class Convex:
 
     def _check_migrated(self) -> None:
         if not self._is_migrated:
-            with self.database.look() as connection:
-                migrate.check_revision(connection)
+            self.runtime.calls.retried("the check of convexpy's tables", self._check_revision)
             self._is_migrated = True
+
+    def _check_revision(self) -> None:
+        with self.database.look() as connection:
+            migrate.check_revision(connection)
 
 
 class Caller:

@@ -70,7 +70,7 @@ class System:
     def cancel(self, job_id: str) -> ScheduledFunction | None:
         """Cancel a job and return it as it is now, canceled or already finished; None if there is none."""
         checked = check_job_id(job_id)
-        with self._database.internal(sync="as set") as connection:
+        with self._database.internal(sync="as set", fenced=True) as connection:
             jobs.cancel(connection, checked, self._clock.now())
             found = find_job(connection, checked)
         self._feed.announce()
@@ -127,7 +127,7 @@ class System:
         function = self.app.registry.find(definition.function)
         now = self._clock.now()
         job = NewJob(jobs.new_job_id(), function.name, function.kind, definition.stored_args, now, cron=name)
-        with self._database.internal(sync="as set") as connection:
+        with self._database.internal(sync="as set", fenced=True) as connection:
             row = stored.stored_crons(connection).get(name)
             if row is not None and stored.is_running(connection, row.last_job):
                 raise ConvexError("CONFLICT", f"cron {name!r} is running: at most one run at a time")
@@ -137,7 +137,7 @@ class System:
         return job.id
 
     def _insert(self, job: NewJob) -> JobId:
-        with self._database.internal(sync="as set") as connection:
+        with self._database.internal(sync="as set", fenced=True) as connection:
             jobs.insert_jobs(connection, [job], self._clock.now())
         self._feed.announce()
         return job.id

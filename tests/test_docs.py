@@ -42,7 +42,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [page for page in [ROOT / "README.md", *DOCS] if page.exists()]
 BLOCK = re.compile(r"^```(?P<info>\w[^\n]*)\n(?P<body>.*?)^```$|^<!-- test: (?P<time>.*?) pass -->$", re.M | re.S)
-FILE = re.compile(r"# (?P<path>[\w./-]+\.\w+)(?P<continued>, continued)?$", re.M)
+FILE = re.compile(r"# (?P<path>(?!/)[\w./-]+\.\w+)(?P<continued>, continued)?$", re.M)
 ALIKE = {
     "ID": re.compile(r"\b[0-9a-f]{32}\b"),
     "DAY": re.compile(r"\b\d{4}-\d\d-\d\d\b"),

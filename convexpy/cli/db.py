@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 import typer
 
 from .banner import shown_database
+from .copy import copy
 from .failure import Failure
 from .opening import database_url, migrating, refuse_missing_file, schema_engine
 from .options import HERE, DatabaseOption, JsonOption, ProjectOption
@@ -22,6 +23,7 @@ Dialect = Literal["sqlite", "postgresql"]
 DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
 
 db = typer.Typer(help="Migrate the database, and see where it stands.", no_args_is_help=True)
+db.command()(copy)
 
 
 @db.command()

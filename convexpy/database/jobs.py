@@ -107,9 +107,13 @@ def first_due(connection: Connection) -> tuple[datetime, str] | None:
     return None if row is None else (row.due_time, row.kind)
 
 
-def claim_jobs(connection: Connection, kind: str, worker: str, now: datetime, room: int) -> list[Claim]:
-    """Claim up to ``room`` due jobs of a kind for a worker, the longest due first."""
-    token = secrets.token_hex(16)
+def new_token() -> str:
+    """A token that is fresh for every claim and for every run."""
+    return secrets.token_hex(16)
+
+
+def claim_jobs(connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int) -> list[Claim]:
+    """Claim up to ``room`` due jobs of a kind for a worker, the longest due first, all under one token."""
     values = {"of_kind": kind, "now": now, "room": room, "by_worker": worker, "token": token}
     claimed = sorted(connection.execute(sql.CLAIM, values).all(), key=lambda row: (row.due_time, row.position))
     if not claimed:
@@ -192,6 +196,12 @@ def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:
     """Give back jobs that were claimed and never tried."""
     for claim in claims:
         connection.execute(sql.GIVE_BACK, held_by(claim))
+
+
+def unclaim_all(connection: Connection, worker: str, token: str) -> int:
+    """Give back whatever a worker claimed under a token and has not started. How many it was."""
+    claimed = (queue.c.worker == worker) & (queue.c.claim_token == token) & queue.c.run_token.is_(None)
+    return connection.execute(update(queue).where(claimed).values(worker=None, claim_token=None)).rowcount
 
 
 def correct_kind(connection: Connection, claim: Claim, kind: str) -> None:

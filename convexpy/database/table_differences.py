@@ -14,7 +14,7 @@ from typing import Any
 from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Connection, Index, MetaData, Table, UnaryExpression, UniqueConstraint, inspect
+from sqlalchemy import Column, Connection, Identity, Index, MetaData, Table, UnaryExpression, UniqueConstraint, inspect
 
 from . import sqlite_rebuild  # noqa: F401  (it changes what Alembic does)
 from .default_comparison import PLUGINS
@@ -101,9 +101,18 @@ class Differences:
         upgrade = produce_migrations(context, self.metadata).upgrade_ops
         for operation in upgrade.ops if upgrade else ():
             if isinstance(operation, ops.ModifyTableOps):
-                yield from operation.ops
+                yield from (each for each in operation.ops if not self.is_about_identity(each))
             else:
                 yield operation
+
+    def is_about_identity(self, operation: Any) -> bool:
+        """SQLite has no IDENTITY: its integer primary keys count by themselves."""
+        if self.connection.dialect.name != "sqlite" or not isinstance(operation, ops.AlterColumnOp):
+            return False
+        if not isinstance(operation.modify_server_default, Identity):
+            return False
+        operation.modify_server_default = False
+        return not operation.has_changes()
 
     def may_look_at_name(self, name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
         if kind == "schema":

@@ -59,3 +59,12 @@ class StoredJSON(TypeDecorator[dict[str, Any]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+def bound(kind: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
+    """A value as the decorators of its type hand it to the database."""
+    while isinstance(kind, TypeDecorator):
+        if type(kind).process_bind_param is not TypeDecorator.process_bind_param:
+            value = kind.process_bind_param(value, dialect)
+        kind = kind.load_dialect_impl(dialect)
+    return value

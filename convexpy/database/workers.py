@@ -55,6 +55,12 @@ def has_others(connection: Connection, besides: str, now: datetime, timeout: tim
     return connection.execute(alive.limit(1)).first() is not None
 
 
+def find_live(connection: Connection, now: datetime, timeout: timedelta) -> list[Any]:
+    """The workers that are not known to be dead."""
+    dead = {suspect.id for suspect in find_suspects(connection, "", now, timeout)}
+    return [worker for worker in connection.execute(select(workers)) if worker.id not in dead]
+
+
 def remove(connection: Connection, worker: str) -> None:
     connection.execute(delete(workers).where(workers.c.id == worker))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from ..clock import Clock
 from ..database import jobs
@@ -17,6 +19,9 @@ from .worker import Worker
 
 logger = logging.getLogger("convexpy.dispatch")
 
+# Longer than any transaction of the framework's own may take.
+DOUBT_SECONDS: Final = 60.0
+
 
 class Dispatcher:
     """Finds due jobs by looking at the queue; being woken only makes it look sooner."""
@@ -26,10 +31,12 @@ class Dispatcher:
         self._clock = clock
         self._longest = settings.poll_interval.total_seconds()
         self._worker = worker
+        self._doubts: list[tuple[str, str, float]] = []
         self.rooms: Sequence[Room] = ()
 
     def tick(self) -> float:
         """Fill every room with due jobs. How many seconds until the next one is due."""
+        self._settle_doubts()
         dues = self._next_dues()
         return min((self._fill(room, dues[room.kind]) for room in self.rooms), default=self._longest)
 
@@ -50,9 +57,25 @@ class Dispatcher:
 
     def claim(self, kind: Kind, room: int) -> list[Claim]:
         """Claim due jobs for this worker."""
-        with self._database.internal() as connection:
-            self._worker.be_known(connection)
-            return jobs.claim_jobs(connection, kind, self._worker.id, self._clock.now(), room)
+        token = jobs.new_token()
+        try:
+            with self._database.internal() as connection:
+                self._worker.be_known(connection)
+                return jobs.claim_jobs(connection, kind, self._worker.id, token, self._clock.now(), room)
+        except BaseException:
+            self._doubts.append((self._worker.id, token, time.monotonic() + DOUBT_SECONDS))
+            raise
+
+    def _settle_doubts(self) -> None:
+        """Give back what was claimed by a COMMIT whose answer never came: nobody else would, while this worker lives.
+
+        It may still be on its way, so this is done again until it no longer can be.
+        """
+        for worker, token, until in tuple(self._doubts):
+            with self._database.internal() as connection:
+                jobs.unclaim_all(connection, worker, token)
+            if time.monotonic() > until:
+                self._doubts.remove((worker, token, until))
 
     def unclaim(self, claims: Sequence[Claim]) -> None:
         """Give back what was claimed and never tried, so that it need not wait for this worker to count as dead."""

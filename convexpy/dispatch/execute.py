@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -60,7 +59,7 @@ class Executor:
     async def at_most_once(self, claim: Claim) -> None:
         """Run an action. That it started is on the disk before its first line runs, so it never starts again."""
         report = Report(self._runtime, claim)
-        token = secrets.token_hex(16)
+        token = jobs.new_token()
         threads = self._runtime.actions.database_threads
         call = await in_thread(threads, lambda: self._started(claim, token, report))
         if call is None:

@@ -42,10 +42,15 @@ class Service:
         self._loops: list[Loop] = []
 
     def prepare(self, app: App) -> None:
-        """Become a worker, recover what dead ones left, and take over the app's crons."""
-        self.worker.register()
-        self.maintenance.rescue()
-        self.crons.adopt(app.crons, app.registry)
+        """Become a worker, recover what dead ones left, and take over the app's crons.
+
+        Raises:
+            InternalError: The database failed at every try.
+        """
+        retried = self._runtime.calls.retried
+        retried("a worker's registration", self.worker.register)
+        retried("the recovery of dead workers' jobs", self.maintenance.rescue)
+        retried("the adoption of crons", lambda: self.crons.adopt(app.crons, app.registry))
 
     def start(self, app: App) -> None:
         """Begin to run what is due, on threads of its own."""

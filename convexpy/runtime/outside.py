@@ -68,8 +68,11 @@ class OutsideTransaction:
         return result
 
     def look(self, read: Callable[[System], T]) -> T:
-        with self._calls.database.read() as held:
-            return read(System(held.connection, None, self._calls.clock.now()))
+        def look() -> T:
+            with self._calls.database.read() as held:
+                return read(System(held.connection, None, self._calls.clock.now()))
+
+        return self._calls.retried(self._parent.function.name, look)
 
 
 class ScheduleCalls:

@@ -6,26 +6,28 @@ import shutil
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 
 from ..app import Convex
-from ..database.jobs import Claim, first_due
+from ..database.engine import connect
 from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
-from ..functions.declare import Function, Kind
+from ..functions.declare import Function
 from ..runtime.identity import Identity
 from ..settings import Settings
+from .chaos import Chaos
 from .clock import VirtualClock
 from .database import ArrangingSession, copy_of_template, create_tables
+from .disturbed import DisturbedClock, DisturbedDatabase
+from .unlucky import UnluckyWorker
+from .worker import MANY_RUNS, VirtualWorker
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-MANY_RUNS = 10_000
 
 
 class ConvexTest:
@@ -37,6 +39,8 @@ class ConvexTest:
         database_url: Another database than the throw-away one. Its tables are created if they are missing.
         settings: The engine's settings.
         now: When the test begins. By default, now.
+        chaos: A seed. What runs meets conflicts, crashes and other misfortunes at random, and the same ones with the
+            same seed. Every promise holds all the same.
     """
 
     def __init__(
@@ -47,15 +51,17 @@ class ConvexTest:
         database_url: str | None = None,
         settings: Settings | None = None,
         now: datetime | None = None,
+        chaos: int | None = None,
     ) -> None:
         self.clock = VirtualClock(now)
         self._functions = functions
         self._metadata = metadata
         self._url = database_url
         self._settings = settings or Settings(sqlite_synchronous="NORMAL")
+        self._chaos = None if chaos is None else Chaos(chaos, self.clock, self._settings)
         self._folder: Path | None = None
         self._sessions: list[Session] = []
-        self._convex: Convex | None = None
+        self._worker: VirtualWorker | None = None
 
     def __enter__(self) -> Self:
         if self._url is None:
@@ -63,27 +69,53 @@ class ConvexTest:
             self._url = f"sqlite:///{copy_of_template(self._metadata, self._folder)}"
         else:
             create_tables(self._url, self._metadata)
-        self._convex = Convex(
-            self._url, functions=self._functions, metadata=self._metadata, settings=self._settings, clock=self.clock
-        )
-        self._convex.migrate()
-        self._convex.service.prepare(self._convex.app)
+        self._worker = self._employ(self._url)
+        self.convex.migrate()
+        self._worker.start()
+        if self._chaos is not None:
+            self._chaos.is_awake = True
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def _employ(self, url: str) -> VirtualWorker:
+        """The app, and somebody who runs what it schedules."""
+        functions, metadata = self._functions, self._metadata
+        if self._chaos is None:
+            app = Convex(url, functions=functions, metadata=metadata, settings=self._settings, clock=self.clock)
+            return VirtualWorker(app)
+        settings = self._chaos.settings
+        database = DisturbedDatabase(connect(url, settings), self._chaos)
+        try:
+            clock = DisturbedClock(self.clock)
+            app = Convex(database, functions=functions, metadata=metadata, settings=settings, clock=clock)
+        except BaseException:
+            database.close()
+            raise
+        return UnluckyWorker(app, database, self.clock, self._chaos)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._chaos is not None:
+            self._chaos.is_awake = False
+            if error is not None:
+                self._chaos.blame(error)
         for session in self._sessions:
             session.close()
-        if self._convex is not None:
-            self._convex.close()
+        if self._worker is not None:
+            self._worker.convex.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def convex(self) -> Convex:
         """The app itself."""
-        if self._convex is None:
+        return self._working.convex
+
+    @property
+    def _working(self) -> VirtualWorker:
+        if self._worker is None:
             raise RuntimeError("a ConvexTest is a context manager: write `with ConvexTest(…) as convex:`")
-        return self._convex
+        return self._worker
 
     @property
     def now(self) -> datetime:
@@ -124,19 +156,18 @@ class ConvexTest:
         target = self.now + delta + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         if target < self.now:
             raise ValueError("time only moves forward")
-        runs = self._run_due(MANY_RUNS)
-        while (moment := self._next_moment()) is not None and moment <= target:
+        worker = self._working
+        runs = worker.run_due()
+        while (moment := worker.next_moment()) is not None and moment <= target:
             self.clock.move_to(moment)
-            runs += self._run_due(MANY_RUNS - runs)
+            runs += worker.run_due(MANY_RUNS - runs)
         self.clock.move_to(target)
-        self._run_due(MANY_RUNS - runs)
-        self.convex.service.worker.tick()
-        for _ in range(2):  # who has been silent for long must be found so twice
-            self.convex.service.maintenance.tick()
+        worker.run_due(MANY_RUNS - runs)
+        worker.maintain()
 
     def run_due(self) -> None:
         """Run what is due now, and what that schedules for now."""
-        self._run_due(MANY_RUNS)
+        self._working.run_due()
 
     def finish_all_scheduled(self, max_rounds: int = 100) -> None:
         """Run every scheduled job to its end, moving the clock as far as that takes. Crons do not count.
@@ -144,15 +175,13 @@ class ConvexTest:
         Raises:
             RuntimeError: Jobs are still being scheduled after so many rounds; it names their functions.
         """
-        for _ in range(max_rounds):
-            due = self._next_job()
-            if due is None:
-                return
+        worker, rounds = self._working, 0
+        while due := worker.next_job():
+            if rounds >= max_rounds:
+                names = worker.pending_names()
+                raise RuntimeError(f"{names} still scheduled after {max_rounds} rounds: is it endless?")
             self.clock.move_to(due[0])
-            for claim in self._claim_all():
-                self._execute(claim)
-        if self._next_job() is not None:
-            raise RuntimeError(f"{self._pending_names()} still scheduled after {max_rounds} rounds: is it endless?")
+            rounds += worker.run_round()
 
     def jobs(self, state: StateKind | None = None, name: str | None = None) -> list[ScheduledFunction]:
         """Jobs that fit: pending ones soonest first, then running and finished ones, latest first."""
@@ -167,50 +196,6 @@ class ConvexTest:
         session = ArrangingSession(self.convex.database.url)
         self._sessions.append(session)
         return session
-
-    def _run_due(self, most: int) -> int:
-        """Run what is due, one job after the other, longest due first. How many it was."""
-        runs = 0
-        service = self.convex.service
-        while True:
-            while service.crons.tick() == 0.0:
-                pass
-            due = self._next_job()
-            if due is None or due[0] > self.now:
-                return runs
-            if runs >= most:
-                raise RuntimeError(f"{self._pending_names()} still due after {MANY_RUNS} runs: is it endless?")
-            for claim in service.dispatcher.claim(due[1], 1):
-                self._execute(claim)
-            runs += 1
-
-    def _claim_all(self) -> list[Claim]:
-        """Claim everything that is due at this moment, in the order it was scheduled."""
-        dispatcher = self.convex.service.dispatcher
-        claims = [claim for kind in (Kind.MUTATION, Kind.ACTION) for claim in dispatcher.claim(kind, MANY_RUNS)]
-        return sorted(claims, key=lambda claim: (claim.scheduled_time, claim.position))
-
-    def _execute(self, claim: Claim) -> None:
-        executor = self.convex.service.executor
-        if claim.kind == Kind.MUTATION:
-            executor.exactly_once(claim)
-        else:
-            self.convex.runtime.background.submit(executor.at_most_once(claim)).result()
-
-    def _next_job(self) -> tuple[datetime, Kind] | None:
-        """When the next job is due, and its kind."""
-        with self.convex.database.look() as connection:
-            first = first_due(connection)
-        return None if first is None else (first[0], Kind(first[1]))
-
-    def _next_moment(self) -> datetime | None:
-        """When the next job or cron is due."""
-        job = self._next_job()
-        slot = self.convex.service.crons.next_slot()
-        return min((moment for moment in (job and job[0], slot) if moment is not None), default=None)
-
-    def _pending_names(self) -> str:
-        return ", ".join(sorted({job.name for job in self.jobs(state="pending")}))
 
 
 class UserView:

@@ -8,9 +8,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from convexpy import ConvexError, InternalError
 from convexpy.app import Convex
-from convexpy.errors import WriteConflict
+from convexpy.errors import CommitUnknown, ConvexError
 
 from .intentions import Intention, Intentions
 from .journal import Journal
@@ -95,9 +94,7 @@ class Client:
         """What the call came to: ``fail`` only if the runtime says that nothing was written."""
         try:
             return "ok", self.convex.call(intention.function, intention.args)
-        except WriteConflict as error:
-            return "fail", said(error)
-        except InternalError as error:
+        except CommitUnknown as error:
             return "info", said(error)
         except ConvexError as error:
             return "fail", said(error)

@@ -36,7 +36,8 @@ class Blow:
 class Kind:
     """A kind of fault.
 
-    ``seconds`` is how long it lasts, or how long its lane rests after it. ``strike`` returns whether it really happened, by what was seen and not by what was intended.
+    ``seconds`` is how long it lasts, ``rest`` how many pauses its lane makes after it, so that what was struck comes up
+    again. ``strike`` returns whether it really happened, by what was seen and not by what was intended.
     """
 
     name: str
@@ -44,9 +45,10 @@ class Kind:
     strike: Callable[[Scene, Blow], bool]
     weight: int = 1
     seconds: tuple[float, float] = (0.0, 0.0)
+    rest: float = 0.0
 
 
-PAUSE_SECONDS: Final = 2.0
+PAUSE_SECONDS: Final = 3.0
 """Between two faults of a lane, on average."""
 
 
@@ -67,7 +69,7 @@ def draw(kinds: Sequence[Kind], seed: int, seconds: float, pause: float = PAUSE_
             if at + lasts > seconds:
                 break
             plan.append(Blow(round(at, 3), kind.name, dice.randrange(1000), lasts))
-            at += lasts
+            at += lasts + kind.rest * pause
     return sorted(plan, key=lambda blow: blow.at)
 
 
@@ -92,10 +94,9 @@ class Nemesis:
             self._threads.append(thread)
             thread.start()
 
-    def wait(self, until: float) -> bool:
-        """Wait until the plan is carried out, at most until a moment of the monotonic clock."""
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+    def wait(self, seconds: float) -> bool:
+        """Wait for so many seconds. Whether the plan is carried out."""
+        self._scene.over.wait(seconds)
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, blows: Sequence[Blow]) -> None:

@@ -33,6 +33,8 @@ SETTINGS: dict[str, Any] = {
     "mutation_time_limit": 10.0,
     "min_cron_interval": 1.0,
     "sqlite_synchronous": "NORMAL",
+    "database_connections": 4,
+    "mutation_concurrency": 3,
 }
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 

@@ -15,12 +15,10 @@ UP_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 30.0
 JUMPS: Final = (-3600.0, -30.0, -5.0, 6.0, 20.0)
 BURNERS: Final = 3
-# How long a lane lets new processes come up before it strikes again.
-REST: Final = (0.5, 1.5)
 
 
 def kill_worker(scene: Scene, blow: Blow) -> bool:
-    member = scene.workers[blow.target]
+    member = scene.worker(blow.target)
     killed = member.kill()
     scene.workers.replace(member)
     return killed
@@ -35,21 +33,21 @@ def kill_client(scene: Scene, blow: Blow) -> bool:
 
 def freeze_worker(scene: Scene, blow: Blow) -> bool:
     """SIGSTOP for longer than the heartbeat's timeout, so that others give the worker up; then SIGCONT."""
-    member = scene.workers[blow.target]
-    if not scene.wait_until(member.is_ready, UP_SECONDS):
-        return False
-    member.signal(signal.SIGSTOP)
-    try:
-        stopped = scene.wait_until(lambda: is_stopped(member.pid), 1.0)
-        scene.wait(blow.seconds)
-        return stopped and is_stopped(member.pid)
-    finally:
-        thaw(member)
+    with scene.set_apart(blow.target) as member:
+        if not scene.wait_until(member.is_ready, UP_SECONDS):
+            return False
+        member.signal(signal.SIGSTOP)
+        try:
+            stopped = scene.wait_until(lambda: is_stopped(member.pid), 1.0)
+            scene.wait(blow.seconds)
+            return stopped and is_stopped(member.pid)
+        finally:
+            thaw(member)
 
 
 def stop_worker(scene: Scene, blow: Blow) -> bool:
     """SIGTERM, a clean stop, and a new process."""
-    member = scene.workers[blow.target]
+    member = scene.worker(blow.target)
     if not scene.wait_until(member.is_ready, UP_SECONDS):
         return False
     member.signal(signal.SIGTERM)
@@ -63,16 +61,16 @@ def stop_worker(scene: Scene, blow: Blow) -> bool:
 
 def jump_clock(scene: Scene, blow: Blow) -> bool:
     """A worker's time of day is wrong for a while."""
-    member = scene.workers[blow.target]
-    if not scene.wait_until(member.is_ready, UP_SECONDS):
-        return False
-    moved = member.ask("clock", JUMPS[blow.target % len(JUMPS)], seconds=5.0)
-    try:
-        scene.wait(blow.seconds)
-    finally:
-        member.ask("clock", 0.0, seconds=5.0)
-    scene.wait(2.0)  # until it has run what it claimed by the wrong time
-    return bool(moved == "moved")
+    with scene.set_apart(blow.target) as member:
+        if not scene.wait_until(member.is_ready, UP_SECONDS):
+            return False
+        moved = member.ask("clock", JUMPS[blow.target % len(JUMPS)])
+        try:
+            scene.wait(blow.seconds)
+        finally:
+            member.ask("clock", 0.0)
+        scene.wait(2.0)  # until it has run what it claimed by the wrong time
+        return bool(moved == "moved")
 
 
 def starve(scene: Scene, blow: Blow) -> bool:
@@ -93,7 +91,7 @@ def burn(seconds: float) -> None:
 
 
 def storm_hot_rows(scene: Scene, blow: Blow) -> bool:
-    return bool(scene.clients[blow.target].ask("hot rows", blow.target, 20) > 0)
+    return bool(scene.clients[blow.target].ask("hot rows", blow.target, 10) > 0)
 
 
 def storm_cancels(scene: Scene, blow: Blow) -> bool:
@@ -119,9 +117,9 @@ def limit(member: Member, size: int) -> None:
 
 
 PROCESS_FAULTS: Final = [
-    Kind("kill -9 of a worker", "processes", kill_worker, weight=5, seconds=REST),
-    Kind("kill -9 of a client", "processes", kill_client, weight=3, seconds=REST),
-    Kind("stop and restart of a worker", "processes", stop_worker, weight=2, seconds=REST),
+    Kind("kill -9 of a worker", "processes", kill_worker, weight=5, rest=0.5),
+    Kind("kill -9 of a client", "processes", kill_client, weight=3, rest=0.5),
+    Kind("stop and restart of a worker", "processes", stop_worker, weight=2, rest=0.5),
     Kind("freeze of a worker", "freezes", freeze_worker, weight=1, seconds=(4.2, 5.5)),
     Kind("clock jump of a worker", "freezes", jump_clock, weight=2, seconds=(0.5, 2.0)),
     Kind("starvation of the processors", "load", starve, weight=1, seconds=(0.3, 1.0)),

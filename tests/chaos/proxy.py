@@ -10,7 +10,7 @@ import asyncio
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final, Literal
@@ -92,17 +92,17 @@ class Line:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             if not await self._greet():
                 return
-            while True:
-                head = await self._from_client.readexactly(5)
-                body = await self._from_client.readexactly(int.from_bytes(head[1:]) - 4)
-                if self._port.cut is not None and is_commit(head[:1], body):
+            rest = b""
+            while said := await self._from_client.read(CHUNK):
+                whole, rest = whole_messages(rest + said)
+                if self._port.cut is not None and ends_with_commit(whole):
                     if self._port.cut == "before COMMIT":
                         self._fire()
                         self.reset()
                         return
                     self._listening_for_commit = True
                 await self._port.hold_up()
-                self._to_server.write(head + body)
+                self._to_server.write(whole)
                 await self._to_server.drain()
 
     async def _greet(self) -> bool:
@@ -150,6 +150,30 @@ class Line:
             port.cut = None
 
 
+def whole_messages(said: bytes) -> tuple[bytes, bytes]:
+    """What a client said, up to the end of the last message that is whole, and the rest."""
+    end = 0
+    while len(said) - end >= 5:
+        size = 1 + int.from_bytes(said[end + 1 : end + 5])
+        if end + size > len(said):
+            break
+        end += size
+    return said[:end], said[end:]
+
+
+def messages(said: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Whole messages, as kind and body."""
+    start = 0
+    while start < len(said):
+        end = start + 1 + int.from_bytes(said[start + 1 : start + 5])
+        yield said[start : start + 1], said[start + 5 : end]
+        start = end
+
+
+def ends_with_commit(said: bytes) -> bool:
+    return b"COMMIT" in said.upper() and any(is_commit(kind, body) for kind, body in messages(said))
+
+
 def is_commit(kind: bytes, body: bytes) -> bool:
     """Whether a message asks for COMMIT, alone or as the last of several statements."""
     if kind == b"Q":
@@ -167,6 +191,7 @@ class Proxy:
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self._ports: dict[str, Port] = {}
+        self._servers: list[asyncio.Server] = []
         self._running: set[asyncio.Task[None]] = set()
 
     async def open(self, name: str) -> int:
@@ -174,9 +199,11 @@ class Proxy:
         port = self._ports[name] = Port()
 
         async def accept(reader: Any, writer: Any) -> None:
-            await self._connect(port, reader, writer)
+            with suppress(asyncio.CancelledError):  # the proxy is closed; asyncio would log it as an error
+                await self._connect(port, reader, writer)
 
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def _connect(self, port: Port, reader: Any, writer: Any) -> None:
@@ -191,6 +218,18 @@ class Proxy:
             return
         await Line(port, (reader, writer), server).run()
 
+    async def close(self) -> None:
+        """Take no more connections, and end those that there are."""
+        for server in self._servers:
+            server.close()
+        for port in self._ports.values():
+            for line in tuple(port.lines):
+                line.reset()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def do(self, command: str, name: str, *args: Any) -> int:
         """Carry out a command. How often what is set on the port has struck so far."""
         port = self._ports[name]
@@ -204,7 +243,7 @@ class Proxy:
         elif command == "reset":
             for line in tuple(port.lines):
                 line.reset()
-        return port.fired
+        return port.fired  # and "look" asks for nothing else
 
 
 def serve_proxy(server_port: int, names: list[str], pipe: Connection) -> None:

@@ -35,7 +35,7 @@ class Wishes:
     # Only faults of these kinds; None means all.
     only: tuple[str, ...] | None = None
     plan: tuple[Blow, ...] | None = None
-    quiet: bool = False
+    silent: bool = False
 
 
 @dataclass
@@ -116,7 +116,7 @@ def report_progress(scene: Scene, nemesis: Nemesis, wishes: Wishes) -> None:
     began = time.monotonic()
     deadline = began + wishes.seconds + LAST_FAULT_SECONDS
     nemesis.start()
-    while not nemesis.wait(min(deadline, time.monotonic() + PROGRESS_SECONDS)):
+    while not nemesis.wait(PROGRESS_SECONDS) or time.monotonic() < began + wishes.seconds:
         passed = time.monotonic() - began
         faults = f"{sum(nemesis.fired.values())} faults, {sum(nemesis.missed.values())} missed"
         say(wishes, f"{passed:6.0f} s  {faults}, {scene.place.finished()} jobs over, {scene.place.waiting()} not")
@@ -164,5 +164,5 @@ def became(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def say(wishes: Wishes, text: str) -> None:
-    if not wishes.quiet:
+    if not wishes.silent:
         print(f"{time.strftime('%H:%M:%S')} {wishes.database:>8}  {text}", flush=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,22 @@ class Scene:
     restarting: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
     complaints: list[str] = field(default_factory=list)
+    apart: set[Member] = field(default_factory=set)
+
+    def worker(self, target: int) -> Member:
+        """A worker that nobody has set apart; any, if all are."""
+        members = [member for member in self.workers.members if member not in self.apart]
+        return members[target % len(members)] if members else self.workers[target]
+
+    @contextmanager
+    def set_apart(self, target: int) -> Iterator[Member]:
+        """A worker that is not killed while something slow is done to it."""
+        member = self.worker(target)
+        self.apart.add(member)
+        try:
+            yield member
+        finally:
+            self.apart.discard(member)
 
     def wait(self, seconds: float) -> None:
         """Let a fault last.

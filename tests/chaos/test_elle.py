@@ -62,6 +62,7 @@ ANOMALIES: dict[str, tuple[str, list[Line]]] = {
         "G1b",
         [transaction("t", a("x", 1), a("x", 2)), transaction("u", r("x", 1)), final(x=[1, 2])],
     ),
+    "the middle of a transaction at the end": ("G1b", [transaction("t", a("x", 1), a("x", 2)), final(x=[1])]),
     "a value from nowhere": ("garbage-read", [transaction("t", r("x", 9)), final(x=[9])]),
     "two readers that disagree about the order": (
         "incompatible-order",

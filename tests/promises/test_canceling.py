@@ -32,6 +32,7 @@ from convexpy import (
 )
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
+from convexpy.testing.worker import VirtualWorker
 
 seen: list[Any] = []
 outside: list[ConvexTest] = []
@@ -342,7 +343,7 @@ def test_a_job_that_is_canceled_after_it_was_claimed_does_not_run(convex: Convex
     kind = Kind.MUTATION if schedule is schedule_work else Kind.ACTION
     (claim,) = convex.convex.service.dispatcher.claim(kind, 10)
     convex.run(cancel, job_id=job_id)
-    convex._execute(claim)
+    VirtualWorker(convex.convex).execute(claim)
     assert (state(convex, job_id), texts(convex), seen) == ("canceled", [], [])
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import URL
-from sqlalchemy.dialects import registry
 
 from ...settings import Settings
 from ..watchdog import Watchdog
@@ -134,7 +133,6 @@ def connect_driver(url: URL, settings: Settings) -> Any:
     """A connection of the driver's, outside of every pool."""
     import psycopg
 
-    dialect = registry.load(url.drivername)()
-    arguments, options = dialect.create_connect_args(url)
+    arguments, options = url.get_dialect()().create_connect_args(url)
     options.update(connect_arguments(url, settings))
     return psycopg.connect(*arguments, autocommit=True, **options)

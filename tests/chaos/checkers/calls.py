@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from .records import Intent, Job
@@ -17,6 +18,7 @@ def check(run: Run) -> Iterator[Violation]:
         elif intent.op in ("schedule", "direct_and_schedule"):
             yield from check_effect(run, intent)
             yield from check_jobs(run, intent)
+    yield from check_marks(run)
     for call in run.direct_effects:
         if call not in run.intents:
             yield Violation("ghost-effect", f"an effect of the call {call}, which no client made", (call,))
@@ -72,3 +74,23 @@ def wanted_jobs(intent: Intent, jobs: list[Job]) -> int:
     if any(job.call == intent.call for job in jobs):
         return 1
     return max(1, intent.children)
+
+
+def check_marks(run: Run) -> Iterator[Violation]:
+    """Where calls that schedule for a time leave a mark, each mark has its job, and each such job its mark."""
+    if run.marks is None:
+        return
+    marked = {mark.job for mark in run.marks}
+    for call, number in Counter(mark.call for mark in run.marks).items():
+        if number > 1:
+            yield Violation("effect-twice", f"the call {call} left {number} marks", (call,))
+    for mark in run.marks:
+        if mark.job not in run.jobs and not run.was_purged(mark.job):
+            text = f"the call {mark.call} left a mark, and its job {mark.job} does not exist"
+            yield Violation("torn-call", text, (mark.call, mark.job))
+    for job in run.jobs.values():
+        intent = run.intents.get(job.call or "") if job.parent is None else None
+        if intent is not None and intent.due is not None and job.id not in marked:
+            yield Violation(
+                "torn-call", f"the job {job.id} of {job.call} exists without its mark", (job.id, intent.call)
+            )

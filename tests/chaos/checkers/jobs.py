@@ -69,6 +69,8 @@ def notes(run: Run) -> Iterator[str]:
     """What these files cannot show, so that nobody takes it for shown."""
     if run.crons is None:
         yield "cron slots were only counted, not held against their timetables: there is no crons.jsonl"
+    if run.marks is None:
+        yield "calls that only schedule leave no mark to be held against their jobs: there is no markers.jsonl"
     unsaid = sum(families.wanted_children(run, job) is None for job in run.jobs.values())
     if unsaid:
         yield f"{unsaid} jobs do not say how many children they must have, so missing ones would not be noticed"

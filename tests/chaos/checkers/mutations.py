@@ -51,6 +51,11 @@ def check_job(run: Run, job: Job) -> Iterator[Violation]:
         yield Violation("failed-internally", f"the mutation {job.call} (job {job.id}) failed: {job.error}", about)
     if job.state == "failed" and not job.error:
         yield Violation("failed-silently", f"the mutation {job.call} (job {job.id}) failed and does not say why", about)
+    if job.appends and (job.call in run.appended) != (job.state == "success"):
+        text = (
+            f"{found.partition(' and ')[0]}, and its appends {'did' if job.call in run.appended else 'did not'} commit"
+        )
+        yield Violation("lost-effect" if job.state == "success" else "aborted-effect", text, (*about, job.call or ""))
     if run.steps.get(job.id):
         yield Violation("ghost-start", f"the mutation {job.call} (job {job.id}) started as an action", about)
 

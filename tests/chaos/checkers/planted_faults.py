@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .planting import UNKNOWN, add_effect, again, children, erase, intent, jobs, move, roots, steps, take_back, traces
+from .planting import (
+    UNKNOWN,
+    add_effect,
+    again,
+    children,
+    erase,
+    intent,
+    is_target,
+    jobs,
+    move,
+    roots,
+    steps,
+    take_back,
+    traces,
+)
 from .rehearsal import Files
 
 Plant = Callable[[Files], Any]
@@ -144,7 +158,7 @@ def a_due_time_that_was_stored_wrong(files: Files) -> None:
 
 @fault("stuck")
 def a_job_that_is_never_over(files: Files) -> None:
-    job = next(jobs(files, state="failed"))
+    job = next(job for job in jobs(files, state="failed") if not is_target(files, job))
     files["finished"].remove(traces(files, "finished", job)[0])
     traces(files, "audit", job)[-1]["new"] = "pending"
     job["state_kind"] = "pending"
@@ -231,6 +245,25 @@ def a_row_that_changed_behind_the_triggers(files: Files) -> None:
     next(jobs(files, state="failed", attempts=1))["attempts"] = 2
 
 
+@fault("unaudited")
+def a_row_that_came_behind_the_triggers(files: Files) -> None:
+    for line in traces(files, "audit", next(jobs(files))):
+        files["audit"].remove(line)
+
+
+@fault("bad-edge")
+def a_life_without_a_beginning(files: Files) -> None:
+    files["audit"].remove(traces(files, "audit", next(jobs(files, attempts=2)))[0])
+
+
+@fault("lost-job", "torn-children")
+def a_row_that_went_behind_the_triggers(files: Files) -> None:
+    job = next(child for parent in jobs(files) for child in children(files, parent))
+    audit = traces(files, "audit", job)
+    erase(files, job)
+    files["audit"].extend(audit)
+
+
 @fault("money-total", "money-account")
 def money_lost(files: Files) -> None:
     files["accounts"][0]["balance"] -= 1
@@ -245,6 +278,13 @@ def money_moved_by_nobody(files: Files) -> None:
 @fault("lost-job")
 def an_acknowledged_job_lost(files: Files) -> None:
     erase(files, roots(files, intent(files, "schedule")[0]["call"])[0])
+
+
+@fault("lost-job")
+def a_job_lost_whose_id_was_not_told(files: Files) -> None:
+    line, heard = intent(files, "schedule")
+    heard["job"] = None
+    erase(files, roots(files, line["call"])[0])
 
 
 @fault("torn-call")
@@ -267,12 +307,38 @@ def jobs_without_the_effect_that_belongs_to_them(files: Files) -> None:
     take_back(files, next(each for each in files["effects"] if each["call"] == line["call"]))
 
 
+@fault("torn-call")
+def a_mark_without_its_job(files: Files) -> None:
+    job = next(job for job in jobs(files) if traces(files, "markers", job) and not is_target(files, job))
+    mark = traces(files, "markers", job)[0]
+    files["intents"][:] = [line for line in files["intents"] if line["call"] != mark["call"] or "op" in line]
+    erase(files, job)
+    files["markers"].append(mark)
+
+
+@fault("torn-call")
+def a_job_without_its_mark(files: Files) -> None:
+    files["markers"].pop()
+
+
+@fault("lost-effect")
+def an_append_of_a_job_lost(files: Files) -> None:
+    next(line for line in files["history"] if line.get("t1", 0) is None and line["type"] == "ok")["type"] = "info"
+
+
+@fault("aborted-effect")
+def an_append_of_a_job_that_failed(files: Files) -> None:
+    job = next(job for job in files["jobs"] if "steps" in job["args"] and job["state_kind"] == "failed")
+    times = {"t0": job["scheduled_time"], "t1": None, "type": "ok"}
+    files["history"].append({"id": job["args"]["call"], "proc": 9, **times, "ops": job["args"]["steps"]})
+
+
 @fault("aborted-job")
 def a_job_of_a_call_that_failed(files: Files) -> None:
     intent(files, "schedule")[1].update(outcome="fail", job=None)
 
 
-@fault("scheduled-twice")
+@fault("scheduled-twice", "effect-twice")
 def a_call_that_was_scheduled_twice(files: Files) -> None:
     again(files, next(job for job in jobs(files, parent=None) if "/" not in job["args"]["call"]))
 
@@ -375,6 +441,11 @@ def a_job_that_does_not_say_why_it_failed(files: Files) -> None:
     next(jobs(files, state="failed"))["state_error"] = None
 
 
+@fault("failed-silently")
+def an_action_that_does_not_say_why_it_failed(files: Files) -> None:
+    next(jobs(files, "action", "failed"))["state_error"] = None
+
+
 @fault("slot-twice")
 def a_slot_that_ran_twice(files: Files) -> None:
     again(files, next(jobs(files, cron="tick")))
@@ -382,7 +453,17 @@ def a_slot_that_ran_twice(files: Files) -> None:
 
 @fault("slot-unknown")
 def a_slot_that_is_none(files: Files) -> None:
-    list(jobs(files, cron="report"))[-1]["scheduled_time"] -= 1
+    next(jobs(files, cron="report"))["scheduled_time"] -= 1
+
+
+@fault("slot-unknown")
+def a_slot_out_of_step(files: Files) -> None:
+    list(jobs(files, cron="tick"))[-1]["scheduled_time"] -= 1
+
+
+@fault("slot-unknown")
+def a_cron_that_is_not_declared(files: Files) -> None:
+    files["crons"].pop()
 
 
 @fault("slot-unsaid")

@@ -16,7 +16,7 @@ UNKNOWN: Final = "f" * 32
 
 def jobs(files: Files, kind: str = "mutation", state: str = "success", **values: Any) -> Iterator[Line]:
     for job in files["jobs"]:
-        fits = job["kind"] == kind and job["state_kind"] == state
+        fits = job["kind"] == kind and job["state_kind"] == state and "steps" not in job["args"]
         if fits and all(job[key] == value for key, value in {"cron": None, **values}.items()):
             yield job
 
@@ -41,6 +41,11 @@ def intent(files: Files, op: str, outcome: str = "ok", answer: Any = None) -> tu
         if fits and is_plain:
             return line, told
     raise AssertionError(f"the rehearsal has no {op} that was answered {outcome}")
+
+
+def is_target(files: Files, job: Line) -> bool:
+    """Whether a client ever wanted it canceled."""
+    return any(line.get("target") == job["args"]["call"] for line in files["intents"])
 
 
 def roots(files: Files, call: str) -> list[Line]:
@@ -78,14 +83,15 @@ def erase(files: Files, job: Line) -> None:
     for effect in traces(files, "effects", job):
         take_back(files, effect)
     files["jobs"].remove(job)
-    for table in ("audit", "finished"):
+    for table in ("audit", "finished", "markers"):
         for line in traces(files, table, job):
             files[table].remove(line)
     files.actions[:] = [line for line in files.actions if job["id"] not in line]
 
 
 def again(files: Files, job: Line, **values: Any) -> Line:
-    """The same job once more, run in the same way, after all others."""
+    """The same job once more, run in the same way, after all others; with its mark, if all is the same."""
+    marks = [] if values else traces(files, "markers", job)
     clone = {**job, "id": UNKNOWN, **values}
     clone["args"] = {"call": values.pop("call", job["args"]["call"]), "children": 0}
     clone.pop("call", None)
@@ -95,6 +101,7 @@ def again(files: Files, job: Line, **values: Any) -> Line:
             files[table].append({**line, key: clone["id"], "seq": 10**6 + n})
     for _ in traces(files, "effects", job):
         add_effect(files, clone["args"]["call"], clone)
+    files["markers"].extend({**mark, "job": clone["id"]} for mark in marks)
     return clone
 
 

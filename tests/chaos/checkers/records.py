@@ -50,6 +50,7 @@ class Job(NamedTuple):
     cron: str | None
     parent: str | None
     attempts: int
+    appends: bool
 
     @classmethod
     def of(cls, line: Line) -> Job:
@@ -67,7 +68,19 @@ class Job(NamedTuple):
             line["cron"] and intern(line["cron"]),
             line["parent"],
             line["attempts"],
+            "steps" in args,
         )
+
+
+class Mark(NamedTuple):
+    """What a call left beside the one job that it scheduled: both exist, or neither."""
+
+    call: str
+    job: str
+
+    @classmethod
+    def of(cls, line: Line) -> Mark:
+        return cls(line["call"], line["job"])
 
 
 class Effect(NamedTuple):

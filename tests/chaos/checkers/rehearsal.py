@@ -10,7 +10,8 @@ from typing import Any, Final
 
 Line = dict[str, Any]
 
-NAMES: Final = ("intents", "effects", "accounts", "jobs", "queue", "finished", "audit", "faults", "crons", "history")
+TABLES: Final = "intents effects accounts markers jobs queue finished audit faults crons history"
+OPS: Final = ("schedule", "schedule", "direct", "direct_and_schedule", "cancel", "append")
 ACCOUNTS: Final = 20
 MIDNIGHT: Final = 1_700_006_400.0
 
@@ -19,7 +20,7 @@ MIDNIGHT: Final = 1_700_006_400.0
 class Files:
     """The files of a run, as lines that can still be changed."""
 
-    tables: dict[str, list[Line]] = field(default_factory=lambda: {name: [] for name in NAMES})
+    tables: dict[str, list[Line]] = field(default_factory=lambda: {name: [] for name in TABLES.split()})
     actions: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> list[Line]:
@@ -66,10 +67,13 @@ class Rehearsal:
 
     def _call(self) -> None:
         self._number += 1
-        call, op = (
-            f"c{self._number}",
-            self._dice.choice(["schedule", "schedule", "direct", "direct_and_schedule", "cancel"]),
-        )
+        call, op = f"c{self._number}", self._dice.choice(OPS)
+        if op == "append":
+            self._append_later(call)
+        else:
+            self._ask(call, op)
+
+    def _ask(self, call: str, op: str) -> None:
         targets = [job for job in self._jobs.values() if job["parent"] is None and job["cron"] is None]
         if op == "cancel" and not targets:
             op = "direct"
@@ -88,6 +92,15 @@ class Rehearsal:
             heard = {"call": call, "outcome": outcome, "answer": answer, "job": job, "t1": self._pass()}
             self.files["intents"].append(heard if outcome == "ok" else heard | {"answer": None, "job": None})
 
+    def _append_later(self, call: str) -> None:
+        """A job that appends to a list of its own."""
+        intent = {"call": call, "client": 2, "op": "schedule", "kind": "mutation", "due": None, "target": None}
+        self.files["intents"].append({**intent, "children": 0, "t0": self._pass()})
+        job = self._insert(call, "mutation", self._now, None, 0)
+        job["args"]["steps"] = [["a", call, 1]]
+        heard = {"call": call, "outcome": "ok", "answer": None, "job": job["id"], "t1": self._pass()}
+        self.files["intents"].append(heard)
+
     def _happen(self, intent: Line, target: Line | None) -> tuple[Any, str | None]:
         if target is not None:
             return self._cancel(target), None
@@ -99,6 +112,7 @@ class Rehearsal:
                 self._insert(f"{intent['call']}/{n}", kind, self._now, None, self._dice.randint(0, 2))
         if intent["op"] == "schedule":
             job = self._insert(intent["call"], intent["kind"], intent["due"], None, intent["children"])
+            self.files["markers"].append({"call": intent["call"], "job": job["id"]})
             return None, job["id"]
         return None, None
 
@@ -182,7 +196,13 @@ class Rehearsal:
         attempt = job["attempts"] + 1
         if self._chance(0.1):
             return self._end(job, "failed", "ValueError: on purpose", attempt)
-        self._effect(job["args"]["call"], job, attempt)
+        call, steps = job["args"]["call"], job["args"].get("steps")
+        if steps:
+            times = {"t0": job["scheduled_time"], "t1": None, "type": "ok"}
+            self.files["history"].append({"id": call, "proc": call, **times, "ops": steps})
+            self.files["history"].append({"final": {call: [1]}})
+        else:
+            self._effect(call, job, attempt)
         self._children(job, job["args"]["children"])
         return self._end(job, "success", attempts=attempt)
 

@@ -72,7 +72,9 @@ def check(folder: Path, rules: Rules | None = None) -> Report:
     """Judge the files of a run.
 
     Raises:
-        FileNotFoundError: A file is missing. ``crons.jsonl`` alone may be.
+        FileNotFoundError: A file is missing. Only ``crons.jsonl`` and ``markers.jsonl`` may be.
         ValueError: A line of a dump cannot be read; it says which.
     """
-    return Report(folder, jobs.judge(read_run(folder), rules), elle.judge(read_history(folder)))
+    run, history = read_run(folder), read_history(folder)
+    run.appended = frozenset(each.id for each in history.transactions if each.type == "ok")
+    return Report(folder, jobs.judge(run, rules), elle.judge(history))

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from .records import Cron, Effect, End, Fault, Intent, Job, Move, Step
+from .records import Cron, Effect, End, Fault, Intent, Job, Mark, Move, Step
 
 T = TypeVar("T")
 
@@ -30,8 +30,11 @@ class Run:
     moves: dict[str, list[Move]]
     steps: dict[str, list[Step]]
     faults: list[Fault]
-    # None: the timetables of the crons were not written down.
+    # None: these were not written down.
     crons: dict[str, Cron] | None = None
+    marks: list[Mark] | None = None
+    # The transactions on lists that are known to have committed; of those that ran as jobs, the job's call.
+    appended: frozenset[str] = frozenset()
     # Lines that a dying process wrote only in part.
     unreadable: int = 0
 
@@ -116,7 +119,7 @@ def read_run(folder: Path) -> Run:
     """Read the folder of a run.
 
     Raises:
-        FileNotFoundError: A file is missing. ``crons.jsonl`` alone may be.
+        FileNotFoundError: A file is missing. Only ``crons.jsonl`` and ``markers.jsonl`` may be.
         ValueError: A line of a dump is not what it should be; it says which.
     """
     reader = Reader(folder)
@@ -130,7 +133,7 @@ def read_run(folder: Path) -> Run:
     moves = grouped(reader.table("audit.jsonl", lambda line: (line["job"], Move.of(line))))
     for of_job in moves.values():
         of_job.sort(key=lambda move: move.seq)
-    has_crons = (folder / "crons.jsonl").exists()
+    has_crons, has_marks = (folder / "crons.jsonl").exists(), (folder / "markers.jsonl").exists()
     return Run(
         intents=intents,
         effects=list(reader.table("effects.jsonl", Effect.of)),
@@ -142,5 +145,6 @@ def read_run(folder: Path) -> Run:
         steps=grouped((step.job, step) for step in reader.journal("actions.log", Step.of)),
         faults=list(reader.table("faults.jsonl", Fault.of)),
         crons={cron.name: cron for cron in reader.table("crons.jsonl", Cron.of)} if has_crons else None,
+        marks=list(reader.table("markers.jsonl", Mark.of)) if has_marks else None,
         unreadable=reader.unreadable,
     )

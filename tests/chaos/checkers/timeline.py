@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ TIMES: Final = {
 NEARBY: Final = 5.0
 LONGEST_LINE: Final = 400
 MOST_LINES: Final = 60
+MOST_NAMES: Final = 20
 
 
 def timelines(folder: Path, violations: Sequence[Violation]) -> list[list[str]]:
@@ -31,7 +32,7 @@ def timelines(folder: Path, violations: Sequence[Violation]) -> list[list[str]]:
     """
     found: list[list[tuple[float, str, str]]] = [[] for _ in violations]
     # Names stand in quotation marks in JSON, so `c1` does not find `c10`.
-    wanted = [[f'"{name}"' for name in violation.about] for violation in violations]
+    wanted = [[f'"{name}"' for name in violation.about[:MOST_NAMES]] for violation in violations]
     for file, times in TIMES.items():
         for line in lines_of(folder / file):
             for place, names in enumerate(wanted):
@@ -41,13 +42,15 @@ def timelines(folder: Path, violations: Sequence[Violation]) -> list[list[str]]:
         words = line.split()
         for place, violation in enumerate(violations):
             if set(words[1:3]) & set(violation.about):
-                found[place].append((float(words[-1]), "actions.log", line.strip()))
+                found[place].append((number(words[-1]), "actions.log", line.strip()))
     faults = [json.loads(line) for line in lines_of(folder / "faults.jsonl")]
     return [told(lines, faults) for lines in found]
 
 
-def lines_of(path: Path) -> list[str]:
-    return path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+def lines_of(path: Path) -> Iterator[str]:
+    if path.exists():
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            yield from lines
 
 
 def time_of(line: str, fields: tuple[str, ...]) -> float:
@@ -57,6 +60,13 @@ def time_of(line: str, fields: tuple[str, ...]) -> float:
     except ValueError:
         return float("inf")
     return next((float(read[field]) for field in fields if read.get(field) is not None), float("inf"))
+
+
+def number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return float("inf")  # the line was written only in part
 
 
 def told(lines: list[tuple[float, str, str]], faults: list[dict[str, Any]]) -> list[str]:

@@ -1,0 +1,161 @@
+"""The real database and clock of an app, with stations on the way at which chaos may strike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, event
+
+from ..clock import Clock
+from ..database import statements as sql
+from ..database import tables
+from ..database.engine import Database
+from ..database.held import Held, Sync
+from ..database.signals import Signals
+from .chaos import LIFE, Chaos, Station, check_alive
+
+PASSAGE: Final = "convexpy_passage"
+MOVES: Final = {
+    id(sql.CLAIM): "claim",
+    id(sql.TAKE): "take",
+    id(sql.START): "start",
+    id(sql.TAKE_RUN): "finish",
+    id(sql.POSTPONE): "release",
+    id(sql.GIVE_BACK): "unclaim",
+}
+
+
+class DisturbedClock(Clock):
+    """The clock of whoever asks: that of a worker may be wrong."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        life = LIFE.get()
+        return self._clock.now() + life.clock_error if life else self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
+class Passage:
+    """One transaction on its way, and the move of a job that it last made."""
+
+    def __init__(self, chaos: Chaos, dialect: str) -> None:
+        self._chaos = chaos
+        self._dialect = dialect
+        self.move = ""
+
+    def reach(self, station: Station) -> None:
+        self._chaos.reach(station, self.move, self._dialect)
+
+    def execute(self, statement: Any) -> None:
+        """A statement is about to be sent."""
+        self.move = MOVES.get(id(statement)) or move_by_table(statement) or self.move
+        self.reach("statement")
+
+
+class DisturbedDatabase:
+    """Every transaction that writes passes four stations. The database behind it is the real one."""
+
+    def __init__(self, real: Database, chaos: Chaos) -> None:
+        self.real = real
+        self.url = real.url
+        self.writers = real.writers
+        self._chaos = chaos
+        self._dialect = real.url.get_backend_name()
+        self._engines: list[Engine] = []
+
+    @property
+    def clock(self) -> Clock:
+        return self.real.clock
+
+    @property
+    def signals(self) -> Signals:
+        return self.real.signals
+
+    @contextmanager
+    def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:
+        passage = Passage(self._chaos, self._dialect)
+        passage.reach("begin")
+        with self.real.write(sync=sync, fenced=fenced) as held, self._watched(held.connection, passage):
+            stop_at_commit(held, passage)
+            yield held
+        self._chaos.went_well()
+
+    @contextmanager
+    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> Iterator[Connection]:
+        if LIFE.get() is None:  # an operator, whose calls nobody repeats
+            with self.real.internal(sync=sync, fenced=fenced) as connection:
+                yield connection
+            return
+        passage = Passage(self._chaos, self._dialect)
+        passage.reach("begin")
+        with self.real.internal(sync=sync, fenced=fenced) as connection, self._watched(connection, passage):
+            yield connection
+            passage.reach("before COMMIT")
+        passage.reach("after COMMIT")
+        self._chaos.went_well()
+
+    def read(self) -> AbstractContextManager[Held]:
+        check_alive()
+        return self.real.read()
+
+    def look(self) -> AbstractContextManager[Connection]:
+        check_alive()
+        return self.real.look()
+
+    def altering(self) -> AbstractContextManager[Connection]:
+        check_alive()
+        return self.real.altering()
+
+    def read_only(self, held: Held) -> AbstractContextManager[None]:
+        return self.real.read_only(held)
+
+    def close(self) -> None:
+        self.real.close()
+
+    @contextmanager
+    def _watched(self, connection: Connection, passage: Passage) -> Iterator[None]:
+        """Let the passage know of every statement on this connection."""
+        engine = connection.engine
+        if engine not in self._engines:
+            self._engines.append(engine)
+            event.listen(engine, "do_execute", about_to_execute)
+            event.listen(engine, "do_executemany", about_to_execute)
+        info = connection.info  # a connection that broke has none
+        info[PASSAGE] = passage
+        try:
+            yield
+        finally:
+            info.pop(PASSAGE, None)
+
+
+def about_to_execute(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+    passage: Passage | None = context.root_connection.info.get(PASSAGE)
+    if passage is not None:
+        passage.execute(context.invoked_statement)
+
+
+def stop_at_commit(held: Held, passage: Passage) -> None:
+    """Two stations around the COMMIT of a transaction."""
+    commit: Callable[[], None] = held.commit
+
+    def commit_between_stations() -> None:
+        passage.reach("before COMMIT")
+        commit()
+        passage.reach("after COMMIT")
+
+    held.commit = commit_between_stations  # type: ignore[method-assign]
+
+
+def move_by_table(statement: Any) -> str | None:
+    """The move that a change of one of our tables is; None for a user's."""
+    if not getattr(statement, "is_dml", False):
+        return None
+    known = {tables.jobs: "insert", tables.crons: "cron", tables.workers: "heartbeat"}
+    return known.get(statement.table) if statement.table is not tables.jobs or statement.is_insert else None

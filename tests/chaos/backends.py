@@ -1,0 +1,37 @@
+"""The app's connections as the server sees them, and a superuser's connection to look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+
+from .scene import Scene
+
+OF_THE_APP: Final = "usename = 'app' AND backend_type = 'client backend'"
+DATABASE: Final = "chaos"
+
+
+@contextmanager
+def superuser(scene: Scene) -> Iterator[psycopg.Connection[Any]]:
+    """A connection past the proxy, in autocommit."""
+    assert scene.server is not None
+    with psycopg.connect(scene.server.dsn(DATABASE), autocommit=True, connect_timeout=5) as connection:
+        yield connection
+
+
+def backends(connection: psycopg.Connection[Any], condition: str = "true") -> list[int]:
+    """The process ids of the app's backends that are in some state."""
+    query = f"SELECT pid FROM pg_stat_activity WHERE {OF_THE_APP} AND {condition} ORDER BY pid"
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def one(found: list[int], target: int) -> int | None:
+    return found[target % len(found)] if found else None
+
+
+def value(connection: psycopg.Connection[Any], query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None

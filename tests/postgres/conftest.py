@@ -1,0 +1,69 @@
+"""An app on a database of PostgreSQL's, with a network between the two that the test holds in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from app.models import Base
+from servers.shared import Template, drop
+from servers.wire import Wire, wire
+from sqlalchemy import URL, NullPool, create_engine
+
+from convexpy import Convex, Settings
+
+TEMPLATE = Template(Base.metadata)
+# As always, only faster: what takes a server seconds to notice shall not take a test as long.
+QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2}
+
+
+@pytest.fixture
+def url() -> Iterator[URL]:
+    """A database that nobody has used."""
+    copy = TEMPLATE.copy()
+    yield copy
+    drop(copy)
+
+
+@pytest.fixture
+def network(url: URL) -> Iterator[Wire]:
+    """The way to the server."""
+    assert url.port is not None
+    with wire(url.port) as made:
+        yield made
+
+
+@pytest.fixture
+def far_url(url: URL, network: Wire) -> URL:
+    """The same database, through the network."""
+    return url.set(port=network.port)
+
+
+@pytest.fixture
+def convex(request: pytest.FixtureRequest, far_url: URL) -> Iterator[Convex]:
+    """The functions of the test file, on the other side of the network."""
+    text = far_url.render_as_string(hide_password=False)
+    with Convex(text, functions=request.module, metadata=Base.metadata, settings=Settings(**QUICK)) as convex:
+        yield convex
+
+
+@pytest.fixture
+def near(request: pytest.FixtureRequest, url: URL) -> Iterator[Convex]:
+    """The same app on this side of the network: it can schedule, whatever the network does."""
+    text = url.render_as_string(hide_password=False)
+    with Convex(text, functions=request.module, metadata=Base.metadata, settings=Settings(**QUICK)) as convex:
+        yield convex
+
+
+def rows(url: URL, statement: str) -> list[Any]:
+    """What the database holds, asked directly."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return list(connection.exec_driver_sql(statement).all())
+
+
+def execute(url: URL, statement: str) -> None:
+    """Change something behind the app's back."""
+    with create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(statement)

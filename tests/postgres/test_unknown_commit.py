@@ -1,0 +1,178 @@
+"""A connection that breaks in COMMIT: what was committed stays and is reported so, what was not is done again."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from app.models import Note
+from servers.wire import Wire
+from sqlalchemy import URL
+
+from convexpy import (
+    ActionCtx,
+    Convex,
+    JobId,
+    MutationCtx,
+    SyncActionCtx,
+    internal_action,
+    internal_mutation,
+    mutation,
+)
+from convexpy.database.engine import connect
+from convexpy.database.receipts import is_committed, new_receipt, statement
+from convexpy.errors import CommitUnknown
+from convexpy.settings import Settings
+
+from .conftest import QUICK, execute, rows
+
+TEXTS = "SELECT text FROM notes ORDER BY text"
+
+
+@mutation
+def write(ctx: MutationCtx, text: str) -> str:
+    ctx.db.add(Note(text=text))
+    return text
+
+
+@mutation
+def write_and_schedule(ctx: MutationCtx, text: str) -> JobId:
+    ctx.db.add(Note(text=text))
+    return ctx.schedule.now(later, text=f"{text} later")
+
+
+@internal_mutation
+def later(ctx: MutationCtx, text: str) -> None:
+    ctx.db.add(Note(text=text))
+
+
+@internal_action
+def schedule_at_once(ctx: SyncActionCtx, text: str) -> JobId:
+    return ctx.schedule.now(later, text=text)
+
+
+@internal_action
+async def act(ctx: ActionCtx, text: str) -> None:
+    await ctx.run_mutation(write, text=text)
+
+
+@mutation
+def plan(ctx: MutationCtx) -> None:
+    ctx.schedule.now(act, text="acted")
+
+
+def texts(url: URL) -> list[str]:
+    return [row[0] for row in rows(url, TEXTS)]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_direct_mutation_happens_once(convex: Convex, url: URL, network: Wire, when: str, times: int) -> None:
+    assert convex.run(write, text="first") == "first"
+    network.cut(when, times)  # type: ignore[arg-type]
+    assert convex.run(write, text="second") == "second"
+    assert network.struck() == (times if when == "before COMMIT" else 1)
+    assert texts(url) == ["first", "second"]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+def test_what_it_schedules_exists_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    network.cut(when)  # type: ignore[arg-type]
+    job_id = convex.run(write_and_schedule, text="now")
+    assert network.struck() == 1
+    assert [row[0] for row in rows(url, "SELECT id FROM _scheduled_functions")] == [job_id]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+def test_what_an_action_schedules_exists_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    network.cut(when)  # type: ignore[arg-type]
+    job_id = convex.run(schedule_at_once, text="once")
+    assert network.struck() == 1
+    assert [row[0] for row in rows(url, "SELECT id FROM _scheduled_functions")] == [job_id]
+
+
+def test_a_database_that_can_not_be_asked_makes_the_outcome_unknown(far_url: URL, network: Wire, url: URL) -> None:
+    settings = Settings(**QUICK, commit_timeout=0.05)  # type: ignore[arg-type]
+    text = far_url.render_as_string(hide_password=False)
+    with Convex(text, functions=sys.modules[__name__], settings=settings) as convex:
+        convex.run(write, text="first")
+        network.cut("after COMMIT")
+        dispose = convex.database._own.dispose  # type: ignore[attr-defined]
+        dispose()
+        original = convex.database._resolve  # type: ignore[attr-defined]
+
+        def refuse_then_resolve(receipt: str, cause: BaseException) -> bool:
+            network.mode("refuse")
+            try:
+                return bool(original(receipt, cause))
+            finally:
+                network.mode("pass")
+
+        convex.database._resolve = refuse_then_resolve  # type: ignore[attr-defined]
+        with pytest.raises(CommitUnknown, match="as a whole, or not at all"):
+            convex.run(write, text="second")
+    assert texts(url) == ["first", "second"]
+
+
+def test_the_answer_that_was_given_is_never_contradicted_by_a_late_message(url: URL) -> None:
+    """A COMMIT that was on its way for so long that somebody asked meanwhile comes too late."""
+    database = connect(url, Settings())
+    receipt = new_receipt(database.clock.now())
+    with database.write() as held:
+        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
+        with database.internal() as asking:
+            assert is_committed(asking, receipt) is False
+        with pytest.raises(Exception, match="duplicate key"):
+            held.send_with_commit(statement(receipt))  # type: ignore[attr-defined]
+    database.close()
+    assert texts(url) == []
+
+
+def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
+    database = connect(url, Settings(lock_timeout=0.05))  # type: ignore[arg-type]
+    receipt = new_receipt(database.clock.now())
+    with database.write() as held:
+        held.connection.exec_driver_sql(statement(receipt))
+        with pytest.raises(Exception, match="ended before its commit|lock timeout|failed"), database.internal() as asking:
+            assert is_committed(asking, receipt) is None
+        held.commit()
+    with pytest.raises(Exception, match="failed"), database.internal() as asking:
+        assert is_committed(asking, receipt) is True
+    database.close()
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+@pytest.mark.parametrize("times", [1, 5, 9])
+def test_a_job_happens_once(convex: Convex, near: Convex, url: URL, network: Wire, when: str, times: int) -> None:
+    with convex.running():
+        network.cut(when, times)  # type: ignore[arg-type]
+        near.run(write_and_schedule, text="now")
+        wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
+    assert texts(url) == ["now", "now later"]
+    assert rows(url, "SELECT state_kind FROM _scheduled_functions") == [("success",)]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+@pytest.mark.parametrize("times", [1, 2, 3, 4, 5, 6, 8])
+def test_an_action_starts_once(convex: Convex, near: Convex, url: URL, network: Wire, when: str, times: int) -> None:
+    with convex.running():
+        network.cut(when, times)  # type: ignore[arg-type]
+        near.run(plan)
+        wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
+    assert texts(url) == ["acted"]
+    assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
+
+
+def wait_for(url: URL, statement: str, network: Wire, times: int) -> None:
+    """Until a statement finds something, and the network was cut as often as it was to be."""
+    deadline = time.monotonic() + 30
+    while not rows(url, statement) or network.struck() < times:
+        assert time.monotonic() < deadline, f"not in time: {statement}, {network.struck()} cuts"
+
+
+def test_old_receipts_are_forgotten(convex: Convex, url: URL) -> None:
+    convex.run(write, text="first")
+    execute(url, "INSERT INTO _convexpy_receipts SELECT '000' || generate_series(1, 2500)")
+    convex.service.maintenance.purge_receipts()
+    assert rows(url, "SELECT count(*) FROM _convexpy_receipts") == [(1,)]

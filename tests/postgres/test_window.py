@@ -1,0 +1,159 @@
+"""A mutation that stays open while very many others pass is run again, not committed against what it overlooked.
+
+The server forgets what finished transactions have read when there are more of them than it has slots. The first test
+shows that this happens: two transactions that contradict each other both commit. The second, that ours do not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from app.models import Base
+from servers.postgres import NoServer, Server, server
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from convexpy import Convex, MutationCtx, WriteConflict, mutation
+from convexpy.database.postgres.window import Window
+from convexpy.settings import Settings
+
+# As few slots as a server can have.
+FEW = {
+    "fsync": "off",
+    "max_connections": "12",
+    "autovacuum_max_workers": "1",
+    "autovacuum_worker_slots": "1",
+    "max_worker_processes": "0",
+    "max_parallel_workers": "0",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+}
+SLOTS = 10 * (12 + 1 + 1)
+doctors_are_asked = threading.Event()
+others_have_passed = threading.Event()
+tries: list[int] = []
+
+
+class Models(DeclarativeBase):
+    pass
+
+
+class Doctor(Models):
+    __tablename__ = "doctors"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    on_call: Mapped[bool]
+
+
+@pytest.fixture(scope="module")
+def few() -> Iterator[Server]:
+    try:
+        with server(FEW) as started:
+            yield started
+    except NoServer as reason:
+        pytest.skip(f"no PostgreSQL: {reason}")
+
+
+@mutation
+def leave(ctx: MutationCtx, doctor: int, other: int, slow: bool = False) -> None:
+    """Go home, if the other one stays."""
+    tries.append(doctor)
+    assert ctx.db.get_one(Doctor, other).on_call, "nobody would be left"
+    if slow and len(tries) == 1:
+        doctors_are_asked.set()
+        assert others_have_passed.wait(30)
+    ctx.db.get_one(Doctor, doctor).on_call = False
+
+
+@mutation
+def pass_by(ctx: MutationCtx) -> None:
+    """Anything at all."""
+
+
+@pytest.fixture
+def convex(request: pytest.FixtureRequest, few: Server) -> Iterator[Convex]:
+    settings = Settings(database_connections=4, mutation_time_limit=60)  # type: ignore[arg-type]
+    with Convex(few.url(), functions=request.module, settings=settings) as convex:
+        convex.migrate()
+        with convex.database.altering() as connection:
+            Models.metadata.drop_all(connection)
+            Models.metadata.create_all(connection)
+            connection.exec_driver_sql("INSERT INTO doctors VALUES (1, true), (2, true)")
+        tries.clear()
+        doctors_are_asked.clear()
+        others_have_passed.clear()
+        yield convex
+
+
+def on_call(convex: Convex) -> int:
+    with convex.database.look() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM doctors WHERE on_call").scalar_one())
+
+
+def leave_while_others_pass(convex: Convex, others: int) -> list[BaseException]:
+    errors: list[BaseException] = []
+
+    def leave_slowly() -> None:
+        try:
+            convex.run(leave, doctor=1, other=2, slow=True)
+        except BaseException as error:
+            errors.append(error)
+
+    slow = threading.Thread(target=leave_slowly)
+    slow.start()
+    assert doctors_are_asked.wait(30)
+    convex.run(leave, doctor=2, other=1)
+    for _ in range(others):
+        convex.run(pass_by)
+    others_have_passed.set()
+    slow.join()
+    return errors
+
+
+def test_the_number_of_slots_is_what_the_server_has(few: Server) -> None:
+    with psycopg.connect(few.dsn(), autocommit=True) as driver:
+        assert Window(driver).slots == SLOTS
+
+
+def test_without_the_window_two_that_contradict_each_other_both_commit(
+    convex: Convex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Window, "check", lambda *_: None)
+    assert leave_while_others_pass(convex, SLOTS + 40) == []
+    assert on_call(convex) == 0, "this server has no such hole: the window may be dropped for its version"
+
+
+@pytest.mark.parametrize("others", [0, SLOTS // 2, SLOTS + 40, 3 * SLOTS])
+def test_with_it_one_of_them_is_run_again_and_sees_the_other(convex: Convex, others: int) -> None:
+    errors = leave_while_others_pass(convex, others)
+    assert [str(error) for error in errors] == ["nobody would be left"] or "nobody would be left" in str(errors[0])
+    assert on_call(convex) == 1
+    assert tries.count(1) == 2
+
+
+def test_one_that_is_always_too_slow_is_given_up_with_a_text_that_says_why(
+    convex: Convex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = convex.database._window  # type: ignore[attr-defined]
+    monkeypatch.setattr(window, "seconds", 0.0)
+    monkeypatch.setattr(window, "slots", 0)
+    convex.settings.__dict__["mutation_retries"] = 1
+    with pytest.raises(WriteConflict, match=r"passed while this one stayed open.*max_connections"):
+        for _ in range(3):
+            convex.run(pass_and_let_pass)
+
+
+@mutation
+def pass_and_let_pass(ctx: MutationCtx) -> None:
+    """Something that another transaction passes while it is open."""
+    url = ctx.db.connection().engine.url
+    ctx.db.connection().exec_driver_sql("SELECT 1")  # the snapshot is taken here
+    with psycopg.connect(
+        host=url.host, port=url.port, user=url.username, dbname=url.database, autocommit=True
+    ) as other:
+        other.execute("SELECT pg_current_xact_id()")
+
+
+def test_metadata_of_the_tests_is_not_touched() -> None:
+    assert "doctors" not in Base.metadata.tables

@@ -1,0 +1,195 @@
+"""The app that is played with: functions that do what their plan says, and leave a trace of every step.
+
+What a transaction did is told by rows of its own (``Effect``), what became of a job by a trigger (``Audit``), and what
+an action did by a journal outside of the database, as the world outside would remember it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DDL, BigInteger, event, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from convexpy import ActionCtx, JobId, MutationCtx, SyncActionCtx, internal_action, internal_mutation, mutation
+
+Plan = dict[str, Any]
+
+
+@dataclass
+class World:
+    """What lies outside of the database: the time as it truly is, and what actions did."""
+
+    now: Callable[[], datetime]
+    journal: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def note(self, what: str, label: str, job: object = "") -> None:
+        self.journal.append((what, label, str(job or "")))
+
+
+world = World(datetime.now)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Effect(Base):
+    """That a mutation ran, that a child was scheduled, that a job was asked to be canceled. Nothing here is unique."""
+
+    __tablename__ = "effects"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str]
+    label: Mapped[str]
+    job: Mapped[str]
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Audit(Base):
+    """Every state that a job ever had, written by the database itself; and the requests to cancel in between."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job: Mapped[str]
+    was: Mapped[str | None]
+    became: Mapped[str | None]
+    kind: Mapped[str | None]
+    cron: Mapped[str | None]
+    args: Mapped[str | None]
+    scheduled: Mapped[int | None] = mapped_column(BigInteger)
+    completed: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]
+
+
+COLUMNS = "INSERT INTO audit (job, was, became, kind, cron, args, scheduled, completed, error) VALUES"
+REST = "{0}.kind, {0}.cron, {0}.args, {0}.scheduled_time, {0}.completed_time, {0}.state_error"
+TRIGGERS = {
+    "INSERT": "(NEW.id, NULL, NEW.state_kind, " + REST.format("NEW") + ")",
+    "UPDATE OF state_kind": "(NEW.id, OLD.state_kind, NEW.state_kind, " + REST.format("NEW") + ")",
+    "DELETE": "(OLD.id, OLD.state_kind, NULL, " + REST.format("OLD") + ")",
+}
+for number, (change, values) in enumerate(TRIGGERS.items()):
+    event.listen(
+        Base.metadata,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER audit_{number} AFTER {change} ON _scheduled_functions BEGIN {COLUMNS} {values}; END"
+        ).execute_if(dialect="sqlite"),
+    )
+
+
+class Broken(Exception):
+    """The developer's own error: the plan says that this function fails."""
+
+
+class Undone(Exception):
+    """A nested mutation that is rolled back alone."""
+
+
+def effect(ctx: MutationCtx, what: str, label: str, job: object = "") -> None:
+    at = round(world.now().timestamp() * 1_000_000)
+    ctx.db.add(Effect(what=what, label=label, job=str(job or ""), at=at))
+    ctx.db.flush()
+
+
+def ask(schedule: Any, step: Plan) -> Any:
+    """Schedule a child: a job id, or something to await."""
+    child = step["plan"]
+    function = {"mutation": work, "action": act, "sync action": act_sync}[child["kind"]]
+    if step["how"] == "now":
+        return schedule.now(function, plan=child)
+    if step["how"] == "after":
+        return schedule.after(step["milliseconds"], function, plan=child)
+    return schedule.at(round(world.now().timestamp() * 1000) + step["milliseconds"], function, plan=child)
+
+
+def perform(ctx: MutationCtx, plan: Plan) -> None:
+    """What a mutation does, all of it in its transaction."""
+    for step in plan["steps"]:
+        if step["do"] == "schedule":
+            effect(ctx, "scheduled", step["plan"]["label"], ask(ctx.schedule, step))
+        elif step["do"] == "cancel":
+            found = ctx.db.scalar(select(Effect.job).where(Effect.what == "scheduled", Effect.label == step["label"]))
+            if found is not None and (ctx.job is None or ctx.job.id != found):
+                ctx.schedule.cancel(JobId(found))
+                ctx.db.add(Audit(job=found, became="asked"))
+                ctx.db.flush()
+        elif step["do"] == "nested":
+            try:
+                ctx.run_mutation(part, plan=step)
+            except Undone:
+                continue
+    if plan.get("fails"):
+        raise Broken(plan["label"])
+
+
+@mutation
+def order(ctx: MutationCtx, plan: Plan) -> None:
+    effect(ctx, "ran", plan["label"])
+    perform(ctx, plan)
+
+
+@internal_mutation
+def work(ctx: MutationCtx, plan: Plan) -> None:
+    effect(ctx, "ran", plan["label"], ctx.job and ctx.job.id)
+    perform(ctx, plan)
+
+
+@internal_mutation
+def part(ctx: MutationCtx, plan: Plan) -> None:
+    perform(ctx, plan)
+    if plan["raises"]:
+        raise Undone
+
+
+@internal_mutation
+def note(ctx: MutationCtx, label: str) -> None:
+    effect(ctx, "noted", label, ctx.job and ctx.job.id)
+
+
+@internal_mutation
+def tick(ctx: MutationCtx, cron: str) -> None:
+    effect(ctx, "ticked", cron, ctx.job and ctx.job.id)
+
+
+@internal_action
+async def act(ctx: ActionCtx, plan: Plan) -> None:
+    job = ctx.job and ctx.job.id
+    world.note("start", plan["label"], job)
+    for step in plan["steps"]:
+        if step["do"] == "schedule":
+            world.note("asks", step["plan"]["label"])
+            world.note("scheduled", step["plan"]["label"], await ask(ctx.schedule, step))
+        elif step["do"] == "cancel me" and job:
+            await ctx.schedule.cancel(job)
+            world.note("canceled itself", plan["label"], job)
+        elif step["do"] == "note":
+            world.note("asks", step["label"])
+            await ctx.run_mutation(note, label=step["label"])
+            world.note("noted", step["label"])
+    world.note("end", plan["label"], job)
+    if plan["fails"]:
+        raise Broken(plan["label"])
+
+
+@internal_action
+def act_sync(ctx: SyncActionCtx, plan: Plan) -> None:
+    job = ctx.job and ctx.job.id
+    world.note("start", plan["label"], job)
+    for step in plan["steps"]:
+        if step["do"] == "schedule":
+            world.note("asks", step["plan"]["label"])
+            world.note("scheduled", step["plan"]["label"], ask(ctx.schedule, step))
+        elif step["do"] == "cancel me" and job:
+            ctx.schedule.cancel(job)
+            world.note("canceled itself", plan["label"], job)
+        elif step["do"] == "note":
+            world.note("asks", step["label"])
+            ctx.run_mutation(note, label=step["label"])
+            world.note("noted", step["label"])
+    world.note("end", plan["label"], job)
+    if plan["fails"]:
+        raise Broken(plan["label"])

@@ -1,0 +1,178 @@
+"""Bugs that this engine could have had, each planted for the length of a test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from convexpy.database import crons, jobs
+from convexpy.database import statements as sql
+from convexpy.database import tables as t
+from convexpy.database.jobs import Claim
+from convexpy.dispatch.execute import Executor
+from convexpy.runtime import call, schedule
+from convexpy.runtime.call import Calls, Done
+from convexpy.runtime.schedule import ScheduleBuffer
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def taken_whoever_holds_it(patch: pytest.MonkeyPatch) -> None:
+    """A mutation runs though its claim is not this worker's any more."""
+
+    def take(connection: Connection, claim: Claim) -> bool:
+        connection.execute(delete(t.queue).where(t.queue.c.job_id == claim.job_id))
+        return True
+
+    patch.setattr(jobs, "take", take)
+    end = update(t.jobs).where(t.jobs.c.id == bindparam("of_job"))
+    patch.setattr(sql, "END_TAKEN", end.values(state_kind=bindparam("end"), state_error=bindparam("error")))
+    patch.setattr(jobs, "_remember_end", lambda *rest: None)
+
+
+def finished_without_the_token(patch: pytest.MonkeyPatch) -> None:
+    """An action that was given up writes down its end all the same."""
+
+    def finish(connection: Connection, job_id: str, run_token: str, error: str | None, now: datetime) -> bool:
+        connection.execute(delete(t.queue).where(t.queue.c.job_id == job_id))
+        end = "success" if error is None else "failed"
+        connection.execute(
+            update(t.jobs).where(t.jobs.c.id == job_id).values(state_kind=end, state_error=error, completed_time=now)
+        )
+        return True
+
+    patch.setattr(jobs, "finish_started", finish)
+
+
+def completed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
+    """What a scheduled mutation writes is committed first, and the end of its job after that."""
+    attempt = Calls.attempt
+
+    def in_two(self: Calls, called: Any, claim: Claim | None = None, on_late: Any = None) -> Done:
+        done = attempt(self, called, None, on_late)
+        if claim is not None:
+            with self.database.internal() as connection:
+                if not jobs.take(connection, claim):
+                    raise call.JobLost
+                jobs.finish_taken(connection, claim, None, self.clock.now())
+        return done
+
+    patch.setattr(Calls, "attempt", in_two)
+
+
+def started_without_a_record(patch: pytest.MonkeyPatch) -> None:
+    """That an action started is written down when it ends."""
+    start, finish = Executor._start, Executor._finish
+
+    def late(self: Executor, claim: Claim, token: str, error: str | None) -> bool:
+        return start(self, claim, token) and finish(self, claim, token, error)
+
+    patch.setattr(Executor, "_start", lambda self, claim, token: True)
+    patch.setattr(Executor, "_finish", late)
+
+
+def canceled_without_a_guard(patch: pytest.MonkeyPatch) -> None:
+    """A cancel does not look whether the job is over."""
+
+    def cancel(connection: Connection, job_id: str, now: datetime) -> bool:
+        connection.execute(delete(t.queue).where(t.queue.c.job_id == job_id))
+        connection.execute(
+            update(t.jobs).where(t.jobs.c.id == job_id).values(state_kind="canceled", completed_time=now)
+        )
+        return True
+
+    patch.setattr(jobs, "cancel", cancel)
+
+
+def slot_taken_by_everybody(patch: pytest.MonkeyPatch) -> None:
+    """A cron's slot fires for everybody who saw that it was due."""
+
+    def advance(connection: Connection, name: str, slot: datetime, following: datetime) -> bool:
+        connection.execute(update(t.crons).where(t.crons.c.name == name).values(next_time=following))
+        return True
+
+    patch.setattr(crons, "advance", advance)
+    patch.setattr(crons, "is_running", lambda *rest: False)
+
+
+def buffer_survives_a_retry(patch: pytest.MonkeyPatch) -> None:
+    """What an attempt had scheduled before it failed is still in the buffer of the next one."""
+    make, write, left = ScheduleBuffer.__init__, ScheduleBuffer.write, threading.local()
+
+    def made(self: ScheduleBuffer, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        self._steps = left.steps = getattr(left, "steps", [])
+
+    def written(self: ScheduleBuffer, connection: Connection, now: datetime) -> None:
+        write(self, connection, now)
+        left.steps = []
+
+    patch.setattr(ScheduleBuffer, "__init__", made)
+    patch.setattr(ScheduleBuffer, "write", written)
+
+
+def savepoint_keeps_its_schedules(patch: pytest.MonkeyPatch) -> None:
+    """A nested mutation that raises leaves behind what it scheduled."""
+    patch.setattr(ScheduleBuffer, "undo_to", lambda self, mark: None)
+
+
+def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
+    """An internal error counts as the developer's."""
+    patch.setattr(call, "raise_if_internal", lambda error, held: None)
+
+
+def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
+    """What a dead worker held is tried again, also an action that had started."""
+
+    def rescue(connection: Connection, worker: str, now: datetime, settings: Any) -> tuple[int, int]:
+        held = select(t.queue.c.job_id).where(t.queue.c.worker == worker)
+        connection.execute(update(t.jobs).where(t.jobs.c.id.in_(held)).values(state_kind="pending"))
+        free = {"worker": None, "claim_token": None, "run_token": None}
+        connection.execute(update(t.queue).where(t.queue.c.worker == worker).values(free))
+        return 0, 0
+
+    patch.setattr(jobs, "rescue", rescue)
+
+
+def orphan_runs(patch: pytest.MonkeyPatch) -> None:
+    """What a canceled action schedules is pending."""
+    patch.setattr(schedule, "is_canceled", lambda connection, job_id: False)
+
+
+def claimed_before_its_time(patch: pytest.MonkeyPatch) -> None:
+    """A job is claimed some seconds too early."""
+    claim = jobs.claim_jobs
+
+    def early(connection: Connection, kind: str, worker: str, now: datetime, room: int) -> list[Claim]:
+        return claim(connection, kind, worker, now + timedelta(seconds=4), room)
+
+    patch.setattr(jobs, "claim_jobs", early)
+
+
+def forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
+    """The purge looks a day too far."""
+    prune, has_old = jobs.prune, jobs.has_old
+    patch.setattr(jobs, "prune", lambda c, before, limit: prune(c, before + timedelta(days=1), limit))
+    patch.setattr(jobs, "has_old", lambda c, before: has_old(c, before + timedelta(days=1)))
+
+
+BUGS: list[Plant] = [
+    taken_whoever_holds_it,
+    finished_without_the_token,
+    completed_in_another_transaction,
+    started_without_a_record,
+    canceled_without_a_guard,
+    slot_taken_by_everybody,
+    buffer_survives_a_retry,
+    savepoint_keeps_its_schedules,
+    conflict_fails_the_job,
+    lost_action_runs_again,
+    orphan_runs,
+    claimed_before_its_time,
+    forgotten_at_once,
+]

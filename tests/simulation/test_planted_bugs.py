@@ -1,0 +1,21 @@
+"""The simulation finds what it is there to find: every bug that is planted, within so many seeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from .bugs import BUGS, Plant
+from .play import play
+
+MOST_SEEDS = 60
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    for seed in range(MOST_SEEDS):
+        outcome = play(seed)
+        if outcome.broken:
+            print(f"found by seed {seed}: {outcome.broken[0]}")
+            return
+    pytest.fail(f"{plant.__name__} was not found by {MOST_SEEDS} seeds")
