@@ -61,7 +61,7 @@ FILL = f"""
     SELECT 'success', '2030-01-07'::timestamptz - n * interval '1 millisecond', md5(n::text)
     FROM generate_series(1, {MANY}) n;
     INSERT INTO _scheduled_functions (id, name, kind, args, scheduled_time, state_kind, attempts)
-    SELECT md5(n::text), 'f:f' || n % 100, 'mutation', '{{}}', '2035-01-01'::timestamptz + n * interval '1 second',
+    SELECT md5(n::text), 'f:f' || mod(n, 100), 'mutation', '{{}}', '2035-01-01'::timestamptz + n * interval '1 second',
            'pending', 0
     FROM generate_series(1, {MANY // 10}) n;
     INSERT INTO _convexpy_receipts (id) SELECT '1' || lpad(n::text, 31, '0') FROM generate_series(1, {MANY // 10}) n;
