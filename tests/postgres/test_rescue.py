@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from convexpy import Convex, MutationCtx, internal_mutation, mutation
+from convexpy import ActionCtx, Convex, MutationCtx, internal_action, internal_mutation, mutation
 from convexpy.database import jobs, workers
 from convexpy.database.workers import Suspect
 from convexpy.dispatch.service import Service
+from convexpy.functions.declare import Kind
 
 from .conftest import rows
 
@@ -29,9 +30,18 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 def nothing(ctx: MutationCtx) -> None: ...
 
 
+@internal_action
+async def act(ctx: ActionCtx) -> None: ...
+
+
 @mutation
 def plan(ctx: MutationCtx) -> None:
     ctx.schedule.now(nothing)
+
+
+@mutation
+def plan_action(ctx: MutationCtx) -> None:
+    ctx.schedule.now(act)
 
 
 @contextmanager
@@ -54,6 +64,14 @@ def begun(url: URL, work: Callable[[], Any]) -> Thread:
     return thread
 
 
+def suspect(convex: Convex) -> Suspect:
+    """The only worker, as others see it that take it for dead."""
+    later = convex.clock.now() + timedelta(days=1)
+    with convex.database.look() as connection:
+        (itself,) = workers.find_suspects(connection, "another", later, timedelta(seconds=1))
+    return itself
+
+
 @pytest.fixture
 def service(near: Convex) -> Service:
     near.migrate()
@@ -62,15 +80,24 @@ def service(near: Convex) -> Service:
 
 
 def test_what_a_dead_worker_is_just_claiming_is_rescued_with_the_rest(near: Convex, url: URL, service: Service) -> None:
-    later = near.clock.now() + timedelta(days=1)
-    with near.database.look() as connection:
-        (itself,) = workers.find_suspects(connection, "another", later, timedelta(seconds=1))
-    dead = Suspect(itself.id, itself.heartbeat_time, is_gone=True)
+    dead = suspect(near)
     with claim_under_way(near, service):
         rescuer = begun(url, lambda: service.maintenance._recover(dead, near.clock.now()))
     rescuer.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT worker FROM _convexpy_queue") == [(None,)]
+
+
+def test_an_action_that_starts_while_its_worker_is_given_up_is_failed(near: Convex, url: URL, service: Service) -> None:
+    """Its worker woke up just then. Left as it is, it would be in progress for ever once that worker dies."""
+    near.run(plan_action)
+    (claim,) = service.dispatcher.claim(Kind.ACTION, 10)
+    with near.database.internal() as connection:
+        assert jobs.start(connection, claim, "token", near.clock.now())
+        rescuer = begun(url, lambda: service.maintenance._recover(suspect(near), near.clock.now()))
+    rescuer.join()
+    assert rows(url, ORPHANS) == []
+    assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", jobs.LOST_ACTION)]
 
 
 def test_a_worker_that_was_heard_of_meanwhile_is_not_given_up(near: Convex, url: URL, service: Service) -> None:
