@@ -52,10 +52,13 @@ class Maintenance:
         with self._database.look() as connection:
             timeout = self._settings.heartbeat_timeout
             suspects = workers.find_suspects(connection, self._worker.id, now, timeout)
-        before, self._suspects = self._suspects, {each.id: each.heartbeat_time for each in suspects}
+            unknown = workers.find_unknown(connection)
         for suspect in suspects:
-            if suspect.is_gone or before.get(suspect.id) == suspect.heartbeat_time:
+            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:
                 self._recover(suspect.id, now)
+        for worker in unknown:
+            self._recover(worker, now)
+        self._suspects = {each.id: each.heartbeat_time for each in suspects}
 
     def _recover(self, worker: str, now: datetime) -> None:
         with self._database.internal(sync="as set") as connection:

@@ -134,7 +134,10 @@ def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
     receipt = new_receipt(database.clock.now())
     with database.write() as held:
         held.connection.exec_driver_sql(statement(receipt))
-        with pytest.raises(Exception, match="ended before its commit|lock timeout|failed"), database.internal() as asking:
+        with (
+            pytest.raises(Exception, match="ended before its commit|lock timeout|failed"),
+            database.internal() as asking,
+        ):
             assert is_committed(asking, receipt) is None
         held.commit()
     with pytest.raises(Exception, match="failed"), database.internal() as asking:
