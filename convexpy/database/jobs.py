@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Update, delete, insert, or_, select, update
+from sqlalchemy import Connection, Update, delete, insert, select, update
 
 from ..settings import Settings
 from . import statements as sql
@@ -254,11 +254,17 @@ def rescue(
 
 def has_old(connection: Connection, before: datetime) -> bool:
     """Whether any job finished before a time."""
-    ended = [
-        select(finished.c.job_id).where(finished.c.state_kind == state, finished.c.completed_time < before).exists()
+    # The oldest by the index: to look for any would read what was purged before, as long as it is not vacuumed.
+    oldest = [
+        select(finished.c.completed_time)
+        .where(finished.c.state_kind == state)
+        .order_by(finished.c.completed_time)
+        .limit(1)
+        .scalar_subquery()
+        .label(state)
         for state in ENDS
     ]
-    return bool(connection.execute(select(or_(*ended))).scalar())
+    return any(when is not None and when < before for when in connection.execute(select(*oldest)).one())
 
 
 def prune(connection: Connection, before: datetime, limit: int) -> int:
