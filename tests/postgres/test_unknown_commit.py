@@ -129,6 +129,19 @@ def test_the_answer_that_was_given_is_never_contradicted_by_a_late_message(url: 
     assert texts(url) == []
 
 
+def test_a_commit_that_was_asked_for_can_no_longer_arrive(url: URL) -> None:
+    """Whoever heard that nothing was committed runs the call again, so nothing may be committed after that."""
+    database = connect(url, Settings())
+    receipt = new_receipt(database.clock.now())
+    with database.write() as held:
+        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
+        assert database._resolve(receipt, ConnectionError("no answer")) is False  # type: ignore[attr-defined]
+        with pytest.raises(Exception, match="duplicate key"):
+            held.send_with_commit(statement(receipt))  # type: ignore[attr-defined]
+    database.close()
+    assert texts(url) == []
+
+
 def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
     database = connect(url, Settings(lock_timeout=0.05))  # type: ignore[arg-type]
     receipt = new_receipt(database.clock.now())
