@@ -124,7 +124,7 @@ JOBS: Final = (
             with self.database.internal() as connection:
                 return jobs.finish_taken(connection, claim, None, end)
 """,
-        tests=("tests/postgres/test_unknown_commit.py::test_a_job_happens_once",),
+        tests=("tests/postgres/test_unknown_commit.py::test_a_job_whose_very_own_commit_breaks_happens_once",),
     ),
     Bug(
         name="action started without a record",
@@ -161,7 +161,7 @@ JOBS: Final = (
         new="""\
         return False
 """,
-        tests=("tests/postgres/test_unknown_commit.py::test_an_action_starts_once",),
+        tests=("tests/postgres/test_unknown_commit.py::test_an_action_whose_very_own_start_breaks_starts_once",),
     ),
     Bug(
         name="attempts not counted",

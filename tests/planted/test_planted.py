@@ -1,4 +1,4 @@
-"""The list of bugs fits the code, and two of them are really planted and caught; ``python -m tests.planted`` does all."""
+"""The list of bugs fits the code, and two are really planted and caught; ``python -m tests.planted`` does them all."""
 
 from __future__ import annotations
 

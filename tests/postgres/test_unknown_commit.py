@@ -23,6 +23,7 @@ from convexpy import (
 from convexpy.database.engine import connect
 from convexpy.database.receipts import is_committed, new_receipt, statement
 from convexpy.errors import CommitUnknown
+from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
 from .conftest import QUICK, execute, rows
@@ -147,7 +148,10 @@ def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
     receipt = new_receipt(database.clock.now())
     with database.write() as held:
         held.connection.exec_driver_sql(statement(receipt))
-        with pytest.raises(Exception, match="ended before its commit|lock timeout|failed"), database.internal() as asking:
+        with (
+            pytest.raises(Exception, match="ended before its commit|lock timeout|failed"),
+            database.internal() as asking,
+        ):
             assert is_committed(asking, receipt) is None
         held.commit()
     with pytest.raises(Exception, match="failed"), database.internal() as asking:
@@ -173,6 +177,29 @@ def test_an_action_starts_once(convex: Convex, near: Convex, url: URL, network: 
         network.cut(when, times)  # type: ignore[arg-type]
         near.run(plan)
         wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
+    assert texts(url) == ["acted"]
+    assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+def test_a_job_whose_very_own_commit_breaks_happens_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    convex.run(write_and_schedule, text="now")
+    (claim,) = convex.service.dispatcher.claim(Kind.MUTATION, 1)
+    network.cut(when)  # type: ignore[arg-type]
+    convex.service.executor.exactly_once(claim)
+    with convex.running():
+        wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
+    assert texts(url) == ["now", "now later"]
+    assert rows(url, "SELECT state_kind FROM _scheduled_functions") == [("success",)]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+def test_an_action_whose_very_own_start_breaks_starts_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    convex.run(plan)
+    (claim,) = convex.service.dispatcher.claim(Kind.ACTION, 1)
+    network.cut(when)  # type: ignore[arg-type]
+    convex.runtime.background.submit(convex.service.executor.at_most_once(claim)).result()
+    assert network.struck() == 1
     assert texts(url) == ["acted"]
     assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
 
