@@ -21,11 +21,11 @@ from .jobs import finish_started
 from .loading import loading, set_sequences
 from .migrate import check_revision, migrate, recorded_revision
 from .table_copy import TableCopy
-from .tables import FRAMEWORK_TABLES, notes, queue, receipts, workers
+from .tables import FRAMEWORK_TABLES, conflicts, notes, queue, receipts, workers
 from .tables import metadata as framework
 from .user_tables import USERS_VERSION_TABLE, keep_in_step
 
-NOT_COPIED: Final = (workers, notes, receipts)
+NOT_COPIED: Final = (workers, notes, receipts, conflicts)
 COPIED_ACTION: Final = (
     "this action was in progress when the database was copied, and the copy cannot know how it ended. "
     "It may have run in part; actions are never run again"

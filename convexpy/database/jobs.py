@@ -221,11 +221,24 @@ def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
     return True
 
 
-def rescue(connection: Connection, worker: str, now: datetime, settings: Settings) -> tuple[int, int]:
-    """Recover what a dead worker held: started actions fail, the rest is tried again. How many of each."""
+def held_by_worker(connection: Connection, worker: str) -> set[JobId]:
+    """The jobs that a worker has claimed or started."""
+    return set(connection.execute(select(queue.c.job_id).where(queue.c.worker == worker)).scalars())
+
+
+def rescue(
+    connection: Connection, worker: str, now: datetime, settings: Settings, only: set[JobId] | None = None
+) -> tuple[int, int]:
+    """Recover what a worker holds and will never end: started actions fail, the rest is tried again. How many of each.
+
+    Args:
+        only: These of its jobs. None: all of them, as it is dead.
+    """
     lost = freed = 0
     held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
     for row in connection.execute(held).all():
+        if only is not None and row.job_id not in only:
+            continue
         if row.run_token is not None:
             lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
             continue

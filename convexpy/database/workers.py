@@ -49,6 +49,14 @@ def find_suspects(connection: Connection, besides: str, now: datetime, timeout: 
     return [each for each in found if each.is_gone or now - each.heartbeat_time > timeout]
 
 
+def find_unknown(connection: Connection) -> list[str]:
+    """Who holds jobs and is not registered: a worker whose row somebody removed."""
+    known = select(workers.c.id).where(workers.c.id == queue.c.worker).exists()
+    return list(
+        connection.execute(select(queue.c.worker).where(queue.c.worker.is_not(None), ~known).distinct()).scalars()
+    )
+
+
 def has_others(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> bool:
     """Whether another worker is alive."""
     alive = select(workers.c.id).where(workers.c.id != besides, workers.c.heartbeat_time > now - timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ logger = logging.getLogger("convexpy.dispatch")
 
 # Longer than any transaction of the framework's own may take.
 DOUBT_SECONDS: Final = 60.0
+PAUSE_SECONDS: Final = 0.1
 
 
 class Dispatcher:
@@ -47,9 +49,11 @@ class Dispatcher:
         seconds = (due - self._clock.now()).total_seconds()
         if seconds > 0:
             return min(seconds, self._longest)
-        for claim in self.claim(room.kind, free):
+        claims = self.claim(room.kind, free)
+        for claim in claims:
             room.enter(claim)
-        return 0.0
+        # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
+        return 0.0 if claims else PAUSE_SECONDS * random.uniform(0.5, 1.0)
 
     def _next_dues(self) -> dict[str, datetime | None]:
         with self._database.look() as connection:

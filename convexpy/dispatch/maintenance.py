@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from ..clock import Clock
@@ -11,6 +12,7 @@ from ..database.commits import CommitFeed
 from ..database.engine import Database
 from ..database.faults import is_internal
 from ..database.receipts import purge_receipts
+from ..database.types import JobId
 from ..settings import Settings
 from .worker import Worker
 
@@ -29,10 +31,12 @@ class Maintenance:
         self._feed = feed
         self._worker = worker
         self._suspects: dict[str, datetime] = {}
+        self._forgotten: set[JobId] = set()
+        self.holds: Callable[[], set[JobId]] = set
 
     def tick(self) -> float:
         """One round. Each part is tried, whatever became of the others."""
-        for part in (self.rescue, self.prune, self.purge_receipts):
+        for part in (self.rescue, self.reclaim, self.prune, self.purge_receipts):
             try:
                 part()
             except Exception as error:
@@ -52,17 +56,34 @@ class Maintenance:
         with self._database.look() as connection:
             timeout = self._settings.heartbeat_timeout
             suspects = workers.find_suspects(connection, self._worker.id, now, timeout)
-        before, self._suspects = self._suspects, {each.id: each.heartbeat_time for each in suspects}
+            unknown = workers.find_unknown(connection)
         for suspect in suspects:
-            if suspect.is_gone or before.get(suspect.id) == suspect.heartbeat_time:
+            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:
                 self._recover(suspect.id, now)
+        for worker in unknown:
+            self._recover(worker, now)
+        self._suspects = {each.id: each.heartbeat_time for each in suspects}
 
-    def _recover(self, worker: str, now: datetime) -> None:
+    def _recover(self, worker: str, now: datetime, only: set[JobId] | None = None) -> None:
         with self._database.internal(sync="as set") as connection:
-            lost, freed = jobs.rescue(connection, worker, now, self._settings)
-            workers.remove(connection, worker)
-        logger.warning("a worker died: %d actions failed, %d jobs are tried again", lost, freed)
+            lost, freed = jobs.rescue(connection, worker, now, self._settings, only)
+            if only is None:
+                workers.remove(connection, worker)
+        why = "a worker died" if only is None else "the database says that this worker holds jobs that it does not know"
+        logger.warning("%s: %d actions failed, %d jobs are tried again", why, lost, freed)
         self._feed.announce()
+
+    def reclaim(self) -> None:
+        """Recover what this worker holds by the database's account, and not by its own.
+
+        That is how a claim ends whose COMMIT was never answered, or an action that finished on a primary whose last
+        commits were lost. What was found so at the last round already is not just on its way.
+        """
+        with self._database.look() as connection:
+            forgotten = jobs.held_by_worker(connection, self._worker.id) - self.holds()
+        confirmed, self._forgotten = forgotten & self._forgotten, forgotten
+        if confirmed:
+            self._recover(self._worker.id, self._clock.now(), confirmed)
 
     def purge_receipts(self) -> None:
         """Forget receipts that nobody asks for any more."""

@@ -7,11 +7,13 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
 from ..database.jobs import Claim
+from ..database.types import JobId
 from ..functions.declare import Kind
 from ..runtime.background import BackgroundLoop
 from .execute import Executor
@@ -30,6 +32,10 @@ class Room(Protocol):
 
     def enter(self, claim: Claim) -> None:
         """Run a claim, now or as soon as there is a free hand."""
+        ...
+
+    def holds(self) -> set[JobId]:
+        """The jobs that are inside."""
         ...
 
     def drain(self) -> list[Claim]:
@@ -59,7 +65,7 @@ class MutationRoom:
         self._usual_seconds = 0.005
         self._mutex = threading.Lock()
         self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
-        self._inside = 0
+        self._inside: Counter[JobId] = Counter()
         self._hands: set[Hand] = set()
         for _ in range(threads):
             self._hire()
@@ -68,12 +74,16 @@ class MutationRoom:
         for hand in [hand for hand in self._hands if hand.is_stuck()]:
             self._replace(hand)
         with self._mutex:
-            return max(0, self._size() - self._inside)
+            return max(0, self._size() - self._inside.total())
 
     def enter(self, claim: Claim) -> None:
         with self._mutex:
-            self._inside += 1
+            self._inside[claim.job_id] += 1
         self._waiting.put(claim)
+
+    def holds(self) -> set[JobId]:
+        with self._mutex:
+            return {job_id for job_id, times in self._inside.items() if times}
 
     def run(self, hand: Hand) -> None:
         """What each thread does until it is told to go, or was replaced because a handler never came back."""
@@ -88,7 +98,7 @@ class MutationRoom:
                 hand.late_since = None
                 self._usual_seconds += (time.monotonic() - began - self._usual_seconds) / 16
                 if not hand.replaced:
-                    self._left()
+                    self._left(claim)
         with self._mutex:
             self._hands.discard(hand)
 
@@ -132,15 +142,17 @@ class MutationRoom:
         with self._mutex:
             self._hands.discard(hand)
         self._hire()
-        self._left()
         if hand.claim is not None:
+            self._left(hand.claim)
             logger.error("%s hangs past its time limit, and its thread with it", hand.claim.name)
             self._executor.give_up(hand.claim)
 
-    def _left(self) -> None:
+    def _left(self, claim: Claim) -> None:
         with self._mutex:
-            self._inside -= 1
-            half_empty = self._inside * 2 <= self._size()
+            self._inside[claim.job_id] -= 1
+            if not self._inside[claim.job_id]:
+                del self._inside[claim.job_id]
+            half_empty = self._inside.total() * 2 <= self._size()
         if half_empty:
             self._room_again()
 
@@ -185,17 +197,21 @@ class ActionRoom:
         self._size = size
         self._room_again = room_again
         self._mutex = threading.Lock()
-        self._running: set[Future[None]] = set()
+        self._running: dict[Future[None], JobId] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # used on the event loop only
 
     def free(self) -> int:
         with self._mutex:
             return self._size - len(self._running)
 
+    def holds(self) -> set[JobId]:
+        with self._mutex:
+            return set(self._running.values())
+
     def enter(self, claim: Claim) -> None:
         running = self._background.submit(self._run(claim))
         with self._mutex:
-            self._running.add(running)
+            self._running[running] = claim.job_id
         running.add_done_callback(self._left)
 
     def drain(self) -> list[Claim]:
@@ -224,5 +240,5 @@ class ActionRoom:
 
     def _left(self, done: Future[None]) -> None:
         with self._mutex:
-            self._running.discard(done)
+            self._running.pop(done, None)
         self._room_again()

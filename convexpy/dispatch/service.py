@@ -67,6 +67,8 @@ class Service:
             MutationRoom(self.executor, self._database.writers, dispatching.wake),
             ActionRoom(self.executor, background, concurrency, dispatching.wake),
         )
+        rooms = self.dispatcher.rooms
+        self.maintenance.holds = lambda: set().union(*(room.holds() for room in rooms))
         self._feed.listen(dispatching.wake)
         self._feed.watch()
         self._loops = [dispatching, ticking, beating, tidying]

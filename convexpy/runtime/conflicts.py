@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..clock import Clock
 from ..database.conflicts import Losses, finished_meanwhile, forget_losses, remember_losses
@@ -31,8 +31,7 @@ COALESCE_SECONDS: Final = 1.0
 MEANWHILE: Final = timedelta(seconds=1)
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try of a mutation that is over: when, and what it said to the database."""
 
     function: str

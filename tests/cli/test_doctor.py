@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from convexpy.cli.dev_server import DevServer
 from convexpy.database.conflicts import Losses, remember_losses
+from convexpy.project import load_project
+from convexpy.runtime.conflicts import Attempt, Lost
 
 from .shop import Shop
 
@@ -112,3 +115,16 @@ def test_the_examined_file_is_the_configured_one(sound_shop: Shop, tmp_path: Pat
     (tmp_path / LIVE).rename(tmp_path / "live.db")
     sound_shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///live.db"\n')
     assert sound_shop.cli("doctor").exit_code == 0
+
+
+def test_dev_says_who_lost_to_whom(sound_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    project = load_project(sound_shop.root)
+    server = DevServer(project, lambda: project)
+    now = datetime.now(UTC)
+    with server._opened(project) as convex:
+        conflicts = convex.runtime.calls.conflicts
+        conflicts.committed(Attempt("orders:mark", ["UPDATE orders SET status = 'paid'"], now, now))
+        conflicts.lost(Lost(Attempt("orders:place", ["SELECT * FROM orders"], now, now), None))
+        conflicts.flush()
+    line = 'conflict   orders:place lost to orders:mark on "orders" and ran again (once in the last minute)'
+    assert line in capsys.readouterr().out.splitlines()

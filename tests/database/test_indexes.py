@@ -1,41 +1,40 @@
-"""The statements that run all day are index scans, whatever the tables hold: SQLite's own plan says so."""
+"""The statements that run all day are index scans, whatever the tables hold: the databases' own plans say so."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from servers.shared import drop, new_database
+from sqlalchemy import Connection
 
 from convexpy import JobId, Settings
-from convexpy.database import crons, history, jobs
+from convexpy.database import jobs
 from convexpy.database.engine import connect
-from convexpy.database.jobs import Claim, NewJob
+from convexpy.database.jobs import NewJob
 from convexpy.database.migrate import migrate
 
-NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
-JOB = JobId("0" * 32)
-CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0)
-OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons")
+from .moves import MOVES, NOW, OWN_TABLES, statements_of
+
+MANY = 1_000_000
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
     database = connect(f"sqlite:///{tmp_path / 'plans.db'}", Settings())
-    with database.write() as held:
-        migrate(held.connection)
-        held.commit()
+    with database.altering() as connection:
+        migrate(connection)
     with database.write() as held:
         yield held.connection
     database.close()
 
 
-def plans(connection: Connection, statements: list[tuple[str, object]]) -> list[str]:
+def plans(connection: Connection, statements: list[tuple[str, Any]]) -> list[str]:
     """What SQLite would do for each statement, one line a step."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
+    driver: Any = connection.connection.driver_connection
     found = []
     for statement, parameters in statements:
         rows = driver.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
@@ -43,46 +42,88 @@ def plans(connection: Connection, statements: list[tuple[str, object]]) -> list[
     return found
 
 
-MOVES = {
-    "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
-    "next due": lambda c: jobs.next_due(c),
-    "claim": lambda c: jobs.claim_jobs(c, "mutation", "worker", "token", NOW, 10),
-    "take": lambda c: jobs.take(c, CLAIM),
-    "start": lambda c: jobs.start(c, CLAIM, "run", NOW),
-    "finish taken": lambda c: jobs.finish_taken(c, CLAIM, None, NOW),
-    "finish started": lambda c: jobs.finish_started(c, JOB, "run", None, NOW),
-    "release": lambda c: jobs.release(c, CLAIM, "error", NOW),
-    "unclaim": lambda c: jobs.unclaim_all(c, "worker", "token"),
-    "cancel": lambda c: jobs.cancel(c, JOB, NOW),
-    "rescue": lambda c: jobs.rescue(c, "worker", NOW, Settings()),
-    "has old": lambda c: jobs.has_old(c, NOW),
-    "prune": lambda c: jobs.prune(c, NOW, 1000),
-    "status": lambda c: history.find_job(c, JOB),
-    "list": lambda c: history.list_jobs(c),
-    "list pending": lambda c: history.list_jobs(c, "pending"),
-    "list running": lambda c: history.list_jobs(c, "inProgress"),
-    "list failed": lambda c: history.list_jobs(c, "failed"),
-    "list by name": lambda c: history.list_jobs(c, None, "f:f"),
-    "list by cron": lambda c: history.list_jobs(c, None, None, "nightly"),
-    "next slot": lambda c: crons.next_slot(c),
-    "due crons": lambda c: crons.due_crons(c, NOW),
-    "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
-}
-
-
 @pytest.mark.parametrize("move", MOVES)
-def test_no_move_of_a_job_and_no_list_scans_a_table(move: str, connection: Connection) -> None:
+def test_no_move_of_a_job_and_no_list_scans_a_table_on_sqlite(move: str, connection: Connection) -> None:
     jobs.insert_jobs(connection, [NewJob(JobId("1" * 32), "f:f", "mutation", "{}", NOW)], NOW)
-    statements: list[tuple[str, object]] = []
-
-    @event.listens_for(connection, "before_cursor_execute")
-    def note(connection: Connection, cursor: object, statement: str, parameters: object, *rest: object) -> None:
-        many = isinstance(parameters, list)
-        statements.append((statement, parameters[0] if many else parameters))  # type: ignore[index]
-
-    MOVES[move](connection)
-    event.remove(connection, "before_cursor_execute", note)
+    with statements_of(connection) as statements:
+        MOVES[move](connection)
     assert statements
     steps = plans(connection, statements)
     scans = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step]
     assert scans == []
+
+
+FILL = f"""
+    INSERT INTO _convexpy_queue (job_id, kind, due_time, position)
+    SELECT md5(n::text), 'mutation', '2035-01-01'::timestamptz + n * interval '1 second', n
+    FROM generate_series(1, {MANY}) n;
+    INSERT INTO _convexpy_finished (state_kind, completed_time, job_id)
+    SELECT 'success', '2030-01-07'::timestamptz - n * interval '1 millisecond', md5(n::text)
+    FROM generate_series(1, {MANY}) n;
+    INSERT INTO _scheduled_functions (id, name, kind, args, scheduled_time, state_kind, attempts)
+    SELECT md5(n::text), 'f:f' || mod(n, 100), 'mutation', '{{}}', '2035-01-01'::timestamptz + n * interval '1 second',
+           'pending', 0
+    FROM generate_series(1, {MANY // 10}) n;
+    INSERT INTO _convexpy_receipts (id) SELECT '1' || lpad(n::text, 31, '0') FROM generate_series(1, {MANY // 10}) n;
+    ANALYZE _convexpy_queue, _convexpy_finished, _scheduled_functions, _convexpy_receipts
+"""
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[Connection]:
+    """A million jobs for later, and a million that are over."""
+    url = new_database()
+    database = connect(url, Settings())
+    with database.altering() as connection:
+        migrate(connection)
+        for statement in FILL.split(";"):
+            connection.exec_driver_sql(statement)
+    with database.altering() as connection:
+        yield connection
+    database.close()
+    drop(url)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def explained(connection: Connection, statement: str, parameters: Any) -> list[dict[str, Any]]:
+    """What PostgreSQL did for a statement, node by node; undone again."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT explained")
+    rows = driver.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters).fetchone()
+    driver.execute("ROLLBACK TO explained")
+    return list(nodes(rows[0][0]["Plan"] if not isinstance(rows[0], str) else json.loads(rows[0])[0]["Plan"]))
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_nor_on_postgresql_with_a_million_jobs_for_later_and_a_million_that_are_over(
+    move: str, full: Connection
+) -> None:
+    with full.begin_nested() as point:
+        with statements_of(full) as statements:
+            MOVES[move](full)
+        point.rollback()
+    assert statements
+    for statement, parameters in statements:
+        if not any(table in statement for table in OWN_TABLES):
+            continue
+        steps = explained(full, statement, parameters)
+        scanned = [step["Node Type"] for step in steps if step.get("Relation Name") in OWN_TABLES]
+        assert "Seq Scan" not in scanned or "_convexpy_crons" in statement, statement
+        read = steps[0]["Shared Hit Blocks"] + steps[0]["Shared Read Blocks"]
+        assert read < 20_000 if "prune" in move else read < 1_000, f"{read} blocks: {statement}"
+
+
+def test_a_claim_among_a_million_reads_a_handful_of_pages(full: Connection) -> None:
+    with full.begin_nested() as point:
+        jobs.insert_jobs(full, [NewJob(jobs.new_job_id(), "f:f", "mutation", "{}", NOW) for _ in range(10)], NOW)
+        with statements_of(full) as statements:
+            assert len(jobs.claim_jobs(full, "mutation", "worker", "token", NOW, 10)) == 10
+        point.rollback()
+        claim = explained(full, *statements[0])
+    assert "_convexpy_queue_unclaimed" in {step.get("Index Name") for step in claim}
+    assert claim[0]["Shared Hit Blocks"] + claim[0]["Shared Read Blocks"] < 50

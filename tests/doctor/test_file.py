@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,18 @@ def test_a_file_in_order_has_no_risks_and_is_not_changed(file: Database) -> None
     old = [("note", "version")] if sqlite3.sqlite_version_info < (3, 51, 3) else []
     assert [(finding.mark, finding.about) for finding in found if finding.mark != "ok"] == old
     assert path.read_bytes() == before
+
+
+def test_the_log_that_a_killed_process_left_is_not_written_back_out_of_turn(file: Database, tmp_path: Path) -> None:
+    left = tmp_path / "left.db"
+    with file.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE more (id INTEGER PRIMARY KEY)")
+        connection.commit()
+        for ending in ("", "-wal"):
+            shutil.copy(f"{file.url.database}{ending}", f"{left}{ending}")
+    before = left.read_bytes()
+    assert [finding.mark for finding in Database(f"sqlite:///{left}").findings("journal")] == ["ok"]
+    assert left.read_bytes() == before
 
 
 def test_the_library_with_the_bug_is_a_risk_only_where_no_lock_file_guards() -> None:
@@ -55,14 +68,14 @@ def test_who_may_read_and_write_it(file: Database, mode: int, mark: str) -> None
 
 
 MOUNTS = """\
-22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-30 22 0:26 / /srv rw shared:2 - ext4 /dev/sdb1 rw
 31 30 0:27 / /srv/team\\040files rw shared:3 - nfs4 server:/export rw,vers=4.2
+30 22 0:26 / /srv rw shared:2 - btrfs /dev/sdb1 rw
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 """
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"), [("/a/app.db", "ext4"), ("/srv/app.db", "ext4"), ("/srv/team files/app.db", "nfs4")]
+    ("path", "kind"), [("/a/app.db", "ext4"), ("/srv/app.db", "btrfs"), ("/srv/team files/app.db", "nfs4")]
 )
 def test_a_network_drive_is_told_by_what_is_mounted_there(path: str, kind: str) -> None:
     assert drive_of(Path(path), MOUNTS) == kind

@@ -191,7 +191,7 @@ def test_a_foreign_key_without_an_index_is_named_with_what_to_write(good: Databa
     assert (missing.mark, missing.seen) == ("note", "orders: the foreign key item_id has no index")
     assert missing.todo == "Write mapped_column(…, index=True) for item_id"
     good.run("CREATE INDEX ON orders (id, item_id)")  # finds nothing by the second column alone
-    assert len(good.findings("indexes")) == 1
+    assert [finding.mark for finding in good.findings("indexes")] == ["note"]
     good.run("CREATE INDEX ON orders (item_id, id)")
     assert [finding.mark for finding in good.findings("indexes")] == ["ok"]
 
@@ -250,7 +250,7 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("connections", "mark"), [(10, "ok"), (90, "note"), (190, "risk")])
+@pytest.mark.parametrize(("connections", "mark"), [(10, "ok"), (96, "note"), (195, "risk")])
 def test_connections_that_the_workers_may_ask_for(good: Database, connections: int, mark: str) -> None:
     (budget,) = good.findings("connections", Settings(database_connections=connections))
     assert budget.mark == mark

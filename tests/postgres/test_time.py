@@ -38,9 +38,7 @@ class WrongLocalTime(datetime):
 
 
 def driver_for(url: URL) -> psycopg.Connection[Any]:
-    return psycopg.connect(
-        host=url.host, port=url.port, user=url.username, dbname=url.database, autocommit=True
-    )
+    return psycopg.connect(host=url.host, port=url.port, user=url.username, dbname=url.database, autocommit=True)
 
 
 def server_time(driver: psycopg.Connection[Any]) -> datetime:

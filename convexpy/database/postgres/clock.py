@@ -36,7 +36,7 @@ class ServerClock(Clock):
 
     def look(self, driver: Any) -> None:
         """Read the server's clock over a connection that is in no transaction."""
-        row = driver.execute(ASK).fetchone()
+        row = driver.execute(ASK, prepare=False).fetchone()
         with self._mutex:
             # The answer was true some time before it came. Until it was asked for again, that is the most we know.
             self._shown, self._at = row[0].astimezone(UTC), steady()

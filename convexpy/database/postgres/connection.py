@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
 
 from ...errors import DatabaseError
 from ...settings import Settings
 from ..guard import guard
 from ..held import take_begin
+from ..postgres_faults import POOLER_ERRORS
+
+logger = logging.getLogger("convexpy.database")
 
 DRIVER: Final = "postgresql+psycopg"
 # A server that is gone without a word is noticed within a minute by the operating system.
@@ -24,6 +29,12 @@ NETWORK: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+
+
+POOLED: Final = (
+    "%s. Behind a pooler that hands out connections by transaction, prepared statements are somebody else's: "
+    "set prepared_statements = false. This process goes on without"
+)
 
 
 def with_driver(url: URL) -> URL:
@@ -44,10 +55,22 @@ def with_driver(url: URL) -> URL:
 def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
     """An engine whose transactions begin with the statement that they are asked for with."""
     engine = create_engine(url, connect_args=connect_arguments(url, settings), **pool)
+    is_pooled = False
 
     @event.listens_for(engine, "connect")
     def leave_transactions_to_us(driver: Any, record: object) -> None:
         driver.autocommit = True
+        if is_pooled:
+            driver.prepare_threshold = None
+
+    @event.listens_for(engine, "handle_error")
+    def notice_a_pooler(context: ExceptionContext) -> None:
+        nonlocal is_pooled
+        if getattr(context.original_exception, "sqlstate", None) in POOLER_ERRORS:
+            if not is_pooled:
+                logger.warning(POOLED, context.original_exception)
+            is_pooled = True
+            context.is_disconnect = True  # and with it every connection that has prepared something
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:

@@ -173,7 +173,7 @@ class PostgresDatabase:
 
     def _ask(self, question: str) -> int:
         with self.look() as connection:
-            return int(driver_of(connection).execute(question).fetchone()[0])
+            return int(driver_of(connection).execute(question, prepare=False).fetchone()[0])
 
     def _notify(self, statement: str) -> None:
         connection = self._own.connect()

@@ -41,7 +41,7 @@ class Window:
         Raises:
             StayedOpen: Too many others passed meanwhile. It is safe to run it again.
         """
-        begun = driver.execute(NEXT_TRANSACTION).fetchone()[0]
+        begun = driver.execute(NEXT_TRANSACTION, prepare=False).fetchone()[0]
         passed = look(NEXT_TRANSACTION) - begun
         if passed > self.slots * SHARE:
             raise StayedOpen(

@@ -1,0 +1,62 @@
+"""Every statement that runs all day: the moves of a job, the lists, the crons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from convexpy import JobId, Settings
+from convexpy.database import crons, history, jobs, receipts, workers
+from convexpy.database.jobs import Claim, NewJob
+
+NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
+JOB = JobId("0" * 32)
+CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0)
+OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons")
+
+MOVES: dict[str, Callable[[Connection], Any]] = {
+    "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
+    "next due": lambda c: jobs.next_due(c),
+    "claim": lambda c: jobs.claim_jobs(c, "mutation", "worker", "token", NOW, 10),
+    "take": lambda c: jobs.take(c, CLAIM),
+    "start": lambda c: jobs.start(c, CLAIM, "run", NOW),
+    "finish taken": lambda c: jobs.finish_taken(c, CLAIM, None, NOW),
+    "finish started": lambda c: jobs.finish_started(c, JOB, "run", None, NOW),
+    "release": lambda c: jobs.release(c, CLAIM, "error", NOW),
+    "unclaim": lambda c: jobs.unclaim_all(c, "worker", "token"),
+    "cancel": lambda c: jobs.cancel(c, JOB, NOW),
+    "rescue": lambda c: jobs.rescue(c, "worker", NOW, Settings()),
+    "unknown owners": lambda c: workers.find_unknown(c),
+    "has old": lambda c: jobs.has_old(c, NOW),
+    "prune": lambda c: jobs.prune(c, NOW, 1000),
+    "status": lambda c: history.find_job(c, JOB),
+    "list": lambda c: history.list_jobs(c),
+    "list pending": lambda c: history.list_jobs(c, "pending"),
+    "list running": lambda c: history.list_jobs(c, "inProgress"),
+    "list failed": lambda c: history.list_jobs(c, "failed"),
+    "list by name": lambda c: history.list_jobs(c, None, "f:f"),
+    "list by cron": lambda c: history.list_jobs(c, None, None, "nightly"),
+    "old receipts": lambda c: receipts.purge_receipts(c, NOW, 1000),
+    "next slot": lambda c: crons.next_slot(c),
+    "due crons": lambda c: crons.due_crons(c, NOW),
+    "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
+}
+
+
+@contextmanager
+def statements_of(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to the database within the block, with one set of parameters each."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(connection: Connection, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        statements.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
