@@ -142,17 +142,15 @@ CALLS: Final = (
         file="database/sqlite/database.py",
         old='BEGIN_WRITING: Final = "BEGIN IMMEDIATE"',
         new='BEGIN_WRITING: Final = "BEGIN"',
-        tests=(f"{RETRIES}::test_a_database_that_others_keep_locked_is_a_write_conflict",),
+        tests=("tests/promises/test_foreign_writers.py",),
     ),
     Bug(
-        name="going on after a full disk",
+        name="going on after the transaction ended",
         breaks="a full disk ends the transaction, and what comes after it is committed without what came before",
         file="database/sqlite/held.py",
         old="        return bool(self.driver.in_transaction)\n",
         new="        return True\n",
-        tests=(
-            "tests/faults/test_bad_handlers.py::test_a_database_error_that_is_caught_half_writes_nothing_and_the_job_runs_again",
-        ),
+        tests=(f"{TRANSACTIONS}::test_nothing_is_written_after_a_transaction_ended_behind_our_back[sqlite]",),
     ),
     Bug(
         name="commit announced to nobody",
@@ -160,6 +158,6 @@ CALLS: Final = (
         file="runtime/call.py",
         old="        if done.scheduled:\n            self.feed.announce()\n",
         new="",
-        tests=("tests/faults/test_concurrency.py::test_a_job_scheduled_for_now_starts_at_once",),
+        tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatcher_of_its_own_process",),
     ),
 )

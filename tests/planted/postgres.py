@@ -102,6 +102,17 @@ POSTGRES: Final = (
         tests=(f"{UNKNOWN}::test_what_an_action_schedules_exists_once",),
     ),
     Bug(
+        name="going on after the server's transaction ended",
+        breaks="what a handler writes after its transaction is gone is committed by itself, line by line",
+        file="database/postgres/held.py",
+        old="        return self._status() not in (IDLE, UNKNOWN)\n",
+        new="        return True\n",
+        tests=(
+            "tests/promises/test_transactions.py"
+            "::test_nothing_is_written_after_a_transaction_ended_behind_our_back[postgres]",
+        ),
+    ),
+    Bug(
         name="connections to a standby are kept",
         breaks="after a failover, a worker goes on asking the old primary, which only reads",
         file="database/postgres/held.py",

@@ -9,6 +9,7 @@ import pytest
 from app.models import Note
 from servers.wire import Wire
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from convexpy import (
     ActionCtx,
@@ -179,6 +180,17 @@ def test_an_action_starts_once(convex: Convex, near: Convex, url: URL, network: 
         wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
     assert texts(url) == ["acted"]
     assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
+
+
+def test_a_claim_without_an_answer_is_given_back_at_the_next_look(convex: Convex, url: URL, network: Wire) -> None:
+    convex.run(write_and_schedule, text="now")
+    claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL"
+    network.cut("after COMMIT")
+    with pytest.raises(DBAPIError):
+        convex.service.dispatcher.claim(Kind.MUTATION, 1)
+    assert rows(url, claimed) == [(1,)]
+    convex.service.dispatcher.tick()
+    assert rows(url, claimed) == [(0,)]
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])

@@ -10,6 +10,7 @@ from types import ModuleType
 from stage import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
+from convexpy.database import jobs, workers
 from convexpy.database.jobs import LOST_ACTION
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
@@ -97,3 +98,58 @@ def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None
             assert other.service.worker.beat()
         kind, error = state(convex, job_id)
         assert (kind, "there is no function 'made:work'" in str(error)) == ("failed", True)
+
+
+def held(convex: ConvexTest, worker: str) -> set[JobId]:
+    with convex.convex.database.look() as connection:
+        return jobs.held_by_worker(connection, worker)
+
+
+def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:
+    with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
+        service = convex.convex.service
+        job_id = convex.run(schedule)
+        service.dispatcher.claim(Kind.MUTATION, 1)  # its answer was lost: no room ever heard of it
+        service.maintenance.tick()
+        assert held(convex, service.worker.id) == {job_id}  # it may be just on its way to its room
+        service.maintenance.tick()
+        assert held(convex, service.worker.id) == set()
+        convex.advance(seconds=1)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_what_a_worker_holds_and_knows_is_left_to_it(database: str) -> None:
+    with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
+        service = convex.convex.service
+        job_id = convex.run(schedule)
+        (claim,) = service.dispatcher.claim(Kind.MUTATION, 1)
+        service.maintenance.holds = lambda: {job_id}  # as the room says in which it runs
+        for _ in range(3):
+            service.maintenance.tick()
+        service.executor.exactly_once(claim)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database: str) -> None:
+    app = app_of(work, schedule)
+    with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
+        job_id = convex.run(schedule)
+        other.service.dispatcher.claim(Kind.MUTATION, 1)
+        with convex.convex.database.internal() as connection:
+            workers.remove(connection, other.service.worker.id)
+        convex.convex.service.maintenance.tick()
+        convex.advance(seconds=1)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims(database: str) -> None:
+    app = app_of(work, schedule)
+    with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
+        job_id, buried = convex.run(schedule), other.service.worker.id
+        with convex.convex.database.internal() as connection:
+            workers.remove(connection, buried)
+        (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
+        convex.convex.service.maintenance.tick()
+        assert (held(convex, buried), held(convex, other.service.worker.id)) == (set(), {job_id})
+        other.service.executor.exactly_once(claim)
+        assert state(convex, job_id) == ("success", None)
