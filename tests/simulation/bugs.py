@@ -129,7 +129,7 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
 def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
     """What a dead worker held is tried again, also an action that had started."""
 
-    def rescue(connection: Connection, worker: str, now: datetime, settings: Any) -> tuple[int, int]:
+    def rescue(connection: Connection, worker: str, now: datetime, settings: Any, only: Any = None) -> tuple[int, int]:
         held = select(t.queue.c.job_id).where(t.queue.c.worker == worker)
         connection.execute(update(t.jobs).where(t.jobs.c.id.in_(held)).values(state_kind="pending"))
         free = {"worker": None, "claim_token": None, "run_token": None}
@@ -148,8 +148,8 @@ def claimed_before_its_time(patch: pytest.MonkeyPatch) -> None:
     """A job is claimed some seconds too early."""
     claim = jobs.claim_jobs
 
-    def early(connection: Connection, kind: str, worker: str, now: datetime, room: int) -> list[Claim]:
-        return claim(connection, kind, worker, now + timedelta(seconds=4), room)
+    def early(connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int) -> list[Claim]:
+        return claim(connection, kind, worker, token, now + timedelta(seconds=4), room)
 
     patch.setattr(jobs, "claim_jobs", early)
 
