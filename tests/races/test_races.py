@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from convexpy import Convex, Settings
 from . import app
 from .race import run_races
 
+MOST_ROUNDS = 10
 TEMPLATE = Template(app.Base.metadata)
 
 
@@ -32,7 +34,12 @@ def convex(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Convex]:
 
 @pytest.mark.parametrize("kind", ["mutation", "action"])
 def test_exactly_one_wins_and_every_answer_stays_true(convex: Convex, kind: str) -> None:
-    races = run_races(convex, kind, 120, 3, seed=7, say=lambda text: None)
-    assert races.broken == []
-    assert races.outcomes.total() == 120
-    assert {outcome.partition(",")[0] for outcome in races.outcomes} == {"canceled", "success"}, races.outcomes
+    outcomes: Counter[str] = Counter()
+    for seed in range(MOST_ROUNDS):
+        races = run_races(convex, kind, 120, 3, seed, say=lambda text: None)
+        assert races.broken == []
+        assert races.outcomes.total() == 120
+        outcomes.update(outcome.partition(",")[0] for outcome in races.outcomes.elements())
+        if len(outcomes) == 2:
+            break
+    assert outcomes.keys() == {"canceled", "success"}, "one side always won, so nothing was shown"
