@@ -9,6 +9,7 @@ import pytest
 from app.models import Note
 from servers.wire import Wire
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from convexpy import (
     ActionCtx,
@@ -23,6 +24,7 @@ from convexpy import (
 )
 from convexpy.database.engine import connect
 from convexpy.database.receipts import is_committed, new_receipt, statement
+from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
 from .conftest import QUICK, execute, rows
@@ -129,6 +131,19 @@ def test_the_answer_that_was_given_is_never_contradicted_by_a_late_message(url: 
     assert texts(url) == []
 
 
+def test_a_commit_that_was_asked_for_can_no_longer_arrive(url: URL) -> None:
+    """Whoever heard that nothing was committed runs the call again, so nothing may be committed after that."""
+    database = connect(url, Settings())
+    receipt = new_receipt(database.clock.now())
+    with database.write() as held:
+        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
+        assert database._resolve(receipt, ConnectionError("no answer")) is False  # type: ignore[attr-defined]
+        with pytest.raises(Exception, match="duplicate key"):
+            held.send_with_commit(statement(receipt))  # type: ignore[attr-defined]
+    database.close()
+    assert texts(url) == []
+
+
 def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
     database = connect(url, Settings(lock_timeout=0.05))  # type: ignore[arg-type]
     receipt = new_receipt(database.clock.now())
@@ -163,6 +178,40 @@ def test_an_action_starts_once(convex: Convex, near: Convex, url: URL, network: 
         network.cut(when, times)  # type: ignore[arg-type]
         near.run(plan)
         wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
+    assert texts(url) == ["acted"]
+    assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
+
+
+def test_a_claim_without_an_answer_is_given_back_at_the_next_look(convex: Convex, url: URL, network: Wire) -> None:
+    convex.run(write_and_schedule, text="now")
+    claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL"
+    network.cut("after COMMIT")
+    with pytest.raises(DBAPIError):
+        convex.service.dispatcher.claim(Kind.MUTATION, 1)
+    assert rows(url, claimed) == [(1,)]
+    convex.service.dispatcher.tick()
+    assert rows(url, claimed) == [(0,)]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+def test_a_job_whose_very_own_commit_breaks_happens_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    convex.run(write_and_schedule, text="now")
+    (claim,) = convex.service.dispatcher.claim(Kind.MUTATION, 1)
+    network.cut(when)  # type: ignore[arg-type]
+    convex.service.executor.exactly_once(claim)
+    with convex.running():
+        wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
+    assert texts(url) == ["now", "now later"]
+    assert rows(url, "SELECT state_kind FROM _scheduled_functions") == [("success",)]
+
+
+@pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
+def test_an_action_whose_very_own_start_breaks_starts_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    convex.run(plan)
+    (claim,) = convex.service.dispatcher.claim(Kind.ACTION, 1)
+    network.cut(when)  # type: ignore[arg-type]
+    convex.runtime.background.submit(convex.service.executor.at_most_once(claim)).result()
+    assert network.struck() == 1
     assert texts(url) == ["acted"]
     assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
 

@@ -49,6 +49,7 @@ from convexpy.database.postgres.database import FencedHeld
 from convexpy.database.sqlite.held import SQLiteHeld
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
+from convexpy.testing.worker import VirtualWorker
 
 promise = pytest.mark.promise
 unlucky = Unlucky()
@@ -256,6 +257,20 @@ def test_every_try_sees_the_arguments_as_they_were_given(convex: ConvexTest) -> 
     assert attempts == [None, 2, None, 2, None, 2]
 
 
+@mutation
+def note_the_time(ctx: MutationCtx) -> None:
+    attempts.append(ctx.now)
+    unlucky.strike()
+
+
+def test_every_try_has_a_now_of_its_own(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = timedelta(seconds=1)
+    monkeypatch.setattr(convex.clock, "sleep", lambda seconds: convex.clock.move_to(convex.now + second))
+    unlucky.reset(a_conflict(), a_conflict())
+    convex.run(note_the_time)
+    assert attempts == [START, START + second, START + 2 * second]
+
+
 def test_every_try_begins_on_a_fresh_snapshot(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_meanwhile(seconds: float) -> None:
         with convex.db() as db:
@@ -427,6 +442,7 @@ def test_two_workers_never_have_the_same_job(convex: ConvexTest, another: Convex
         convex.run(schedule)
     first = another.service.dispatcher.claim(Kind.MUTATION, 3)
     second = convex.convex.service.dispatcher.claim(Kind.MUTATION, 10)
+    assert (len(first), len(second)) == (3, 2)
     assert len({claim.job_id for claim in (*first, *second)}) == 5
 
 
@@ -484,6 +500,21 @@ def test_an_action_that_was_claimed_but_not_begun_runs_once(convex: ConvexTest, 
     assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
     assert not another.service.executor._start(claim, "token")
     assert attempts == [2]
+
+
+@pytest.mark.parametrize(("what", "kind"), [("work", Kind.MUTATION), ("act", Kind.ACTION)])
+def test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job(
+    convex: ConvexTest, another: Convex, what: str, kind: Kind
+) -> None:
+    job_id = convex.run(schedule, what=what)
+    (old,) = another.service.dispatcher.claim(kind, 10)
+    another.service.dispatcher.unclaim([old])
+    (new,) = convex.convex.service.dispatcher.claim(kind, 10)
+    VirtualWorker(another).execute(old)
+    assert attempts == []
+    VirtualWorker(convex.convex).execute(new)
+    assert attempts == [1]
+    assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------------------------------------- the error itself

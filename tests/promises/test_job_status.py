@@ -365,6 +365,17 @@ def test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever(convex:
     assert {job.id for job in convex.jobs()} == {pending}
 
 
+def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(convex: ConvexTest) -> None:
+    convex.run(schedule)
+    convex.run_due()
+    overdue = convex.run(schedule)
+    convex.clock.move_to(START + timedelta(days=8))  # nothing was running
+    assert convex.convex.service.maintenance.prune() == 1
+    assert [job.id for job in convex.jobs()] == [overdue]
+    convex.run_due()
+    assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
+
+
 def test_the_seven_days_count_from_the_end_of_a_job(convex: ConvexTest) -> None:
     job_id = convex.run(schedule, seconds=86_400)
     convex.advance(days=7, hours=12)

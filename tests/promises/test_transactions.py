@@ -11,6 +11,7 @@ S8   test_the_whole_body_is_run_again_with_nothing_left_of_the_try_before
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -262,6 +263,23 @@ def test_a_mutation_that_catches_the_refusal_commits_as_a_whole_or_not_at_all(co
         assert len(seen) == 1
         assert len(convex.jobs()) == 1
         assert_works(convex, ["never"])
+
+
+@mutation
+def end_it_through_the_driver(ctx: MutationCtx) -> None:
+    ctx.db.add(Note(text="before"))
+    ctx.db.flush()
+    ctx.db.connection().connection.driver_connection.rollback()  # type: ignore[union-attr]
+    with suppress(Exception):
+        ctx.db.execute(insert(Note).values(text="after"))
+
+
+@promise("F2")
+def test_nothing_is_written_after_a_transaction_ended_behind_our_back(convex: ConvexTest) -> None:
+    """As a full disk ends one, or a driver that was asked to: what comes after it would be committed by itself."""
+    with pytest.raises((TransactionEnded, SQLAlchemyError)):
+        convex.run(end_it_through_the_driver)
+    assert_works(convex, [])
 
 
 @query

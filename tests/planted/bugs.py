@@ -1,0 +1,14 @@
+"""Every bug of the list, by where in the package it is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .bug import Bug
+from .calls import CALLS
+from .crons import CRONS
+from .jobs import JOBS
+from .postgres import POSTGRES
+from .workers import WORKERS
+
+BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES)

@@ -1,0 +1,133 @@
+"""Bugs in what a worker does besides running jobs: dispatching, its heartbeat, and what it does for dead ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .bug import Bug
+
+RETRIES: Final = "tests/promises/test_errors_and_retries.py"
+SEVERAL: Final = "tests/promises/test_workers.py"
+
+WORKERS: Final = (
+    Bug(
+        name="a lost action runs again",
+        breaks="an action that was running when its process died is started a second time",
+        file="database/jobs.py",
+        old="""\
+            lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
+            continue
+""",
+        new="""\
+            connection.execute(update(jobs).where(jobs.c.id == row.job_id).values(state_kind="pending"))
+            free = {"worker": None, "claim_token": None, "run_token": None}
+            connection.execute(update(queue).where(queue.c.job_id == row.job_id).values(free))
+            continue
+""",
+        tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
+    ),
+    Bug(
+        name="what a dead worker claimed stays claimed",
+        breaks="a job is lost with the process that was about to run it",
+        file="database/jobs.py",
+        old="        if connection.execute(sql.POSTPONE, claim).rowcount == 1:\n",
+        new="        if not claim:\n",
+        tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
+    ),
+    Bug(
+        name="silent once is dead",
+        breaks="when the clock of the database jumps, every running action is failed though nobody died",
+        file="dispatch/maintenance.py",
+        old="            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:\n",
+        new="            if suspect.heartbeat_time < now:\n",
+        tests=(f"{SEVERAL}::test_a_clock_that_jumps_buries_nobody_who_is_alive",),
+    ),
+    Bug(
+        name="a buried worker goes on under its old name",
+        breaks="what it claims and runs is taken out of its hands by the others, to whom it is dead",
+        file="dispatch/worker.py",
+        old="        if not workers.is_known(connection, self.id):\n",
+        new="        if False:\n",
+        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims",),
+    ),
+    Bug(
+        name="notifications are the only truth",
+        breaks="a job whose notification was lost waits until something else happens",
+        file="dispatch/dispatcher.py",
+        old="        self._longest = settings.poll_interval.total_seconds()\n",
+        new="        self._longest = 1e6\n",
+        tests=("tests/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",),
+    ),
+    Bug(
+        name="commits are kept from other processes",
+        breaks="what the web server schedules starts seconds later on the workers",
+        file="database/commits.py",
+        old="        self.tell_listeners()\n        self._signals.send()\n",
+        new="        self.tell_listeners()\n",
+        tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
+    ),
+    Bug(
+        name="a claim in doubt is kept",
+        breaks="jobs whose claim was committed but not answered wait until this worker looks at all that it holds",
+        file="dispatch/dispatcher.py",
+        old="            self._doubts.append((self._worker.id, token, time.monotonic() + DOUBT_SECONDS))\n",
+        new="",
+        tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
+    ),
+    Bug(
+        name="held without knowing, for ever",
+        breaks="a job that the database gave to a worker which never heard of it waits for a restart",
+        file="dispatch/maintenance.py",
+        old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
+        new="        confirmed, self._forgotten = forgotten - forgotten, forgotten\n",
+        tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
+    ),
+    Bug(
+        name="given back at first sight",
+        breaks="a job that is just on its way to its room is taken out of its hands",
+        file="dispatch/maintenance.py",
+        old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
+        new="        confirmed, self._forgotten = forgotten, forgotten\n",
+        tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
+    ),
+    Bug(
+        name="running jobs are given back",
+        breaks="an action that takes longer than two heartbeats is failed though it runs",
+        file="dispatch/maintenance.py",
+        old="jobs.held_by_worker(connection, self._worker.id) - self.holds()",
+        new="jobs.held_by_worker(connection, self._worker.id)",
+        tests=(f"{SEVERAL}::test_what_a_worker_holds_and_knows_is_left_to_it",),
+    ),
+    Bug(
+        name="jobs of nobody are kept",
+        breaks="what a worker held whose row somebody removed is never run",
+        file="dispatch/maintenance.py",
+        old="        for worker in unknown:\n",
+        new="        for worker in unknown[:0]:\n",
+        tests=(f"{SEVERAL}::test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others",),
+    ),
+    Bug(
+        name="claims kept at a stop",
+        breaks="what a stopped process had claimed waits until it counts as dead",
+        file="dispatch/service.py",
+        old="        try_to(lambda: self.dispatcher.unclaim(untried))\n",
+        new="",
+        tests=("tests/faults/test_stop.py::test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions",),
+    ),
+    Bug(
+        name="an unknown function fails at once",
+        breaks="during a deployment, old workers fail the jobs of functions that only the new ones have",
+        file="dispatch/execute.py",
+        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._strangers.leave(claim, text))",
+        new="False",
+        tests=(f"{SEVERAL}::test_a_job_that_another_worker_knows_is_left_to_it",),
+    ),
+    Bug(
+        name="an unknown function is left for ever",
+        breaks="a job whose function was deleted is handed around between workers and never fails",
+        file="dispatch/strangers.py",
+        old="            waited = now - since >= self._settings.unknown_function_patience\n",
+        new="            waited = False\n",
+        tests=(f"{SEVERAL}::test_a_job_that_nobody_knows_fails_after_the_patience",),
+    ),
+)

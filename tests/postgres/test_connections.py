@@ -1,0 +1,59 @@
+"""What a connection is asked for, and when it must not be used again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from app.models import Note
+from sqlalchemy import URL, text
+
+from convexpy import ActionCtx, Convex, MutationCtx, internal_action, mutation
+from convexpy.database import jobs
+from convexpy.functions.declare import Kind
+
+from .conftest import rows
+
+backends: list[int] = []
+
+
+@mutation
+def write(ctx: MutationCtx) -> None:
+    backends.append(ctx.db.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    if len(backends) == 1:  # a server that only reads, as an old primary does after a failover
+        ctx.db.execute(text("SET TRANSACTION READ ONLY"))
+    ctx.db.add(Note(text="written"))
+
+
+@internal_action
+async def act(ctx: ActionCtx) -> None:
+    """It starts."""
+
+
+@mutation
+def plan(ctx: MutationCtx) -> None:
+    ctx.schedule.now(act)
+
+
+def test_a_connection_to_a_server_that_only_reads_is_not_used_again(near: Convex, url: URL) -> None:
+    backends.clear()
+    near.run(write)
+    assert len(backends) == len(set(backends)) == 2
+    assert rows(url, "SELECT text FROM notes") == [("written",)]
+
+
+def test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says(
+    near: Convex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    start = jobs.start
+
+    def noted(connection: Any, *rest: Any) -> bool:
+        seen.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())
+        return start(connection, *rest)
+
+    monkeypatch.setattr(jobs, "start", noted)
+    near.run(plan)
+    (claim,) = near.service.dispatcher.claim(Kind.ACTION, 1)
+    near.runtime.background.submit(near.service.executor.at_most_once(claim)).result()
+    assert seen == ["on"]

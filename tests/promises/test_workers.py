@@ -1,0 +1,155 @@
+"""Several workers: who only seems dead keeps what it has, and who does not know a function leaves it to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import ModuleType
+
+from stage import START, app_of
+
+from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
+from convexpy.database import jobs, workers
+from convexpy.database.jobs import LOST_ACTION
+from convexpy.functions.declare import Kind
+from convexpy.testing import ConvexTest
+
+
+@mutation
+def work(ctx: MutationCtx) -> None: ...
+
+
+@action
+async def act(ctx: ActionCtx) -> None: ...
+
+
+@mutation
+def schedule(ctx: MutationCtx) -> JobId:
+    return ctx.schedule.now(work)
+
+
+@mutation
+def schedule_act(ctx: MutationCtx) -> JobId:
+    return ctx.schedule.now(act)
+
+
+@mutation
+def unrelated(ctx: MutationCtx) -> None: ...
+
+
+@contextmanager
+def another(database: str, functions: ModuleType, convex: ConvexTest) -> Iterator[Convex]:
+    """Another process on the same database and under the same clock."""
+    with Convex(database, functions=functions, clock=convex.clock) as other:
+        other.migrate()
+        other.service.prepare(other.app)
+        yield other
+
+
+def state(convex: ConvexTest, job_id: JobId) -> tuple[str, str | None]:
+    job = convex.job(job_id)
+    assert job is not None
+    return job.state.kind, job.state.error
+
+
+def test_a_clock_that_jumps_buries_nobody_who_is_alive(database: str) -> None:
+    app = app_of(act, schedule_act)
+    with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
+        maintenance = convex.convex.service.maintenance
+        job_id = convex.run(schedule_act)
+        (claim,) = other.service.dispatcher.claim(Kind.ACTION, 1)
+        assert other.service.executor._start(claim, "token")
+        for _ in range(3):
+            convex.clock.move_to(convex.now + timedelta(hours=1))
+            maintenance.tick()
+            assert other.service.worker.beat()
+            maintenance.tick()
+        assert state(convex, job_id) == ("inProgress", None)
+        convex.clock.move_to(convex.now + timedelta(hours=1))
+        maintenance.tick()
+        maintenance.tick()
+        assert state(convex, job_id) == ("failed", LOST_ACTION)
+
+
+def test_a_job_that_another_worker_knows_is_left_to_it(database: str) -> None:
+    new, old = app_of(work, schedule), app_of(unrelated)
+    with ConvexTest(new, database_url=database, now=START) as convex, another(database, old, convex) as other:
+        job_id = convex.run(schedule)
+        (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
+        other.service.executor.exactly_once(claim)
+        assert state(convex, job_id) == ("pending", None)
+        convex.advance(seconds=1)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None:
+    with ConvexTest(app_of(work, schedule), database_url=database, now=START) as before:
+        job_id = before.run(schedule)
+    app = app_of(unrelated)
+    with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
+        patience = convex.convex.settings.unknown_function_patience
+        while convex.now < START + patience - timedelta(seconds=30):
+            convex.advance(seconds=30)
+            assert other.service.worker.beat()
+        assert state(convex, job_id) == ("pending", None)
+        for _ in range(6):
+            convex.advance(seconds=30)
+            assert other.service.worker.beat()
+        kind, error = state(convex, job_id)
+        assert (kind, "there is no function 'made:work'" in str(error)) == ("failed", True)
+
+
+def held(convex: ConvexTest, worker: str) -> set[JobId]:
+    with convex.convex.database.look() as connection:
+        return jobs.held_by_worker(connection, worker)
+
+
+def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:
+    with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
+        service = convex.convex.service
+        job_id = convex.run(schedule)
+        service.dispatcher.claim(Kind.MUTATION, 1)  # its answer was lost: no room ever heard of it
+        service.maintenance.tick()
+        assert held(convex, service.worker.id) == {job_id}  # it may be just on its way to its room
+        service.maintenance.tick()
+        assert held(convex, service.worker.id) == set()
+        convex.advance(seconds=1)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_what_a_worker_holds_and_knows_is_left_to_it(database: str) -> None:
+    with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
+        service = convex.convex.service
+        job_id = convex.run(schedule)
+        (claim,) = service.dispatcher.claim(Kind.MUTATION, 1)
+        service.maintenance.holds = lambda: {job_id}  # as the room says in which it runs
+        for _ in range(3):
+            service.maintenance.tick()
+        service.executor.exactly_once(claim)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database: str) -> None:
+    app = app_of(work, schedule)
+    with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
+        job_id = convex.run(schedule)
+        other.service.dispatcher.claim(Kind.MUTATION, 1)
+        with convex.convex.database.internal() as connection:
+            workers.remove(connection, other.service.worker.id)
+        convex.convex.service.maintenance.tick()
+        convex.advance(seconds=1)
+        assert state(convex, job_id) == ("success", None)
+
+
+def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims(database: str) -> None:
+    app = app_of(work, schedule)
+    with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
+        job_id, buried = convex.run(schedule), other.service.worker.id
+        with convex.convex.database.internal() as connection:
+            workers.remove(connection, buried)
+        (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
+        convex.convex.service.maintenance.tick()
+        assert (held(convex, buried), held(convex, other.service.worker.id)) == (set(), {job_id})
+        other.service.executor.exactly_once(claim)
+        assert state(convex, job_id) == ("success", None)
