@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .database.types import JobId, JobIdType, Timestamp
     from .errors import (
         CallNotAllowed,
+        CommitUnknown,
         ConvexError,
         DatabaseError,
         ErrorCode,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActionCtx",
     "CallNotAllowed",
+    "CommitUnknown",
     "Convex",
     "ConvexError",
     "Crons",
@@ -82,6 +84,7 @@ HOMES: Final = {
     "database.types": ("JobId", "JobIdType", "Timestamp"),
     "errors": (
         "CallNotAllowed",
+        "CommitUnknown",
         "ConvexError",
         "DatabaseError",
         "ErrorCode",

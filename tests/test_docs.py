@@ -248,6 +248,8 @@ def shown(field: Any) -> str:
         seconds = value.total_seconds()
         size, unit = next(each for each in ((86400, "d"), (60, "min"), (1, "s"), (0.001, "ms")) if seconds >= each[0])
         return f"{seconds / size:g} {unit}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else f"`{value}`"
 
 

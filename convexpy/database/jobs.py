@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Update, delete, insert, or_, select, update
+from sqlalchemy import Connection, Update, delete, insert, select, update
 
 from ..settings import Settings
 from . import statements as sql
@@ -236,9 +236,10 @@ def rescue(
     """
     lost = freed = 0
     held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
-    for row in connection.execute(held).all():
-        if only is not None and row.job_id not in only:
-            continue
+    if only is not None:
+        held = held.where(queue.c.job_id.in_(only))
+    # An action that is starting at this moment, or a job that is ending, is waited for and seen as what it is then.
+    for row in connection.execute(held.with_for_update(of=queue)).all():
         if row.run_token is not None:
             lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
             continue
@@ -253,11 +254,17 @@ def rescue(
 
 def has_old(connection: Connection, before: datetime) -> bool:
     """Whether any job finished before a time."""
-    ended = [
-        select(finished.c.job_id).where(finished.c.state_kind == state, finished.c.completed_time < before).exists()
+    # The oldest by the index: to look for any would read what was purged before, as long as it is not vacuumed.
+    oldest = [
+        select(finished.c.completed_time)
+        .where(finished.c.state_kind == state)
+        .order_by(finished.c.completed_time)
+        .limit(1)
+        .scalar_subquery()
+        .label(state)
         for state in ENDS
     ]
-    return bool(connection.execute(select(or_(*ended))).scalar())
+    return any(when is not None and when < before for when in connection.execute(select(*oldest)).one())
 
 
 def prune(connection: Connection, before: datetime, limit: int) -> int:

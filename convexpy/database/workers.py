@@ -69,12 +69,20 @@ def find_live(connection: Connection, now: datetime, timeout: timedelta) -> list
     return [worker for worker in connection.execute(select(workers)) if worker.id not in dead]
 
 
-def remove(connection: Connection, worker: str) -> None:
-    connection.execute(delete(workers).where(workers.c.id == worker))
+def give_up(connection: Connection, worker: str, heartbeat_time: datetime) -> bool:
+    """Take a worker for dead, unless it was heard of since. False: it was, or somebody else has given it up.
+
+    This comes before looking for what it holds: it waits for a claim that is under way, which keeps the row, and what
+    that claims can be seen from then on. The other way round it would belong to nobody.
+    """
+    silent = delete(workers).where(workers.c.id == worker, workers.c.heartbeat_time == heartbeat_time)
+    return connection.execute(silent).rowcount == 1
 
 
 def leave(connection: Connection, worker: str) -> None:
     """A worker ends. It stays registered while it holds jobs, so that others find them once its process is gone."""
+    # A claim whose connection broke may still be under way on the server. It keeps the row until it can be seen.
+    connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())
     holds = select(queue.c.job_id).where(queue.c.worker == worker).exists()
     connection.execute(delete(workers).where(workers.c.id == worker, ~holds))
 

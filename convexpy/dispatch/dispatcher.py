@@ -61,13 +61,13 @@ class Dispatcher:
 
     def claim(self, kind: Kind, room: int) -> list[Claim]:
         """Claim due jobs for this worker."""
-        token = jobs.new_token()
+        token, worker = jobs.new_token(), self._worker.id
         try:
             with self._database.internal() as connection:
-                self._worker.be_known(connection)
-                return jobs.claim_jobs(connection, kind, self._worker.id, token, self._clock.now(), room)
+                worker = self._worker.be_known(connection)
+                return jobs.claim_jobs(connection, kind, worker, token, self._clock.now(), room)
         except BaseException:
-            self._doubts.append((self._worker.id, token, time.monotonic() + DOUBT_SECONDS))
+            self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))
             raise
 
     def _settle_doubts(self) -> None:

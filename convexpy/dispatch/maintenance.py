@@ -13,6 +13,7 @@ from ..database.engine import Database
 from ..database.faults import is_internal
 from ..database.receipts import purge_receipts
 from ..database.types import JobId
+from ..database.workers import Suspect
 from ..settings import Settings
 from .worker import Worker
 
@@ -59,18 +60,25 @@ class Maintenance:
             unknown = workers.find_unknown(connection)
         for suspect in suspects:
             if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:
-                self._recover(suspect.id, now)
+                self._recover(suspect, now)
         for worker in unknown:
-            self._recover(worker, now)
+            self._give_back(worker, now, "a worker is gone that held jobs")
         self._suspects = {each.id: each.heartbeat_time for each in suspects}
 
-    def _recover(self, worker: str, now: datetime, only: set[JobId] | None = None) -> None:
+    def _recover(self, suspect: Suspect, now: datetime) -> None:
         with self._database.internal(sync="as set") as connection:
-            lost, freed = jobs.rescue(connection, worker, now, self._settings, only)
-            if only is None:
-                workers.remove(connection, worker)
-        why = "a worker died" if only is None else "the database says that this worker holds jobs that it does not know"
-        logger.warning("%s: %d actions failed, %d jobs are tried again", why, lost, freed)
+            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+                return
+            rescued = jobs.rescue(connection, suspect.id, now, self._settings)
+        self._tell("a worker died", rescued)
+
+    def _give_back(self, worker: str, now: datetime, why: str, only: set[JobId] | None = None) -> None:
+        with self._database.internal(sync="as set") as connection:
+            rescued = jobs.rescue(connection, worker, now, self._settings, only)
+        self._tell(why, rescued)
+
+    def _tell(self, why: str, rescued: tuple[int, int]) -> None:
+        logger.warning("%s: %d actions failed, %d jobs are tried again", why, *rescued)
         self._feed.announce()
 
     def reclaim(self) -> None:
@@ -83,7 +91,8 @@ class Maintenance:
             forgotten = jobs.held_by_worker(connection, self._worker.id) - self.holds()
         confirmed, self._forgotten = forgotten & self._forgotten, forgotten
         if confirmed:
-            self._recover(self._worker.id, self._clock.now(), confirmed)
+            why = "the database says that this worker holds jobs that it does not know"
+            self._give_back(self._worker.id, self._clock.now(), why, confirmed)
 
     def purge_receipts(self) -> None:
         """Forget receipts that nobody asks for any more."""

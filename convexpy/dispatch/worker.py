@@ -36,10 +36,11 @@ class Worker:
                 self._begin_anew(connection)
         return alive
 
-    def be_known(self, connection: Connection) -> None:
-        """Begin anew if others gave this worker up: nobody would look for what it claims under its old id."""
-        if not workers.is_known(connection, self.id):
-            self._begin_anew(connection)
+    def be_known(self, connection: Connection) -> str:
+        """The id to claim under. Begin anew if others gave this worker up: nobody would look for what it claims under
+        its old id, nor under one that a heartbeat has just made and not committed."""
+        worker = self.id
+        return worker if workers.is_known(connection, worker) else self._begin_anew(connection)
 
     def tick(self) -> float:
         """Beat, on a loop of its own: nothing that takes long may come in between. How many seconds until the next."""
@@ -51,6 +52,8 @@ class Worker:
         with self._database.internal() as connection:
             workers.leave(connection, self.id)
 
-    def _begin_anew(self, connection: Connection) -> None:
-        self.id = secrets.token_hex(16)
-        workers.register(connection, self.id, self._clock.now())
+    def _begin_anew(self, connection: Connection) -> str:
+        worker = secrets.token_hex(16)
+        workers.register(connection, worker, self._clock.now())
+        self.id = worker
+        return worker

@@ -99,8 +99,8 @@ class CronExpression:
         return 0 if next_match(self.expression, slot) > now else None
 
     def changed(self, last: datetime | None, now: datetime) -> datetime:
-        """The slot of a cron that got this timetable in place of another."""
-        return next_match(self.expression, now)
+        """The slot of a cron that got this timetable in place of another; never ``last``, should a clock be behind."""
+        return next_match(self.expression, now if last is None else max(last, now))
 
 
 Timetable: TypeAlias = Interval | CronExpression

@@ -17,7 +17,7 @@ from ..settings import Settings
 logger = logging.getLogger("convexpy.testing")
 
 Station = Literal["begin", "statement", "before COMMIT", "after COMMIT"]
-Misfortune = Literal["conflict", "failure", "crash", "freeze", "clock"]
+Misfortune = Literal["conflict", "failure", "no answer", "crash", "freeze", "clock"]
 Odds = Mapping[Station, Mapping[Misfortune, float]]
 
 # How likely each misfortune is at each station. A job passes some twenty, and every third job meets something.
@@ -25,7 +25,7 @@ FOR_A_WORKER: Final[Odds] = {
     "begin": {"conflict": 0.015, "crash": 0.01, "freeze": 0.008, "clock": 0.01},
     "statement": {"conflict": 0.004, "failure": 0.002, "crash": 0.004},
     "before COMMIT": {"conflict": 0.02, "crash": 0.015},
-    "after COMMIT": {"crash": 0.015},
+    "after COMMIT": {"crash": 0.015, "no answer": 0.01},
 }
 # The process that calls is the test itself, which lives on.
 FOR_A_DIRECT_CALL: Final[Odds] = {
@@ -33,6 +33,11 @@ FOR_A_DIRECT_CALL: Final[Odds] = {
     "statement": {"conflict": 0.03, "failure": 0.01},
     "before COMMIT": {"conflict": 0.15},
     "after COMMIT": {},
+}
+FAILURES: Final[Mapping[Misfortune, str]] = {
+    "conflict": "a conflict",
+    "failure": "a failure of the database",
+    "no answer": "it was committed, and the answer is lost",
 }
 MOST_IN_A_ROW: Final = 2
 LONGEST_STEP: Final = timedelta(seconds=1)
@@ -87,8 +92,8 @@ class Chaos:
         self._mutex = threading.Lock()
         self._thread = threading.local()
 
-    def reach(self, station: Station, move: str, dialect: str) -> None:
-        """Something may go wrong here.
+    def reach(self, station: Station, move: str, dialect: str, fenced: bool) -> None:
+        """Something may go wrong here. Who is fenced finds out about lost answers within the database's own code.
 
         Raises:
             Crash: The process died here, or had died before.
@@ -96,11 +101,11 @@ class Chaos:
         """
         life = check_alive()
         misfortune = self._draw(station, life)
-        if misfortune is None:
+        if misfortune is None or (misfortune == "no answer" and fenced):
             return
-        if misfortune in ("conflict", "failure"):
+        if misfortune in FAILURES:
             self._thread.in_a_row = self._in_a_row() + 1
-            self._note(f"a {misfortune}", station, move, life)
+            self._note(FAILURES[misfortune], station, move, life)
             raise database_error(misfortune, dialect)
         assert life is not None
         if misfortune == "crash":
@@ -137,7 +142,7 @@ class Chaos:
         for misfortune, likelihood in odds.items():
             rest -= likelihood
             if rest < 0:
-                is_enough = misfortune in ("conflict", "failure") and self._in_a_row() >= self._most_in_a_row
+                is_enough = misfortune in FAILURES and self._in_a_row() >= self._most_in_a_row
                 return None if is_enough else misfortune
         return None
 

@@ -45,13 +45,14 @@ class DisturbedClock(Clock):
 class Passage:
     """One transaction on its way, and the move of a job that it last made."""
 
-    def __init__(self, chaos: Chaos, dialect: str) -> None:
+    def __init__(self, chaos: Chaos, dialect: str, fenced: bool) -> None:
         self._chaos = chaos
         self._dialect = dialect
+        self._fenced = fenced
         self.move = ""
 
     def reach(self, station: Station) -> None:
-        self._chaos.reach(station, self.move, self._dialect)
+        self._chaos.reach(station, self.move, self._dialect, self._fenced)
 
     def execute(self, statement: Any) -> None:
         """A statement is about to be sent."""
@@ -80,7 +81,7 @@ class DisturbedDatabase:
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:
-        passage = Passage(self._chaos, self._dialect)
+        passage = Passage(self._chaos, self._dialect, fenced)
         passage.reach("begin")
         with self.real.write(sync=sync, fenced=fenced) as held, self._watched(held.connection, passage):
             stop_at_commit(held, passage)
@@ -93,7 +94,7 @@ class DisturbedDatabase:
             with self.real.internal(sync=sync, fenced=fenced) as connection:
                 yield connection
             return
-        passage = Passage(self._chaos, self._dialect)
+        passage = Passage(self._chaos, self._dialect, fenced)
         passage.reach("begin")
         with self.real.internal(sync=sync, fenced=fenced) as connection, self._watched(connection, passage):
             yield connection

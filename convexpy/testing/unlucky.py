@@ -68,10 +68,10 @@ class UnluckyWorker(VirtualWorker):
         return self._run_claims(self._chaos.dice.randint(1, MOST_AT_ONCE))
 
     def fire_crons(self) -> None:
-        self._as_often_as_it_takes("crons", super().fire_crons)
+        self._by_whoever_lives("crons", super().fire_crons)
 
     def maintain(self) -> None:
-        self._as_often_as_it_takes("maintenance", super().maintain)
+        self._by_whoever_lives("maintenance", super().maintain)
 
     def _run_claims(self, most: int) -> int:
         """Claim some of what is due, of both kinds, and run it in any order; some of it is handed over twice."""
@@ -80,25 +80,31 @@ class UnluckyWorker(VirtualWorker):
         self._chaos.dice.shuffle(kinds)
         for kind in kinds:
             self._do(process, "claim", lambda kind=kind: claims.extend(process.service.dispatcher.claim(kind, most)))  # type: ignore[misc]
+        # What was claimed by a COMMIT whose answer was lost, the next look at the queue gives back.
+        while not process.life.is_over and not self._do(process, "look", process.service.dispatcher.tick):
+            pass
         self._chaos.dice.shuffle(claims)
         for claim in with_duplicates(claims, self._chaos):
-            if not process.life.is_over:
-                self._do(process, claim.name, lambda claim=claim: self._execute(process.service, claim))  # type: ignore[misc]
+            self._do(process, claim.name, lambda claim=claim: self._execute(process.service, claim))  # type: ignore[misc]
         return max(1, len(claims))
 
-    def _as_often_as_it_takes(self, task: str, work: Callable[[], None]) -> None:
-        while True:
+    def _by_whoever_lives(self, task: str, work: Callable[[], None]) -> None:
+        """Let it be done without misfortune, if not by this process, then by the next."""
+        before = -1
+        while before < len(self._chaos.diary):
             before = len(self._chaos.diary)
             self._do(self._process, task, work)
-            if len(self._chaos.diary) == before:
-                return
 
-    def _do(self, process: Process, task: str, work: Callable[[], None]) -> None:
-        """Let a process do something; if it dies of it, another one takes over."""
-        if not self._survives(process, task, work) and process.life.is_over:
+    def _do(self, process: Process, task: str, work: Callable[[], object]) -> bool:
+        """Let a process do something. Whether it was done; if the process dies of it, another one takes over."""
+        if process.life.is_over:
+            return False
+        done = self._survives(process, task, work)
+        if process.life.is_over:
             self.replace(process)
+        return done
 
-    def _survives(self, process: Process, task: str, work: Callable[[], None]) -> bool:
+    def _survives(self, process: Process, task: str, work: Callable[[], object]) -> bool:
         """Whether it was done. An internal error is passed over, as by the loops of a real process: they try again."""
         process.life.begin(task)
         whose = LIFE.set(process.life)

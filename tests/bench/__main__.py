@@ -42,7 +42,9 @@ def main() -> None:
     for level in LEVELS:
         ratios = [
             ours / plain
-            for ours, plain in zip(found[f"direct mutation, {level}, us"], found[f"bare Session, {level}, us"])
+            for ours, plain in zip(
+                found[f"direct mutation, {level}, us"], found[f"bare Session, {level}, us"], strict=True
+            )
         ]
         print(f"  {f'direct mutation / bare Session, {level}':58} {statistics.median(ratios):>10,.2f}")
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from types import FrameType
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
+
 from .nemesis import PAUSE_SECONDS, Blow
 from .report import is_clean, report_on, show
 from .run import Wishes, carry_out
@@ -30,7 +32,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--quiet-seconds", type=float, default=120.0, help="how soon all must be over")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="put the files here, and leave them")
     given = parser.parse_args(words)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     folder = given.keep or Path(mkdtemp(prefix="chaos-"))
     if given.keep and folder.exists() and any(folder.iterdir()):
         parser.error(f"{folder} is not empty; name another folder, or empty this one")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -12,13 +13,24 @@ from .scene import Scene
 
 OF_THE_APP: Final = "usename = 'app' AND backend_type = 'client backend'"
 DATABASE: Final = "chaos"
+BACK_SECONDS: Final = 15.0
 
 
 @contextmanager
 def superuser(scene: Scene) -> Iterator[psycopg.Connection[Any]]:
-    """A connection past the proxy, in autocommit."""
+    """A connection past the proxy, in autocommit. It waits for a server that another fault has just ended."""
     assert scene.server is not None
-    with psycopg.connect(scene.server.dsn(DATABASE), autocommit=True, connect_timeout=5) as connection:
+    deadline = time.monotonic() + BACK_SECONDS
+    while True:
+        try:
+            connection = psycopg.connect(scene.server.dsn(DATABASE), autocommit=True, connect_timeout=5)
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            scene.wait(0.2)
+        else:
+            break
+    with closing(connection):
         yield connection
 
 

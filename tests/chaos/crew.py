@@ -30,7 +30,8 @@ def forks() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([serve.__module__, work.__module__])
     # The fork server of Python 3.11 looks for what it preloads on PYTHONPATH only.
-    here, before = str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")
+    root = str(Path(__file__).parents[len(serve.__module__.split(".")) - 1])
+    here, before = os.pathsep.join((root, str(Path(__file__).parents[1]))), os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in (here, before) if path)
     try:
         multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]

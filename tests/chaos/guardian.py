@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import signal
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from tests.servers.postgres import Server
+from servers.postgres import Server
 
 
 def guard(server: Server, pipe: Connection) -> None:
     """The main function of the process: wait for the end of the parent, however it comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setsid()  # whatever ends the parent does not end it
     pipe.send("ready")
     with suppress(EOFError, ConnectionResetError):
         if pipe.recv()[0] == "stop":

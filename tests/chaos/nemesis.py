@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import Final
 
+import psycopg
+
 from .crew import Gone
 from .scene import Interrupted, Scene
 
@@ -116,7 +118,7 @@ class Nemesis:
         began = time.time()
         try:
             struck = self._kinds[blow.kind].strike(self._scene, blow)
-        except Gone:
+        except (Gone, psycopg.Error):  # another fault was there first
             struck = False
         except Interrupted:
             raise

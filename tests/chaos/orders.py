@@ -61,9 +61,9 @@ class Terminated(BaseException):
 
 def begin(orders: Orders) -> None:
     """Die with the parent, stop on SIGTERM, log beside the database."""
+    os.setsid()  # what is meant for the parent's terminal is for the parent to pass on
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, terminate)
     log = os.open(orders.folder / f"{orders.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)

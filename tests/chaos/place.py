@@ -73,6 +73,16 @@ class Place:
     def finished(self) -> int | None:
         return self.number("SELECT count(*) FROM _convexpy_finished")
 
+    def what_is_left(self) -> list[str]:
+        """Who holds the jobs that are not over, in a few words."""
+        groups = (
+            "SELECT q.kind, q.worker IS NOT NULL AS claimed, w.id IS NOT NULL AS registered, "
+            "q.run_token IS NOT NULL AS started, count(*) AS number FROM _convexpy_queue AS q "
+            "LEFT JOIN _convexpy_workers AS w ON w.id = q.worker GROUP BY 1, 2, 3, 4"
+        )
+        with self._engine.connect() as connection:
+            return [f"left: {dict(row)}" for row in connection.execute(text(groups)).mappings()]
+
     def problems(self) -> list[str]:
         """What is wrong with the database itself, and with marks and jobs that must exist together."""
         found = []

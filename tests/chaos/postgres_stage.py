@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-
-from tests.servers.postgres import Server, server
+from servers.postgres import Server, server
 
 from .crew import Member
 from .guardian import guard

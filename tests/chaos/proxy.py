@@ -7,7 +7,7 @@ its own, and is told over a pipe what to do.
 from __future__ import annotations
 
 import asyncio
-import signal
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -248,7 +248,7 @@ class Proxy:
 
 def serve_proxy(server_port: int, names: list[str], pipe: Connection) -> None:
     """The main function of the proxy's process. It ends with the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setsid()  # what is meant for the parent's terminal is for the parent to pass on
     asyncio.run(answer(server_port, names, pipe))
 
 

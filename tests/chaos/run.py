@@ -133,7 +133,8 @@ def come_to_rest(scene: Scene, wishes: Wishes, outcome: Outcome) -> None:
     outcome.problems += [f"the client {name} did not stop" for name in killed]
     began = time.monotonic()
     if not became(lambda: scene.place.unfinished() == 0, wishes.quiet_seconds):
-        outcome.problems.append(f"{scene.place.unfinished()} jobs were not over after {wishes.quiet_seconds:g} s")
+        left = f"{scene.place.unfinished()} jobs were not over after {wishes.quiet_seconds:g} s"
+        outcome.problems += [left, *scene.place.what_is_left()]
     else:
         outcome.quiet_after = time.monotonic() - began
         say(wishes, f"quiet {outcome.quiet_after:.1f} s after the last fault")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers.postgres import Server
+from servers.postgres import Server
 
 from .crew import Crew, Member
 from .orders import Orders

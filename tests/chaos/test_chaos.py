@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from tests.servers.postgres import NoServer
+from servers.postgres import NoServer
 
 from .report import is_clean, report_on
 from .run import Database, Wishes, carry_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
@@ -31,5 +32,7 @@ def listen(pipe: Connection, clock: WrongClock) -> None:
             if command == "clock":
                 clock.ahead = value
                 pipe.send("moved")
+            elif command == "threads":
+                pipe.send({thread.name: thread.native_id for thread in threading.enumerate()})
             elif command == "stop":
                 return

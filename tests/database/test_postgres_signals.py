@@ -7,10 +7,10 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
+from servers.postgres import NoServer, Server, server
 
 from convexpy import Settings
 from convexpy.database.engine import connect
-from tests.servers.postgres import NoServer, Server, server
 
 
 @pytest.fixture(scope="module")

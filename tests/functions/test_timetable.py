@@ -175,6 +175,8 @@ def test_a_changed_expression_runs_at_its_next_match_whatever_ran_before() -> No
     tomorrow = datetime(2026, 3, 11, 9, 0, tzinfo=UTC)
     assert daily.changed(None, NOON) == tomorrow
     assert daily.changed(NOON - HOUR, NOON) == tomorrow
+    fired = tomorrow  # by a clock that is ahead of the one that now sees the change
+    assert daily.changed(fired, fired - timedelta(seconds=1)) == daily.after(fired, fired)
 
 
 def test_either_day_field_is_enough_when_both_are_restricted() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from convexpy import (
     ActionCtx,
+    CommitUnknown,
     Convex,
     JobId,
     MutationCtx,
@@ -23,7 +24,6 @@ from convexpy import (
 )
 from convexpy.database.engine import connect
 from convexpy.database.receipts import is_committed, new_receipt, statement
-from convexpy.errors import CommitUnknown
 from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
@@ -150,7 +150,7 @@ def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
     with database.write() as held:
         held.connection.exec_driver_sql(statement(receipt))
         with (
-            pytest.raises(Exception, match="ended before its commit|lock timeout|failed"),
+            pytest.raises(Exception, match=r"ended before its commit|lock timeout|failed"),
             database.internal() as asking,
         ):
             assert is_committed(asking, receipt) is None

@@ -5,19 +5,38 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import cache
 
-from .play import play
+from tests.servers import shared
+
+from .app import Base
+from .play import Outcome, play
+
+
+@cache
+def template() -> shared.Template:
+    return shared.Template(Base.metadata)
+
+
+def play_on_postgres(seed: int) -> Outcome:
+    """The same on a real server: one that the tests start, or that the environment names."""
+    url = template().copy()
+    try:
+        return play(seed, url.render_as_string(hide_password=False))
+    finally:
+        shared.drop(url)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     parser.add_argument("--show", action="store_true", help="print what happened, also where all is well")
     wanted = parser.parse_args()
     began, jobs, misfortunes = time.monotonic(), 0, 0
     for number, seed in enumerate(range(wanted.first, wanted.first + wanted.seeds), 1):
-        outcome = play(seed)
+        outcome = play_on_postgres(seed) if wanted.postgres else play(seed)
         jobs, misfortunes = jobs + outcome.jobs, misfortunes + outcome.misfortunes
         if outcome.broken or wanted.show:
             print(outcome)

@@ -6,7 +6,7 @@ an action did by a journal outside of the database, as the world outside would r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -65,20 +65,32 @@ class Audit(Base):
 
 
 COLUMNS = "INSERT INTO audit (job, was, became, kind, cron, args, scheduled, completed, error) VALUES"
-REST = "{0}.kind, {0}.cron, {0}.args, {0}.scheduled_time, {0}.completed_time, {0}.state_error"
-TRIGGERS = {
-    "INSERT": "(NEW.id, NULL, NEW.state_kind, " + REST.format("NEW") + ")",
-    "UPDATE OF state_kind": "(NEW.id, OLD.state_kind, NEW.state_kind, " + REST.format("NEW") + ")",
-    "DELETE": "(OLD.id, OLD.state_kind, NULL, " + REST.format("OLD") + ")",
+MOVES = {
+    "INSERT": ("NEW", "NEW.id, NULL, NEW.state_kind"),
+    "UPDATE OF state_kind": ("NEW", "NEW.id, OLD.state_kind, NEW.state_kind"),
+    "DELETE": ("OLD", "OLD.id, OLD.state_kind, NULL"),
 }
-for number, (change, values) in enumerate(TRIGGERS.items()):
-    event.listen(
-        Base.metadata,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER audit_{number} AFTER {change} ON _scheduled_functions BEGIN {COLUMNS} {values}; END"
-        ).execute_if(dialect="sqlite"),
-    )
+TIMES = {"sqlite": "{0}", "postgresql": "(extract(epoch FROM {0}) * 1000000)::bigint"}
+
+
+def triggers(dialect: str) -> Iterator[str]:
+    """Statements that make the database write the audit by itself."""
+    for number, (change, (row, moved)) in enumerate(MOVES.items()):
+        times = [TIMES[dialect].format(f"{row}.{name}_time") for name in ("scheduled", "completed")]
+        rest = f"{row}.kind, {row}.cron, {row}.args, {', '.join(times)}, {row}.state_error"
+        write = f"{COLUMNS} ({moved}, {rest});"
+        when = f"TRIGGER audit_{number} AFTER {change} ON _scheduled_functions"
+        if dialect == "sqlite":
+            yield f"CREATE TRIGGER IF NOT EXISTS {when.removeprefix('TRIGGER ')} BEGIN {write} END"
+            continue
+        body = f"BEGIN {write} RETURN NULL; END"
+        yield f"CREATE OR REPLACE FUNCTION audit_{number}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
+        yield f"CREATE OR REPLACE {when} FOR EACH ROW EXECUTE FUNCTION audit_{number}()"
+
+
+for dialect in TIMES:
+    for statement in triggers(dialect):
+        event.listen(Base.metadata, "after_create", DDL(statement).execute_if(dialect=dialect))
 
 
 class Broken(Exception):

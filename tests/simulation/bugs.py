@@ -14,6 +14,7 @@ from convexpy.database import crons, jobs
 from convexpy.database import statements as sql
 from convexpy.database import tables as t
 from convexpy.database.jobs import Claim
+from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.execute import Executor
 from convexpy.runtime import call, schedule
 from convexpy.runtime.call import Calls, Done
@@ -129,7 +130,7 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
 def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
     """What a dead worker held is tried again, also an action that had started."""
 
-    def rescue(connection: Connection, worker: str, now: datetime, settings: Any, only: Any = None) -> tuple[int, int]:
+    def rescue(connection: Connection, worker: str, now: datetime, settings: Any) -> tuple[int, int]:
         held = select(t.queue.c.job_id).where(t.queue.c.worker == worker)
         connection.execute(update(t.jobs).where(t.jobs.c.id.in_(held)).values(state_kind="pending"))
         free = {"worker": None, "claim_token": None, "run_token": None}
@@ -161,6 +162,11 @@ def forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(jobs, "has_old", lambda c, before: has_old(c, before + timedelta(days=1)))
 
 
+def claimed_without_knowing(patch: pytest.MonkeyPatch) -> None:
+    """Nobody gives back what a claim whose answer was lost has claimed."""
+    patch.setattr(Dispatcher, "_settle_doubts", lambda self: None)
+
+
 BUGS: list[Plant] = [
     taken_whoever_holds_it,
     finished_without_the_token,
@@ -175,4 +181,5 @@ BUGS: list[Plant] = [
     orphan_runs,
     claimed_before_its_time,
     forgotten_at_once,
+    claimed_without_knowing,
 ]

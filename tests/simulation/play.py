@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import traceback
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 from sqlalchemy import func, select
@@ -174,11 +174,12 @@ class Play:
             self.broken.append(f"retention: {kept} are still remembered")
 
 
-def play(seed: int) -> Outcome:
-    """Play one seed to its end."""
+def play(seed: int, url: str | None = None) -> Outcome:
+    """Play one seed to its end, on a throw-away database or on one that nobody has used."""
     random.seed(seed)  # the jitter of retries
     logging_is_quiet()
-    with ConvexTest(module(), metadata=Base.metadata, settings=SETTINGS, now=BEGIN, chaos=seed) as convex:
+    options: Any = {"metadata": Base.metadata, "settings": SETTINGS, "now": BEGIN, "database_url": url}
+    with ConvexTest(app, **options, chaos=seed) as convex:
         world.now, world.journal = lambda: convex.now, []
         played = Play(seed, convex)
         played.chaos.may_step_ahead = seed % 2 == 1
@@ -195,11 +196,5 @@ def play(seed: int) -> Outcome:
 
 
 def logging_is_quiet() -> None:
-    import logging
-
     for name in ("convexpy.testing", "convexpy.dispatch", "convexpy.run"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def module() -> ModuleType:
-    return app

@@ -1,0 +1,194 @@
+"""``python -m tests.chaos.bytes``: the wire breaks after each byte of one transaction, in both directions.
+
+A direct mutation must tell the truth: what was answered is there, what failed is not, and it happened once. A scheduled
+one must take effect exactly once in the end. With ``late``, the bytes behind the break reach the server all the same,
+once everything has been decided without them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal
+
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
+
+from servers.postgres import QUICK, server
+
+from convexpy import ConvexError, Settings
+from convexpy.app import Convex
+from convexpy.database.faults import is_internal
+from convexpy.errors import CommitUnknown
+from convexpy.functions.declare import Kind
+
+from .orders import APP, SETTINGS
+from .place import Place
+from .postgres_stage import APP_USER, DATABASE, PLAIN, create_database
+from .tap import Direction, Rest, Tap
+
+Way = Literal["direct", "scheduled"]
+WAYS: Final[tuple[Way, ...]] = ("direct", "scheduled")
+CHILDREN: Final = 2
+MOST_TRIES: Final = 400
+SLOW: Final = 16
+# What a server takes seconds to notice shall not take that long for every byte.
+IMPATIENT: Final[dict[str, Any]] = {**SETTINGS, "retry_first": 0.01, "lock_timeout": 0.5, "mutation_time_limit": 0.5}
+
+
+@dataclass
+class Tally:
+    """What one way in one direction came to."""
+
+    bytes: int = 0
+    broken_off: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+
+class Bench:
+    """One server, the app behind a tap, and a connection past it to see what is true."""
+
+    def __init__(self, convex: Convex, near: Convex, tap: Tap, connection: psycopg.Connection[Any]) -> None:
+        self._convex = convex
+        self._near = near
+        self._tap = tap
+        self._connection = connection
+        self._number = 0
+        convex.service.worker.register()
+
+    def enumerate(self, way: Way, direction: Direction, rest: Rest, every: int = 1) -> Tally:
+        """Break after every byte, until a whole transaction passes unharmed."""
+        tally = Tally()
+        run = self._direct if way == "direct" else self._scheduled
+        while True:
+            self._number += 1
+            call = f"c{self._number}"
+            outcome, wrong = run(call, direction, tally.bytes, rest)
+            if wrong:
+                tally.wrong.append(f"{way}, byte {tally.bytes} {direction}, {rest}: {wrong}")
+            if outcome == "unharmed":
+                return tally
+            tally.outcomes[outcome] += 1
+            tally.broken_off += 1
+            tally.bytes += every
+
+    def _direct(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
+        self._tap.arm(direction, after, rest)
+        try:
+            self._convex.call("work:fan_out", {"call": call, "children": CHILDREN})
+            outcome = "ok"
+        except CommitUnknown:
+            outcome = "unknown"
+        except ConvexError as error:
+            outcome = f"failed with {type(error).__name__}"
+        broke = self._tap.disarm()
+        effects, jobs = self._effects(call), self._count("args LIKE %s", f'%"{call}/%')
+        whole, nothing = (1, CHILDREN), (0, 0)
+        allowed = [whole] if outcome == "ok" else [nothing] if outcome != "unknown" else [whole, nothing]
+        wrong = "" if (effects, jobs) in allowed else f"{outcome}, yet {effects} effects and {jobs} jobs"
+        return outcome if broke else "unharmed", wrong
+
+    def _scheduled(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
+        self._connection.execute("TRUNCATE _convexpy_queue")  # what the direct calls have scheduled stays where it is
+        self._convex.service.dispatcher._doubts.clear()  # of the byte before, whose job is over
+        self._near.call("work:plan", {"call": call, "kind": "mutation", "due": time.time() - 60})
+        self._tap.arm(direction, after, rest)
+        self._try_once()
+        broke = self._tap.disarm()
+        tries = 1
+        while self._count("args LIKE %s AND state_kind <> 'pending'", f'%"{call}"%') == 0:
+            tries += 1
+            if tries > MOST_TRIES:
+                return "stuck", f"the job was not over after {tries} tries"
+            time.sleep(0.01)
+            self._try_once()
+        effects, done = self._effects(call), self._count("args LIKE %s AND state_kind = 'success'", f'%"{call}"%')
+        wrong = "" if (effects, done) == (1, 1) else f"{effects} effects, {done} successes"
+        return f"done at try {min(tries, 3)}" if broke else "unharmed", wrong
+
+    def _try_once(self) -> None:
+        """What the dispatcher does in one round."""
+        service = self._convex.service
+        try:
+            service.dispatcher._settle_doubts()
+            for claim in service.dispatcher.claim(Kind.MUTATION, 1):
+                service.executor.exactly_once(claim)
+        except Exception as error:
+            if not is_internal(error):
+                raise
+
+    def _effects(self, call: str) -> int:
+        return self._number_of("SELECT count(*) FROM effects WHERE call = %s", call)
+
+    def _count(self, condition: str, value: str) -> int:
+        return self._number_of(f"SELECT count(*) FROM _scheduled_functions WHERE {condition}", value)
+
+    def _number_of(self, query: str, value: str) -> int:
+        row = self._connection.execute(query, (value,)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """A server of its own, for the length of the block.
+
+    Raises:
+        NoServer: None can run here.
+    """
+    with server(QUICK) as made, TemporaryDirectory(prefix="chaos-bytes-") as folder:
+        create_database(made)
+        tap = Tap(made.port)
+        near_url = f"postgresql://{APP_USER}@127.0.0.1:{made.port}/{DATABASE}?{PLAIN}"
+        Place(Path(folder), near_url, IMPATIENT).prepare()
+        settings = Settings(**IMPATIENT, listen_notify=False)
+        far_url = near_url.replace(f":{made.port}/", f":{tap.port}/")
+        with (
+            Convex(near_url, functions=APP, settings=settings) as near,
+            Convex(far_url, functions=APP, settings=settings) as convex,
+            psycopg.connect(made.dsn(DATABASE), autocommit=True) as connection,
+        ):
+            connection.execute("CREATE INDEX ON effects (call)")
+            convex.call("work:backlog")
+            yield Bench(convex, near, tap, connection)
+        tap.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.bytes", description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="not after each byte, but after every so many")
+    given = parser.parse_args()
+    wrong = 0
+    logging.disable()  # every break is told by the engine as well
+    plan: list[tuple[Direction, Rest]] = [("to the server", "lost"), ("to the server", "late"), ("to the app", "lost")]
+    with bench() as it:
+        for way in WAYS:
+            for direction, rest in plan:
+                began = time.monotonic()
+                # The server lets go of a job whose worker it has not heard of for a while, and that takes a while.
+                slow = SLOW if way == "scheduled" and rest == "late" else 1
+                tally = it.enumerate(way, direction, rest, given.every * slow)
+                seconds = time.monotonic() - began
+                print(
+                    f"{way:<9} {direction:<13} {rest}: {tally.broken_off} breaks in {tally.bytes} bytes, "
+                    f"{dict(tally.outcomes)}, wrong {len(tally.wrong)}, took {seconds:.0f} s",
+                    flush=True,
+                )
+                for text in tally.wrong[:5]:
+                    print(f"    BROKEN {text}")
+                wrong += len(tally.wrong)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
