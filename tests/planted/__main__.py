@@ -15,6 +15,7 @@ from tests.servers.shared import VARIABLE
 from .bug import Bug, NotThere
 from .bugs import BUGS
 from .hunt import Run, hunt, run_without_bugs
+from .project import copy_of_project
 
 MOST_JOBS = 2
 TAIL_LINES = 40
@@ -55,9 +56,10 @@ def plant_all(bugs: list[Bug], environ: dict[str, str], jobs: int) -> int:
     """Every bug in a copy of its own, and one run of all their tests without any."""
     tests = list(dict.fromkeys(test for bug in bugs for test in bug.tests))
     caught = 0
-    with ThreadPoolExecutor(jobs) as threads:
-        without = threads.submit(run_without_bugs, tests, environ)
-        hunts = {threads.submit(hunt, bug, environ): bug for bug in bugs}
+    # Who edits the code meanwhile edits none of the copies.
+    with copy_of_project() as project, ThreadPoolExecutor(jobs) as threads:
+        without = threads.submit(run_without_bugs, tests, environ, project)
+        hunts = {threads.submit(hunt, bug, environ, project): bug for bug in bugs}
         for done in as_completed(hunts):
             try:
                 caught += tell(hunts[done], done.result())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .bug import Bug
-from .project import copy_of_project
+from .project import ROOT, copy_of_project
 from .witness import VARIABLE
 
 # Longer than all tests of the list take together: a bug that makes tests hang is not noticed by them.
@@ -45,20 +45,20 @@ class Run:
         return self.exit_code == 0 and bool(self.passed) and not self.skipped
 
 
-def hunt(bug: Bug, environ: dict[str, str]) -> Run:
+def hunt(bug: Bug, environ: dict[str, str], project: Path = ROOT) -> Run:
     """Plant a bug, and run the tests that must notice it until one does.
 
     Raises:
         NotThere: The code is not what the bug changes.
     """
-    with copy_of_project() as folder:
+    with copy_of_project(project) as folder:
         bug.plant(folder / "convexpy")
         return run_tests(folder, ["-x", *bug.tests], environ, BUG_SECONDS)
 
 
-def run_without_bugs(tests: list[str], environ: dict[str, str]) -> Run:
+def run_without_bugs(tests: list[str], environ: dict[str, str], project: Path = ROOT) -> Run:
     """The same tests must pass where nothing was planted."""
-    with copy_of_project() as folder:
+    with copy_of_project(project) as folder:
         return run_tests(folder, tests, environ, PATIENCE_SECONDS)
 
 

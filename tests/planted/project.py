@@ -13,15 +13,15 @@ NEEDED = ("convexpy", "tests", "pyproject.toml")
 
 
 @contextmanager
-def copy_of_project() -> Iterator[Path]:
-    """The folder, which is gone after the block."""
+def copy_of_project(project: Path = ROOT) -> Iterator[Path]:
+    """The folder, which is gone after the block. A copy can be copied again."""
     folder = Path(mkdtemp(prefix="planted-"))
     try:
         for name in NEEDED:
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            if (project / name).is_dir():
+                shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(ROOT / name, folder)
+                shutil.copy(project / name, folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from typing import Final
 from .bug import Bug
 
 RETRIES: Final = "tests/promises/test_errors_and_retries.py"
+RESCUE: Final = "tests/postgres/test_rescue.py"
 SEVERAL: Final = "tests/promises/test_workers.py"
 
 WORKERS: Final = (
@@ -43,11 +44,51 @@ WORKERS: Final = (
         tests=(f"{SEVERAL}::test_a_clock_that_jumps_buries_nobody_who_is_alive",),
     ),
     Bug(
+        name="given up though heard of",
+        breaks="a worker that woke up in time is buried all the same, and its running actions are failed",
+        file="database/workers.py",
+        old="delete(workers).where(workers.c.id == worker, workers.c.heartbeat_time == heartbeat_time)",
+        new="delete(workers).where(workers.c.id == worker)",
+        tests=(f"{RESCUE}::test_a_worker_that_was_heard_of_meanwhile_is_not_given_up",),
+    ),
+    Bug(
+        name="rescued without waiting for a start",
+        breaks="an action that starts just while its worker is given up is in progress for ever",
+        file="database/jobs.py",
+        old="connection.execute(held.with_for_update(of=queue))",
+        new="connection.execute(held)",
+        tests=(f"{RESCUE}::test_an_action_that_starts_while_its_worker_is_given_up_is_failed",),
+    ),
+    Bug(
+        name="rescued before it is given up",
+        breaks="what a worker claims just while it is given up belongs to nobody",
+        file="dispatch/maintenance.py",
+        old="""\
+            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+                return
+            rescued = jobs.rescue(connection, suspect.id, now, self._settings)
+""",
+        new="""\
+            rescued = jobs.rescue(connection, suspect.id, now, self._settings)
+            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+                return
+""",
+        tests=(f"{RESCUE}::test_what_a_dead_worker_is_just_claiming_is_rescued_with_the_rest",),
+    ),
+    Bug(
+        name="left in the middle of a claim",
+        breaks="what a stopping worker was still claiming belongs to nobody",
+        file="database/workers.py",
+        old="    connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())\n",
+        new="",
+        tests=(f"{RESCUE}::test_a_worker_that_leaves_while_it_is_still_claiming_stays_registered",),
+    ),
+    Bug(
         name="a buried worker goes on under its old name",
         breaks="what it claims and runs is taken out of its hands by the others, to whom it is dead",
         file="dispatch/worker.py",
-        old="        if not workers.is_known(connection, self.id):\n",
-        new="        if False:\n",
+        old="return worker if workers.is_known(connection, worker) else self._begin_anew(connection)",
+        new="return worker",
         tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims",),
     ),
     Bug(
@@ -70,7 +111,7 @@ WORKERS: Final = (
         name="a claim in doubt is kept",
         breaks="jobs whose claim was committed but not answered wait until this worker looks at all that it holds",
         file="dispatch/dispatcher.py",
-        old="            self._doubts.append((self._worker.id, token, time.monotonic() + DOUBT_SECONDS))\n",
+        old="            self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))\n",
         new="",
         tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
     ),

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from app.models import Base, Note
 from sqlalchemy import func, select
-from stage import START, Unlucky, a_conflict, app_of
+from stage import START, Unlucky, a_conflict, a_disk_error, app_of
 
 from convexpy import (
     ActionCtx,
@@ -302,7 +302,7 @@ def test_a_mutation_that_is_run_again_schedules_once(convex: ConvexTest) -> None
 
 @promise("S8")
 def test_a_scheduled_mutation_that_is_run_again_schedules_once(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict(), a_conflict(), a_conflict())
+    unlucky.reset(a_disk_error(), a_disk_error(), a_disk_error())  # after a conflict it would run again much sooner
     job_id = convex.run(schedule_the_trouble)
     for tries, seconds in ((1, 0), (2, 0.1)):
         convex.advance(seconds=seconds)

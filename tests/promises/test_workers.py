@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from types import ModuleType
 
+from sqlalchemy import delete
 from stage import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
-from convexpy.database import jobs, workers
+from convexpy.database import jobs
 from convexpy.database.jobs import LOST_ACTION
+from convexpy.database.tables import workers
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 
@@ -136,7 +138,7 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
         job_id = convex.run(schedule)
         other.service.dispatcher.claim(Kind.MUTATION, 1)
         with convex.convex.database.internal() as connection:
-            workers.remove(connection, other.service.worker.id)
+            connection.execute(delete(workers).where(workers.c.id == other.service.worker.id))
         convex.convex.service.maintenance.tick()
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
@@ -147,7 +149,7 @@ def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_cl
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         job_id, buried = convex.run(schedule), other.service.worker.id
         with convex.convex.database.internal() as connection:
-            workers.remove(connection, buried)
+            connection.execute(delete(workers).where(workers.c.id == buried))
         (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
         convex.convex.service.maintenance.tick()
         assert (held(convex, buried), held(convex, other.service.worker.id)) == (set(), {job_id})

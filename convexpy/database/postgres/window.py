@@ -8,10 +8,10 @@ many transactions there were meanwhile, and is run again if they may have been t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from ..faults import StayedOpen
+from ..tables import receipts
 
 # Each possible backend has ten slots; these settings together say how many backends there can be.
 SLOTS: Final = """
@@ -21,7 +21,14 @@ SLOTS: Final = """
     AND NOT (name = 'autovacuum_max_workers'
              AND EXISTS (SELECT FROM pg_settings WHERE name = 'autovacuum_worker_slots'))
 """
-NEXT_TRANSACTION: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+BEGUN: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+# A savepoint that writes is given the next number of all, and a row tells it. Another connection could be asked too, but
+# who holds one and waits for another waits for ever if everybody does.
+MARK: Final = "SAVEPOINT convexpy_window"
+NUMBER: Final = f"INSERT INTO {receipts.name} (id) VALUES (%s) RETURNING xmin::text::bigint"
+RELEASE: Final = "RELEASE convexpy_window"
+# The numbers that rows carry begin anew after so many.
+AROUND: Final = 2**32
 # No server finishes more in a second, so what is shorter than the slots last at this rate needs no counting.
 FASTEST_PER_SECOND: Final = 30_000
 # Some slots serve transactions that are open, and some finish between the count and the COMMIT.
@@ -35,14 +42,21 @@ class Window:
         self.slots = int(driver.execute(SLOTS).fetchone()[0])
         self.seconds = self.slots / FASTEST_PER_SECOND
 
-    def check(self, driver: Any, look: Callable[[str], int]) -> None:
-        """Look, over this connection and another one, whether a transaction may still be committed.
+    def check(self, driver: Any, receipt: str) -> None:
+        """Look whether the transaction on this connection may still be committed.
+
+        Args:
+            driver: The connection.
+            receipt: The id of a row that the look leaves behind.
 
         Raises:
             StayedOpen: Too many others passed meanwhile. It is safe to run it again.
         """
-        begun = driver.execute(NEXT_TRANSACTION, prepare=False).fetchone()[0]
-        passed = look(NEXT_TRANSACTION) - begun
+        begun = driver.execute(BEGUN, prepare=False).fetchone()[0]
+        driver.execute(MARK, prepare=False)
+        now = driver.execute(NUMBER, (receipt,), prepare=False).fetchone()[0]
+        driver.execute(RELEASE, prepare=False)
+        passed = (now - begun) % AROUND
         if passed > self.slots * SHARE:
             raise StayedOpen(
                 f"{passed} transactions passed while this one stayed open, and the server can tell conflicts among "
