@@ -15,7 +15,7 @@ orders = Table("order", metadata, Column("id", Integer, primary_key=True), Colum
 
 def shown(value: object) -> str | None:
     """Part of a test's name. Sets come in one order, so that every process gives the same names."""
-    return "+".join(sorted(value)) or "nothing" if isinstance(value, set) else None
+    return "+".join(sorted(value)) or "nothing" if isinstance(value, set) else str(value)
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
@@ -32,7 +32,7 @@ def shown(value: object) -> str | None:
         (update(items).values(stock=1), set(), {"items"}),
         (delete(orders).where(orders.c.item_id.in_(select(items.c.id))), {"items"}, {"order"}),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_sqlalchemy_writes(statement: object, reads: set[str], writes: set[str], dialect: object) -> None:
     text = str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]

@@ -22,8 +22,8 @@ SLOTS: Final = """
              AND EXISTS (SELECT FROM pg_settings WHERE name = 'autovacuum_worker_slots'))
 """
 BEGUN: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
-# A savepoint that writes is given the next number of all, and a row tells it. Another connection could be asked too, but
-# who holds one and waits for another waits for ever if everybody does.
+# A savepoint that writes is given the next number of all, and a row tells it. Another connection could be asked as
+# well, but who holds one and waits for another waits for ever if everybody does.
 MARK: Final = "SAVEPOINT convexpy_window"
 NUMBER: Final = f"INSERT INTO {receipts.name} (id) VALUES (%s) RETURNING xmin::text::bigint"
 RELEASE: Final = "RELEASE convexpy_window"
