@@ -155,6 +155,7 @@ class PostgresDatabase:
         """Connect once, so that what is wrong is said now and not in the middle of something."""
         shown = self.url.render_as_string(hide_password=True)
         try:
+            connected(self._calls).close()  # SQLAlchemy asks the server what it wants to know only once
             with connected(self._own) as connection:
                 driver = driver_of(connection)
                 version = driver.info.server_version // 10000
