@@ -33,7 +33,7 @@ def shown_database(url: URL, root: Path) -> str:
     """Where the data lives, without its password."""
     if url.get_backend_name() == "sqlite" and url.database:
         return f"SQLite {shown_path(Path(url.database), root)}"
-    return url.render_as_string(hide_password=True)
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def shown_path(path: Path, root: Path) -> str:

@@ -48,7 +48,8 @@ def check_revision(bind: Engine | Connection) -> None:
         current = current_revision(connection)
         if current == HEAD:
             return
-        name = connection.engine.url.render_as_string(hide_password=True)
+        url = connection.engine.url
+        name = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
     if current is None:
         raise DatabaseError(f"{name} has no convexpy tables yet: run convex.migrate() or `convexpy db upgrade`")
     refuse_newer(current)

@@ -153,7 +153,7 @@ class PostgresDatabase:
 
     def _greet(self) -> tuple[Begin, Window]:
         """Connect once, so that what is wrong is said now and not in the middle of something."""
-        shown = self.url.render_as_string(hide_password=True)
+        shown = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
         try:
             connected(self._calls).close()  # SQLAlchemy asks the server what it wants to know only once
             with connected(self._own) as connection:
@@ -169,7 +169,7 @@ class PostgresDatabase:
                 raise
             self.close_engines()
             why = error.orig if isinstance(error, DBAPIError) else error
-            raise DatabaseError(f"{shown}: {str(why).strip()}") from error
+            raise DatabaseError(f"{shown}: {' '.join(str(why).split())}") from error
 
     def close_engines(self) -> None:
         self._calls.dispose()
