@@ -16,6 +16,10 @@ class LostTurn(Exception):
     """The turn to write did not come in time, because others kept writing: a conflict."""
 
 
+class BrokeOff(Exception):
+    """A connection broke while it was being made, so that nothing was begun on it."""
+
+
 class StayedOpen(Exception):
     """The transaction was open for so long that the server can no longer tell what it conflicts with: a conflict."""
 
@@ -32,7 +36,7 @@ def is_conflict(error: BaseException) -> bool:
 
 def is_internal(error: BaseException) -> bool:
     """Whether the database or the machine failed, not the code that was running: conflicts, a full disk, …"""
-    if isinstance(error, LostTurn | StayedOpen | PoolTimeout):
+    if isinstance(error, LostTurn | StayedOpen | BrokeOff | PoolTimeout):
         return True
     driver = driver_error(error)
     if isinstance(driver, sqlite3.Error):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from convexpy.app import Convex
 from convexpy.errors import DatabaseError
 
 from .app.outside import World
+from .leash import tie
 
 APP = f"{__package__}.app"
 # Backoff, heartbeat and rescue as always, only faster, so that many faults fit into a run.
@@ -36,7 +36,6 @@ SETTINGS: dict[str, Any] = {
     "database_connections": 4,
     "mutation_concurrency": 3,
 }
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,7 @@ class Terminated(BaseException):
 def begin(orders: Orders) -> None:
     """Die with the parent, stop on SIGTERM, log beside the database."""
     os.setsid()  # what is meant for the parent's terminal is for the parent to pass on
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    tie()
     signal.signal(signal.SIGTERM, terminate)
     log = os.open(orders.folder / f"{orders.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)

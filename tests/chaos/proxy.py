@@ -15,6 +15,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final, Literal
 
+from .leash import tie
+
 Mode = Literal["pass", "blackhole", "latency", "refuse"]
 Cut = Literal["before COMMIT", "after COMMIT"]
 
@@ -248,6 +250,7 @@ class Proxy:
 
 def serve_proxy(server_port: int, names: list[str], pipe: Connection) -> None:
     """The main function of the proxy's process. It ends with the pipe."""
+    tie()
     os.setsid()  # what is meant for the parent's terminal is for the parent to pass on
     asyncio.run(answer(server_port, names, pipe))
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Direction = Literal["to the server", "to the app"]
@@ -29,7 +29,9 @@ class Tap:
         self.struck = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, name="tap", daemon=True).start()
+        self._links: list[Link] = []
+        self._threads = [threading.Thread(target=self._accept, name="tap", daemon=True)]
+        self._threads[0].start()
 
     def arm(self, direction: Direction, after: int, rest: Rest) -> None:
         """Break after so many bytes in a direction, whichever connections carry them."""
@@ -49,7 +51,19 @@ class Tap:
         return self.struck
 
     def close(self) -> None:
+        """Take no more connections, and end those that there are."""
+        self._released.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # whoever waits in accept() would not be woken by close()
+        self._threads[0].join()
         self._listener.close()
+        for link in self._links:
+            link.hang_up()
+        for thread in self._threads:
+            thread.join()
+        for link in self._links:
+            link.client.close()
+            link.server.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -60,11 +74,22 @@ class Tap:
                 except OSError:
                     reset(client)
                     continue
+                self._links = [link for link in self._links if not link.is_over()]
+                self._threads = [thread for thread in self._threads if thread.is_alive()]
                 link = Link(client, server)
+                self._links.append(link)
                 for direction in ("to the server", "to the app"):
-                    threading.Thread(target=self._pump, args=(link, direction), daemon=True).start()
+                    pump = threading.Thread(target=self._pump, args=(link, direction), daemon=True)
+                    self._threads.append(pump)
+                    pump.start()
 
     def _pump(self, link: Link, direction: Direction) -> None:
+        try:
+            self._carry(link, direction)
+        finally:
+            link.end_pump()
+
+    def _carry(self, link: Link, direction: Direction) -> None:
         source, sink = link.ends(direction)
         with suppress(OSError):
             while said := source.recv(CHUNK):
@@ -111,6 +136,19 @@ class Link:
     client: socket.socket
     server: socket.socket
     is_late: bool = False
+    pumps: int = 2
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def end_pump(self) -> None:
+        """The last one closes both ends."""
+        with self._mutex:
+            self.pumps -= 1
+            if self.pumps == 0:
+                self.client.close()
+                self.server.close()
+
+    def is_over(self) -> bool:
+        return self.pumps == 0
 
     def ends(self, direction: Direction) -> tuple[socket.socket, socket.socket]:
         """Where it is read from, and where it goes."""

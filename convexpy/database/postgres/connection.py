@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ResourceClosedError
 
 from ...errors import DatabaseError
 from ...settings import Settings
+from ..faults import BrokeOff
 from ..guard import guard
 from ..held import take_begin
 from ..postgres_faults import POOLER_ERRORS
@@ -87,6 +89,19 @@ def connect_arguments(url: URL, settings: Settings) -> dict[str, Any]:
     if not settings.prepared_statements:
         wanted["prepare_threshold"] = None
     return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def connected(engine: Engine) -> Connection:
+    """A connection of an engine's.
+
+    Raises:
+        BrokeOff: It broke while SQLAlchemy asked the server for what it wants to know of it at first. What SQLAlchemy
+            says then sounds like a mistake in the code that uses it.
+    """
+    try:
+        return engine.connect()
+    except (ResourceClosedError, NotImplementedError) as error:
+        raise BrokeOff("the connection to the database broke while it was being made") from error
 
 
 def driver_of(connection: Connection) -> Any:

@@ -21,7 +21,7 @@ from ..signals import Signals
 from ..watchdog import Watchdog
 from .begin import INTERNAL_LIMIT, LATER, Begin
 from .clock import ServerClock
-from .connection import cut_off, driver_of, make_engine, with_driver
+from .connection import connected, cut_off, driver_of, make_engine, with_driver
 from .held import PostgresHeld
 from .signals import NotifySignals, Silence
 from .window import Window
@@ -102,7 +102,7 @@ class PostgresDatabase:
     @contextmanager
     def altering(self) -> Iterator[Connection]:
         engine = make_engine(self.url, self._settings, poolclass=NullPool)
-        with engine.connect() as connection:
+        with connected(engine) as connection:
             begin(connection, self._begin.alter)
             yield connection
             connection.commit()
@@ -132,7 +132,7 @@ class PostgresDatabase:
 
     @contextmanager
     def _transaction(self, engine: Engine, statement: str, kind: str, held_by: Any) -> Iterator[Any]:
-        connection = engine.connect()
+        connection = connected(engine)
         try:
             driver = driver_of(connection)
             with self._watchdog.limit(self._limits[kind], partial(cut_off, driver)):
@@ -155,7 +155,7 @@ class PostgresDatabase:
         """Connect once, so that what is wrong is said now and not in the middle of something."""
         shown = self.url.render_as_string(hide_password=True)
         try:
-            with self._own.connect() as connection:
+            with connected(self._own) as connection:
                 driver = driver_of(connection)
                 version = driver.info.server_version // 10000
                 if version < OLDEST:
@@ -163,9 +163,12 @@ class PostgresDatabase:
                 waits = driver.execute("SHOW synchronous_commit").fetchone()[0] != "off"
                 self.clock.look(driver)
                 return Begin(self._settings, version, waits_for_disk=waits), Window(driver)
-        except DBAPIError as error:
+        except Exception as error:
+            if not (isinstance(error, DBAPIError) or is_internal(error)):
+                raise
             self.close_engines()
-            raise DatabaseError(f"{shown}: {str(error.orig).strip()}") from error
+            why = error.orig if isinstance(error, DBAPIError) else error
+            raise DatabaseError(f"{shown}: {str(why).strip()}") from error
 
     def close_engines(self) -> None:
         self._calls.dispose()
@@ -176,7 +179,7 @@ class PostgresDatabase:
             return int(driver_of(connection).execute(question, prepare=False).fetchone()[0])
 
     def _notify(self, statement: str) -> None:
-        connection = self._own.connect()
+        connection = connected(self._own)
         try:
             driver = driver_of(connection)
             with self._watchdog.limit(self._limits["own"], partial(cut_off, driver)):

@@ -1,0 +1,40 @@
+"""The wire breaks after some bytes of a transaction; ``python -m tests.chaos.bytes`` breaks it after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from servers.postgres import NoServer
+
+from .bytes import Bench, Way, bench
+from .tap import Direction, Rest
+
+STEP = 293
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Bench]:
+    try:
+        with bench() as made:
+            yield made
+    except NoServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("way", "direction", "rest"),
+    [
+        ("direct", "to the server", "lost"),
+        ("direct", "to the server", "late"),
+        ("direct", "to the app", "lost"),
+        ("scheduled", "to the server", "lost"),
+        ("scheduled", "to the app", "lost"),
+    ],
+)
+def test_a_transaction_happens_once_wherever_the_wire_breaks(
+    server: Bench, way: Way, direction: Direction, rest: Rest
+) -> None:
+    tally = server.enumerate(way, direction, rest, STEP)
+    assert tally.wrong == []
+    assert tally.broken_off >= 2

@@ -1,0 +1,46 @@
+"""A wire that breaks while a connection is being made is nobody's mistake, wherever it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from chaos.tap import Direction, Tap
+from sqlalchemy import URL
+
+from convexpy import Settings
+from convexpy.database.engine import connect
+from convexpy.database.faults import is_internal
+
+STEP = 61  # bytes; every one of them takes a minute
+
+
+@pytest.fixture
+def tap(url: URL) -> Iterator[Tap]:
+    assert url.port is not None
+    made = Tap(url.port)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("direction", ["to the server", "to the app"])
+def test_a_break_in_the_first_transaction_is_tried_again(url: URL, tap: Tap, direction: Direction) -> None:
+    plain = {"sslmode": "disable", "gssencmode": "disable"}  # so that each byte is one of the transaction's
+    far = url.set(port=tap.port).update_query_dict(plain)
+    mistaken: list[str] = []
+    for after in count(0, STEP):
+        database = connect(far, Settings(listen_notify=False))
+        tap.arm(direction, after, "lost")
+        try:
+            with database.write() as held:
+                held.commit()
+        except Exception as error:
+            if not is_internal(error):
+                mistaken.append(f"byte {after}: {error!r}")
+        broke = tap.disarm()
+        database.close()
+        if not broke:
+            break
+    assert after > 5 * STEP
+    assert mistaken == []
