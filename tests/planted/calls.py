@@ -106,7 +106,7 @@ CALLS: Final = (
     ),
     Bug(
         name="no limit rolls back",
-        breaks="a handler past its time limit commits all the same",
+        breaks="a handler past its time limit is interrupted, and its transaction stays open with all of its locks",
         file="database/held.py",
         old="            self.expired = True\n            with suppress",
         new="            return False\n            with suppress",

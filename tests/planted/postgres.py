@@ -40,7 +40,7 @@ POSTGRES: Final = (
         file="database/postgres/database.py",
         old="            if time.monotonic() - opened > self._window.seconds:\n",
         new="            if time.monotonic() < opened:\n",
-        tests=(f"{WINDOW}[420]",),
+        tests=(WINDOW,),
     ),
     Bug(
         name="due by the clock of the worker",
