@@ -102,7 +102,7 @@ class ConvexTest:
         for session in self._sessions:
             session.close()
         if self._worker is not None:
-            self._worker.convex.close()
+            self._worker.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..app import Convex
 from ..database.jobs import Claim, first_due
-from ..dispatch.service import Service
+from ..dispatch.service import Service, try_to
 from ..functions.declare import Kind
 
 MANY_RUNS: Final = 10_000
@@ -24,6 +24,11 @@ class VirtualWorker:
     def start(self) -> None:
         """Become a worker, as a process does when it starts."""
         self.service.prepare(self.convex.app)
+
+    def close(self) -> None:
+        """Leave, as a process does when it stops: nobody shall count on this one."""
+        try_to(self.service.worker.leave)
+        self.convex.close()
 
     def run_due(self, most: int = MANY_RUNS) -> int:
         """Run what is due, longest due first. How many runs it were."""

@@ -8,6 +8,8 @@ from contextlib import closing
 
 import pytest
 
+from convexpy.database.migrate import HEAD
+
 from .shop import Shop
 
 NOTE = "    id: Mapped[str] = mapped_column(primary_key=True)\n"
@@ -56,7 +58,7 @@ def test_current_tells_both_standings_and_what_to_do(configured: Shop) -> None:
     configured.cli("db", "upgrade")
     configured.cli("db", "revision", "-m", "orders")
     shown = configured.cli("db", "current")
-    assert "framework  convexpy_0001, up to date" in shown.stdout
+    assert f"framework  {HEAD}, up to date" in shown.stdout
     assert "no revision was run yet; the newest is" in shown.stdout
     assert "convexpy db upgrade" in shown.stdout
     configured.cli("db", "upgrade")

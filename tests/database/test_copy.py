@@ -219,8 +219,8 @@ def scheduled(source: Engine) -> dict[str, Any]:
             due = now + timedelta(days=30) if what == "waiting" else now - timedelta(seconds=10 - n)
             insert_jobs(connection, [NewJob(ids[what], "a:b", kind, '{"x":  "\\u0000"}', due)], now)
         workers.register(connection, "w", now)
-        claim_jobs(connection, "mutation", "w", now, 9)
-        for claim in claim_jobs(connection, "action", "w", now, 9):
+        claim_jobs(connection, "mutation", "w", "token", now, 9)
+        for claim in claim_jobs(connection, "action", "w", "other token", now, 9):
             if claim.job_id in (ids["started"], ids["done"]):
                 assert start(connection, claim, f"run-{claim.job_id}"[:32], now)
         connection.execute(queue.delete().where(queue.c.job_id == ids["done"]))

@@ -27,7 +27,7 @@ from typing import Any
 
 import pytest
 from app.models import Order
-from stage import START, Unlucky, a_conflict, app_of
+from stage import START, Unlucky, a_conflict, a_disk_error, app_of
 
 from convexpy import (
     ActionCtx,
@@ -386,7 +386,7 @@ def test_a_cron_never_runs_twice_at_a_time_and_says_what_it_skipped(database: st
 
 @promise("C8")
 def test_a_cron_waits_for_its_run_to_be_tried_again(database: str) -> None:
-    unlucky.reset(*(a_conflict() for _ in range(9)))  # about 25 to 50 s of backoff
+    unlucky.reset(*(a_disk_error() for _ in range(9)))  # about 25 to 50 s of backoff
     settings = Settings(min_cron_interval=timedelta(seconds=1))
     declare = lambda crons: crons.interval("x", timedelta(seconds=5), work)  # noqa: E731
     with ConvexTest(app_with(declare), database_url=database, now=START, settings=settings) as convex:

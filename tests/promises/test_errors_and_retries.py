@@ -298,7 +298,7 @@ def test_the_tries_are_further_and_further_apart_with_jitter(
         convex.run(work, text=f"{len(waits)}")
     assert len(set(waits)) == 15
     for index, wait in enumerate(waits):
-        longest = 0.1 * 2 ** (index % 5)
+        longest = min(0.1 * 2 ** (index % 5), 1)  # somebody waits for a direct call
         assert longest / 2 <= wait <= longest
 
 

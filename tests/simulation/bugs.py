@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from convexpy.database import crons, jobs
+from convexpy.database import jobs
 from convexpy.database import statements as sql
 from convexpy.database import tables as t
 from convexpy.database.jobs import Claim
-from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.execute import Executor
 from convexpy.runtime import call, schedule
 from convexpy.runtime.call import Calls, Done
@@ -90,17 +89,6 @@ def canceled_without_a_guard(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(jobs, "cancel", cancel)
 
 
-def slot_taken_by_everybody(patch: pytest.MonkeyPatch) -> None:
-    """A cron's slot fires for everybody who saw that it was due."""
-
-    def advance(connection: Connection, name: str, slot: datetime, following: datetime) -> bool:
-        connection.execute(update(t.crons).where(t.crons.c.name == name).values(next_time=following))
-        return True
-
-    patch.setattr(crons, "advance", advance)
-    patch.setattr(crons, "is_running", lambda *rest: False)
-
-
 def buffer_survives_a_retry(patch: pytest.MonkeyPatch) -> None:
     """What an attempt had scheduled before it failed is still in the buffer of the next one."""
     make, write, left = ScheduleBuffer.__init__, ScheduleBuffer.write, threading.local()
@@ -162,18 +150,12 @@ def forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(jobs, "has_old", lambda c, before: has_old(c, before + timedelta(days=1)))
 
 
-def claimed_without_knowing(patch: pytest.MonkeyPatch) -> None:
-    """Nobody gives back what a claim whose answer was lost has claimed."""
-    patch.setattr(Dispatcher, "_settle_doubts", lambda self: None)
-
-
 BUGS: list[Plant] = [
     taken_whoever_holds_it,
     finished_without_the_token,
     completed_in_another_transaction,
     started_without_a_record,
     canceled_without_a_guard,
-    slot_taken_by_everybody,
     buffer_survives_a_retry,
     savepoint_keeps_its_schedules,
     conflict_fails_the_job,
@@ -181,5 +163,4 @@ BUGS: list[Plant] = [
     orphan_runs,
     claimed_before_its_time,
     forgotten_at_once,
-    claimed_without_knowing,
 ]
