@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection
 
 from ..errors import TransactionEnded
+from .faults import BrokeOff
 
 HELD: Final = "convexpy_held"
 BEGIN: Final = "convexpy_begin"
@@ -71,10 +72,17 @@ class Held(ABC):
             self.statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
 
     def check(self) -> None:
-        """Raise TransactionEnded if the transaction is not the one that was begun, still open."""
+        """Make sure that the transaction is the one that was begun, still open.
+
+        Raises:
+            TransactionEnded: It is not.
+            BrokeOff: Its connection is gone, which is nobody's mistake.
+        """
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
         if not self._is_whole():
+            if self.is_broken_off():
+                raise BrokeOff("the connection to the database broke within a transaction, so nothing of it is kept")
             cause = self.internal_error or self.failed
             why = f": {cause}" if cause else ""
             raise TransactionEnded(f"the transaction ended before its commit, so nothing of it is kept{why}")
@@ -85,6 +93,10 @@ class Held(ABC):
                 f"{self.failed or 'its error is not known'}. "
                 "Put what may fail into `with ctx.db.begin_nested():` and catch the error around that"
             )
+
+    def is_broken_off(self) -> bool:
+        """Whether the connection broke by itself. Not every break comes with an error of a statement's."""
+        return False
 
     def _is_whole(self) -> bool:
         connection = self.connection

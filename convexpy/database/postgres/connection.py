@@ -22,6 +22,7 @@ from ..postgres_faults import POOLER_ERRORS
 logger = logging.getLogger("convexpy.database")
 
 DRIVER: Final = "postgresql+psycopg"
+IN_TRANSACTION: Final = 2  # libpq's number for it
 # A server that is gone without a word is noticed within a minute by the operating system.
 NETWORK: Final = {
     "connect_timeout": 10,
@@ -77,7 +78,12 @@ def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         # Several statements in one go, which cannot be prepared; the driver would try to after some calls.
-        driver_of(connection).execute(take_begin(connection), prepare=False)
+        driver = driver_of(connection)
+        driver.execute(take_begin(connection), prepare=False)
+        if driver.pgconn.transaction_status != IN_TRANSACTION:
+            # A connection that breaks between the answers to the statements raises nothing.
+            connection.invalidate()
+            raise BrokeOff("the connection to the database broke while a transaction was being begun")
 
     guard(engine)
     return engine

@@ -33,6 +33,9 @@ class PostgresHeld(Held):
     def has_failed(self) -> bool:
         return self._status() == IN_ERROR
 
+    def is_broken_off(self) -> bool:
+        return not self.is_cut and bool(self.driver.broken)
+
     def cut(self) -> None:
         self.is_cut = True
         cut_off(self.driver)
