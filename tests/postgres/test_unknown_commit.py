@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing, nullcontext, suppress
+from typing import Any
 
+import psycopg
 import pytest
 from app.models import Note
 from servers.wire import Wire
@@ -23,6 +26,8 @@ from convexpy import (
     mutation,
 )
 from convexpy.database.engine import connect
+from convexpy.database.faults import BrokeOff
+from convexpy.database.postgres.connection import cut_off
 from convexpy.database.receipts import is_committed, new_receipt, statement
 from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
@@ -228,3 +233,31 @@ def test_old_receipts_are_forgotten(convex: Convex, url: URL) -> None:
     execute(url, "INSERT INTO _convexpy_receipts SELECT '000' || generate_series(1, 2500)")
     convex.service.maintenance.purge_receipts()
     assert rows(url, "SELECT count(*) FROM _convexpy_receipts") == [(1,)]
+
+
+class Quiet:
+    """A driver that makes no error of a connection that breaks in COMMIT."""
+
+    def __init__(self, driver: Any, *, arrives: bool) -> None:
+        self._driver = driver
+        self._arrives = arrives
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def execute(self, text: str, **options: Any) -> None:
+        if self._arrives:
+            self._driver.execute(text, **options)
+        cut_off(self._driver)
+        with suppress(psycopg.Error):
+            self._driver.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_commit_that_broke_without_an_error_is_asked_about(url: URL, arrives: bool) -> None:
+    ends = nullcontext() if arrives else pytest.raises(BrokeOff, match="being committed")
+    with closing(connect(url, Settings())) as database, ends, database.write(fenced=True) as held:
+        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'written')")
+        held.driver = Quiet(held.driver, arrives=arrives)
+        held.commit()
+    assert texts(url) == (["written"] if arrives else [])

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from ...errors import CommitUnknown, DatabaseError
 from ...settings import Settings
 from .. import receipts
-from ..faults import is_internal
+from ..faults import BrokeOff, is_internal
 from ..held import Held, Sync, begin
 from ..postgres_faults import is_gone
 from ..signals import Signals
@@ -214,7 +214,7 @@ class PostgresDatabase:
                     "not be asked since whether it was. It has happened as a whole, or not at all"
                 ) from cause
             tries += 1
-            time.sleep(self._settings.backoff(tries).total_seconds())
+            time.sleep(self._settings.backoff(tries, longest=LATER).total_seconds())
 
 
 class FencedHeld(PostgresHeld):
@@ -229,15 +229,17 @@ class FencedHeld(PostgresHeld):
             self._before_commit(self)
         try:
             self.send_with_commit(receipts.statement(self._receipt))
-        except DBAPIError as error:
+        except (DBAPIError, BrokeOff) as error:
             if not is_unknown(error) or not self._resolve(self._receipt, error):
                 raise
             # It was committed; only the answer was lost, and the connection with it.
             self.internal_error = error
 
 
-def is_unknown(error: DBAPIError) -> bool:
+def is_unknown(error: DBAPIError | BrokeOff) -> bool:
     """Whether an error of COMMIT leaves open if the server has carried it out."""
+    if isinstance(error, BrokeOff):
+        return True
     driver: Any = error.orig
     state = driver.sqlstate
     return is_gone(driver) or state == "40003" or state[:2] == "08" or state in ("57P01", "57P02", "25P03", "25P04")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..faults import driver_error
+from ..faults import BrokeOff, driver_error
 from ..held import Held
 from ..postgres_faults import is_lost
 from .connection import cut_off
@@ -51,6 +51,7 @@ class PostgresHeld(Held):
         if self._before_commit is not None:
             self._before_commit(self)
         super().send_commit()
+        self.check_committed()
 
     def send_with_commit(self, statement: str) -> None:
         """A statement and COMMIT in one go."""
@@ -60,7 +61,17 @@ class PostgresHeld(Held):
             self.driver.execute(f"{statement}; COMMIT", prepare=False)
         except psycopg.Error as error:
             raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
+        self.check_committed()
         super().send_commit()  # SQLAlchemy is told; the driver has nothing left to send
+
+    def check_committed(self) -> None:
+        """Take a COMMIT for carried out only if the server said that no transaction is open any more.
+
+        Raises:
+            BrokeOff: The connection broke in between, and the driver did not make an error of that.
+        """
+        if self._status() != IDLE:
+            raise BrokeOff("the connection to the database broke while a transaction was being committed")
 
     def _status(self) -> int:
         return int(self.driver.pgconn.transaction_status)
