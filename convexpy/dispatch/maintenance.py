@@ -11,7 +11,7 @@ from ..database import jobs, workers
 from ..database.commits import CommitFeed
 from ..database.engine import Database
 from ..database.faults import is_internal
-from ..database.receipts import purge_receipts
+from ..database.receipts import has_old_receipts, purge_receipts
 from ..database.types import JobId
 from ..database.workers import Suspect
 from ..settings import Settings
@@ -95,10 +95,14 @@ class Maintenance:
             self._give_back(self._worker.id, self._clock.now(), why, confirmed)
 
     def purge_receipts(self) -> None:
-        """Forget receipts that nobody asks for any more."""
-        with self._database.internal() as connection:
-            while purge_receipts(connection, self._database.clock.now(), BATCH) == BATCH:
-                pass
+        """Forget receipts that nobody asks for any more, a batch at a time."""
+        now = self._database.clock.now()
+        while True:
+            with self._database.look() as connection:
+                if not has_old_receipts(connection, now):
+                    return
+            with self._database.internal() as connection:
+                purge_receipts(connection, now, BATCH)
 
     def prune(self) -> int:
         """Forget finished jobs past their retention, a batch at a time. How many it was."""

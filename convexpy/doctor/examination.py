@@ -94,11 +94,8 @@ def tried(check: Check, patient: Patient) -> Iterator[Finding]:
 def connected(url: URL) -> Iterator[Connection]:
     """A connection of its own that begins no transaction by itself."""
     try:
-        engine = (
-            file_engine(url)
-            if url.get_backend_name() == "sqlite"
-            else create_engine(with_driver(url), poolclass=NullPool)
-        )
+        is_file = url.get_backend_name() == "sqlite"
+        engine = file_engine(url) if is_file else create_engine(with_driver(url), poolclass=NullPool)
         engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         connection = engine.connect()
         connection.exec_driver_sql("PRAGMA schema_version" if engine.name == "sqlite" else "SELECT 1").all()
@@ -107,10 +104,6 @@ def connected(url: URL) -> Iterator[Connection]:
         raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {said}") from error
     with connection:
         yield connection
-
-
-def server_engine(url: URL) -> Engine:
-    return create_engine(with_driver(url), poolclass=NullPool)
 
 
 def file_engine(url: URL) -> Engine:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from ..database.postgres.window import SLOTS_A_BACKEND, backends_besides, count_slots
 from .finding import Finding, about_time, note, ok, risk
 from .patient import Patient
 
-SLOTS_A_BACKEND: Final = 10
 HEADROOM: Final = 2
 FINISHED: Final = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
 HOLE: Final = (
@@ -33,23 +33,6 @@ JOIN pg_stat_activity AS activity ON activity.pid = own.pid
 WHERE reads.mode = 'SIReadLock' AND activity.pid <> pg_backend_pid()
 """
 FOLDED: Final = "SELECT blks_zeroed FROM pg_stat_slru WHERE lower(name) IN ('serial', 'serializable')"
-
-
-def count_slots(server: Mapping[str, str]) -> int:
-    """How many serializable transactions a server with these settings remembers one by one."""
-    return SLOTS_A_BACKEND * (int(server["max_connections"]) + others(server))
-
-
-def others(server: Mapping[str, str]) -> int:
-    """What has slots besides connections. The launcher of autovacuum is one; 18 adds one that syncs slots."""
-    is_18 = "autovacuum_worker_slots" in server
-    named = (
-        "autovacuum_worker_slots" if is_18 else "autovacuum_max_workers",
-        "max_worker_processes",
-        "max_wal_senders",
-        "max_prepared_transactions",
-    )
-    return sum(int(server[name]) for name in named) + (2 if is_18 else 1)
 
 
 def measure_rate(patient: Patient) -> float:
@@ -82,7 +65,7 @@ def weigh(server: Mapping[str, str], rate: float, limit: float) -> Finding:
     )
     if slots >= HEADROOM * needed:
         return ok("serializable", seen)
-    connections = math.ceil(HEADROOM * needed / SLOTS_A_BACKEND) - others(server)
+    connections = math.ceil(HEADROOM * needed / SLOTS_A_BACKEND) - backends_besides(server)
     todo = (
         f"Set max_connections = {connections} and restart the server, or mutation_time_limit to "
         f"{slots / HEADROOM / rate:.2g} s"

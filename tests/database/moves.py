@@ -40,6 +40,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "list failed": lambda c: history.list_jobs(c, "failed"),
     "list by name": lambda c: history.list_jobs(c, None, "f:f"),
     "list by cron": lambda c: history.list_jobs(c, None, None, "nightly"),
+    "has old receipts": lambda c: receipts.has_old_receipts(c, NOW),
     "old receipts": lambda c: receipts.purge_receipts(c, NOW, 1000),
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),

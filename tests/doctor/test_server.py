@@ -10,10 +10,11 @@ import psycopg
 import pytest
 from servers.postgres import QUICK, Server
 
+from convexpy.database.postgres.window import count_slots
 from convexpy.database.tables import queue
 from convexpy.doctor import indexes
 from convexpy.doctor import queue as queue_checks
-from convexpy.doctor.slots import count_slots, weigh
+from convexpy.doctor.slots import weigh
 from convexpy.errors import DatabaseError
 from convexpy.settings import Settings
 

@@ -30,7 +30,7 @@ FEW = {
     "max_wal_senders": "0",
     "wal_level": "minimal",
 }
-SLOTS = 10 * (12 + 1 + 1)
+SLOTS = 10 * (12 + 1 + 2)
 doctors_are_asked = threading.Event()
 others_have_passed = threading.Event()
 tries: list[int] = []

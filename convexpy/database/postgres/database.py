@@ -127,8 +127,7 @@ class PostgresDatabase:
     def close(self) -> None:
         self.signals.close()
         self._watchdog.stop()
-        self._calls.dispose()
-        self._own.dispose()
+        self._close_engines()
 
     @contextmanager
     def _transaction(self, engine: Engine, statement: str, kind: str, held_by: Any) -> Iterator[Any]:
@@ -165,13 +164,13 @@ class PostgresDatabase:
                 self.clock.look(driver)
                 return Begin(self._settings, version, waits_for_disk=waits), Window(driver)
         except Exception as error:
+            self._close_engines()
             if not (isinstance(error, DBAPIError) or is_internal(error)):
                 raise
-            self.close_engines()
             why = error.orig if isinstance(error, DBAPIError) else error
             raise DatabaseError(f"{shown}: {' '.join(str(why).split())}") from error
 
-    def close_engines(self) -> None:
+    def _close_engines(self) -> None:
         self._calls.dispose()
         self._own.dispose()
 

@@ -8,19 +8,14 @@ many transactions there were meanwhile, and is run again if they may have been t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..faults import StayedOpen
 from ..tables import receipts
 
-# Each possible backend has ten slots; these settings together say how many backends there can be.
-SLOTS: Final = """
-    SELECT 10 * (1 + sum(setting::int)) FROM pg_settings
-    WHERE name IN ('max_connections', 'autovacuum_max_workers', 'autovacuum_worker_slots', 'max_worker_processes',
-                   'max_wal_senders', 'max_prepared_transactions')
-    AND NOT (name = 'autovacuum_max_workers'
-             AND EXISTS (SELECT FROM pg_settings WHERE name = 'autovacuum_worker_slots'))
-"""
+SLOTS_A_BACKEND: Final = 10
+SETTINGS: Final = "SELECT name, setting FROM pg_settings WHERE name ~ '^(max|autovacuum)_'"
 BEGUN: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 # A savepoint that writes is given the next number of all, and a row tells it. Another connection could be asked as
 # well, but who holds one and waits for another waits for ever if everybody does.
@@ -39,7 +34,7 @@ class Window:
     """How many transactions may pass while one stays open."""
 
     def __init__(self, driver: Any) -> None:
-        self.slots = int(driver.execute(SLOTS).fetchone()[0])
+        self.slots = count_slots(dict(driver.execute(SETTINGS).fetchall()))
         self.seconds = self.slots / FASTEST_PER_SECOND
 
     def check(self, driver: Any, receipt: str) -> None:
@@ -62,3 +57,20 @@ class Window:
                 f"{passed} transactions passed while this one stayed open, and the server can tell conflicts among "
                 f"{self.slots} only. Make the function shorter, or raise max_connections on the server"
             )
+
+
+def count_slots(server: Mapping[str, str]) -> int:
+    """How many serializable transactions a server with these settings remembers one by one."""
+    return SLOTS_A_BACKEND * (int(server["max_connections"]) + backends_besides(server))
+
+
+def backends_besides(server: Mapping[str, str]) -> int:
+    """What has slots besides connections. The launcher of autovacuum is one; 18 adds one that syncs slots."""
+    is_18 = "autovacuum_worker_slots" in server
+    named = (
+        "autovacuum_worker_slots" if is_18 else "autovacuum_max_workers",
+        "max_worker_processes",
+        "max_wal_senders",
+        "max_prepared_transactions",
+    )
+    return sum(int(server[name]) for name in named) + (2 if is_18 else 1)
