@@ -6,7 +6,11 @@ import os
 import re
 import signal
 import sqlite3
+import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -15,6 +19,10 @@ import pytest
 
 from .process import Process
 from .shop import CRONS, Shop
+
+LIBRARIES = "sqlalchemy.orm, pydantic, croniter, typer, watchfiles"
+MOST_WORK = 3.5
+"""Of the processor time that importing the libraries takes; `dev` with a first database and its end takes 1.5 to 2.3."""
 
 SLOW = """
     import time
@@ -80,12 +88,26 @@ def test_the_banner_says_what_there_is_in_at_most_eight_lines(shop: Shop) -> Non
         assert process.stop() == 0
 
 
-def test_being_ready_takes_less_than_a_second_and_a_half_of_work(shop: Shop) -> None:
+def processor_seconds(work: Callable[[], object]) -> float:
+    """What the child processes of some work took, user and system."""
     before = getrusage(RUSAGE_CHILDREN)
-    with dev(shop) as process:
-        assert process.stop() == 0
+    work()
     after = getrusage(RUSAGE_CHILDREN)
-    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 1.5
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def test_being_ready_takes_little_more_work_than_importing_the_libraries(shop: Shop) -> None:
+    def start_and_stop() -> None:
+        with dev(shop) as process:
+            assert process.stop() == 0
+
+    def import_libraries() -> None:
+        subprocess.run([sys.executable, "-c", f"import {LIBRARIES}"], check=True)
+
+    # In pairs, one after the other: a machine that is slow now is slow for both.
+    ratios = [processor_seconds(start_and_stop) / processor_seconds(import_libraries) for _ in range(3)]
+    print(f"dev took {statistics.median(ratios):.1f} times as much as the libraries")
+    assert statistics.median(ratios) < MOST_WORK
 
 
 def test_the_development_database_is_hidden_from_git(shop: Shop) -> None:
