@@ -38,9 +38,13 @@ from .tap import Direction, Rest, Tap
 
 Way = Literal["direct", "scheduled"]
 WAYS: Final[tuple[Way, ...]] = ("direct", "scheduled")
+PLAN: Final[list[tuple[Direction, Rest]]] = [
+    ("to the server", "lost"),
+    ("to the server", "late"),
+    ("to the app", "lost"),
+]
 CHILDREN: Final = 2
 MOST_TRIES: Final = 400
-SLOW: Final = 16
 # What a server takes seconds to notice shall not take that long for every byte.
 IMPATIENT: Final[dict[str, Any]] = {**SETTINGS, "retry_first": 0.01, "lock_timeout": 0.5, "mutation_time_limit": 0.5}
 
@@ -164,29 +168,45 @@ def bench() -> Iterator[Bench]:
         tap.close()
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of the ways that the wire can break."""
+
+    way: Way
+    direction: Direction
+    rest: Rest
+
+    def __str__(self) -> str:
+        return f"{self.way}, {self.direction}, {self.rest}"
+
+
+PARTS: Final = [Part(way, direction, rest) for way in WAYS for direction, rest in PLAN]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.bytes", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="not after each byte, but after every so many")
+    parser.add_argument(
+        "--part", action="append", choices=[str(part) for part in PARTS], help="only this; may be repeated"
+    )
     given = parser.parse_args()
     wrong = 0
     logging.disable()  # every break is told by the engine as well
-    plan: list[tuple[Direction, Rest]] = [("to the server", "lost"), ("to the server", "late"), ("to the app", "lost")]
     with bench() as it:
-        for way in WAYS:
-            for direction, rest in plan:
-                began = time.monotonic()
-                # The server lets go of a job whose worker it has not heard of for a while, and that takes a while.
-                slow = SLOW if way == "scheduled" and rest == "late" else 1
-                tally = it.enumerate(way, direction, rest, given.every * slow)
-                seconds = time.monotonic() - began
-                print(
-                    f"{way:<9} {direction:<13} {rest}: {tally.broken_off} breaks in {tally.bytes} bytes, "
-                    f"{dict(tally.outcomes)}, wrong {len(tally.wrong)}, took {seconds:.0f} s",
-                    flush=True,
-                )
-                for text in tally.wrong[:5]:
-                    print(f"    BROKEN {text}")
-                wrong += len(tally.wrong)
+        for part in PARTS:
+            if given.part and str(part) not in given.part:
+                continue
+            began = time.monotonic()
+            tally = it.enumerate(part.way, part.direction, part.rest, given.every)
+            seconds = time.monotonic() - began
+            print(
+                f"{part}: {tally.broken_off} breaks in {tally.bytes} bytes, "
+                f"{dict(tally.outcomes)}, wrong {len(tally.wrong)}, took {seconds:.0f} s",
+                flush=True,
+            )
+            for text in tally.wrong[:5]:
+                print(f"    BROKEN {text}")
+            wrong += len(tally.wrong)
     return 1 if wrong else 0
 
 

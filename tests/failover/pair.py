@@ -1,9 +1,9 @@
-"""A primary and its standby, on two ports of the loopback address."""
+"""A primary and its standby: on two ports of the loopback address, or on two machines."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,6 +13,8 @@ import psycopg
 from psycopg.rows import dict_row
 from servers.postgres import Server, programs
 
+from .network import Host
+
 # Commits wait for each other server as they would on real machines; only no disk is waited for.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "100"}
 
@@ -20,9 +22,11 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on
 class Pair:
     """Two servers with the same data."""
 
-    def __init__(self, folder: Path) -> None:
-        self.primary = Server(folder / "primary", settings=SETTINGS)
-        self.standby = Server(folder / "standby", settings=SETTINGS)
+    def __init__(self, folder: Path, machines: Sequence[Host] = ()) -> None:
+        first, second = machines or (None, None)
+        self._plug = first
+        self.primary = Server(folder / "primary", settings=SETTINGS, machine=first)
+        self.standby = Server(folder / "standby", settings=SETTINGS, machine=second)
 
     def start(self, *, synchronous: bool) -> None:
         """Both servers. Synchronous: a commit waits until the standby has it on its disk."""
@@ -45,15 +49,21 @@ class Pair:
         self.standby.stop("fast")
 
     def fail_over(self) -> None:
-        """The primary stops as if its power were cut, and the standby takes over."""
-        self.primary.stop("immediate")
+        """The primary is gone, as if its power were cut, and the standby takes over.
+
+        On a machine of its own it is cut off from the network, and does not know that anything has happened.
+        """
+        if self._plug is not None:
+            self._plug.pull_the_plug()
+        else:
+            self.primary.stop("immediate")
         if not self.standby.is_running():
             self.standby.start()
         self.standby.promote()
 
     def url(self) -> str:
         """Both servers: whoever connects gets the one that can be written."""
-        hosts = "&".join(f"host=127.0.0.1:{server.port}" for server in (self.primary, self.standby))
+        hosts = "&".join(f"host={server.address}:{server.port}" for server in (self.primary, self.standby))
         return f"postgresql://postgres@/postgres?{hosts}&target_session_attrs=read-write&connect_timeout=2"
 
     def stop(self) -> None:
@@ -63,8 +73,8 @@ class Pair:
 
 
 @contextmanager
-def pair(*, synchronous: bool) -> Iterator[Pair]:
-    """A pair for the length of the block, in a folder of its own.
+def pair(*, synchronous: bool, machines: Sequence[Host] = ()) -> Iterator[Pair]:
+    """A pair for the length of the block, in a folder of its own; on two machines, or here.
 
     Raises:
         NoServer: None can run here.
@@ -72,7 +82,7 @@ def pair(*, synchronous: bool) -> Iterator[Pair]:
     programs()
     folder = Path(mkdtemp(prefix="convexpy-failover-"))
     folder.chmod(0o755)
-    made = Pair(folder)
+    made = Pair(folder, machines)
     try:
         made.start(synchronous=synchronous)
         yield made

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from convexpy.app import Convex
 from convexpy.errors import ConvexError
 
 from .app.models import Base
+from .network import Host
 from .pair import Pair, ask
 
 HERE = Path(__file__).parent
@@ -53,10 +54,11 @@ class Round:
     """Seconds from the stop of the primary to the first order that was acknowledged afterwards."""
 
 
-def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False) -> Round:
+def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False, machines: Sequence[Host] = ()) -> Round:
     """Work until so many orders were acknowledged, stop the primary, work on until there are as many more.
 
-    ``behind``: the standby misses the last of them. That loses orders, which the verdict must say.
+    ``machines``: the workers run there, one each. ``behind``: the standby misses the last of the orders. That loses
+    them, which the verdict must say.
     """
     journal = folder / "journal"
     journal.touch()
@@ -64,7 +66,7 @@ def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False) -> Ro
     settings = Settings(retry_first=0.05, retry_longest=1.0, commit_timeout=30)  # type: ignore[arg-type]
     with Convex(servers.url(), functions=f"{__package__}.app", metadata=Base.metadata, settings=settings) as convex:
         make_tables(convex, servers)
-        with workers(servers, folder):
+        with workers(servers, folder, machines):
             wait_until(lambda: registered(servers.primary) == WORKERS, "all workers are there", PATIENCE_SECONDS)
             with callers(convex) as told:
                 wait_until(lambda: len(told.acknowledged) >= orders, "orders before the failover", PATIENCE_SECONDS)
@@ -97,11 +99,12 @@ def make_tables(convex: Convex, servers: Pair) -> None:
 
 
 @contextmanager
-def workers(servers: Pair, folder: Path) -> Iterator[None]:
+def workers(servers: Pair, folder: Path, machines: Sequence[Host] = ()) -> Iterator[None]:
     """Processes of ``convexpy worker``, stopped by SIGTERM at the end."""
     command = [sys.executable, "-m", "convexpy", "worker", "--project", str(HERE), "--database", servers.url()]
     with (folder / "workers.log").open("ab") as log:
-        started = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(WORKERS)]
+        there = [machine.prefix() for machine in machines] or [[]] * WORKERS
+        started = [subprocess.Popen([*prefix, *command], stdout=log, stderr=log) for prefix in there]
         try:
             yield
             ended = [process.pid for process in started if process.poll() is not None]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 from faults.process import wait_until
 from servers.postgres import NoServer
 
+from .network import why_not
 from .pair import Pair, pair
 from .story import run
 
@@ -43,3 +47,13 @@ def test_one_to_a_standby_that_is_behind_loses_orders_and_the_verdict_says_so(st
     round = run(servers, tmp_path, ORDERS, behind=True)
     assert round.verdict.lost > 0
     assert any("was acknowledged: 0 marks" in text for text in round.verdict.broken)
+
+
+def test_neither_does_one_between_machines_when_the_primary_is_cut_off_and_does_not_know_it() -> None:
+    if reason := why_not():
+        pytest.skip(f"no network namespaces: {reason}")
+    command = [sys.executable, "-m", "tests.failover", "--hosts", "--rounds", "1", "--orders", str(ORDERS)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=dict(os.environ), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "violations 0" in done.stdout

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
+from typing import Literal, Protocol
 
 # Fast, and safe against everything but a power cut: what the tests do does not outlive them.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -67,11 +67,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
-    """One server on the loopback address, with its files in a folder."""
+class Machine(Protocol):
+    """Where a server can run besides here."""
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None, port: int | None = None) -> None:
+    address: str
+
+    def prefix(self, user: int | None = None) -> list[str]:
+        """What a command begins with to run there, as this user."""
+        ...
+
+
+class Server:
+    """One server with its files in a folder: on the loopback address, or on another machine that shares the files."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, str] | None = None,
+        port: int | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         self.folder = folder
+        self.machine = machine
+        self.address = machine.address if machine else "127.0.0.1"
         self.data = folder / "data"
         self.port = port or free_port()
         self.settings = settings or {}
@@ -80,16 +98,19 @@ class Server:
     def url(self, database: str = "postgres", **query: str) -> str:
         """The URL of one of its databases, for convexpy and SQLAlchemy."""
         asked = "?" + "&".join(f"{key}={value}" for key, value in query.items()) if query else ""
-        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}{asked}"
+        return f"postgresql://{self.user}@{self.address}:{self.port}/{database}{asked}"
 
     def dsn(self, database: str = "postgres") -> str:
         """The same for the driver alone."""
-        return f"host=127.0.0.1 port={self.port} user={self.user} dbname={database}"
+        return f"host={self.address} port={self.port} user={self.user} dbname={database}"
 
     def create(self) -> None:
         """Make its files."""
         self._own(self.folder)
         self.run("initdb", "-D", str(self.data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        if self.machine:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\nhost replication all samenet trust\n")
 
     def copy_of(self, primary: Server) -> None:
         """Become a standby of another server."""
@@ -98,7 +119,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        options = {"port": str(self.port), "listen_addresses": "127.0.0.1", **self.settings}
+        options = {"port": str(self.port), "listen_addresses": self.address, **self.settings}
         options["unix_socket_directories"] = ""
         given = " ".join(f"-c {name}={value}" for name, value in options.items())
         log = str(self.folder / "log")
@@ -124,9 +145,10 @@ class Server:
         Raises:
             NoServer: It failed; with what it said.
         """
-        who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if is_root() else {}
+        who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if is_root() and not self.machine else {}
+        there = self.machine.prefix(NOBODY) if self.machine else []
         said = subprocess.run(
-            [programs() / program, *arguments],
+            [*there, programs() / program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
