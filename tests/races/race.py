@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -19,6 +20,7 @@ from .app import Effect
 
 FIRST_DELAY_SECONDS = 0.005
 PATIENCE_SECONDS = 120.0
+PROGRESS_SECONDS = 5.0
 
 
 @dataclass
@@ -42,9 +44,8 @@ class Canceler:
 
     def race(self) -> None:
         job_id = self._convex.run(app.schedule, kind=self._kind)
-        until = time.perf_counter() + self._dice.uniform(0, 2) * self._delay
-        while time.perf_counter() < until:
-            pass
+        # Asleep: threads that count the microseconds instead would keep the dispatcher from running.
+        time.sleep(self._dice.uniform(0, 2) * self._delay)
         answer = self._by_an_operator(job_id) if self._dice.random() < 0.5 else self._by_a_mutation(job_id)
         self.answers[job_id] = answer
         self._delay *= 1.2 if answer == "canceled" else 1 / 1.2
@@ -67,11 +68,11 @@ def run_races(
     races = Races()
     cancelers = [Canceler(convex, kind, seed + n) for n in range(threads)]
     failures: list[BaseException] = []
-    began = time.monotonic()
+    began, numbers = time.monotonic(), itertools.count()
 
     def work(canceler: Canceler) -> None:
         try:
-            for _ in range(number // threads):
+            while next(numbers) < number:
                 canceler.race()
         except BaseException as error:
             failures.append(error)
@@ -80,8 +81,8 @@ def run_races(
         running = [threading.Thread(target=work, args=(canceler,)) for canceler in cancelers]
         for thread in running:
             thread.start()
-        while any(thread.is_alive() for thread in running):
-            running[0].join(5)
+        while alive := [thread for thread in running if thread.is_alive()]:
+            alive[0].join(PROGRESS_SECONDS)
             say(f"{sum(len(canceler.answers) for canceler in cancelers)} of {number} {kind} races")
         if failures:
             raise failures[0]
