@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +65,14 @@ class ConvexTest:
         self._worker: VirtualWorker | None = None
 
     def __enter__(self) -> Self:
+        try:
+            self._enter()
+        except BaseException:
+            self.__exit__(*sys.exc_info())  # an app that does not load leaves nothing behind
+            raise
+        return self
+
+    def _enter(self) -> None:
         if self._url is None:
             self._folder = Path(tempfile.mkdtemp(prefix="convexpy-test-"))
             self._url = f"sqlite:///{copy_of_template(self._metadata, self._folder)}"
@@ -74,7 +83,6 @@ class ConvexTest:
         self._worker.start()
         if self._chaos is not None:
             self._chaos.is_awake = True
-        return self
 
     def _employ(self, url: str) -> VirtualWorker:
         """The app, and somebody who runs what it schedules."""

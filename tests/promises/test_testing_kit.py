@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from convexpy import (
     Crons,
     Identity,
     JobId,
+    LoadError,
     MutationCtx,
     QueryCtx,
     ScheduledFunction,
@@ -113,6 +115,13 @@ def test_every_kit_has_a_database_of_its_own_that_is_thrown_away() -> None:
             assert paths[-1].exists()
     assert paths[0] != paths[1]
     assert not any(path.parent.exists() for path in paths)
+
+
+def test_an_app_that_does_not_load_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(LoadError), ConvexTest("there_is_no_such_package"):
+        pass
+    assert not list(tmp_path.glob("convexpy-test-*"))
 
 
 def test_a_given_database_is_used_and_kept(tmp_path: Path) -> None:
