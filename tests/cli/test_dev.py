@@ -22,7 +22,7 @@ from .shop import CRONS, Shop
 
 LIBRARIES = "sqlalchemy.orm, pydantic, croniter, typer, watchfiles"
 MOST_WORK = 3.5
-"""Of the processor time that importing the libraries takes; `dev` with a first database and its end takes 1.5 to 2.3."""
+"""Of the processor time that importing the libraries takes; `dev` with a first database and its end 1.5 to 2.3."""
 
 SLOW = """
     import time

@@ -27,8 +27,11 @@ class Host:
         self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
 
     def connect(self) -> None:
-        """Join the network."""
-        inside = f"eth{self._cable}"
+        """Join the network, once the holder has left the namespace of this process."""
+        ours = os.readlink("/proc/self/ns/net")
+        while os.readlink(f"/proc/{self._holder.pid}/ns/net") == ours:
+            os.sched_yield()
+        inside = f"{self._cable}-inside"
         ip("link", "add", self._cable, "type", "veth", "peer", "name", inside)
         ip("link", "set", inside, "netns", str(self._holder.pid))
         ip("link", "set", self._cable, "master", BRIDGE, "up")
@@ -66,17 +69,9 @@ def hosts(number: int) -> Iterator[list[Host]]:
         for n in range(number):
             host = Host(n + 2)
             ends.callback(host.end)
-            wait_for_namespace(host)
             host.connect()
             made.append(host)
         yield made
-
-
-def wait_for_namespace(host: Host) -> None:
-    """Until the holder has left ours."""
-    ours = os.readlink("/proc/self/ns/net")
-    while os.readlink(f"/proc/{host._holder.pid}/ns/net") == ours:
-        os.sched_yield()
 
 
 def why_not() -> str | None:

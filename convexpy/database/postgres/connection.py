@@ -22,7 +22,8 @@ from ..postgres_faults import POOLER_ERRORS
 logger = logging.getLogger("convexpy.database")
 
 DRIVER: Final = "postgresql+psycopg"
-IN_TRANSACTION: Final = 2  # libpq's number for it
+# libpq's numbers for the state of a transaction.
+IDLE, IN_TRANSACTION, IN_ERROR, UNKNOWN = 0, 2, 3, 4
 # A server that is gone without a word is noticed within a minute by the operating system.
 NETWORK: Final = {
     "connect_timeout": 10,

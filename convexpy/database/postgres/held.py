@@ -11,10 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from ..faults import BrokeOff, driver_error
 from ..held import Held
 from ..postgres_faults import is_lost
-from .connection import cut_off
-
-# libpq's numbers for the state of a transaction.
-IDLE, IN_ERROR, UNKNOWN = 0, 3, 4
+from .connection import IDLE, IN_ERROR, UNKNOWN, cut_off
 
 
 class PostgresHeld(Held):
