@@ -32,6 +32,14 @@ def test_it_runs_what_is_scheduled_and_stops_cleanly(production: Shop, command: 
     assert production.cli("run", "orders:statuses").stdout == '{"o1": "paid"}\n'
 
 
+@pytest.mark.parametrize("command", ["start", "worker"])
+def test_told_to_stop_while_it_still_starts_it_ends_as_cleanly(production: Shop, command: str) -> None:
+    production.write("shop/slow.py", "import threading\nprint('starts', flush=True)\nthreading.Event().wait()\n")
+    with Process(production.root, command) as server:
+        server.line("starts")
+        assert server.stop() == 0
+
+
 def test_every_line_is_json_when_nobody_looks_and_arguments_are_not_logged(production: Shop) -> None:
     with Process(production.root, "start") as server:
         server.line("running")

@@ -86,7 +86,6 @@ def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False, machi
         if behind:
             # A worker has forgotten what it ended in the history that is lost, where it now counts as held by it.
             with workers(servers, folder):
-                # Not before they are all there: one that is told to stop while it starts does not end with 0.
                 wait_until(lambda: registered(servers.standby) == WORKERS, "all workers are back", PATIENCE_SECONDS)
                 wait_until(lambda: waiting(servers.standby) == 0, "all jobs are over", PATIENCE_SECONDS)
     return Round(judge(servers.standby, journal, told.acknowledged), told, pending, outage)
