@@ -101,7 +101,7 @@ def connected(url: URL) -> Iterator[Connection]:
         connection.exec_driver_sql("PRAGMA schema_version" if engine.name == "sqlite" else "SELECT 1").all()
     except SQLAlchemyError as error:
         said = error.orig if isinstance(error, DBAPIError) else error
-        raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {said}") from error
+        raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {' '.join(str(said).split())}") from error
     with connection:
         yield connection
 

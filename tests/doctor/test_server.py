@@ -249,6 +249,7 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
     with pytest.raises(DatabaseError, match="refused") as caught:
         nowhere.findings()
     assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("connections", "mark"), [(10, "ok"), (96, "note"), (195, "risk")])
