@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from ..clock import Clock
 from ..database import jobs, workers
@@ -19,7 +20,8 @@ from .worker import Worker
 
 logger = logging.getLogger("convexpy.dispatch")
 
-BATCH = 1000
+BATCH: Final = 1000
+TIDY_EVERY: Final = timedelta(minutes=1)
 
 
 class Maintenance:
@@ -32,12 +34,16 @@ class Maintenance:
         self._feed = feed
         self._worker = worker
         self._suspects: dict[str, datetime] = {}
+        self._tidied: datetime | None = None
         self._forgotten: set[JobId] = set()
         self.holds: Callable[[], set[JobId]] = set
 
     def tick(self) -> float:
         """One round. Each part is tried, whatever became of the others."""
-        for part in (self.rescue, self.reclaim, self.prune, self.purge_receipts):
+        parts: list[Callable[[], object]] = [self.rescue, self.reclaim]
+        if self._is_time_to_tidy():
+            parts += [self.prune, self.purge_receipts]
+        for part in parts:
             try:
                 part()
             except Exception as error:
@@ -46,6 +52,14 @@ class Maintenance:
                 else:
                     logger.exception("%s failed and is tried again later", part.__name__)
         return self._settings.heartbeat_interval.total_seconds()
+
+    def _is_time_to_tidy(self) -> bool:
+        """Nobody waits for what is old to be forgotten, so it is looked for less often than the dead are."""
+        now, last = self._clock.now(), self._tidied
+        if last is not None and timedelta() <= now - last < TIDY_EVERY:
+            return False
+        self._tidied = now
+        return True
 
     def rescue(self) -> None:
         """Recover what dead workers held.

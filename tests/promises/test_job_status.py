@@ -15,7 +15,7 @@ from app.models import Note, Subscription, User
 from app.status import PendingJob, get_job_status, list_pending_jobs
 from app.subscriptions import create_subscription
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Engine, delete, event, func, insert, select, text, update
 from stage import START, app_of
 
 from convexpy import (
@@ -424,3 +424,22 @@ def test_the_cron_of_a_job_is_its_name() -> None:
         found = convex.run(listed, wanted={"cron": "every minute"})
         assert [(job.cron, job.state.kind) for job in found] == [("every minute", "success")] * 2
         assert convex.run(listed, wanted={"cron": "another"}) == []
+
+
+def test_an_idle_worker_looks_for_old_jobs_once_a_minute(convex: ConvexTest) -> None:
+    looks: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        looks.extend([statement] if "_convexpy_finished" in statement else [])
+
+    maintenance = convex.convex.service.maintenance
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for _ in range(3):
+            maintenance.tick()
+        assert len(looks) == 1
+        convex.advance(minutes=1)
+        maintenance.tick()
+        assert len(looks) == 2
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
