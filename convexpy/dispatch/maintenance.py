@@ -39,10 +39,18 @@ class Maintenance:
         self.holds: Callable[[], set[JobId]] = set
 
     def tick(self) -> float:
-        """One round. Each part is tried, whatever became of the others."""
-        parts: list[Callable[[], object]] = [self.rescue, self.reclaim]
+        """One round."""
+        self._try(self.rescue, self.reclaim)
         if self._is_time_to_tidy():
-            parts += [self.prune, self.purge_receipts]
+            self.tidy()
+        return self._settings.heartbeat_interval.total_seconds()
+
+    def tidy(self) -> None:
+        """Forget what is old."""
+        self._try(self.prune, self.purge_receipts)
+
+    def _try(self, *parts: Callable[[], object]) -> None:
+        """Each part is tried, whatever became of the others."""
         for part in parts:
             try:
                 part()
@@ -51,7 +59,6 @@ class Maintenance:
                     logger.warning("%s failed and is tried again later: %s", part.__name__, error)
                 else:
                     logger.exception("%s failed and is tried again later", part.__name__)
-        return self._settings.heartbeat_interval.total_seconds()
 
     def _is_time_to_tidy(self) -> bool:
         """Nobody waits for what is old to be forgotten, so it is looked for less often than the dead are."""

@@ -438,7 +438,7 @@ def test_an_idle_worker_looks_for_old_jobs_once_a_minute(convex: ConvexTest) -> 
         for _ in range(3):
             maintenance.tick()
         assert len(looks) == 1
-        convex.advance(minutes=1)
+        convex.clock.move_to(convex.clock.now() + timedelta(minutes=1))
         maintenance.tick()
         assert len(looks) == 2
     finally:
