@@ -23,6 +23,12 @@ OWN_TABLE_CHANGE: Final = re.compile(
     r"[\"`\[]?(_scheduled_functions|_convexpy_\w+)",
     re.IGNORECASE,
 )
+# What is about a transaction, or said once in it: who shares one with others would say it for them as well.
+CONCERNS_OTHERS: Final = re.compile(
+    r"^\s*(SET|RESET|PRAGMA|NOTIFY|LISTEN|UNLISTEN|DISCARD|CREATE|DROP|ALTER|LOCK|ATTACH)\b|pg_notify|set_config"
+    r"|_scheduled_functions|_convexpy_",
+    re.IGNORECASE,
+)
 UNDO_STATEMENT: Final = re.compile(r"ROLLBACK\s+TO\b", re.IGNORECASE)
 # What the two databases say when something is written in a transaction that only reads.
 READ_ONLY_STATE: Final = "25006"
@@ -38,8 +44,12 @@ def guard(engine: Engine) -> None:
         if held is not None and not UNDO_STATEMENT.match(statement):
             held.check()
             held.note(statement)
-            if held.runs_handler and (own := OWN_TABLE_CHANGE.search(statement)):
-                raise ReadOnlyError(f"{own[1]} is read-only for user code. Use ctx.schedule to schedule and to cancel")
+            if held.runs_handler and CONCERNS_OTHERS.search(statement):
+                held.wants_alone = True
+                if own := OWN_TABLE_CHANGE.search(statement):
+                    raise ReadOnlyError(
+                        f"{own[1]} is read-only for user code. Use ctx.schedule to schedule and to cancel"
+                    )
             if TRANSACTION_STATEMENT.match(statement):
                 raise TransactionEnded(
                     f"{statement.strip()!r}: the framework begins, commits and rolls back. Use "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -37,6 +38,10 @@ class Held(ABC):
         self.runs_handler = False
         self.is_open = True
         self.statements: set[str] = set()
+        # Several calls may share a transaction. What one of them says may concern the others: then it has to be alone.
+        self.wants_alone = False
+        self.on_statement: Callable[[object], None] | None = None
+        self.dialect = connection.dialect.name
         # Kept: a handler may close or invalidate the connection, and then it no longer says what was behind it.
         self.driver: Any = connection.connection.driver_connection
         self._lock = threading.Lock()

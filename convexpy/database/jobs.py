@@ -1,4 +1,4 @@
-"""Every move of a job, and only here: insert, claim, take, start, finish, release, cancel, rescue, prune.
+"""Every move of a job, and only here: insert, claim, take, start, finish, release, cancel, prune; ``rescue.py`` has one more.
 
 Each move is guarded by what must still be true (the state, the token of the claim or of the run) and answers whether
 it was: no row changed means that somebody else was first, and the caller must let go.
@@ -6,24 +6,21 @@ it was: no row changed means that somebody else was first, and the caller must l
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Update, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from ..settings import Settings
 from . import statements as sql
+from .statement import Statement
 from .tables import finished, jobs, queue
 from .types import JobId
 
-LOST_ACTION: Final = (
-    "the process that ran this action died before it finished. It may have run in part; actions are never run again"
-)
-LOST_CLAIM: Final = "the process that had claimed this job died before it was done"
 ENDS: Final = ("success", "failed", "canceled")
 
 
@@ -42,8 +39,7 @@ class NewJob:
     note: str | None = None
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A job that one worker may now try to run, for as long as it holds the token."""
 
     job_id: JobId
@@ -65,15 +61,15 @@ def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) ->
     """Remember new jobs. A time in the past is kept as it was asked for, and is due now."""
     if not new:
         return
-    connection.execute(insert(jobs), [row_of(job, now) for job in new])
     first = time.time_ns()
-    waiting = [
-        {"job_id": job.id, "kind": job.kind, "due_time": max(job.scheduled_time, now), "position": first + n}
-        for n, job in enumerate(new)
-        if not job.canceled
-    ]
+    rows = [row_of(job, now) for job in new]
+    waiting = [place_of(job, now, first + n) for n, job in enumerate(new) if not job.canceled]
+    if connection.dialect.name == "postgresql" and len(rows) == len(waiting) == 1:
+        sql.INSERT_AND_ENQUEUE.on(connection, {**rows[0], **waiting[0]})
+        return
+    sql.INSERT_JOB.on(connection, rows)
     if waiting:
-        connection.execute(insert(queue), waiting)
+        sql.ENQUEUE.on(connection, waiting)
     for job in new:
         if job.canceled:
             _remember_end(connection, job.id, "canceled", now)
@@ -95,9 +91,15 @@ def row_of(job: NewJob, now: datetime) -> dict[str, Any]:
     }
 
 
+def place_of(job: NewJob, now: datetime, position: int) -> dict[str, Any]:
+    """A job's place in the queue."""
+    return {"job_id": job.id, "kind": job.kind, "due_time": max(job.scheduled_time, now), "position": position}
+
+
 def next_due(connection: Connection) -> dict[str, datetime | None]:
     """When the first unclaimed job of each kind is due."""
-    return connection.execute(sql.NEXT_DUE).one()._asdict()
+    dues: dict[str, datetime | None] = sql.NEXT_DUE.on(connection).rows[0]._asdict()
+    return dues
 
 
 def first_due(connection: Connection) -> tuple[datetime, str] | None:
@@ -113,27 +115,27 @@ def new_token() -> str:
 
 
 def claim_jobs(connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int) -> list[Claim]:
-    """Claim up to ``room`` due jobs of a kind for a worker, the longest due first, all under one token."""
+    """Claim up to ``room`` due jobs of a kind for a worker, the longest due first, all under one token.
+
+    Nothing for a worker that was given up: nobody would look for what it claims. Until the end of the transaction
+    nobody can give it up.
+    """
     values = {"of_kind": kind, "now": now, "room": room, "by_worker": worker, "token": token}
-    claimed = sorted(connection.execute(sql.CLAIM, values).all(), key=lambda row: (row.due_time, row.position))
+    if connection.dialect.name == "postgresql":
+        return [claim_of(row, token, row.position) for row in sql.CLAIM_AND_READ.on(connection, values).rows]
+    if not sql.IS_KNOWN.on(connection, {"by_worker": worker}).rows:
+        return []
+    claimed = sorted(sql.CLAIM.on(connection, values).rows, key=lambda row: (row.due_time, row.position))
     if not claimed:
         return []
-    found = connection.execute(sql.CLAIMED, {"ids": [row.job_id for row in claimed]})
+    found = sql.CLAIMED.on(connection, {"ids": json.dumps([row.job_id for row in claimed])}).rows
     rows = {row.id: row for row in found}
     return [claim_of(rows[row.job_id], token, row.position) for row in claimed]
 
 
 def claim_of(job: Any, token: str, position: int) -> Claim:
     return Claim(
-        job_id=job.id,
-        token=token,
-        name=job.name,
-        kind=job.kind,
-        args=job.args_text,
-        attempt=job.attempts + 1,
-        scheduled_time=job.scheduled_time,
-        cron=job.cron,
-        position=position,
+        job.id, token, job.name, job.kind, job.args_text, job.attempts + 1, job.scheduled_time, job.cron, position
     )
 
 
@@ -143,7 +145,7 @@ def held_by(claim: Claim) -> dict[str, Any]:
 
 def take(connection: Connection, claim: Claim) -> bool:
     """Take a claimed job off the queue, inside the transaction that will finish it."""
-    return connection.execute(sql.TAKE, held_by(claim)).rowcount == 1
+    return sql.TAKE.on(connection, held_by(claim)).rowcount == 1
 
 
 def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -> bool:
@@ -151,9 +153,9 @@ def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -
 
     True as well if it was started under this token before: the answer to that COMMIT was lost.
     """
-    if connection.execute(sql.START, {**held_by(claim), "new_run": run_token}).rowcount != 1:
-        return connection.execute(sql.IS_STARTED, {"of_job": claim.job_id, "of_run": run_token}).first() is not None
-    return connection.execute(sql.STARTED, {"of_job": claim.job_id, "now": now}).rowcount == 1
+    if sql.START.on(connection, {**held_by(claim), "new_run": run_token}).rowcount != 1:
+        return sql.IS_STARTED.on(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
+    return sql.STARTED.on(connection, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
 def finish_taken(connection: Connection, claim: Claim, error: str | None, now: datetime) -> bool:
@@ -161,33 +163,50 @@ def finish_taken(connection: Connection, claim: Claim, error: str | None, now: d
     return _end(connection, sql.END_TAKEN, claim.job_id, error, now)
 
 
+def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> bool:
+    """Take claimed jobs off the queue and end them with success, inside the transaction that has run all of them.
+
+    False: not all of them were this worker's any more. Nothing of that transaction may be committed then.
+    """
+    if connection.dialect.name == "postgresql":
+        ids, tokens = [claim.job_id for claim in claims], list({claim.token for claim in claims})
+        values = {"ids": ids, "tokens": tokens, "end": "success", "error": None, "now": now}
+        return set(sql.END_ALL.on(connection, values).rows[0]) == {len(claims)}
+    if sql.TAKE.on(connection, [held_by(claim) for claim in claims]).rowcount != len(claims):
+        return False
+    ends = [{"of_job": claim.job_id, "end": "success", "error": None, "now": now} for claim in claims]
+    if sql.END_TAKEN.on(connection, ends).rowcount != len(claims):
+        return False
+    sql.REMEMBER_END.on(connection, [finished_row(claim.job_id, "success", now) for claim in claims])
+    return True
+
+
 def finish_started(connection: Connection, job_id: JobId, run_token: str, error: str | None, now: datetime) -> bool:
     """End an action that runs under this token. False: it was canceled or given up meanwhile.
 
     True as well if it has ended like this before: the answer to that COMMIT was lost.
     """
-    if connection.execute(sql.TAKE_RUN, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
+    if sql.TAKE_RUN.on(connection, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
         return has_ended(connection, job_id, error)
     return _end(connection, sql.END_STARTED, job_id, error, now)
 
 
 def has_ended(connection: Connection, job_id: JobId, error: str | None) -> bool:
     """Whether a job has ended just like this: with a success, or with this error."""
-    row = connection.execute(sql.STATE, {"of_job": job_id}).one_or_none()
-    return row is not None and (row.state_kind, row.state_error) == ("success" if error is None else "failed", error)
+    return ("success" if error is None else "failed", error) in sql.STATE.on(connection, {"of_job": job_id}).rows
 
 
 def release(connection: Connection, claim: Claim, error: str, due: datetime) -> bool:
     """Give a job back after an internal error, to be tried again at ``due``, with what went wrong in its row."""
-    if connection.execute(sql.POSTPONE, {**held_by(claim), "new_due": due}).rowcount != 1:
+    if sql.POSTPONE.on(connection, {**held_by(claim), "new_due": due}).rowcount != 1:
         return False
-    connection.execute(sql.POSTPONED, {"of_job": claim.job_id, "error": error, "new_due": due})
+    sql.POSTPONED.on(connection, {"of_job": claim.job_id, "error": error, "new_due": due})
     return True
 
 
 def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> None:
     """Give a job back untried, not to be claimed before ``due``."""
-    if connection.execute(sql.POSTPONE, {**held_by(claim), "new_due": due}).rowcount == 1:
+    if sql.POSTPONE.on(connection, {**held_by(claim), "new_due": due}).rowcount == 1:
         values = {"last_error": why, "next_try": due}
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(values))
 
@@ -195,7 +214,7 @@ def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> N
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:
     """Give back jobs that were claimed and never tried."""
     for claim in claims:
-        connection.execute(sql.GIVE_BACK, held_by(claim))
+        sql.GIVE_BACK.on(connection, held_by(claim))
 
 
 def unclaim_all(connection: Connection, worker: str, token: str) -> int:
@@ -206,7 +225,7 @@ def unclaim_all(connection: Connection, worker: str, token: str) -> int:
 
 def correct_kind(connection: Connection, claim: Claim, kind: str) -> None:
     """Give back a job whose function is now of another kind, so that it is run as what it is."""
-    if connection.execute(sql.GIVE_BACK.values(kind=kind), held_by(claim)).rowcount == 1:
+    if sql.GIVE_BACK_AS.on(connection, {**held_by(claim), "new_kind": kind}).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(kind=kind))
 
 
@@ -219,37 +238,6 @@ def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
     connection.execute(update(jobs).where(jobs.c.id == job_id, unfinished).values(values))
     _remember_end(connection, job_id, "canceled", now)
     return True
-
-
-def held_by_worker(connection: Connection, worker: str) -> set[JobId]:
-    """The jobs that a worker has claimed or started."""
-    return set(connection.execute(select(queue.c.job_id).where(queue.c.worker == worker)).scalars())
-
-
-def rescue(
-    connection: Connection, worker: str, now: datetime, settings: Settings, only: set[JobId] | None = None
-) -> tuple[int, int]:
-    """Recover what a worker holds and will never end: started actions fail, the rest is tried again. How many of each.
-
-    Args:
-        only: These of its jobs. None: all of them, as it is dead.
-    """
-    lost = freed = 0
-    held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
-    if only is not None:
-        held = held.where(queue.c.job_id.in_(only))
-    # An action that is starting at this moment, or a job that is ending, is waited for and seen as what it is then.
-    for row in connection.execute(held.with_for_update(of=queue)).all():
-        if row.run_token is not None:
-            lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
-            continue
-        # A job that kills its process comes back later and later, and the others get their turn in between.
-        due = now + settings.backoff(row.attempts + 1)
-        claim = {"of_job": row.job_id, "of_claim": row.claim_token, "new_due": due}
-        if connection.execute(sql.POSTPONE, claim).rowcount == 1:
-            connection.execute(sql.POSTPONED, {"of_job": row.job_id, "error": LOST_CLAIM, "new_due": due})
-            freed += 1
-    return lost, freed
 
 
 def has_old(connection: Connection, before: datetime) -> bool:
@@ -287,14 +275,18 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
     return gone
 
 
-def _end(connection: Connection, statement: Update, job_id: JobId, error: str | None, now: datetime) -> bool:
+def _end(connection: Connection, statement: Statement, job_id: JobId, error: str | None, now: datetime) -> bool:
     end = "success" if error is None else "failed"
     values = {"of_job": job_id, "end": end, "error": error, "now": now}
-    if connection.execute(statement, values).rowcount != 1:
+    if statement.on(connection, values).rowcount != 1:
         return False
     _remember_end(connection, job_id, end, now)
     return True
 
 
 def _remember_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:
-    connection.execute(sql.REMEMBER_END, {"state_kind": end, "completed_time": now, "job_id": job_id})
+    sql.REMEMBER_END.on(connection, finished_row(job_id, end, now))
+
+
+def finished_row(job_id: JobId, end: str, now: datetime) -> dict[str, Any]:
+    return {"state_kind": end, "completed_time": now, "job_id": job_id}

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, delete, insert, select, type_coerce, update
+from sqlalchemy import (
+    ARRAY,
+    String,
+    Text,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 
-from .tables import finished, jobs, queue
+from .statement import Statement
+from .tables import finished, jobs, queue, workers
+from .types import Timestamp
+
+
+def given(table: Any, *columns: str) -> dict[str, Any]:
+    """Values for these columns, under their names."""
+    return {name: bindparam(name, type_=table.c[name].type) for name in columns}
+
 
 # One question for all kinds: an idle process asks nothing else all day.
-NEXT_DUE: Final = select(
-    *(
-        select(queue.c.due_time)
-        .where(queue.c.kind == kind, queue.c.worker.is_(None))
-        .order_by(queue.c.due_time, queue.c.position)
-        .limit(1)
-        .scalar_subquery()
-        .label(kind)
-        for kind in ("mutation", "action")
+NEXT_DUE: Final = Statement(
+    select(
+        *(
+            select(queue.c.due_time)
+            .where(queue.c.kind == kind, queue.c.worker.is_(None))
+            .order_by(queue.c.due_time, queue.c.position)
+            .limit(1)
+            .scalar_subquery()
+            .label(kind)
+            for kind in ("mutation", "action")
+        )
     )
 )
 
-CLAIM: Final = (
+CLAIMING: Final = (
     update(queue)
     .where(
         queue.c.job_id.in_(
@@ -40,9 +62,10 @@ CLAIM: Final = (
     .values(worker=bindparam("by_worker"), claim_token=bindparam("token"))
     .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
 )
+CLAIM: Final = Statement(CLAIMING)
 
 # The arguments stay the text they were stored as: the function's own schema reads them.
-CLAIMED: Final = select(
+CLAIMED_COLUMNS: Final = (
     jobs.c.id,
     jobs.c.name,
     jobs.c.kind,
@@ -50,7 +73,27 @@ CLAIMED: Final = select(
     jobs.c.attempts,
     jobs.c.scheduled_time,
     jobs.c.cron,
-).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+)
+CLAIMED: Final = Statement(
+    select(*CLAIMED_COLUMNS).where(
+        jobs.c.id.in_(select(func.json_each(bindparam("ids", type_=Text)).table_valued("value").c.value))
+    )
+)
+
+# A worker's row, kept until the end of the transaction.
+KNOWN: Final = (
+    select(workers.c.id).where(workers.c.id == bindparam("by_worker")).with_for_update(read=True, key_share=True)
+)
+IS_KNOWN: Final = Statement(KNOWN)
+
+# On a server, all of a claim is one message.
+_known: Final = KNOWN.cte("known")
+_claimed: Final = CLAIMING.where(select(_known.c.id).exists()).cte("claimed")
+CLAIM_AND_READ: Final = Statement(
+    select(*CLAIMED_COLUMNS, _claimed.c.position)
+    .join(_claimed, _claimed.c.job_id == jobs.c.id)
+    .order_by(_claimed.c.due_time, _claimed.c.position)
+)
 
 # A claim that was not started, held under its token.
 IS_CLAIMED: Final = (
@@ -59,51 +102,108 @@ IS_CLAIMED: Final = (
     & queue.c.run_token.is_(None)
 )
 
-TAKE: Final = delete(queue).where(IS_CLAIMED)
+TAKE: Final = Statement(delete(queue).where(IS_CLAIMED))
 
-START: Final = update(queue).where(IS_CLAIMED).values(run_token=bindparam("new_run"))
+START: Final = Statement(update(queue).where(IS_CLAIMED).values(run_token=bindparam("new_run")))
 
 # After a COMMIT whose answer was lost: whether it was this very start, this very end, that happened.
-IS_STARTED: Final = select(queue.c.job_id).where(
-    queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run")
+IS_STARTED: Final = Statement(
+    select(queue.c.job_id).where(queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run"))
 )
 
-STATE: Final = select(jobs.c.state_kind, jobs.c.state_error).where(jobs.c.id == bindparam("of_job"))
+STATE: Final = Statement(select(jobs.c.state_kind, jobs.c.state_error).where(jobs.c.id == bindparam("of_job")))
 
-STARTED: Final = (
+STARTED: Final = Statement(
     update(jobs)
     .where(jobs.c.id == bindparam("of_job"), jobs.c.state_kind == "pending")
     .values(state_kind="inProgress", started_time=bindparam("now"), attempts=jobs.c.attempts + 1, next_try=None)
 )
 
-GIVE_BACK: Final = update(queue).where(IS_CLAIMED).values(worker=None, claim_token=None)
+GIVING_BACK: Final = update(queue).where(IS_CLAIMED).values(worker=None, claim_token=None)
 
-POSTPONE: Final = GIVE_BACK.values(due_time=bindparam("new_due"))
+GIVE_BACK: Final = Statement(GIVING_BACK)
 
-POSTPONED: Final = (
+GIVE_BACK_AS: Final = Statement(GIVING_BACK.values(kind=bindparam("new_kind")))
+
+POSTPONE: Final = Statement(GIVING_BACK.values(due_time=bindparam("new_due")))
+
+POSTPONED: Final = Statement(
     update(jobs)
     .where(jobs.c.id == bindparam("of_job"))
     .values(attempts=jobs.c.attempts + 1, last_error=bindparam("error"), next_try=bindparam("new_due"))
 )
 
-TAKE_RUN: Final = delete(queue).where(queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run"))
+TAKE_RUN: Final = Statement(
+    delete(queue).where(queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run"))
+)
 
-END_TAKEN: Final = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("of_job"), jobs.c.state_kind == "pending")
-    .values(
-        state_kind=bindparam("end"),
-        state_error=bindparam("error"),
-        completed_time=bindparam("now"),
-        attempts=jobs.c.attempts + 1,
-        next_try=None,
+ENDED: Final[dict[str, Any]] = {
+    "state_kind": bindparam("end"),
+    "state_error": bindparam("error"),
+    "completed_time": bindparam("now"),
+}
+
+ENDING_TAKEN: Final = (
+    update(jobs).where(jobs.c.state_kind == "pending").values(ENDED).values(attempts=jobs.c.attempts + 1, next_try=None)
+)
+
+END_TAKEN: Final = Statement(ENDING_TAKEN.where(jobs.c.id == bindparam("of_job")))
+
+END_STARTED: Final = Statement(
+    update(jobs).where(jobs.c.id == bindparam("of_job"), jobs.c.state_kind == "inProgress").values(ENDED)
+)
+
+REMEMBER_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
+
+# On a server, the ends of all the jobs that one transaction has run are one message as well.
+_ids: Final = bindparam("ids", type_=ARRAY(String))
+_taken: Final = (
+    delete(queue)
+    .where(
+        queue.c.job_id == any_(_ids),
+        queue.c.claim_token == any_(bindparam("tokens", type_=ARRAY(String))),
+        queue.c.run_token.is_(None),
+    )
+    .returning(queue.c.job_id)
+    .cte("taken")
+)
+_ended: Final = ENDING_TAKEN.where(jobs.c.id == any_(_ids)).returning(jobs.c.id).cte("ended")
+_remembered: Final = (
+    insert(finished)
+    .from_select(
+        ["state_kind", "completed_time", "job_id"],
+        select(bindparam("end", type_=String), bindparam("now", type_=Timestamp), _ended.c.id),
+    )
+    .returning(finished.c.job_id)
+    .cte("remembered")
+)
+END_ALL: Final = Statement(
+    select(
+        select(func.count()).select_from(_taken).scalar_subquery().label("taken"),
+        select(func.count()).select_from(_remembered).scalar_subquery().label("ended"),
     )
 )
 
-END_STARTED: Final = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("of_job"), jobs.c.state_kind == "inProgress")
-    .values(state_kind=bindparam("end"), state_error=bindparam("error"), completed_time=bindparam("now"))
+NEW_JOB: Final = given(
+    jobs,
+    "id",
+    "name",
+    "kind",
+    "args",
+    "scheduled_time",
+    "state_kind",
+    "state_error",
+    "completed_time",
+    "cron",
+    "parent",
+    "attempts",
 )
+INSERT_JOB: Final = Statement(insert(jobs).values(NEW_JOB))
 
-REMEMBER_END: Final = insert(finished)
+NEW_IN_QUEUE: Final = given(queue, "job_id", "kind", "due_time", "position")
+ENQUEUE: Final = Statement(insert(queue).values(NEW_IN_QUEUE))
+
+_inserted: Final = insert(jobs).values(NEW_JOB).cte("inserted")
+INSERT_AND_ENQUEUE: Final = Statement(
+    insert(queue).values({name: bindparam(name, type_=queue.c[name].type) for name in NEW_IN_QUEUE}).add_cte(_inserted)
+)

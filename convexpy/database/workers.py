@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from .statements import IS_KNOWN
 from .tables import queue, workers
 
 
@@ -28,8 +29,7 @@ def beat(connection: Connection, worker: str, now: datetime) -> bool:
 
 def is_known(connection: Connection, worker: str) -> bool:
     """Whether a worker is registered. Until the end of the transaction nobody can give it up."""
-    known = select(workers.c.id).where(workers.c.id == worker).with_for_update(read=True, key_share=True)
-    return connection.execute(known).first() is not None
+    return IS_KNOWN.on(connection, {"by_worker": worker}).rows != []
 
 
 @dataclass(frozen=True)

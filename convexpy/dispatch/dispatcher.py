@@ -64,8 +64,12 @@ class Dispatcher:
         token, worker = jobs.new_token(), self._worker.id
         try:
             with self._database.internal() as connection:
-                worker = self._worker.be_known(connection)
-                return jobs.claim_jobs(connection, kind, worker, token, self._clock.now(), room)
+                now = self._clock.now()
+                claims = jobs.claim_jobs(connection, kind, worker, token, now, room)
+                if not claims and (new := self._worker.be_known(connection)) != worker:
+                    worker = new  # others had given this one up, and would not look for what it claims
+                    claims = jobs.claim_jobs(connection, kind, worker, token, now, room)
+                return claims
         except BaseException:
             self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))
             raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -41,20 +41,34 @@ class Executor:
         # Set when the grace is over: whatever is cancelled from then on was cancelled by us.
         self.is_leaving = False
 
-    def exactly_once(self, claim: Claim, on_late: Callable[[], None] | None = None) -> None:
-        """Run a mutation. Its writes, its schedules and the end of its job commit together, or none of them does."""
+    def exactly_once(
+        self, claim: Claim, on_late: Callable[[], None] | None = None, *, maybe_done: bool = False
+    ) -> Outcome:
+        """Run a mutation. Its writes, its schedules and the end of its job commit together, or none of them does.
+
+        ``maybe_done``: it was part of a COMMIT whose answer was lost.
+        """
         report = Report(self._runtime, claim)
         try:
             call = self._call(claim, Kind.MUTATION)
             if call is not None:
                 report.tell("success", done=self._calls.attempt(call, claim, on_late))
         except JobLost:
-            report.tell("lost")
+            report.tell("success" if maybe_done and self.insist(lambda: self._has_succeeded(claim)) else "lost")
         except InternalFault as fault:
             text, conflict = describe(fault.cause), is_conflict(fault.cause)
             report.tell(self.insist(lambda: self._try_again(claim, text, conflict)), text)
         except BaseException as error:
             self._end_badly(claim, error, report)
+        return report.outcome
+
+    def committed_together(self, ran: Sequence[tuple[Claim, float]], done: Sequence[Done]) -> None:
+        """Say how the mutations of one transaction went, which took so many seconds each."""
+        if any(each.scheduled for each in done):
+            self._calls.feed.announce()
+        if self._runtime.observers.are_there:
+            for (claim, seconds), each in zip(ran, done, strict=True):
+                Report(self._runtime, claim, seconds).tell("success", done=each)
 
     async def at_most_once(self, claim: Claim) -> None:
         """Run an action. That it started is on the disk before its first line runs, so it never starts again."""
@@ -79,17 +93,24 @@ class Executor:
         if self.insist(lambda: self._fail(claim, text)):
             Report(self._runtime, claim).tell("failed", text)
 
-    def _call(self, claim: Claim, kind: Kind) -> Call | None:
-        """The call that a claim asks for. None if its function is of another kind by now: it goes back as that."""
+    def call_of(self, claim: Claim, kind: Kind) -> Call | None:
+        """The call that a claim asks for. None if its function is of another kind by now."""
         function = self._calls.registry.find(claim.name)
         if function.kind is Kind.QUERY:
             raise InvalidSchedule(f"{claim.name} is a query by now, and a query cannot be a job")
         if function.kind is not kind:
-            self.insist(lambda: self._change(lambda c, now: jobs.correct_kind(c, claim, function.kind)))
-            self._calls.feed.announce()
             return None
         values = function.arguments.load(function.name, claim.args)
         return Call(function, values, job=Job(claim.job_id, claim.attempt))
+
+    def _call(self, claim: Claim, kind: Kind) -> Call | None:
+        """The same. A job of another kind goes back as that."""
+        call = self.call_of(claim, kind)
+        if call is None:
+            kind_now = self._calls.registry.find(claim.name).kind
+            self.insist(lambda: self._change(lambda c, now: jobs.correct_kind(c, claim, kind_now)))
+            self._calls.feed.announce()
+        return call
 
     def _started(self, claim: Claim, token: str, report: Report) -> Call | None:
         """Check the action and mark it as started. None: it must not run."""
@@ -140,6 +161,9 @@ class Executor:
         self._calls.feed.announce()
         return outcome
 
+    def _has_succeeded(self, claim: Claim) -> bool:
+        return self._change(lambda connection, now: jobs.has_ended(connection, claim.job_id, None))
+
     def _change(self, change: Callable[..., T], sync: Sync = "as set") -> T:
         now: datetime = self._calls.clock.now()
         with self._calls.database.internal(sync=sync) as connection:
@@ -166,14 +190,18 @@ class Executor:
 class Report:
     """Tells the observers how a job's run went."""
 
-    def __init__(self, runtime: Runtime, claim: Claim) -> None:
+    def __init__(self, runtime: Runtime, claim: Claim, seconds: float = 0.0) -> None:
+        """``seconds``: how long it has been since the run began."""
         self._runtime = runtime
         self._claim = claim
-        self._started = runtime.calls.clock.now()
-        self._from = time.perf_counter()
+        self._started = runtime.calls.clock.now() - timedelta(seconds=seconds)
+        self._from = time.perf_counter() - seconds
+        self.outcome: Outcome = "lost"
 
     def tell(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> None:
-        claim = self._claim
+        claim, self.outcome = self._claim, outcome
+        if not self._runtime.observers.are_there:
+            return
         self._runtime.observers.tell(
             Run(
                 name=claim.name,

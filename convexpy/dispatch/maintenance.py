@@ -13,6 +13,7 @@ from ..database.commits import CommitFeed
 from ..database.engine import Database
 from ..database.faults import is_internal
 from ..database.receipts import has_old_receipts, purge_receipts
+from ..database.rescue import held_by_worker, rescue
 from ..database.types import JobId
 from ..database.workers import Suspect
 from ..settings import Settings
@@ -90,12 +91,12 @@ class Maintenance:
         with self._database.internal(sync="as set") as connection:
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
-            rescued = jobs.rescue(connection, suspect.id, now, self._settings)
+            rescued = rescue(connection, suspect.id, now, self._settings)
         self._tell("a worker died", rescued)
 
     def _give_back(self, worker: str, now: datetime, why: str, only: set[JobId] | None = None) -> None:
         with self._database.internal(sync="as set") as connection:
-            rescued = jobs.rescue(connection, worker, now, self._settings, only)
+            rescued = rescue(connection, worker, now, self._settings, only)
         self._tell(why, rescued)
 
     def _tell(self, why: str, rescued: tuple[int, int]) -> None:
@@ -109,7 +110,7 @@ class Maintenance:
         commits were lost. What was found so at the last round already is not just on its way.
         """
         with self._database.look() as connection:
-            forgotten = jobs.held_by_worker(connection, self._worker.id) - self.holds()
+            forgotten = held_by_worker(connection, self._worker.id) - self.holds()
         confirmed, self._forgotten = forgotten & self._forgotten, forgotten
         if confirmed:
             why = "the database says that this worker holds jobs that it does not know"

@@ -12,12 +12,13 @@ from ..database.engine import Database
 from ..functions.load import App
 from ..runtime.runtime import Runtime
 from ..settings import Settings
+from .action_room import ActionRoom
 from .crons import CronClock
 from .dispatcher import Dispatcher
 from .execute import Executor
 from .loop import Loop
 from .maintenance import Maintenance
-from .rooms import ActionRoom, MutationRoom
+from .mutation_room import MutationRoom
 from .strangers import Strangers
 from .worker import Worker
 
@@ -64,7 +65,7 @@ class Service:
         concurrency = self._settings.action_concurrency
         background = self._runtime.background
         self.dispatcher.rooms = (
-            MutationRoom(self.executor, self._database.writers, dispatching.wake),
+            MutationRoom(self.executor, self._runtime.together, self._database.writers, dispatching.wake),
             ActionRoom(self.executor, background, concurrency, dispatching.wake),
         )
         rooms = self.dispatcher.rooms

@@ -31,6 +31,7 @@ from .schedule import Limits, ScheduleBuffer
 from .transaction import JobLost, Transaction
 
 T = TypeVar("T")
+FinishJob = Callable[[datetime], bool]
 
 # Somebody waits for a direct call.
 LONGEST_PAUSE: Final = timedelta(seconds=1)
@@ -118,7 +119,7 @@ class Calls:
                 trying.holds(held)
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
-                done = self._settle(call, held, claim, on_late)
+                done = self.settle(call, held, end_of(claim, held), on_late)
                 held.commit()
         except BaseException as error:
             trying.failed(error, held)
@@ -129,16 +130,17 @@ class Calls:
             self.feed.announce()
         return done
 
-    def _settle(self, call: Call, held: Held, claim: Claim | None, on_late: Callable[[], None] | None) -> Done:
-        """Run the handler and send everything to the database, ready for COMMIT."""
+    def settle(
+        self, call: Call, held: Held, finish_job: FinishJob | None, on_late: Callable[[], None] | None = None
+    ) -> Done:
+        """Run the handler and send everything to the database, ready for COMMIT.
+
+        Args:
+            finish_job: Ends the job that the call runs for, in the same transaction.
+        """
         now = self.clock.now()
-        limits = Limits(self.settings)
-        buffer = ScheduleBuffer(self.registry, now, limits, call.job, finishes_job=claim is not None)
+        buffer = ScheduleBuffer(self.registry, now, Limits(self.settings), call.job, finish_job is not None)
         transaction = Transaction(self.database, held, self.clock, now, buffer)
-
-        def finish_job(end: datetime) -> bool:
-            return claim is None or jobs.finish_taken(held.connection, claim, None, end)
-
         try:
             limit = self.settings.mutation_time_limit.total_seconds()
             result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit, on_late)
@@ -230,15 +232,26 @@ class WithinTransaction:
             return self._calls._run(call, self._transaction)
 
 
+def end_of(claim: Claim | None, held: Held) -> FinishJob | None:
+    """What ends the job of a claim in the transaction that has taken it."""
+    if claim is None:
+        return None
+    return lambda end: jobs.finish_taken(held.connection, claim, None, end)
+
+
 def raise_if_internal(error: BaseException, held: Held | None) -> None:
     """Raise InternalFault if the database is to blame for an error, also for one that the handler made of it."""
-    if isinstance(error, FunctionTimeout | JobLost | InternalFault):
-        return
-    cause = held.internal_error if held is not None else None
-    if cause is None and is_internal(error):
-        cause = error
+    cause = internal_cause(error, held)
     if cause is not None:
         raise InternalFault(cause) from error
+
+
+def internal_cause(error: BaseException, held: Held | None) -> BaseException | None:
+    """The error of the database's that is behind an error, if there is one."""
+    if isinstance(error, FunctionTimeout | JobLost | InternalFault):
+        return None
+    cause = held.internal_error if held is not None else None
+    return error if cause is None and is_internal(error) else cause
 
 
 def fresh(call: Call) -> Call:

@@ -159,22 +159,22 @@ class Trying:
         self._function = function
         self._clock = clock
         self._began = clock.now()  # from now on it may wait for its turn
-        self._statements: Collection[str] = ()
+        self.statements: set[str] = set()
 
     def holds(self, held: Held) -> None:
         """Its transaction has begun."""
-        self._statements = held.statements
+        self.statements = held.statements
         self._began = self._clock.now()
 
     def committed(self) -> None:
-        self._conflicts.committed(Attempt(self._function, self._statements, self._began, self._clock.now()))
+        self._conflicts.committed(Attempt(self._function, self.statements, self._began, self._clock.now()))
 
     def failed(self, error: BaseException, held: Held | None) -> None:
         """It failed, maybe because others were in the way."""
         cause = (held.internal_error if held is not None else None) or error
         if not is_conflict(cause) or isinstance(error, FunctionTimeout):
             return
-        attempt = Attempt(self._function, self._statements, self._began, self._clock.now())
+        attempt = Attempt(self._function, self.statements, self._began, self._clock.now())
         try:
             self._conflicts.lost(Lost(attempt, conflict_table(error, cause)))
         except Exception:  # to know less is better than to fail in another way

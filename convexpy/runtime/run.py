@@ -71,6 +71,11 @@ class Observers:
     def add(self, listener: Callable[[Run], None]) -> None:
         self._listeners.append(listener)
 
+    @property
+    def are_there(self) -> bool:
+        """Whether anybody wants to know."""
+        return bool(self._listeners) or logger.isEnabledFor(logging.DEBUG)
+
     def tell(self, run: Run) -> None:
         logger.debug("%s %s %s in %.1f ms", run.kind, run.name, run.outcome, run.seconds * 1000, extra={"run": run})
         for listener in self._listeners:

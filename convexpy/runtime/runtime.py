@@ -18,6 +18,7 @@ from .background import BackgroundLoop
 from .call import Call, Calls, Done
 from .identity import Identity
 from .run import Observers, Run, describe
+from .together import Together
 
 
 class Runtime:
@@ -27,6 +28,7 @@ class Runtime:
         self, database: Database, registry: Registry, settings: Settings, clock: Clock, feed: CommitFeed
     ) -> None:
         self.calls = Calls(database, registry, settings, clock, feed)
+        self.together = Together(self.calls)
         self.background = BackgroundLoop()
         self.actions = Actions(self.calls, self.background)
         self.observers = Observers()

@@ -13,13 +13,17 @@ from ..clock import Clock
 from ..database import statements as sql
 from ..database import tables
 from ..database.engine import Database
-from ..database.held import Held, Sync
+from ..database.held import HELD, Held, Sync
 from ..database.signals import Signals
+from ..database.statement import Statement
 from .chaos import LIFE, Chaos, Station, check_alive
 
 PASSAGE: Final = "convexpy_passage"
 MOVES: Final = {
     id(sql.CLAIM): "claim",
+    id(sql.CLAIM_AND_READ): "claim",
+    id(sql.INSERT_AND_ENQUEUE): "insert",
+    id(sql.END_ALL): "take",
     id(sql.TAKE): "take",
     id(sql.START): "start",
     id(sql.TAKE_RUN): "finish",
@@ -56,7 +60,8 @@ class Passage:
 
     def execute(self, statement: Any) -> None:
         """A statement is about to be sent."""
-        self.move = MOVES.get(id(statement)) or move_by_table(statement) or self.move
+        clause = statement.clause if isinstance(statement, Statement) else statement
+        self.move = MOVES.get(id(statement)) or move_by_table(clause) or self.move
         self.reach("statement")
 
 
@@ -130,6 +135,7 @@ class DisturbedDatabase:
             event.listen(engine, "do_executemany", about_to_execute)
         info = connection.info  # a connection that broke has none
         info[PASSAGE] = passage
+        info[HELD].on_statement = passage.execute
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event
 from convexpy import JobId, Settings
 from convexpy.database import crons, history, jobs, receipts, workers
 from convexpy.database.jobs import Claim, NewJob
+from convexpy.database.rescue import rescue
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 JOB = JobId("0" * 32)
@@ -21,15 +22,16 @@ OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "
 MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
     "next due": lambda c: jobs.next_due(c),
-    "claim": lambda c: jobs.claim_jobs(c, "mutation", "worker", "token", NOW, 10),
+    "claim": lambda c: claim(c, 10),
     "take": lambda c: jobs.take(c, CLAIM),
     "start": lambda c: jobs.start(c, CLAIM, "run", NOW),
     "finish taken": lambda c: jobs.finish_taken(c, CLAIM, None, NOW),
+    "finish all": lambda c: jobs.finish_all(c, [CLAIM, CLAIM._replace(job_id=JobId("2" * 32))], NOW),
     "finish started": lambda c: jobs.finish_started(c, JOB, "run", None, NOW),
     "release": lambda c: jobs.release(c, CLAIM, "error", NOW),
     "unclaim": lambda c: jobs.unclaim_all(c, "worker", "token"),
     "cancel": lambda c: jobs.cancel(c, JOB, NOW),
-    "rescue": lambda c: jobs.rescue(c, "worker", NOW, Settings()),
+    "rescue": lambda c: rescue(c, "worker", NOW, Settings()),
     "unknown owners": lambda c: workers.find_unknown(c),
     "has old": lambda c: jobs.has_old(c, NOW),
     "prune": lambda c: jobs.prune(c, NOW, 1000),
@@ -46,6 +48,13 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
 }
+
+
+def claim(connection: Connection, room: int) -> list[Claim]:
+    """Claim for a worker that is known."""
+    if not workers.is_known(connection, "worker"):
+        workers.register(connection, "worker", NOW)
+    return jobs.claim_jobs(connection, "mutation", "worker", "token", NOW, room)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convexpy import Convex, MutationCtx, internal_mutation, mutation
-from convexpy.database import jobs
+from convexpy.database import jobs, workers
 from convexpy.functions.declare import Kind
 
 
@@ -20,6 +20,8 @@ def nothing(ctx: MutationCtx) -> None:
 
 def test_two_that_claim_at_the_same_moment_get_different_jobs(near: Convex) -> None:
     near.run(plan)
+    with near.database.internal() as connection:
+        workers.register(connection, "one", near.clock.now())
     with near.database.internal() as connection:
         first = jobs.claim_jobs(connection, "mutation", "one", "of one", near.clock.now(), 2)
         second = near.service.dispatcher.claim(Kind.MUTATION, 10)  # the first has not committed yet

@@ -13,6 +13,7 @@ from sqlalchemy import URL
 
 from convexpy import ActionCtx, Convex, MutationCtx, internal_action, internal_mutation, mutation
 from convexpy.database import jobs, workers
+from convexpy.database.rescue import LOST_ACTION
 from convexpy.database.workers import Suspect
 from convexpy.dispatch.service import Service
 from convexpy.functions.declare import Kind
@@ -97,7 +98,7 @@ def test_an_action_that_starts_while_its_worker_is_given_up_is_failed(near: Conv
         rescuer = begun(url, lambda: service.maintenance._recover(suspect(near), near.clock.now()))
     rescuer.join()
     assert rows(url, ORPHANS) == []
-    assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", jobs.LOST_ACTION)]
+    assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", LOST_ACTION)]
 
 
 def test_a_worker_that_was_heard_of_meanwhile_is_not_given_up(near: Convex, url: URL, service: Service) -> None:

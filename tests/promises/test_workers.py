@@ -12,7 +12,7 @@ from stage import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
 from convexpy.database import jobs
-from convexpy.database.jobs import LOST_ACTION
+from convexpy.database.rescue import LOST_ACTION, held_by_worker
 from convexpy.database.tables import workers
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
@@ -104,7 +104,7 @@ def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None
 
 def held(convex: ConvexTest, worker: str) -> set[JobId]:
     with convex.convex.database.look() as connection:
-        return jobs.held_by_worker(connection, worker)
+        return held_by_worker(connection, worker)
 
 
 def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:

@@ -1,0 +1,189 @@
+"""Bounded room for running mutations: threads that run them together or one by one."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..database.jobs import Claim
+from ..database.types import JobId
+from ..functions.declare import Kind
+from ..runtime.together import MOST_SECONDS, Together
+from .company import Company
+from .execute import Executor
+from .group import Group
+
+logger = logging.getLogger("convexpy.dispatch")
+
+MOST_TOGETHER: Final = 200
+
+
+class MutationRoom:
+    """Threads that run mutations, with a short queue so that a claim serves several.
+
+    The queue holds what they do in a fraction of a second, as far as the latest runs tell: what waits here could be
+    running on another worker.
+    """
+
+    kind = Kind.MUTATION
+    AHEAD_SECONDS = 0.25
+    MOST_AHEAD = 500
+
+    def __init__(self, executor: Executor, together: Together, threads: int, room_again: Callable[[], None]) -> None:
+        self._executor = executor
+        self._group = Group(executor, together, self._left)
+        self._room_again = room_again
+        self._threads = threads
+        self._usual_seconds = 0.005
+        self._mutex = threading.Lock()
+        self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        self._inside: Counter[JobId] = Counter()
+        self._hands: set[Hand] = set()
+        for _ in range(threads):
+            self._hire()
+
+    def free(self) -> int:
+        for hand in tuple(self._hands):
+            if hand.is_stuck():
+                self._replace(hand)
+            elif hand.is_slow():
+                self._relieve(hand)
+        with self._mutex:
+            return max(0, self._size() - self._inside.total())
+
+    def enter(self, claim: Claim) -> None:
+        with self._mutex:
+            self._inside[claim.job_id] += 1
+        self._waiting.put(claim)
+
+    def holds(self) -> set[JobId]:
+        with self._mutex:
+            return {job_id for job_id, times in self._inside.items() if times}
+
+    def run(self, hand: Hand) -> None:
+        """What each thread does until it is told to go, or was replaced because a handler never came back."""
+        while not hand.replaced and (company := self._gather()) is not None:
+            hand.company = company
+            began, size = time.monotonic(), len(company.rest)
+            try:
+                self._group.run(company)
+            except Exception:
+                logger.exception("what became of a job could not be written down")
+                current, others = company.abandon()
+                self._left([member.claim for member in (current, *others) if member])
+            hand.company = None
+            self._usual_seconds += ((time.monotonic() - began) / size - self._usual_seconds) / 16
+        with self._mutex:
+            self._hands.discard(hand)
+
+    def drain(self) -> list[Claim]:
+        untried: list[Claim] = []
+        while True:
+            try:
+                claim = self._waiting.get_nowait()
+            except queue.Empty:
+                return untried
+            if claim is not None:
+                untried.append(claim)
+
+    def stop(self, seconds: float) -> None:
+        with self._mutex:
+            hands = list(self._hands)
+        for _ in hands:
+            self._waiting.put(None)
+        deadline = time.monotonic() + seconds
+        for hand in hands:
+            hand.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _gather(self) -> Company | None:
+        """Wait for a claim, and take along what may share its transaction and is there already."""
+        first = self._waiting.get()
+        if first is None:
+            return None
+        claims, habits = [first], self._group.habits
+        seconds = 0.0
+        while habits.may_share(claims[-1].name) and len(claims) < MOST_TOGETHER:
+            seconds += habits.seconds(claims[-1].name)
+            if seconds > MOST_SECONDS:
+                break
+            try:
+                claim = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if claim is None:
+                self._waiting.put(None)  # for another hand, or for this one the next time
+                break
+            claims.append(claim)
+        return Company(claims, self._look_again_later)
+
+    def _look_again_later(self) -> None:
+        """Let the dispatcher look whether a handler that was told to stop has come back."""
+        timer = threading.Timer(Hand.PATIENCE_SECONDS, self._room_again)
+        timer.daemon = True
+        timer.start()
+
+    def _size(self) -> int:
+        ahead = round(self._threads * self.AHEAD_SECONDS / self._usual_seconds)
+        return max(self._threads, min(self.MOST_AHEAD, ahead))
+
+    def _hire(self) -> None:
+        hand = Hand(self)
+        with self._mutex:
+            self._hands.add(hand)
+        hand.thread.start()
+
+    def _replace(self, hand: Hand) -> None:
+        """A handler hangs where nothing can interrupt it. Its transaction is rolled back; give up its thread too."""
+        hand.replaced = True
+        with self._mutex:
+            self._hands.discard(hand)
+        self._hire()
+        culprit, others = hand.company.abandon() if hand.company else (None, [])
+        for member in others:
+            self._waiting.put(member.claim)
+        if culprit is not None:
+            self._left([culprit.claim])
+            logger.error("%s hangs past its time limit, and its thread with it", culprit.claim.name)
+            self._executor.give_up(culprit.claim)
+
+    def _relieve(self, hand: Hand) -> None:
+        """A handler takes long. What its thread was to run after it can be run by others."""
+        for member in hand.company.take_rest() if hand.company else ():
+            self._waiting.put(member.claim)
+
+    def _left(self, claims: Sequence[Claim]) -> None:
+        with self._mutex:
+            for claim in claims:
+                self._inside[claim.job_id] -= 1
+                if self._inside[claim.job_id] <= 0:
+                    del self._inside[claim.job_id]
+            half_empty = self._inside.total() * 2 <= self._size()
+        if half_empty:
+            self._room_again()
+
+
+class Hand:
+    """One thread of the mutation room, and what it works on."""
+
+    PATIENCE_SECONDS = 1.0
+
+    def __init__(self, room: MutationRoom) -> None:
+        self.company: Company | None = None
+        self.replaced = False
+        self.thread = threading.Thread(target=room.run, args=(self,), name="convexpy-mutations", daemon=True)
+
+    def is_stuck(self) -> bool:
+        """Whether a handler was told to stop, and did not."""
+        company = self.company
+        late = company.late_since if company else None
+        return late is not None and time.monotonic() - late >= self.PATIENCE_SECONDS
+
+    def is_slow(self) -> bool:
+        """Whether others wait behind a handler that takes long."""
+        company = self.company
+        return company is not None and bool(company.rest) and company.running_seconds() >= self.PATIENCE_SECONDS

@@ -1,0 +1,103 @@
+"""Several scheduled mutations in one transaction: one after the other, each with a session of its own, one COMMIT.
+
+Nothing is shared but the transaction. All of them happen, or none does; then each may be run again, and is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from ..database import jobs
+from ..database.faults import is_conflict
+from ..database.held import Held
+from ..database.jobs import Claim
+from .call import Call, Calls, Done, internal_cause
+from .conflicts import Trying
+from .transaction import JobLost
+
+# What waits for this transaction, a direct call among it, waits for about so long.
+MOST_SECONDS: Final = 0.02
+
+
+class WantsAlone(Exception):
+    """A call looked at the jobs, or set something for its whole transaction: it must not share one."""
+
+
+class FellApart(Exception):
+    """Nothing of a shared transaction was committed.
+
+    Attributes:
+        cause: The database's error, or else the error of the call in whose turn it happened.
+        place: Which call's turn it was, counted from 0. None: it happened at the end, to all of them.
+        is_internal: The database is to blame, not a call.
+    """
+
+    def __init__(self, error: BaseException, held: Held | None, place: int | None) -> None:
+        super().__init__(str(error))
+        cause = internal_cause(error, held)
+        self.cause = cause or error
+        self.place = place
+        self.is_internal = cause is not None
+        self.is_conflict = cause is not None and is_conflict(cause)
+
+
+class Together:
+    """Runs calls of mutations in one transaction."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def attempt(self, members: Iterable[tuple[Call, Claim]], on_late: Callable[[], None]) -> list[Done]:
+        """Run calls that jobs were claimed for, until the time is over, and commit them and the ends of their jobs.
+
+        Each call is taken from ``members`` when its turn comes, the first at least. What is not taken was not run.
+
+        Raises:
+            FellApart: None of them has happened.
+        """
+        done: list[Done] = []
+        tryings: dict[str, Trying] = {}
+        held: Held | None = None
+        place: int | None = None
+        try:
+            with self._calls.database.write() as held:
+                claims: list[Claim] = []
+                until = time.monotonic() + MOST_SECONDS
+                for place, (call, claim) in enumerate(members):  # noqa: B007, the error needs to know
+                    self._begin(call, held, tryings)
+                    ended = self._calls.settle(call, held, left_to_the_end, on_late)
+                    if held.wants_alone and done:
+                        raise WantsAlone(f"{call.function.name} has to be alone in its transaction")
+                    claims.append(claim)
+                    done.append(ended)
+                    if held.wants_alone or time.monotonic() >= until:
+                        break
+                place = None
+                if claims and not jobs.finish_all(held.connection, claims, self._calls.clock.now()):
+                    raise JobLost
+                held.commit()
+        except BaseException as error:
+            for trying in tryings.values():
+                trying.failed(error, held)
+            raise FellApart(error, held, place) from error
+        for trying in tryings.values():
+            trying.committed()
+        return done
+
+    def _begin(self, call: Call, held: Held, tryings: dict[str, Trying]) -> None:
+        """A call's turn begins. What it says is noted under its own name."""
+        name = call.function.name
+        trying = tryings.get(name)
+        if trying is None:
+            trying = tryings[name] = self._calls.conflicts.trying(name)
+            held.statements = set()
+            trying.holds(held)
+        held.statements = trying.statements
+
+
+def left_to_the_end(now: datetime) -> bool:
+    """The jobs of all calls are ended by one statement, before COMMIT."""
+    return True
