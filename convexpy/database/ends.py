@@ -71,7 +71,7 @@ def sqlite_engine(url: URL, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(take_begin(connection))
+        connection.exec_driver_sql(take_begin(connection.info))
 
     return engine
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
 
-from ..errors import ReadOnlyError, TransactionEnded
+from ..errors import ConvexError, ReadOnlyError, TransactionEnded
 from .faults import is_internal
-from .held import HELD, Held
+from .held import HELD, Held, take_begin
 
 # What would end or start a transaction behind the framework's back. Savepoints are the user's to use.
 TRANSACTION_STATEMENT: Final = re.compile(
@@ -35,50 +37,107 @@ READ_ONLY_STATE: Final = "25006"
 READ_ONLY_WORDS: Final = "readonly database"
 
 
-def guard(engine: Engine) -> None:
-    """Let no statement and no COMMIT through that does not belong to the transaction that was begun."""
+class Verdict(NamedTuple):
+    """What a statement's text says of it."""
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def check_transaction(connection: Connection, cursor: Any, statement: str, *rest: Any) -> None:
-        held: Held | None = connection.info.get(HELD)
-        if held is not None and not UNDO_STATEMENT.match(statement):
-            held.check()
-            held.note(statement)
-            if held.runs_handler and CONCERNS_OTHERS.search(statement):
-                held.wants_alone = True
-                if own := OWN_TABLE_CHANGE.search(statement):
-                    raise ReadOnlyError(
-                        f"{own[1]} is read-only for user code. Use ctx.schedule to schedule and to cancel"
-                    )
-            if TRANSACTION_STATEMENT.match(statement):
-                raise TransactionEnded(
-                    f"{statement.strip()!r}: the framework begins, commits and rolls back. Use "
-                    "`with ctx.db.begin_nested():` for a part that may be undone"
-                )
+    undoes: bool
+    ends: bool
+    concerns_others: bool
+    own_table: str | None
 
-    @event.listens_for(engine, "commit")
-    def refuse_commit(connection: Connection) -> None:
-        held: Held | None = connection.info.get(HELD)
+
+@lru_cache(maxsize=5000)
+def verdict_on(statement: str) -> Verdict:
+    own = OWN_TABLE_CHANGE.search(statement)
+    return Verdict(
+        undoes=UNDO_STATEMENT.match(statement) is not None,
+        ends=TRANSACTION_STATEMENT.match(statement) is not None,
+        concerns_others=own is not None or CONCERNS_OTHERS.search(statement) is not None,
+        own_table=own[1] if own else None,
+    )
+
+
+def guard(engine: Engine, begin: Callable[[Any, str], None]) -> None:
+    """Let no statement and no COMMIT through that does not belong to the transaction that was begun.
+
+    It stands where SQLAlchemy meets the driver: an engine's own events would cost every statement more than this does.
+
+    Args:
+        begin: Begins a transaction on a driver's connection with a statement.
+    """
+    dialect: Any = engine.dialect
+    commit, undo = dialect.do_commit, dialect.do_rollback_to_savepoint
+
+    def do_begin(pooled: PoolProxiedConnection) -> None:
+        begin(pooled.driver_connection, take_begin(pooled.info))
+
+    def do_commit(pooled: PoolProxiedConnection) -> None:
+        held = held_on(pooled)
         if held is not None and held.is_open:
             raise TransactionEnded("commit(): the framework commits, once the handler has returned. Remove the call")
+        commit(pooled)
 
-    @event.listens_for(engine, "rollback_savepoint")
-    def forgive(connection: Connection, name: str, context: None) -> None:
-        held: Held | None = connection.info.get(HELD)
+    def do_rollback_to_savepoint(connection: Connection, name: str) -> None:
+        undo(connection, name)
+        held = held_on(connection)
         if held is not None:
             held.failed = None
 
-    @event.listens_for(engine, "handle_error")
-    def note_error(context: ExceptionContext) -> None:
-        held: Held | None = context.connection.info.get(HELD) if context.connection is not None else None
-        if held is None or held.expired:
-            return
-        error = context.original_exception
-        if held.read_only and wrote(error):
-            raise ReadOnlyError("a query cannot write: make it a mutation") from error
-        held.failed = error
-        if held.internal_error is None and is_internal(error):
-            held.internal_error = error
+    dialect.do_begin, dialect.do_commit = do_begin, do_commit
+    dialect.do_rollback_to_savepoint = do_rollback_to_savepoint
+    for name in ("do_execute", "do_executemany"):
+        event.listen(engine, name, check_statement)
+    event.listen(engine, "do_execute_no_params", check_bare_statement)
+    event.listen(engine, "handle_error", note_error)
+
+
+def held_on(connection: Connection | PoolProxiedConnection) -> Held | None:
+    """The transaction of ours that is open on a connection."""
+    try:
+        held: Held | None = connection.info.get(HELD)
+    except NotImplementedError:  # SQLAlchemy looks at the server before the connection is in its pool
+        return None
+    return held
+
+
+def check_statement(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+    check_bare_statement(cursor, statement, context)
+
+
+def check_bare_statement(cursor: Any, statement: str, context: Any) -> None:
+    """A statement is about to be sent."""
+    held = held_on(context.root_connection)
+    if held is None:
+        return
+    verdict = verdict_on(statement)
+    if verdict.undoes:
+        return
+    held.check()
+    held.note(statement)
+    if held.runs_handler and verdict.concerns_others:
+        held.wants_alone = True
+        if verdict.own_table:
+            raise ReadOnlyError(
+                f"{verdict.own_table} is read-only for user code. Use ctx.schedule to schedule and to cancel"
+            )
+    if verdict.ends:
+        raise TransactionEnded(
+            f"{statement.strip()!r}: the framework begins, commits and rolls back. Use "
+            "`with ctx.db.begin_nested():` for a part that may be undone"
+        )
+
+
+def note_error(context: ExceptionContext) -> None:
+    """Something failed on a connection."""
+    held = held_on(context.connection) if context.connection is not None else None
+    error = context.original_exception
+    if held is None or held.expired or isinstance(error, ConvexError):  # what the guard says itself has sent nothing
+        return
+    if held.read_only and wrote(error):
+        raise ReadOnlyError("a query cannot write: make it a mutation") from error
+    held.failed = error
+    if held.internal_error is None and is_internal(error):
+        held.internal_error = error
 
 
 def wrote(error: BaseException) -> bool:

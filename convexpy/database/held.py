@@ -52,6 +52,10 @@ class Held(ABC):
         """Whether the driver's connection is in a transaction, failed or not."""
 
     @abstractmethod
+    def is_fine(self) -> bool:
+        """Whether the driver's connection is in a transaction that has not failed."""
+
+    @abstractmethod
     def has_failed(self) -> bool:
         """Whether that transaction can only be rolled back any more."""
 
@@ -83,6 +87,8 @@ class Held(ABC):
             TransactionEnded: It is not.
             BrokeOff: Its connection is gone, which is nobody's mistake.
         """
+        if self._goes_well():
+            return
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
         if not self._is_whole():
@@ -102,6 +108,10 @@ class Held(ABC):
     def is_broken_off(self) -> bool:
         """Whether the connection broke by itself. Not every break comes with an error of a statement's."""
         return False
+
+    def _goes_well(self) -> bool:
+        """The same in short, for every statement: whatever ends a transaction is seen by the driver as well."""
+        return self.is_open and not self.expired and self.failed is None and self.is_fine()
 
     def _is_whole(self) -> bool:
         connection = self.connection
@@ -169,9 +179,9 @@ def begin(connection: Connection, statement: str) -> None:
     connection.begin()
 
 
-def take_begin(connection: Connection) -> str:
+def take_begin(info: Any) -> str:
     """The statement that the transaction that begins now was asked for with."""
-    statement: str | None = connection.info.pop(BEGIN, None)
+    statement: str | None = info.pop(BEGIN, None)
     if statement is None:
         raise TransactionEnded(CALL_IS_OVER)
     return statement

@@ -1,4 +1,4 @@
-"""Every move of a job, and only here: insert, claim, take, start, finish, release, cancel, prune; ``rescue.py`` has one more.
+"""Every move of a job, and only here: insert, claim, take, start, finish, release, cancel, prune (and `rescue.py`).
 
 Each move is guarded by what must still be true (the state, the token of the claim or of the run) and answers whether
 it was: no row changed means that somebody else was first, and the caller must let go.

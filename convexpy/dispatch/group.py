@@ -13,6 +13,7 @@ from ..runtime.together import FellApart, Together, WantsAlone
 from .company import Company, Member
 from .execute import Executor
 from .habits import Habits
+from .turns import Turns
 
 # After so many conflicts in a row each goes its own way.
 MOST_TRIES: Final = 3
@@ -26,6 +27,7 @@ class Group:
         self._executor = executor
         self._together = together
         self._on_end = on_end
+        self._turns = Turns()
         self.habits = Habits()
 
     def run(self, company: Company) -> None:
@@ -60,20 +62,20 @@ class Group:
         if company.is_abandoned:
             return
         company.end()
-        seconds = time.monotonic() - member.began
-        self.habits.ran(member.claim.name, seconds, well=outcome == "success")
+        self.habits.ran_alone(member.claim.name, time.monotonic() - member.began, well=outcome == "success")
         self._on_end([member.claim])
 
     def _run_together(self, company: Company, tries: int) -> int:
         """Run as many as may be in one transaction. How many times in a row others were in the way."""
         try:
-            done = self._together.attempt(self._turns(company), company.note_late)
+            with self._turns.all() if tries else self._turns.one():
+                done = self._together.attempt(self._one_by_one(company), company.note_late)
         except FellApart as apart:
             return 0 if company.is_abandoned else self._part(company, company.end(), apart, tries)
         self._tell(company.end(), done)
         return 0
 
-    def _turns(self, company: Company) -> Iterator[tuple[Call, Claim]]:
+    def _one_by_one(self, company: Company) -> Iterator[tuple[Call, Claim]]:
         """Whoever's turn it is, until one comes that has to be alone."""
         while company.rest:
             first = company.rest[0]
@@ -88,15 +90,13 @@ class Group:
     def _tell(self, members: list[Member], done: list[Done]) -> None:
         for member in members:
             member.seconds = member.seconds or time.monotonic() - member.began
-            self.habits.ran(member.claim.name, member.seconds, well=True)
+            self.habits.shared(member.claim.name, member.seconds)
         self._executor.committed_together([(member.claim, member.seconds) for member in members], done)
         self._on_end([member.claim for member in members])
 
     def _part(self, company: Company, begun: list[Member], apart: FellApart, tries: int) -> int:
         """Nothing was committed: find out who has to be alone, and let the others go on together."""
         if apart.is_conflict and tries < MOST_TRIES:
-            for name in {member.claim.name for member in begun}:
-                self.habits.ran(name, self.habits.seconds(name), well=False)
             company.again(begun)
             return tries + 1
         if not begun:  # the database did not even begin
@@ -112,6 +112,8 @@ class Group:
             company.later(guilty)
             return tries
         for member in begun:
+            if apart.is_conflict:
+                self.habits.met_conflicts(member.claim.name)
             member.alone = True
             member.maybe_done = apart.is_internal and not apart.is_conflict
         company.again(begun)

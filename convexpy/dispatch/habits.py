@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
 # Who takes longer gains little by sharing a COMMIT, and others would wait for it.
 QUICK_SECONDS: Final = 0.01
-# How often a function may be in trouble, and whoever shares with it run for nothing.
+# Alone, side by side with others, a quick one may take much longer. Whether it is quick is found out by a try.
+MAYBE_QUICK_SECONDS: Final = 0.1
+# How often a function may fail: whoever shares with it then has run for nothing.
 MOST_TROUBLE: Final = 0.05
+# After so long it is tried again.
+APART_SECONDS: Final = 2.0
 # How much of what is known the latest run makes.
 SECONDS_SHARE: Final = 1 / 16
 TROUBLE_SHARE: Final = 1 / 32
@@ -16,11 +21,17 @@ TROUBLE_SHARE: Final = 1 / 32
 
 @dataclass
 class Habit:
-    """How long a function usually takes, and how often it fails or is in somebody's way."""
+    """How long a function usually takes, how often it fails, and until when it goes its own way."""
 
-    seconds: float
+    seconds: float = 0.0
     trouble: float = 0.0
+    apart_until: float = 0.0
     wants_alone: bool = False
+
+    def part(self) -> None:
+        """Go its own way for a while; then nothing is held against it."""
+        self.apart_until = time.monotonic() + APART_SECONDS
+        self.trouble = 0.0
 
 
 class Habits:
@@ -32,26 +43,37 @@ class Habits:
     def may_share(self, name: str) -> bool:
         """Whether a function is known to be quick, to go well, and to concern nobody else."""
         habit = self._known.get(name)
-        return (
-            habit is not None
-            and habit.seconds <= QUICK_SECONDS
-            and habit.trouble <= MOST_TROUBLE
-            and not habit.wants_alone
-        )
+        if habit is None or habit.wants_alone or habit.seconds > MAYBE_QUICK_SECONDS:
+            return False
+        return not habit.apart_until or time.monotonic() >= habit.apart_until
 
     def seconds(self, name: str) -> float:
         """How long a function usually takes."""
-        habit = self._known.get(name)
-        return habit.seconds if habit else QUICK_SECONDS
+        return min(QUICK_SECONDS, self._habit(name).seconds)
 
-    def ran(self, name: str, seconds: float, *, well: bool) -> None:
-        """A function ran, and its handler took so long."""
-        habit = self._known.get(name)
-        if habit is None:
-            habit = self._known[name] = Habit(seconds)
-        habit.seconds += (seconds - habit.seconds) * SECONDS_SHARE
+    def ran_alone(self, name: str, seconds: float, *, well: bool) -> None:
+        """A function ran by itself, side by side with others."""
+        habit = self._habit(name)
+        habit.seconds = seconds if not habit.seconds else habit.seconds + (seconds - habit.seconds) * SECONDS_SHARE
         habit.trouble += ((0.0 if well else 1.0) - habit.trouble) * TROUBLE_SHARE
+        if habit.trouble > MOST_TROUBLE:
+            habit.part()
+
+    def shared(self, name: str, seconds: float) -> None:
+        """A function ran well in its turn."""
+        habit = self._habit(name)
+        habit.seconds += (seconds - habit.seconds) * SECONDS_SHARE
+        habit.trouble -= habit.trouble * TROUBLE_SHARE
+        if habit.seconds > QUICK_SECONDS and seconds > QUICK_SECONDS:
+            habit.part()
+
+    def met_conflicts(self, name: str) -> None:
+        """Others were in the way of a function, again and again."""
+        self._habit(name).part()
 
     def wants_alone(self, name: str) -> None:
         """A function does what concerns its whole transaction."""
-        self._known.setdefault(name, Habit(0.0)).wants_alone = True
+        self._habit(name).wants_alone = True
+
+    def _habit(self, name: str) -> Habit:
+        return self._known.get(name) or self._known.setdefault(name, Habit())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.dml import UpdateBase
 
 from ..database.scheduled_function import ScheduledFunction
-from ..database.tables import metadata
 from ..errors import ReadOnlyError, TransactionEnded
 from .schedule import Mark, ScheduleBuffer
 
@@ -28,6 +28,29 @@ class TransactionSession(Session):
         if self.is_over:  # its connection may be in another call's transaction by now
             raise TransactionEnded("ctx.db was used after its call had ended. Do the work before the handler returns")
         return super().get_bind(*args, **kwargs)
+
+    def begin(self, nested: bool = False) -> SessionTransaction:
+        transaction = super().begin(nested)
+        if nested and self.buffer is not None:
+            self.marks[transaction] = self.buffer.mark()
+        return transaction
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        if self._is_clean():
+            return
+        if self.is_read_only:
+            refuse_changes(self)
+        for changed in (*self.new, *self.dirty, *self.deleted):
+            if isinstance(changed, ScheduledFunction) and (changed not in self.dirty or self.is_modified(changed)):
+                refuse_own_table("ScheduledFunction")
+        super().flush(objects)
+
+    def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        """As in ``Session``. Where there are no objects, no one has to be told of an UPDATE or a DELETE."""
+        if isinstance(statement, UpdateBase) and not self.identity_map and self._is_clean():
+            options = kwargs.get("execution_options") or {}
+            kwargs["execution_options"] = {"synchronize_session": False, **options}
+        return super().execute(statement, *args, **kwargs)
 
     def end(self) -> None:
         """Let go of every object, which stays readable, and refuse to be used again."""
@@ -48,7 +71,7 @@ class TransactionSession(Session):
         A ``begin_nested()`` that was left open counts as done, as in ``Session.commit()``, but not the one that all of
         this happens within.
         """
-        if self.is_read_only and (self.new or self.dirty or self.deleted):
+        if self.is_read_only and not self._is_clean():
             refuse_changes(self)
         while (nested := self.get_nested_transaction()) is not within and nested is not None:
             nested.commit()
@@ -67,35 +90,11 @@ def refuse_changes(session: Session) -> None:
         raise ReadOnlyError(f"a query changed {type(changed).__name__}: it reads one snapshot. Make it a mutation")
 
 
-@event.listens_for(TransactionSession, "after_transaction_create")
-def mark_savepoint(session: TransactionSession, transaction: SessionTransaction) -> None:
-    if transaction.nested and session.buffer is not None:
-        session.marks[transaction] = session.buffer.mark()
-
-
 @event.listens_for(TransactionSession, "after_soft_rollback")
 def undo_schedules(session: TransactionSession, transaction: SessionTransaction) -> None:
     """What a savepoint undoes includes what was scheduled and canceled since."""
     if session.buffer is not None and transaction in session.marks:
         session.buffer.undo_to(session.marks.pop(transaction))
-
-
-@event.listens_for(TransactionSession, "before_flush")
-def check_flush(session: TransactionSession, context: UOWTransaction, instances: object) -> None:
-    if session.is_read_only:
-        refuse_changes(session)
-    for changed in (*session.new, *session.dirty, *session.deleted):
-        if isinstance(changed, ScheduledFunction) and (changed not in session.dirty or session.is_modified(changed)):
-            refuse_own_table("ScheduledFunction")
-
-
-@event.listens_for(TransactionSession, "do_orm_execute")
-def check_statement(state: ORMExecuteState) -> None:
-    if not isinstance(state.statement, UpdateBase):
-        return
-    table: Any = state.statement.table
-    if getattr(table, "metadata", None) is metadata:
-        refuse_own_table(table.name)
 
 
 def refuse_own_table(name: str) -> NoReturn:

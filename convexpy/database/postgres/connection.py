@@ -16,7 +16,6 @@ from ...errors import DatabaseError
 from ...settings import Settings
 from ..faults import BrokeOff
 from ..guard import guard
-from ..held import take_begin
 from ..postgres_faults import POOLER_ERRORS
 
 logger = logging.getLogger("convexpy.database")
@@ -76,18 +75,34 @@ def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
             is_pooled = True
             context.is_disconnect = True  # and with it every connection that has prepared something
 
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        # Several statements in one go, which cannot be prepared; the driver would try to after some calls.
-        driver = driver_of(connection)
-        driver.execute(take_begin(connection), prepare=False)
-        if driver.pgconn.transaction_status != IN_TRANSACTION:
-            # A connection that breaks between the answers to the statements raises nothing.
-            connection.invalidate()
-            raise BrokeOff("the connection to the database broke while a transaction was being begun")
-
-    guard(engine)
+    guard(engine, begin_transaction)
     return engine
+
+
+def begin_transaction(driver: Any, statement: str) -> None:
+    """Begin a transaction, its limits along with it in one message."""
+    say(driver, statement)
+    if driver.pgconn.transaction_status != IN_TRANSACTION:
+        # A connection that breaks between the answers to the statements raises nothing.
+        driver.close()
+        raise BrokeOff("the connection to the database broke while a transaction was being begun")
+
+
+def say(driver: Any, statement: str) -> None:
+    """Say something that is answered with nothing, past what the driver would do for a query.
+
+    Raises:
+        psycopg.Error: The server refused it, or the connection is gone.
+    """
+    import psycopg
+
+    if driver.closed:
+        raise psycopg.OperationalError("the connection is closed")
+    result = driver.pgconn.exec_(statement.encode())
+    if result.status not in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK):
+        if driver.pgconn.status == psycopg.pq.ConnStatus.BAD:
+            raise psycopg.OperationalError(result.error_message.decode(errors="replace") or "the connection is lost")
+        raise psycopg.errors.error_from_result(result)
 
 
 def connect_arguments(url: URL, settings: Settings) -> dict[str, Any]:

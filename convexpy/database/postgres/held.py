@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from ..faults import BrokeOff, driver_error
 from ..held import Held
 from ..postgres_faults import is_lost
-from .connection import IDLE, IN_ERROR, UNKNOWN, cut_off
+from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, cut_off
 
 
 class PostgresHeld(Held):
@@ -26,6 +26,9 @@ class PostgresHeld(Held):
 
     def in_transaction(self) -> bool:
         return self._status() not in (IDLE, UNKNOWN)
+
+    def is_fine(self) -> bool:
+        return bool(self.driver.pgconn.transaction_status == IN_TRANSACTION)
 
     def has_failed(self) -> bool:
         return self._status() == IN_ERROR

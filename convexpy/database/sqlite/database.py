@@ -17,7 +17,7 @@ from ...errors import DatabaseError
 from ...settings import Settings
 from ..faults import LostTurn, is_conflict
 from ..guard import guard
-from ..held import Held, Sync, begin, take_begin
+from ..held import Held, Sync, begin
 from .held import SQLiteHeld
 from .signals import FileSignals
 from .turn import WriteTurn
@@ -162,11 +162,7 @@ class SQLiteDatabase:
             ):
                 driver.execute(f"PRAGMA {pragma}")
 
-        @event.listens_for(engine, "begin")
-        def begin_transaction(connection: Connection) -> None:
-            self._begin(connection.connection.driver_connection, take_begin(connection))
-
-        guard(engine)
+        guard(engine, self._begin)
         return engine
 
     def _begin(self, driver: Any, statement: str) -> None:

@@ -19,6 +19,9 @@ class SQLiteHeld(Held):
     def in_transaction(self) -> bool:
         return bool(self.driver.in_transaction)
 
+    def is_fine(self) -> bool:
+        return bool(self.driver.in_transaction)
+
     def has_failed(self) -> bool:
         return False  # SQLite goes on after a failed statement; we do not
 
