@@ -57,16 +57,17 @@ def verdict_on(statement: str) -> Verdict:
     )
 
 
-def guard(engine: Engine, begin: Callable[[Any, str], None]) -> None:
+def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[Any], None]) -> None:
     """Let no statement and no COMMIT through that does not belong to the transaction that was begun.
 
     It stands where SQLAlchemy meets the driver: an engine's own events would cost every statement more than this does.
 
     Args:
         begin: Begins a transaction on a driver's connection with a statement.
+        commit: Commits it.
     """
     dialect: Any = engine.dialect
-    commit, undo = dialect.do_commit, dialect.do_rollback_to_savepoint
+    undo = dialect.do_rollback_to_savepoint
 
     def do_begin(pooled: PoolProxiedConnection) -> None:
         begin(pooled.driver_connection, take_begin(pooled.info))
@@ -75,7 +76,7 @@ def guard(engine: Engine, begin: Callable[[Any, str], None]) -> None:
         held = held_on(pooled)
         if held is not None and held.is_open:
             raise TransactionEnded("commit(): the framework commits, once the handler has returned. Remove the call")
-        commit(pooled)
+        commit(pooled.driver_connection)
 
     def do_rollback_to_savepoint(connection: Connection, name: str) -> None:
         undo(connection, name)

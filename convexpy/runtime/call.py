@@ -33,6 +33,8 @@ from .transaction import JobLost, Transaction
 T = TypeVar("T")
 FinishJob = Callable[[datetime], bool]
 
+# Of these there need not be a copy.
+UNCHANGEABLE: Final = frozenset({str, int, float, bool, bytes, datetime, type(None)})
 # Somebody waits for a direct call.
 LONGEST_PAUSE: Final = timedelta(seconds=1)
 
@@ -179,8 +181,7 @@ class Calls:
     def _context(self, call: Call, transaction: Transaction) -> Context:
         """The context for a query or a mutation within a transaction."""
         attributes: dict[str, Any] = {
-            "db": transaction.db,
-            "system": transaction.system,
+            "_transaction": transaction,
             "identity": call.identity,
             "now": transaction.now,
             "function": call.function,
@@ -256,6 +257,8 @@ def internal_cause(error: BaseException, held: Held | None) -> BaseException | N
 
 def fresh(call: Call) -> Call:
     """The call with arguments of its own, so that what a handler does to them is not seen by the next try."""
+    if all(type(value) in UNCHANGEABLE for value in call.values.values()):
+        return call
     try:
         return replace(call, values=deepcopy(call.values))
     except Exception:  # something that cannot be copied, such as a lock

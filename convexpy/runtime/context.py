@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Extended = TypeVar("Extended", bound="Context")
 
+MADE_WHEN_ASKED_FOR: Final = frozenset({"db", "system"})
 ADVICE: Final = {
     "db": "An action has no transaction. Read with ctx.run_query and write with ctx.run_mutation",
     "schedule": "A query only reads. Make it a mutation, or let the caller schedule",
@@ -61,7 +62,8 @@ class Context:
             if each.__module__ != Context.__module__ and issubclass(each, Context)
             for name in get_annotations(each)
         }
-        missing = {name for name in declared - extras.keys() - vars(self).keys() if not hasattr(context, name)}
+        given = extras.keys() | vars(self).keys() | (MADE_WHEN_ASKED_FOR if "_transaction" in vars(self) else set())
+        missing = {name for name in declared - given if not hasattr(context, name)}
         unknown = extras.keys() - declared
         if missing or unknown:
             what = f"needs {', '.join(sorted(missing))}" if missing else f"has no {', '.join(sorted(unknown))}"
@@ -73,7 +75,10 @@ class Context:
 
     if not TYPE_CHECKING:  # type checkers would take it for every attribute: `ctx.db` of an action would be fine
 
-        def __getattr__(self, name: str) -> NoReturn:
+        def __getattr__(self, name: str) -> Any:
+            if name in MADE_WHEN_ASKED_FOR and "_transaction" in vars(self):
+                vars(self)[name] = part = getattr(vars(self)["_transaction"], name)
+                return part
             if name in ADVICE and "function" in vars(self):
                 function = vars(self)["function"]
                 where = f"{function.kind.phrase}, {function.name}"

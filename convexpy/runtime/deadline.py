@@ -27,7 +27,7 @@ class Deadlines:
     def __init__(self) -> None:
         self._mutex = threading.Condition()
         self._watched: dict[int, Watched] = {}
-        self._sleeps_until = 0.0
+        self._sleeps_until = math.inf
         self._stopped = False
         self._thread: threading.Thread | None = None
 
@@ -61,17 +61,18 @@ class Deadlines:
             del failure  # or the error and this frame would keep each other alive
 
     def _add(self, watched: Watched) -> None:
+        # First it is there, then it looks: who sleeps says until when only after having seen who is there.
+        self._watched[id(watched)] = watched
+        if watched.limit >= self._sleeps_until:
+            return
         with self._mutex:
-            self._watched[id(watched)] = watched
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="convexpy-deadlines", daemon=True)
                 self._thread.start()
-            elif watched.limit < self._sleeps_until:
-                self._mutex.notify()
+            self._mutex.notify()
 
     def _remove(self, watched: Watched) -> None:
-        with self._mutex:
-            self._watched.pop(id(watched), None)
+        self._watched.pop(id(watched), None)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -84,10 +85,12 @@ class Deadlines:
             with self._mutex:
                 if self._stopped:
                     return
+                self._sleeps_until = math.inf  # whoever comes from here on says so
                 now = time.monotonic()
-                late = [watched for watched in self._watched.values() if watched.limit <= now]
+                there = list(self._watched.values())
+                late = [watched for watched in there if watched.limit <= now]
                 if not late:
-                    self._sleeps_until = min((w.limit for w in self._watched.values()), default=math.inf)
+                    self._sleeps_until = min((watched.limit for watched in there), default=math.inf)
                     self._mutex.wait(None if self._sleeps_until == math.inf else self._sleeps_until - now)
                     continue
                 for watched in late:

@@ -121,6 +121,8 @@ class ScheduleBuffer:
 
     def scheduled(self) -> tuple[Scheduled, ...]:
         """What was scheduled and not canceled again, for logs."""
+        if not self._steps:
+            return ()
         return tuple(Scheduled(job.name, job.scheduled_time, job.id) for job in self.new_jobs() if not job.canceled)
 
     def close(self) -> None:
@@ -133,6 +135,8 @@ class ScheduleBuffer:
 
     def write(self, connection: Connection, now: datetime) -> None:
         """Make it so, inside the transaction that is about to commit."""
+        if not self._steps:
+            return
         new = self.new_jobs()
         orphans = self._orphans(connection) if new else set()
         jobs.insert_jobs(connection, [replace(j, canceled=True) if j.id in orphans else j for j in new], now)

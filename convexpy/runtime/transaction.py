@@ -34,10 +34,29 @@ class Transaction:
         self.held = held
         self.now = now
         self.buffer = buffer
-        self.db = TransactionSession(held.connection, buffer)
-        self.db.is_read_only = held.read_only
+        self._db: TransactionSession | None = None
+        self._system: System | None = None
+        self._is_over = False
         held.runs_handler = True
-        self.system = System(held.connection, buffer, now)
+
+    @property
+    def db(self) -> TransactionSession:
+        """The session, made when it is first asked for: many a mutation only schedules."""
+        if self._db is None:
+            self._db = TransactionSession(self.held.connection, self.buffer)
+            self._db.is_read_only = self.held.read_only
+            if self._is_over:
+                self._db.end()
+        return self._db
+
+    @property
+    def system(self) -> System:
+        """The jobs as this transaction sees them."""
+        if self._system is None:
+            self._system = System(self.held.connection, self.buffer, self.now)
+            if self._is_over:
+                self._system.close()
+        return self._system
 
     @contextmanager
     def nested(self) -> Iterator[None]:
@@ -71,7 +90,8 @@ class Transaction:
         Raises:
             JobLost: The job was not this worker's any more; nothing of the call may be committed.
         """
-        self.db.settle()
+        if self._db is not None:
+            self._db.settle()
         self.held.runs_handler = False
         self.held.check()
         if self.held.internal_error is not None:
@@ -84,7 +104,10 @@ class Transaction:
 
     def close(self) -> None:
         """The call is over: what it held can no longer be used."""
-        self.db.end()
-        self.system.close()
+        self._is_over = True
+        if self._db is not None:
+            self._db.end()
+        if self._system is not None:
+            self._system.close()
         if self.buffer is not None:
             self.buffer.close()

@@ -75,7 +75,7 @@ def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
             is_pooled = True
             context.is_disconnect = True  # and with it every connection that has prepared something
 
-    guard(engine, begin_transaction)
+    guard(engine, begin_transaction, commit_transaction)
     return engine
 
 
@@ -86,6 +86,12 @@ def begin_transaction(driver: Any, statement: str) -> None:
         # A connection that breaks between the answers to the statements raises nothing.
         driver.close()
         raise BrokeOff("the connection to the database broke while a transaction was being begun")
+
+
+def commit_transaction(driver: Any) -> None:
+    """Commit, unless that was said along with something else."""
+    if driver.pgconn.transaction_status != IDLE:
+        say(driver, "COMMIT")
 
 
 def say(driver: Any, statement: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from ..faults import BrokeOff, driver_error
 from ..held import Held
 from ..postgres_faults import is_lost
-from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, cut_off
+from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, cut_off, say
 
 
 class PostgresHeld(Held):
@@ -58,7 +58,7 @@ class PostgresHeld(Held):
         import psycopg
 
         try:
-            self.driver.execute(f"{statement}; COMMIT", prepare=False)
+            say(self.driver, f"{statement}; COMMIT")
         except psycopg.Error as error:
             raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
         self.check_committed()

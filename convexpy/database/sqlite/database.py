@@ -162,7 +162,7 @@ class SQLiteDatabase:
             ):
                 driver.execute(f"PRAGMA {pragma}")
 
-        guard(engine, self._begin)
+        guard(engine, self._begin, sqlite3.Connection.commit)
         return engine
 
     def _begin(self, driver: Any, statement: str) -> None:
