@@ -23,6 +23,8 @@ class Database(Protocol):
     url: URL
     writers: int
     """How many transactions may write at the same time."""
+    is_server: bool
+    """Whether every statement is a journey."""
 
     @property
     def clock(self) -> Clock:

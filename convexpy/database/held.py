@@ -37,6 +37,7 @@ class Held(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
+        self.is_committing = False
         self.statements: set[str] = set()
         # Several calls may share a transaction. What one of them says may concern the others: then it has to be alone.
         self.wants_alone = False
@@ -122,6 +123,7 @@ class Held(ABC):
         with self._lock:
             self.check()
             self.is_open = False
+        self.is_committing = True
         try:
             self.send_commit()
         except BaseException:

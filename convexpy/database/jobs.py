@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -53,17 +53,25 @@ class Claim(NamedTuple):
     position: int
 
 
+# Gives the worker and the token that a job is claimed with from its birth, or None. It is told the job's position.
+Claimant = Callable[[NewJob, datetime, int], tuple[str, str] | None]
+
+
 def new_job_id() -> JobId:
     return JobId(secrets.token_hex(16))
 
 
-def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) -> None:
-    """Remember new jobs. A time in the past is kept as it was asked for, and is due now."""
+def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime, claimant: Claimant | None = None) -> None:
+    """Remember new jobs. A time in the past is kept as it was asked for, and is due now.
+
+    Args:
+        claimant: Whoever may claim each of them from its birth.
+    """
     if not new:
         return
     first = time.time_ns()
     rows = [row_of(job, now) for job in new]
-    waiting = [place_of(job, now, first + n) for n, job in enumerate(new) if not job.canceled]
+    waiting = [place_of(job, now, first + n, claimant) for n, job in enumerate(new) if not job.canceled]
     if connection.dialect.name == "postgresql" and len(rows) == len(waiting) == 1:
         sql.INSERT_AND_ENQUEUE.on(connection, {**rows[0], **waiting[0]})
         return
@@ -91,9 +99,12 @@ def row_of(job: NewJob, now: datetime) -> dict[str, Any]:
     }
 
 
-def place_of(job: NewJob, now: datetime, position: int) -> dict[str, Any]:
+def place_of(job: NewJob, now: datetime, position: int, claimant: Claimant | None) -> dict[str, Any]:
     """A job's place in the queue."""
-    return {"job_id": job.id, "kind": job.kind, "due_time": max(job.scheduled_time, now), "position": position}
+    worker, token = (claimant(job, now, position) if claimant else None) or (None, None)
+    due = max(job.scheduled_time, now)
+    place = {"job_id": job.id, "kind": job.kind, "due_time": due, "position": position}
+    return {**place, "worker": worker, "claim_token": token}
 
 
 def next_due(connection: Connection) -> dict[str, datetime | None]:

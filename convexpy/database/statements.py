@@ -200,7 +200,7 @@ NEW_JOB: Final = given(
 )
 INSERT_JOB: Final = Statement(insert(jobs).values(NEW_JOB))
 
-NEW_IN_QUEUE: Final = given(queue, "job_id", "kind", "due_time", "position")
+NEW_IN_QUEUE: Final = given(queue, "job_id", "kind", "due_time", "position", "worker", "claim_token")
 ENQUEUE: Final = Statement(insert(queue).values(NEW_IN_QUEUE))
 
 _inserted: Final = insert(jobs).values(NEW_JOB).cte("inserted")

@@ -29,12 +29,24 @@ class ActionRoom:
         self._size = size
         self._room_again = room_again
         self._mutex = threading.Lock()
+        self._kept = 0
         self._running: dict[Future[None], JobId] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # used on the event loop only
 
     def free(self) -> int:
         with self._mutex:
-            return self._size - len(self._running)
+            return self._size - len(self._running) - self._kept
+
+    def keep_place(self) -> bool:
+        with self._mutex:
+            if (len(self._running) + self._kept) * 2 >= self._size:
+                return False
+            self._kept += 1
+            return True
+
+    def give_back_place(self) -> None:
+        with self._mutex:
+            self._kept -= 1
 
     def holds(self) -> set[JobId]:
         with self._mutex:

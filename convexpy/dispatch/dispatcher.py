@@ -34,11 +34,20 @@ class Dispatcher:
         self._longest = settings.poll_interval.total_seconds()
         self._worker = worker
         self._doubts: list[tuple[str, str, float]] = []
+        self._has_news = False
         self.rooms: Sequence[Room] = ()
+
+    def news(self) -> None:
+        """Something was committed. Where asking costs a journey, the next tick claims without having looked."""
+        self._has_news = self._database.is_server
 
     def tick(self) -> float:
         """Fill every room with due jobs. How many seconds until the next one is due."""
         self._settle_doubts()
+        if self._has_news:
+            self._has_news = False
+            for room in self.rooms:
+                self._claim_for(room, room.free())
         dues = self._next_dues()
         return min((self._fill(room, dues[room.kind]) for room in self.rooms), default=self._longest)
 
@@ -49,11 +58,15 @@ class Dispatcher:
         seconds = (due - self._clock.now()).total_seconds()
         if seconds > 0:
             return min(seconds, self._longest)
-        claims = self.claim(room.kind, free)
-        for claim in claims:
-            room.enter(claim)
+        claims = self._claim_for(room, free)
         # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
         return 0.0 if claims else PAUSE_SECONDS * random.uniform(0.5, 1.0)
+
+    def _claim_for(self, room: Room, free: int) -> list[Claim]:
+        claims = self.claim(room.kind, free) if free > 0 else []
+        for claim in claims:
+            room.enter(claim)
+        return claims
 
     def _next_dues(self) -> dict[str, datetime | None]:
         with self._database.look() as connection:
@@ -71,8 +84,12 @@ class Dispatcher:
                     claims = jobs.claim_jobs(connection, kind, worker, token, now, room)
                 return claims
         except BaseException:
-            self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))
+            self.doubt(worker, token)
             raise
+
+    def doubt(self, worker: str, token: str) -> None:
+        """Nobody knows whether the claims under a token were committed, and nobody runs them."""
+        self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))
 
     def _settle_doubts(self) -> None:
         """Give back what was claimed by a COMMIT whose answer never came: nobody else would, while this worker lives.

@@ -64,8 +64,6 @@ class Executor:
 
     def committed_together(self, ran: Sequence[tuple[Claim, float]], done: Sequence[Done]) -> None:
         """Say how the mutations of one transaction went, which took so many seconds each."""
-        if any(each.scheduled for each in done):
-            self._calls.feed.announce()
         if self._runtime.observers.are_there:
             for (claim, seconds), each in zip(ran, done, strict=True):
                 Report(self._runtime, claim, seconds).tell("success", done=each)

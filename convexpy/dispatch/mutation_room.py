@@ -33,6 +33,8 @@ class MutationRoom:
     kind = Kind.MUTATION
     AHEAD_SECONDS = 0.25
     MOST_AHEAD = 500
+    # With so many a thread inside, others may have waited for longer, or other workers may have nothing to do.
+    AT_HAND = 2
 
     def __init__(self, executor: Executor, together: Together, threads: int, room_again: Callable[[], None]) -> None:
         self._executor = executor
@@ -43,6 +45,7 @@ class MutationRoom:
         self._mutex = threading.Lock()
         self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._inside: Counter[JobId] = Counter()
+        self._kept = 0
         self._hands: set[Hand] = set()
         for _ in range(threads):
             self._hire()
@@ -54,7 +57,18 @@ class MutationRoom:
             elif hand.is_slow():
                 self._relieve(hand)
         with self._mutex:
-            return max(0, self._size() - self._inside.total())
+            return max(0, self._size() - self._inside.total() - self._kept)
+
+    def keep_place(self) -> bool:
+        with self._mutex:
+            if self._inside.total() + self._kept >= self.AT_HAND * self._threads:
+                return False
+            self._kept += 1
+            return True
+
+    def give_back_place(self) -> None:
+        with self._mutex:
+            self._kept -= 1
 
     def enter(self, claim: Claim) -> None:
         with self._mutex:

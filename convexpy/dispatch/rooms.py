@@ -22,6 +22,14 @@ class Room(Protocol):
         """Run a claim, now or as soon as there is a free hand."""
         ...
 
+    def keep_place(self) -> bool:
+        """Keep a place for a job that is claimed from its birth, unless there are jobs enough inside."""
+        ...
+
+    def give_back_place(self) -> None:
+        """A place that was kept is free, or its job has entered."""
+        ...
+
     def holds(self) -> set[JobId]:
         """The jobs that are inside."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from ..clock import Clock
 from ..database.commits import CommitFeed
 from ..database.engine import Database
 from ..functions.load import App
+from ..runtime.own_claims import NoPlaces
 from ..runtime.runtime import Runtime
 from ..settings import Settings
 from .action_room import ActionRoom
@@ -19,10 +19,9 @@ from .execute import Executor
 from .loop import Loop
 from .maintenance import Maintenance
 from .mutation_room import MutationRoom
+from .places import KeptPlaces
 from .strangers import Strangers
-from .worker import Worker
-
-logger = logging.getLogger("convexpy.dispatch")
+from .worker import Worker, try_to
 
 
 class Service:
@@ -69,12 +68,26 @@ class Service:
             ActionRoom(self.executor, background, concurrency, dispatching.wake),
         )
         rooms = self.dispatcher.rooms
+        self._places = KeptPlaces(
+            self.worker, {room.kind: room for room in rooms}, self.dispatcher.unclaim, self.dispatcher.doubt
+        )
+        self._runtime.calls.places = self._places
         self.maintenance.holds = lambda: set().union(*(room.holds() for room in rooms))
-        self._feed.listen(dispatching.wake)
+        self._wake = self._news(dispatching)
+        self._feed.listen(self._wake)
         self._feed.watch()
         self._loops = [dispatching, ticking, beating, tidying]
         for loop in self._loops:
             loop.start()
+
+    def _news(self, dispatching: Loop) -> Callable[[], None]:
+        """What is called when something was committed."""
+
+        def wake() -> None:
+            self.dispatcher.news()
+            dispatching.wake()
+
+        return wake
 
     @property
     def is_running(self) -> bool:
@@ -96,10 +109,12 @@ class Service:
         dispatching, ticking, beating, tidying = self._loops
         self._loops = []
         self._feed.stop()
-        self._feed.forget(dispatching.wake)
+        self._feed.forget(self._wake)
         ticking.stop()
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
+        self._runtime.calls.places = NoPlaces()
+        self._places.close()
         rooms, self.dispatcher.rooms = self.dispatcher.rooms, ()
         untried = [claim for room in rooms for claim in room.drain()]
         try_to(lambda: self.dispatcher.unclaim(untried))
@@ -109,11 +124,3 @@ class Service:
         tidying.stop()
         beating.stop()  # it says that we are alive for as long as anything of ours runs
         try_to(self.worker.leave)
-
-
-def try_to(say: Callable[[], None]) -> None:
-    """Tell the database something that others can find out by themselves."""
-    try:
-        say()
-    except Exception as error:
-        logger.warning("the database failed while the app stopped: %s", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
@@ -57,3 +58,11 @@ class Worker:
         workers.register(connection, worker, self._clock.now())
         self.id = worker
         return worker
+
+
+def try_to(say: Callable[[], None]) -> None:
+    """Tell the database something that others can find out by themselves."""
+    try:
+        say()
+    except Exception as error:
+        logger.warning("the database failed while the app stopped: %s", error)

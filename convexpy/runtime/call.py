@@ -26,6 +26,7 @@ from .deadline import Deadlines
 from .identity import Identity
 from .invoke import invoke
 from .lanes import Lanes
+from .own_claims import NoPlaces, OwnClaims, Places
 from .run import Job, Scheduled
 from .schedule import Limits, ScheduleBuffer
 from .transaction import JobLost, Transaction
@@ -84,6 +85,7 @@ class Calls:
         self.deadlines = Deadlines()
         self.conflicts = Conflicts(database, settings, clock)
         self.lanes = Lanes(settings.lock_timeout.total_seconds())
+        self.places: Places = NoPlaces()
 
     def bind(
         self, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], identity: Identity | None, job: Job | None
@@ -115,29 +117,36 @@ class Calls:
             InternalFault: The database failed.
         """
         held: Held | None = None
+        own_claims = OwnClaims(self.places)
         trying = self.conflicts.trying(call.function.name)
         try:
             with self.lanes.pass_through(call.function.name), self.database.write(fenced=claim is None) as held:
                 trying.holds(held)
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
-                done = self.settle(call, held, end_of(claim, held), on_late)
+                done = self.settle(call, held, own_claims, end_of(claim, held), on_late)
                 held.commit()
         except BaseException as error:
+            own_claims.undone(maybe=is_maybe_committed(error, held))
             trying.failed(error, held)
             self._raise_if_internal(call, error, held)
             raise
         trying.committed()
-        if done.scheduled:
-            self.feed.announce()
+        own_claims.committed(len(done.scheduled), self.feed.announce)
         return done
 
     def settle(
-        self, call: Call, held: Held, finish_job: FinishJob | None, on_late: Callable[[], None] | None = None
+        self,
+        call: Call,
+        held: Held,
+        own_claims: OwnClaims,
+        finish_job: FinishJob | None,
+        on_late: Callable[[], None] | None = None,
     ) -> Done:
         """Run the handler and send everything to the database, ready for COMMIT.
 
         Args:
+            own_claims: Claims what it schedules, where this process has a place for it.
             finish_job: Ends the job that the call runs for, in the same transaction.
         """
         now = self.clock.now()
@@ -146,7 +155,7 @@ class Calls:
         try:
             limit = self.settings.mutation_time_limit.total_seconds()
             result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit, on_late)
-            transaction.settle(finish_job)
+            transaction.settle(finish_job, own_claims.claim)
         finally:
             transaction.close()
         return Done(result, buffer.scheduled())
@@ -167,7 +176,7 @@ class Calls:
                 try:
                     limit = self.settings.query_time_limit.total_seconds()
                     result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit)
-                    transaction.settle(None)
+                    transaction.settle()
                     return result
                 finally:
                     transaction.close()
@@ -245,6 +254,11 @@ def raise_if_internal(error: BaseException, held: Held | None) -> None:
     cause = internal_cause(error, held)
     if cause is not None:
         raise InternalFault(cause) from error
+
+
+def is_maybe_committed(error: BaseException, held: Held | None) -> bool:
+    """Whether a transaction may have been committed in spite of an error."""
+    return held is not None and held.is_committing and not is_conflict(internal_cause(error, held) or error)
 
 
 def internal_cause(error: BaseException, held: Held | None) -> BaseException | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ..database import jobs
 from ..database.history import is_canceled
-from ..database.jobs import NewJob
+from ..database.jobs import Claimant, NewJob
 from ..database.types import EPOCH, JobId
 from ..errors import FunctionNotFound, InvalidSchedule, ScheduleLimitExceeded
 from ..functions.declare import Kind
@@ -133,13 +133,13 @@ class ScheduleBuffer:
         if self._is_over:
             raise InvalidSchedule("ctx.schedule was used after its call had ended. Schedule before the handler returns")
 
-    def write(self, connection: Connection, now: datetime) -> None:
+    def write(self, connection: Connection, now: datetime, claim: Claimant | None = None) -> None:
         """Make it so, inside the transaction that is about to commit."""
         if not self._steps:
             return
         new = self.new_jobs()
         orphans = self._orphans(connection) if new else set()
-        jobs.insert_jobs(connection, [replace(j, canceled=True) if j.id in orphans else j for j in new], now)
+        jobs.insert_jobs(connection, [replace(j, canceled=True) if j.id in orphans else j for j in new], now, claim)
         for job_id in self.canceling():
             jobs.cancel(connection, job_id, now)
 

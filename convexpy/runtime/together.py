@@ -14,8 +14,9 @@ from ..database import jobs
 from ..database.faults import is_conflict
 from ..database.held import Held
 from ..database.jobs import Claim
-from .call import Call, Calls, Done, internal_cause
+from .call import Call, Calls, Done, internal_cause, is_maybe_committed
 from .conflicts import Trying
+from .own_claims import OwnClaims
 from .transaction import JobLost
 
 # What waits for this transaction, a direct call among it, waits for about so long.
@@ -61,6 +62,7 @@ class Together:
         done: list[Done] = []
         tryings: dict[str, Trying] = {}
         held: Held | None = None
+        own_claims = OwnClaims(self._calls.places)
         place: int | None = None
         try:
             with self._calls.database.write() as held:
@@ -68,7 +70,7 @@ class Together:
                 until = time.monotonic() + MOST_SECONDS
                 for place, (call, claim) in enumerate(members):  # noqa: B007, the error needs to know
                     self._begin(call, held, tryings)
-                    ended = self._calls.settle(call, held, left_to_the_end, on_late)
+                    ended = self._calls.settle(call, held, own_claims, left_to_the_end, on_late)
                     if held.wants_alone and done:
                         raise WantsAlone(f"{call.function.name} has to be alone in its transaction")
                     claims.append(claim)
@@ -80,11 +82,13 @@ class Together:
                     raise JobLost
                 held.commit()
         except BaseException as error:
+            own_claims.undone(maybe=is_maybe_committed(error, held))
             for trying in tryings.values():
                 trying.failed(error, held)
             raise FellApart(error, held, place) from error
         for trying in tryings.values():
             trying.committed()
+        own_claims.committed(sum(len(each.scheduled) for each in done), self._calls.feed.announce)
         return done
 
     def _begin(self, call: Call, held: Held, tryings: dict[str, Trying]) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from ..clock import Clock
 from ..database.engine import Database
 from ..database.held import Held
+from ..database.jobs import Claimant
 from ..errors import TransactionEnded
 from .schedule import ScheduleBuffer
 from .session import TransactionSession
@@ -84,7 +85,7 @@ class Transaction:
             finally:
                 self.db.is_read_only = False
 
-    def settle(self, finish_job: Callable[[datetime], bool] | None) -> None:
+    def settle(self, finish_job: Callable[[datetime], bool] | None = None, claimant: Claimant | None = None) -> None:
         """Send the call's writes, its schedules and the end of its own job to the database, in this order.
 
         Raises:
@@ -98,7 +99,7 @@ class Transaction:
             raise TransactionEnded("a database error was caught by the handler") from self.held.internal_error
         if self.buffer is not None:
             now = self._clock.now()
-            self.buffer.write(self.held.connection, now)
+            self.buffer.write(self.held.connection, now, claimant)
             if finish_job is not None and not finish_job(now):
                 raise JobLost
 

@@ -72,6 +72,7 @@ class DisturbedDatabase:
         self.real = real
         self.url = real.url
         self.writers = real.writers
+        self.is_server = real.is_server
         self._chaos = chaos
         self._dialect = real.url.get_backend_name()
         self._engines: list[Engine] = []

@@ -8,7 +8,8 @@ from typing import Final
 
 from ..app import Convex
 from ..database.jobs import Claim, first_due
-from ..dispatch.service import Service, try_to
+from ..dispatch.service import Service
+from ..dispatch.worker import try_to
 from ..functions.declare import Kind
 
 MANY_RUNS: Final = 10_000

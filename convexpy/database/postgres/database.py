@@ -21,7 +21,7 @@ from ..signals import Signals
 from ..watchdog import Watchdog
 from .begin import INTERNAL_LIMIT, LATER, Begin
 from .clock import ServerClock
-from .connection import connected, cut_off, driver_of, make_engine, with_driver
+from .connection import connected, cut_off, driver_of, make_engine, say, with_driver
 from .held import PostgresHeld
 from .signals import NotifySignals, Silence
 from .window import Window
@@ -37,6 +37,8 @@ class PostgresDatabase:
 
     The framework has connections of its own, so that claims and heartbeats never wait for the user's functions.
     """
+
+    is_server = True
 
     def __init__(self, url: URL, settings: Settings) -> None:
         self.url = with_driver(url)
@@ -179,7 +181,7 @@ class PostgresDatabase:
         try:
             driver = driver_of(connection)
             with self._watchdog.limit(self._limits["own"], partial(cut_off, driver)):
-                driver.execute(statement, prepare=False)
+                say(driver, statement)
         except BaseException:
             connection.invalidate()
             raise

@@ -93,7 +93,8 @@ class NotifySignals:
                 return
             self._to_send.clear()
             try:
-                self._execute(f"NOTIFY {CHANNEL}, '{self._myself}'")
+                # It need not wait for the disk: what it tells of is there already.
+                self._execute(f"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}, '{self._myself}'; COMMIT")
                 failures = 0
             except Exception as error:
                 failures += 1

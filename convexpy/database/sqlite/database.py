@@ -31,6 +31,7 @@ class SQLiteDatabase:
     """Every transaction that writes begins with BEGIN IMMEDIATE, and they take turns: so each is serializable."""
 
     writers = 1
+    is_server = False
 
     def __init__(self, url: URL, settings: Settings) -> None:
         if url.database in (None, "", ":memory:") or "mode=memory" in str(url):
