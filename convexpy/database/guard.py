@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
 
 from ..errors import ConvexError, ReadOnlyError, TransactionEnded
-from .faults import is_internal
+from .faults import BrokeOff, is_internal
 from .held import HELD, Held, take_begin
 
 # What would end or start a transaction behind the framework's back. Savepoints are the user's to use.
@@ -70,7 +70,11 @@ def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[A
     undo = dialect.do_rollback_to_savepoint
 
     def do_begin(pooled: PoolProxiedConnection) -> None:
-        begin(pooled.driver_connection, take_begin(pooled.info))
+        try:
+            begin(pooled.driver_connection, take_begin(pooled.info))
+        except BrokeOff as error:
+            pooled.invalidate(error)
+            raise
 
     def do_commit(pooled: PoolProxiedConnection) -> None:
         held = held_on(pooled)
@@ -113,7 +117,7 @@ def check_bare_statement(cursor: Any, statement: str, context: Any) -> None:
     verdict = verdict_on(statement)
     if verdict.undoes:
         return
-    held.check()
+    held.check_shortly()
     held.note(statement)
     if held.runs_handler and verdict.concerns_others:
         held.wants_alone = True

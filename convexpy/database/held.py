@@ -88,8 +88,6 @@ class Held(ABC):
             TransactionEnded: It is not.
             BrokeOff: Its connection is gone, which is nobody's mistake.
         """
-        if self._goes_well():
-            return
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
         if not self._is_whole():
@@ -110,9 +108,10 @@ class Held(ABC):
         """Whether the connection broke by itself. Not every break comes with an error of a statement's."""
         return False
 
-    def _goes_well(self) -> bool:
-        """The same in short, for every statement: whatever ends a transaction is seen by the driver as well."""
-        return self.is_open and not self.expired and self.failed is None and self.is_fine()
+    def check_shortly(self) -> None:
+        """The same for every statement, in short as long as the driver sees nothing wrong. Not enough for COMMIT."""
+        if not (self.is_open and not self.expired and self.failed is None and self.is_fine()):
+            self.check()
 
     def _is_whole(self) -> bool:
         connection = self.connection

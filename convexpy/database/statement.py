@@ -74,7 +74,7 @@ class Text:
         self._row: Any = namedtuple("Row", [column.keyname for column in columns]) if columns else None
 
     def send(self, connection: Connection, held: Held, statement: Statement, values: Any) -> Answer:
-        held.check()
+        held.check_shortly()
         held.note(self.sql)
         if held.on_statement is not None:
             held.on_statement(statement)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
 from convexpy.database import crons, history, jobs, receipts, workers
+from convexpy.database.held import HELD
 from convexpy.database.jobs import Claim, NewJob
 from convexpy.database.rescue import rescue
 
@@ -66,7 +67,10 @@ def statements_of(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
         statements.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
 
     event.listen(connection, "before_cursor_execute", note)
+    held = connection.info.pop(HELD, None)  # or the framework's own statements would go past SQLAlchemy
     try:
         yield statements
     finally:
+        if held is not None:
+            connection.info[HELD] = held
         event.remove(connection, "before_cursor_execute", note)

@@ -20,7 +20,7 @@ from sqlalchemy.pool import Pool
 
 from convexpy import Settings
 from convexpy.app import Convex
-from convexpy.dispatch.rooms import ActionRoom
+from convexpy.dispatch.action_room import ActionRoom
 
 from .app import bad, models, outside, work  # noqa: F401  (imported once, before the fork)
 from .moves import Moment, Moves

@@ -11,7 +11,6 @@ from sqlalchemy import delete
 from stage import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
-from convexpy.database import jobs
 from convexpy.database.rescue import LOST_ACTION, held_by_worker
 from convexpy.database.tables import workers
 from convexpy.functions.declare import Kind

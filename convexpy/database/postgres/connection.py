@@ -84,7 +84,6 @@ def begin_transaction(driver: Any, statement: str) -> None:
     say(driver, statement)
     if driver.pgconn.transaction_status != IN_TRANSACTION:
         # A connection that breaks between the answers to the statements raises nothing.
-        driver.close()
         raise BrokeOff("the connection to the database broke while a transaction was being begun")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 
 from sqlalchemy import Connection
@@ -20,7 +21,10 @@ class SQLiteHeld(Held):
         return bool(self.driver.in_transaction)
 
     def is_fine(self) -> bool:
-        return bool(self.driver.in_transaction)
+        try:
+            return bool(self.driver.in_transaction)
+        except sqlite3.ProgrammingError:  # a handler has closed it
+            return False
 
     def has_failed(self) -> bool:
         return False  # SQLite goes on after a failed statement; we do not
