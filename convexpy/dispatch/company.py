@@ -20,6 +20,8 @@ class Member:
     call: Call | None = None
     # Not to be tried together with others again.
     alone: bool = False
+    # Others were in the way, again and again.
+    met_conflicts: bool = False
     # The answer to a COMMIT that it was part of was lost.
     maybe_done: bool = False
     began: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 from ..database.jobs import Claim
@@ -58,7 +59,9 @@ class Group:
         member = company.begin()
         if member is None:
             return
-        outcome = self._executor.exactly_once(member.claim, company.note_late, maybe_done=member.maybe_done)
+        # Who met one conflict after the other waits until nobody of ours is in the way.
+        with self._turns.all() if member.met_conflicts else nullcontext():
+            outcome = self._executor.exactly_once(member.claim, company.note_late, maybe_done=member.maybe_done)
         if company.is_abandoned:
             return
         company.end()
@@ -112,9 +115,8 @@ class Group:
             company.later(guilty)
             return tries
         for member in begun:
-            if apart.is_conflict:
-                self.habits.met_conflicts(member.claim.name)
             member.alone = True
+            member.met_conflicts = apart.is_conflict
             member.maybe_done = apart.is_internal and not apart.is_conflict
         company.again(begun)
         return 0

@@ -67,10 +67,6 @@ class Habits:
         if habit.seconds > QUICK_SECONDS and seconds > QUICK_SECONDS:
             habit.part()
 
-    def met_conflicts(self, name: str) -> None:
-        """Others were in the way of a function, again and again."""
-        self._habit(name).part()
-
     def wants_alone(self, name: str) -> None:
         """A function does what concerns its whole transaction."""
         self._habit(name).wants_alone = True

@@ -93,8 +93,7 @@ class NotifySignals:
                 return
             self._to_send.clear()
             try:
-                # It need not wait for the disk: what it tells of is there already.
-                self._execute(f"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}, '{self._myself}'; COMMIT")
+                self._execute(f"NOTIFY {CHANNEL}, '{self._myself}'")
                 failures = 0
             except Exception as error:
                 failures += 1

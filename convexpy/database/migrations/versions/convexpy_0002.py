@@ -12,7 +12,7 @@ QUEUE_STORAGE = (
     "autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.0, autovacuum_analyze_threshold = 10000"
 )
 # A job's row is updated once or twice, and in place if its page has room.
-JOBS_STORAGE = "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05"
+JOBS_STORAGE = "fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05"
 
 
 def upgrade() -> None:
