@@ -17,7 +17,7 @@ import pytest
 
 from convexpy import Settings
 from convexpy.database.engine import Database, connect
-from convexpy.database.sqlite import file_watch, inotify
+from convexpy.database.sqlite import file_watch, inotify, touches
 from convexpy.database.sqlite.signals import DOUBT_SECONDS, FileSignals
 
 PATIENCE_SECONDS = 20.0
@@ -157,6 +157,16 @@ def test_a_process_hears_its_own_commits_late_and_many_as_one(way: str, tmp_path
     assert heard.get(timeout=PATIENCE_SECONDS) - began >= DOUBT_SECONDS
     signals.close()
     assert heard.qsize() <= (time.monotonic() - began) / DOUBT_SECONDS
+
+
+def test_many_commits_cost_few_touches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touched: list[Path] = []
+    monkeypatch.setattr(touches, "touch", touched.append)
+    signals, began = FileSignals(tmp_path / "test.db"), time.monotonic()
+    for _ in range(20_000):
+        signals.send()
+    signals.close()
+    assert 2 <= len(touched) <= 2 + (time.monotonic() - began) / touches.PAUSE_SECONDS
 
 
 def test_what_another_says_right_before_us_is_heard(way: str, tmp_path: Path) -> None:
