@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from socket import socket, socketpair
 from typing import Final
 
@@ -29,12 +30,16 @@ class Worker:
     def __init__(self, number: int, command: list[str]) -> None:
         self.line, theirs = socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                command,
-                env=environment(number, theirs),
-                pass_fds=[theirs.fileno()],
-                process_group=0,  # Ctrl-C is for us, and we pass it on once
-            )
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    env=environment(number, theirs),
+                    pass_fds=[theirs.fileno()],
+                    process_group=0,  # Ctrl-C is for us, and we pass it on once
+                )
+            except BaseException:
+                self.line.close()
+                raise
         self._began = time.monotonic()
         self.runs = False
 
@@ -142,7 +147,8 @@ class Crew:
     def ask_to_stop(self) -> None:
         """Stop soon. Signals call this."""
         self._is_asked = True
-        self._asking.send(b"!")
+        with suppress(OSError):  # all is over already
+            self._asking.send(b"!")
 
     def kill(self) -> None:
         """End them all as they are."""
@@ -191,6 +197,8 @@ class Crew:
                 log.warning("pid %d does not end and is killed", worker.pid)
                 worker.kill()
                 worker.wait(FAREWELL_SECONDS)
+        self._asked.close()
+        self._asking.close()
 
 
 def same_again(*options: str) -> list[str]:
