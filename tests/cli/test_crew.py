@@ -11,10 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from subprocess import TimeoutExpired
 from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from servers.shared import drop, new_database
@@ -71,6 +74,7 @@ WORK = """
         return sorted(ctx.db.scalars(select(Mark.number)))
 """
 RUNNING = "processes run what is scheduled"
+MARK = "TEST_CREW"
 # A worker that says it runs, and hears no more.
 DEAF = (
     "import os, signal, socket, threading; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -107,9 +111,29 @@ def either(request: pytest.FixtureRequest, shop: Shop) -> Iterator[Shop]:
     drop(url)
 
 
+class Workers(Process):
+    """A crew of so many. Whatever a test finds, none of them outlives it."""
+
+    def __init__(self, folder: Path, processes: int, *args: str) -> None:
+        self._mark = uuid4().hex
+        super().__init__(folder, "worker", "--processes", str(processes), *args, env={MARK: self._mark})
+
+    def __exit__(self, *exception: Any) -> None:
+        end_all(self._mark)
+        super().__exit__(*exception)
+
+
+def end_all(mark: str) -> None:
+    """End every process that was started with this mark."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
 @pytest.fixture
-def workers(production: Shop) -> Iterator[Process]:
-    with Process(production.root, "worker", "--processes", "2") as running:
+def workers(production: Shop) -> Iterator[Workers]:
+    with Workers(production.root, 2) as running:
         yield running
 
 
@@ -138,7 +162,7 @@ def holding(running: Process) -> set[int]:
 
 
 def test_they_share_the_jobs_and_each_runs_once(either: Shop) -> None:
-    with Process(either.root, "worker", "--processes", "2") as running:
+    with Workers(either.root, 2) as running:
         both = pids(running.line(RUNNING))
         assert len(both) == 2
         either.cli("run", "work:plan", '{"holds": 2, "marks": 40}')
@@ -150,7 +174,7 @@ def test_they_share_the_jobs_and_each_runs_once(either: Shop) -> None:
     assert json.loads(either.cli("run", "work:marks").stdout) == list(range(40))
 
 
-def test_each_line_says_which_process_it_is_of(production: Shop, workers: Process) -> None:
+def test_each_line_says_which_process_it_is_of(production: Shop, workers: Workers) -> None:
     workers.line(RUNNING)
     production.cli("run", "work:plan", '{"marks": 1}')
     assert json.loads(workers.line('"work:mark"'))["process"] in (1, 2)
@@ -158,7 +182,7 @@ def test_each_line_says_which_process_it_is_of(production: Shop, workers: Proces
 
 
 def test_one_that_dies_is_replaced_and_its_jobs_run(either: Shop) -> None:
-    with Process(either.root, "worker", "--processes", "2") as running:
+    with Workers(either.root, 2) as running:
         first, second = pids(running.line(RUNNING))
         os.kill(second, signal.SIGKILL)
         assert f"process 2, pid {second}, ended: SIGKILL; another is started in 1 s" in running.line("ended")
@@ -170,7 +194,7 @@ def test_one_that_dies_is_replaced_and_its_jobs_run(either: Shop) -> None:
         assert running.stop() == 0
 
 
-def test_one_that_was_told_to_stop_by_others_is_replaced_as_well(workers: Process) -> None:
+def test_one_that_was_told_to_stop_by_others_is_replaced_as_well(workers: Workers) -> None:
     first, _ = pids(workers.line(RUNNING))
     os.kill(first, signal.SIGTERM)
     workers.line(f"process 1, pid {first}, ended: exit code 0")
@@ -179,7 +203,7 @@ def test_one_that_was_told_to_stop_by_others_is_replaced_as_well(workers: Proces
     assert workers.stop() == 0
 
 
-def test_none_lives_on_when_their_parent_is_killed(production: Shop, workers: Process) -> None:
+def test_none_lives_on_when_their_parent_is_killed(production: Shop, workers: Workers) -> None:
     both = pids(workers.line(RUNNING))
     production.cli("run", "work:plan", '{"holds": 1}')
     workers.line("^holds")
@@ -192,7 +216,7 @@ def test_none_lives_on_when_their_parent_is_killed(production: Shop, workers: Pr
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_runs_may_finish_and_a_second_signal_ends_them_at_once(
-    production: Shop, workers: Process, number: signal.Signals
+    production: Shop, workers: Workers, number: signal.Signals
 ) -> None:
     both = pids(workers.line(RUNNING))
     production.cli("run", "work:plan", '{"holds": 1}')
@@ -214,24 +238,28 @@ def test_what_runs_may_finish_and_a_second_signal_ends_them_at_once(
 
 
 def test_ctrl_c_on_a_terminal_stops_them_all(production: Shop) -> None:
-    with Terminal(production.root, "worker", "--processes", "2") as terminal:
+    mark = uuid4().hex
+    with Terminal(production.root, "worker", "--processes", "2", env={MARK: mark}) as terminal:
         both = pids(re.sub(r"\s+$", "", terminal.read(RUNNING + r": \d+, \d+\s").rstrip()))
         assert re.search(r"^\[2\] \S+ INFO running", terminal.shown, re.MULTILINE)
         terminal.type("\x03")
-        assert terminal.process.wait(DEADLINE_SECONDS) == 0
-        assert not any(map(is_alive, both))
+        try:
+            assert terminal.process.wait(DEADLINE_SECONDS) == 0
+            assert not any(map(is_alive, both))
+        finally:
+            end_all(mark)
         assert "Traceback" not in terminal.shown
 
 
 def test_told_to_stop_while_they_still_start_they_end_as_cleanly(production: Shop) -> None:
     production.write("shop/slow.py", "import threading\nprint('starts', flush=True)\nthreading.Event().wait()\n")
-    with Process(production.root, "worker", "--processes", "2") as running:
+    with Workers(production.root, 2) as running:
         running.line("starts")
         assert running.stop() == 0
 
 
 def refused(root: Path, *args: str) -> str:
-    with Process(root, "worker", "--processes", "3", *args) as running:
+    with Workers(root, 3, *args) as running:
         assert running.process.wait(DEADLINE_SECONDS) == 1
         with pytest.raises(AssertionError):
             running.line("this is the end")
