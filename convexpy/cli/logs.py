@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .output import console, escaped, to_json
 from .run_line import run_document, run_line
@@ -22,8 +22,8 @@ log = logging.getLogger("convexpy.server")
 class Sentences(logging.Formatter):
     """``12:01:05 warning  a worker died``, with nothing in it that could forge another line's beginning."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    def __init__(self, number: int | None) -> None:
+        super().__init__(f"{prefix(number)}%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         return escaped(super().format(record)).replace("\n", "\n         ")
@@ -31,6 +31,10 @@ class Sentences(logging.Formatter):
 
 class JSONLines(logging.Formatter):
     """One JSON object a record."""
+
+    def __init__(self, number: int | None) -> None:
+        super().__init__()
+        self._number = number
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
@@ -41,25 +45,35 @@ class JSONLines(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(document)
+        return json.dumps(numbered(document, self._number))
 
 
-def log_to_stdout(project: Project, *, as_json: bool) -> None:
+def numbered(document: dict[str, Any], number: int | None) -> dict[str, Any]:
+    """The same, with the number of this process if it is one of several."""
+    return document if number is None else {**document, "process": number}
+
+
+def prefix(number: int | None) -> str:
+    """The same for a sentence."""
+    return "" if number is None else f"[{number}] "
+
+
+def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None) -> None:
     """Print everybody's warnings, and what the app and this command say. An app that sets up logging is left alone."""
     root = logging.getLogger()
     if root.handlers:
         return
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JSONLines() if as_json else Sentences())
+    handler.setFormatter(JSONLines(number) if as_json else Sentences(number))
     root.addHandler(handler)
     for name in (project.functions.partition(".")[0], log.name):
         logging.getLogger(name).setLevel(logging.INFO)
 
 
-def print_run(run: Run, root: Path, *, as_json: bool) -> None:
+def print_run(run: Run, root: Path, *, as_json: bool, number: int | None = None) -> None:
     """One line for one run. Called from any thread."""
     if as_json:
-        sys.stdout.write(to_json(run_document(run)) + "\n")
+        sys.stdout.write(to_json(numbered(run_document(run), number)) + "\n")
         sys.stdout.flush()
     else:
-        console().print(run_line(run, root))
+        console().print(prefix(number), run_line(run, root), sep="")

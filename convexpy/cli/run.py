@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..runtime.run import Run
 
 PAUSE_SECONDS: Final = 0.25
-LOOK_AGAIN_SECONDS: Final = 5.0  # the hint that something changed is only a hint
+LOOK_AGAIN_SECONDS: Final = 1.0  # commits that schedule nothing are told to nobody
 
 
 def run(

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from .check import contents
-from .failure import Failure
+from .failure import Failure, WrongUsage
+from .member import FIRST, Member, myself
 from .options import HERE, DatabaseOption, ProjectOption
 
 if TYPE_CHECKING:
@@ -31,35 +34,73 @@ def start(project: ProjectOption = HERE, database: DatabaseOption = None) -> Non
     serve(project, database)
 
 
-def worker(project: ProjectOption = HERE, database: DatabaseOption = None) -> None:
+def worker(
+    project: ProjectOption = HERE,
+    database: DatabaseOption = None,
+    processes: Annotated[
+        int, typer.Option("--processes", metavar="N", min=1, help="Run so many worker processes, and watch over them.")
+    ] = 1,
+) -> None:
     """Run what is scheduled, and nothing else.
 
     More workers beside `convexpy start`, on the same database.
     """
-    serve(project, database)  # the same as start for as long as there is no HTTP to leave out
+    if processes > 1:
+        lead(project, database, processes)
+    else:
+        serve(project, database, myself())  # the same as start for as long as there is no HTTP to leave out
 
 
-def serve(path: Path, database: str | None) -> None:
+def serve(path: Path, database: str | None, member: Member | None = None) -> None:
     """Run what is scheduled until SIGINT or SIGTERM, then let what runs finish."""
     from ..project import load_project
     from .logs import log, log_to_stdout, print_run
     from .opening import open_app
 
+    # Told to stop while it is still opening the database, it ends just as clean as later: with 0.
+    with suppress(KeyboardInterrupt):
+        is_over = stop_on_signals()
+        if member:
+            member.stop_with_parent(is_over)
+        project = load_project(path, database=database)
+        refuse_default_database(project)
+        number, as_json = member.number if member else None, not sys.stdout.isatty()
+        log_to_stdout(project, as_json=as_json, number=number)
+        with closing(open_app(project)) as convex:
+            if number in (None, FIRST):
+                for caution in convex.app.warnings:
+                    log.warning(caution)
+            convex.on_run(lambda run: print_run(run, project.root, as_json=as_json, number=number))
+            with suppress(KeyboardInterrupt):
+                convex.start()
+                log.info("running: %s", contents(convex.app))
+                if member:
+                    member.says_it_runs()
+                while not is_over():
+                    time.sleep(LOOK_SECONDS)
+            log.info("stopping: what runs may finish")
+
+
+def lead(path: Path, database: str | None, processes: int) -> None:
+    """Let several processes serve until SIGINT or SIGTERM. A second one ends them all at once."""
+    from ..project import load_project
+    from .crew import Crew, same_again
+    from .logs import log_to_stdout
+
+    if os.name != "posix":
+        raise WrongUsage(
+            "more than one process needs POSIX, which Windows is not",
+            "Leave --processes out, and start `convexpy worker` several times.",
+        )
     project = load_project(path, database=database)
     refuse_default_database(project)
-    is_over = stop_on_signals()
     log_to_stdout(project, as_json=not sys.stdout.isatty())
-    # Told to stop while it is still opening the database, it ends just as clean as later: with 0.
-    with suppress(KeyboardInterrupt), closing(open_app(project)) as convex:
-        for caution in convex.app.warnings:
-            log.warning(caution)
-        convex.on_run(lambda run: print_run(run, project.root, as_json=not sys.stdout.isatty()))
-        with suppress(KeyboardInterrupt):
-            convex.start()
-            log.info("running: %s", contents(convex.app))
-            while not is_over():
-                time.sleep(LOOK_SECONDS)
-        log.info("stopping: what runs may finish")
+    options = ["--project", str(path), *(["--database", database] if database is not None else [])]
+    crew = Crew(processes, same_again(*options), project.settings.stop_grace.total_seconds())
+    stop_on_signals(crew.ask_to_stop, crew.kill)
+    code = crew.work()
+    if code:
+        raise typer.Exit(code)
 
 
 def refuse_default_database(project: Project) -> None:
@@ -70,7 +111,13 @@ def refuse_default_database(project: Project) -> None:
         )
 
 
-def stop_on_signals() -> Callable[[], bool]:
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def stop_on_signals(
+    stop: Callable[[], None] = interrupt, stop_at_once: Callable[[], None] = lambda: None
+) -> Callable[[], bool]:
     """Stop when asked to; returns what tells whether somebody asked.
 
     The first SIGINT or SIGTERM raises KeyboardInterrupt in the main thread; a later one ends the process at once.
@@ -80,15 +127,16 @@ def stop_on_signals() -> Callable[[], bool]:
     """
     first: float | None = None
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def asked(number: int, frame: FrameType | None) -> None:
         nonlocal first
         if first is None:
             first = time.monotonic()
-            raise KeyboardInterrupt
-        if time.monotonic() - first > SAME_REQUEST_SECONDS:
+            stop()
+        elif time.monotonic() - first > SAME_REQUEST_SECONDS:
+            stop_at_once()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, asked)
+    signal.signal(signal.SIGTERM, asked)
     return lambda: first is not None

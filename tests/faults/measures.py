@@ -67,6 +67,22 @@ def delays_when_idle(folder: Path, orders: int) -> Delays:
         return start_delays(place, child, orders, "idle")
 
 
+def delays_across(folder: Path, orders: int) -> Delays:
+    """One process schedules mutations, one after the other, and another runs them, which looks for none by itself."""
+    place = Place(folder)
+    with (
+        place.child(watch=True, runs=False) as caller,
+        place.child(watch=True, settings={"poll_interval": 3600}) as worker,
+    ):
+        caller.ready()
+        worker.ready()
+        for n in range(orders):
+            caller.call("work:order", label=f"{VICTIM}-across-{n}", pays=1)
+            done = "SELECT count(*) FROM _scheduled_functions WHERE state_kind = 'success'"
+            wait_until(lambda: checker.value(place.database, done) == n + 1, "it is over")  # noqa: B023
+        return delays_of(caller.ask("places") + worker.ask("places"), "across")
+
+
 @dataclass
 class Crowded:
     """What goes on while slow actions fill their room."""

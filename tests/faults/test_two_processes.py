@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .crowd import two_processes
+from .measures import delays_across, percentile
 
 
 def test_two_processes_on_one_file_run_every_job_exactly_once_and_both_do_some(tmp_path: Path) -> None:
@@ -13,3 +14,11 @@ def test_two_processes_on_one_file_run_every_job_exactly_once_and_both_do_some(t
     assert crowd.verdict.states == {"success": 600}
     assert len(crowd.verdict.processes) == 2
     assert max(crowd.call_seconds) < 5.0, "a call waited too long for the other process"
+
+
+def test_what_one_process_schedules_another_starts_at_once(tmp_path: Path) -> None:
+    delays = delays_across(tmp_path, 100)
+    print(delays)
+    assert len(delays.mutations) == 100
+    # Half of them, since others use this machine too. Who looks every 50 ms cannot be so soon.
+    assert percentile(delays.mutations, 50) < 0.02

@@ -1,51 +1,62 @@
-"""Commits of other processes on the same file, noticed by a look at its write-ahead log: no query, no lock."""
+"""Commits of other processes on the same file: whoever commits touches the lock file beside it, and all watch that.
+
+The write-ahead log would tell of every commit, but it is written before the commit can be seen.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-PAUSE_SECONDS: Final = 0.05
+from .file_watch import FileWatch, watch_file
+from .touches import Touches
+
+DOUBT_SECONDS: Final = 0.05
 
 
 class FileSignals:
-    """Looks at the log's time and size, a few times a second."""
+    """A process hears its own touches too, but late and many as one: it knows of them, and may mistake another's."""
 
     def __init__(self, database: Path) -> None:
+        self._lock = database.with_name(f"{database.name}.lock")
         self._log = database.with_name(f"{database.name}-wal")
+        self._touches = Touches(self._lock)
         self._stopped = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._watch: FileWatch | None = None
+        self._listener: threading.Thread | None = None
 
     def send(self) -> None:
-        """The file itself tells the others."""
+        self._touches.give()
 
     def watch(self, heard: Callable[[], None]) -> None:
         self._stopped.clear()
-        self._watcher = threading.Thread(target=self._watch, args=(heard,), name="convexpy-commits", daemon=True)
-        self._watcher.start()
+        self._watch = watch_file(self._lock, self._log)
+        self._listener = threading.Thread(
+            target=self._listen, args=(self._watch, heard), name="convexpy-commits", daemon=True
+        )
+        self._listener.start()
 
     def stop(self) -> None:
         self._stopped.set()
-        if self._watcher is not None:
-            self._watcher.join()
-            self._watcher = None
+        if self._watch is not None and self._listener is not None:
+            self._watch.wake()
+            self._listener.join()
+            self._watch.close()
+            self._watch = self._listener = None
 
     def close(self) -> None:
         self.stop()
+        self._touches.close()
 
-    def _watch(self, heard: Callable[[], None]) -> None:
-        seen = self._look()
-        while not self._stopped.wait(PAUSE_SECONDS):
-            now = self._look()
-            if now != seen:
-                seen = now
+    def _listen(self, watch: FileWatch, heard: Callable[[], None]) -> None:
+        doubt_ends: float | None = None
+        while not self._stopped.is_set():
+            touched = watch.wait(None if doubt_ends is None else max(0.0, doubt_ends - time.monotonic()))
+            if touched and self._touches.was_last():
+                doubt_ends = doubt_ends or time.monotonic() + DOUBT_SECONDS
+            elif touched or (doubt_ends is not None and time.monotonic() >= doubt_ends):
+                doubt_ends = None
                 heard()
-
-    def _look(self) -> tuple[int, int] | None:
-        try:
-            stat = self._log.stat()
-        except FileNotFoundError:
-            return None
-        return stat.st_mtime_ns, stat.st_size
