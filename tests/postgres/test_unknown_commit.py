@@ -242,15 +242,19 @@ class Quiet:
         self._driver = driver
         self._arrives = arrives
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._driver, name)
+    @property
+    def pgconn(self) -> Any:
+        return self
 
-    def execute(self, text: str, **options: Any) -> None:
-        if self._arrives:
-            self._driver.execute(text, **options)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver.pgconn if hasattr(self._driver.pgconn, name) else self._driver, name)
+
+    def exec_(self, text: bytes) -> Any:
+        result = self._driver.pgconn.exec_(text if self._arrives else b"SET application_name = 'nobody'")
         cut_off(self._driver)
         with suppress(psycopg.Error):
             self._driver.execute("SELECT 1")
+        return result
 
 
 @pytest.mark.parametrize("arrives", [True, False])

@@ -51,6 +51,7 @@ class NotifySignals:
         self._myself = secrets.token_hex(4)
         self._mutex = threading.Lock()
         self._to_send = threading.Event()
+        self._owes = False
         self._stopped = threading.Event()
         self._closed = threading.Event()
         self._sender: threading.Thread | None = None
@@ -58,6 +59,7 @@ class NotifySignals:
         self._driver: Any = None
 
     def send(self) -> None:
+        self._owes = True
         self._to_send.set()
         if self._sender is None:
             with self._mutex:
@@ -89,9 +91,12 @@ class NotifySignals:
         failures = 0
         while True:
             self._to_send.wait()
-            if self._closed.is_set():
-                return
             self._to_send.clear()
+            if not self._owes:
+                if self._closed.is_set():
+                    return
+                continue
+            self._owes = False
             try:
                 self._execute(f"NOTIFY {CHANNEL}, '{self._myself}'")
                 failures = 0
@@ -99,6 +104,8 @@ class NotifySignals:
                 failures += 1
                 logger.debug("a notification could not be sent: %s", error)
             self._closed.wait(PAUSE_SECONDS if not failures else self._settings.backoff(failures).total_seconds())
+            if self._closed.is_set():
+                self._to_send.set()  # what is owed still goes out, and nothing after that
 
     def _listen(self, heard: Callable[[], None]) -> None:
         failures = 0

@@ -1,0 +1,38 @@
+"""What one process tells the others, on PostgreSQL."""
+
+from __future__ import annotations
+
+import psycopg
+from sqlalchemy import URL
+
+from convexpy import Settings
+from convexpy.database.engine import connect
+from convexpy.database.postgres.signals import CHANNEL
+
+
+def test_what_was_committed_just_before_the_end_is_told(url: URL) -> None:
+    """As by `convexpy run`: a worker would find the job seconds later."""
+    with psycopg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as ear:
+        ear.execute(f"LISTEN {CHANNEL}")
+        for _ in range(10):
+            database = connect(url, Settings())
+            database.signals.send()
+            database.close()
+            assert len(list(ear.notifies(timeout=10, stop_after=1))) == 1
+
+
+def test_many_commits_at_once_are_one_word_and_the_last_is_not_lost(url: URL) -> None:
+    with psycopg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as ear:
+        ear.execute(f"LISTEN {CHANNEL}")
+        database = connect(url, Settings())
+        for _ in range(1000):
+            database.signals.send()
+        assert list(ear.notifies(timeout=10, stop_after=1)) != []
+        database.signals.send()
+        database.close()
+        heard = list(ear.notifies(timeout=1))
+    assert 1 <= len(heard) < 100
