@@ -23,12 +23,14 @@ MOST_TRIES: Final = 3
 class Group:
     """Runs companies of claimed mutations."""
 
-    def __init__(self, executor: Executor, together: Together, on_end: Callable[[Sequence[Claim]], None]) -> None:
+    def __init__(
+        self, executor: Executor, together: Together, threads: int, on_end: Callable[[Sequence[Claim]], None]
+    ) -> None:
         """``on_end`` is told of the claims that are done with."""
         self._executor = executor
         self._together = together
         self._on_end = on_end
-        self._turns = Turns()
+        self._turns = Turns(threads)
         self.habits = Habits()
 
     def run(self, company: Company) -> None:

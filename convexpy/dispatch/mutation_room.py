@@ -38,7 +38,7 @@ class MutationRoom:
 
     def __init__(self, executor: Executor, together: Together, threads: int, room_again: Callable[[], None]) -> None:
         self._executor = executor
-        self._group = Group(executor, together, self._left)
+        self._group = Group(executor, together, threads, self._left)
         self._room_again = room_again
         self._threads = threads
         self._usual_seconds = 0.005
