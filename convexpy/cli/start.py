@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -71,6 +72,9 @@ def serve(path: Path, database: str | None, member: Member | None = None) -> Non
                 for caution in convex.app.warnings:
                     log.warning(caution)
             convex.on_run(lambda run: print_run(run, project.root, as_json=as_json, number=number))
+            # What was loaded stays: the garbage collector need not look at all of it again, for tens of milliseconds.
+            gc.collect()
+            gc.freeze()
             with suppress(KeyboardInterrupt):
                 convex.start()
                 log.info("running: %s", contents(convex.app))
