@@ -46,9 +46,13 @@ def show_json(value: Any) -> None:
     print(to_json(value, indent=2 if sys.stdout.isatty() else None), flush=True)
 
 
+# Made once: a server writes a line for every job.
+ONE_LINE: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
 def to_json(value: Any, indent: int | None = None) -> str:
     """JSON text in which no character can play tricks with a terminal."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False, default=repr)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=repr) if indent else ONE_LINE.encode(value)
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
