@@ -28,7 +28,7 @@ class Child:
     """A script of a contestant that answers."""
 
     def __init__(self, python: Path, module: str, place: Place, role: str) -> None:
-        self._log: IO[bytes] = TemporaryFile()  # noqa: SIM115: as long as the process
+        self._log: IO[bytes] = TemporaryFile()  # noqa: SIM115
         command = [str(python), "-m", f"tests.bench.peers.{module}", place.to_json(), role]
         self._process = start(command, place, self._log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 

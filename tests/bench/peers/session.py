@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
-from ..app.models import write
+from ..app.models import Entry, write
 from ..place import Place
 
 
@@ -38,3 +38,14 @@ class Work:
     def __call__(self, i: int) -> None:
         with Session(self._engine) as session, session.begin():
             write(session, i)
+
+
+class Saver:
+    """One row in one transaction, for those who enqueue apart from it."""
+
+    def __init__(self, place: Place) -> None:
+        self._engine = engine(place)
+
+    def __call__(self, row: Entry) -> None:
+        with Session(self._engine) as session, session.begin():
+            session.add(row)
