@@ -90,10 +90,10 @@ def build(environments: list[Environment]) -> dict[str, str]:
 
 
 PGQUEUER = Environment("pgqueuer", ("pgqueuer[asyncpg]==1.6.0", "asyncpg==0.32.0", "uvloop==0.23.0", *LAYER))
-DBOS = Environment("dbos", ("dbos==3.4.0", "pysqlite3-binary", *LAYER))
+DBOS = Environment("dbos", ("dbos==3.4.0", "pysqlite3-binary==0.5.4.post2", *LAYER))
 PROCRASTINATE = Environment("procrastinate", ("procrastinate==3.10.0", *LAYER))
 OBAN = Environment("oban", ("oban==0.7.0", "uvloop==0.23.0", *LAYER), oldest_python=(3, 12))
 HUEY = Environment("huey", ("huey==3.5.4", *LAYER))
-CELERY = Environment("celery", ("celery==5.7.0", "redis==8.1.0", *LAYER))
+CELERY = Environment("celery", ("celery==5.7.0", "redis==8.1.0", "packaging", *LAYER))
 DRAMATIQ = Environment("dramatiq", ("dramatiq==2.2.1", "redis==8.1.0", *LAYER))
 EVERY = [PGQUEUER, DBOS, PROCRASTINATE, OBAN, HUEY, CELERY, DRAMATIQ]

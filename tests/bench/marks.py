@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
 import time
 from itertools import count
 from pathlib import Path
@@ -26,21 +27,27 @@ class Marks:
         self._process: mmap.mmap | None = None
         self._starts: mmap.mmap | None = None
         self._numbers = count(1)
+        self._opening = threading.Lock()
 
     def job(self) -> None:
         """A job starts: the first line of its handler."""
         if self._process is None:
-            path = Path(os.environ[FOLDER]) / f"{os.getpid()}.process"
-            path.write_bytes(PROCESS.pack(time.monotonic(), 0))
-            self._process = mapped(path)
+            with self._opening:  # handlers run in threads
+                self._process = self._process or self._open_process()
         struct.pack_into("=q", self._process, 8, next(self._numbers))
 
     def start(self, i: int) -> None:
         """The job of this sample starts."""
         now = time.monotonic()
         if self._starts is None:
-            self._starts = mapped(Path(os.environ[FOLDER]) / "starts")
+            with self._opening:
+                self._starts = self._starts or mapped(Path(os.environ[FOLDER]) / "starts")
         START.pack_into(self._starts, START.size * i, now)
+
+    def _open_process(self) -> mmap.mmap:
+        path = Path(os.environ[FOLDER]) / f"{os.getpid()}.process"
+        path.write_bytes(PROCESS.pack(time.monotonic(), 0))
+        return mapped(path)
 
 
 class Observed:

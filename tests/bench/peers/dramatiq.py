@@ -45,7 +45,8 @@ class Dramatiqs(Player):
             self._actors[job].send(i)
 
     def left(self) -> int:
-        return int(self._redis.hlen("dramatiq:default.msgs"))
+        # Those that failed wait in the second to be run again.
+        return sum(int(self._redis.hlen(f"dramatiq:{queue}.msgs")) for queue in ("default", "default.DQ"))
 
     def work(self) -> None:
         dramatiq.Worker(self._broker, worker_threads=self._threads).start()
