@@ -92,13 +92,18 @@ class CommandLine(Child):
             **{f"CONVEXPY_{name.upper()}": str(value) for name, value in place.options.get("settings", {}).items()},
         }
         command = [str(python), "-m", "convexpy", "worker", "--project", str(ROOT), *options]
-        self._process = start(command, place, self._log, stdout=subprocess.DEVNULL, **settings)
+        self._process = start(command, place, self._log, environ=settings)
 
 
 def start(
-    command: list[str], place: Place, log: IO[bytes], stdin: int = subprocess.DEVNULL, stdout: int = -1, **environ: str
+    command: list[str],
+    place: Place,
+    log: IO[bytes],
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
+    environ: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, FOLDER: place.marks, **environ}
+    environment = {**os.environ, FOLDER: place.marks, **(environ or {})}
     return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=log, cwd=ROOT, env=environment)
 
 

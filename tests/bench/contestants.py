@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
+
+from convexpy.cli.start import worker
 
 from . import environments
 from .child import Child, CommandLine
 from .environments import Environment
-from .place import Place, Synchronous
+from .place import Database, Place, Synchronous
 from .stage import Stage
 
 
 class Contestant(Protocol):
     """Someone whose speed can be measured."""
 
-    name: str
-    guarantee: str
-    share: float
-    """The part of a workload's jobs that it gets, so that slow ones take no longer than fast ones."""
+    @property
+    def name(self) -> str: ...
 
-    def place(self, stage: Stage, **more: Any) -> Any:
-        """A context manager with a fresh place for it."""
+    @property
+    def guarantee(self) -> str: ...
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def share(self) -> float:
+        """The part of a workload's jobs that it gets, so that slow ones take no longer than fast ones."""
+        ...
+
+    def place(self, stage: Stage, template: str | None = None) -> AbstractContextManager[Place]:
+        """A fresh place for it, or one that begins as a copy."""
         ...
 
     def clerk(self, place: Place) -> Child:
@@ -45,7 +57,7 @@ class Peer:
     guarantee: str
     module: str
     environment: Environment | None = None
-    database: str = "postgres"
+    database: Database = "postgres"
     synchronous: Synchronous = "FULL"
     redis: bool = False
     share: float = 1.0
@@ -56,9 +68,9 @@ class Peer:
         return self.environment.python() if self.environment else Path(sys.executable)
 
     @contextmanager
-    def place(self, stage: Stage, **more: Any) -> Iterator[Place]:
+    def place(self, stage: Stage, template: str | None = None) -> Iterator[Place]:
         self.python()  # who is missing says so before a place is made
-        with stage.place(self.database, self.synchronous, self.redis, **more, **self.options) as place:  # type: ignore[arg-type]
+        with stage.place(self.database, self.synchronous, self.redis, template, **self.options) as place:
             yield place
 
     def clerk(self, place: Place) -> Child:
@@ -83,6 +95,8 @@ class Ours(Peer):
     module: str = "ours"
 
     def workers(self, place: Place) -> list[Child]:
+        if self.processes > 1 and "processes" in signature(worker).parameters:
+            return [CommandLine(self.python(), place, "--processes", str(self.processes))]
         return [CommandLine(self.python(), place) for _ in range(self.processes)]
 
 

@@ -70,7 +70,7 @@ def check(stage: Stage, place: Place, clerk: Child, observed: Observed, effects:
 
 def drain_beside(stage: Stage, contestant: Contestant, job: str, jobs: int, state: str, rows: int) -> Figures:
     """The same, in a database that also holds many jobs of that state, none of which is due."""
-    template = f"bench_{contestant.database}_{state}"  # type: ignore[attr-defined]
+    template = f"bench_{contestant.database}_{state}"
     if state != "none" and not stage.has(template):
         with contestant.place(stage) as place:
             clerk = contestant.clerk(place)

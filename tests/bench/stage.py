@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from servers.postgres import NoServer, Server, free_port, programs
@@ -39,10 +39,18 @@ KEY = {"postgres": "bigserial PRIMARY KEY", "sqlite": "integer PRIMARY KEY"}
 EFFECTS = "SELECT (SELECT sum(n) FROM counter), (SELECT count(*) FROM entry), (SELECT count(DISTINCT job) FROM entry)"
 
 
+class Databases(Protocol):
+    """A PostgreSQL server that is there."""
+
+    def url(self, database: str) -> str: ...
+
+
 class Stage:
     """The servers, started when somebody first needs them, and a fresh place for every measurement."""
 
-    def __init__(self) -> None:
+    def __init__(self, lent: Databases | None = None) -> None:
+        """``lent`` is a server to use instead of one of its own."""
+        self._lent = lent
         self.folder = Path(mkdtemp(prefix="convexpy-bench-", dir=DISK if DISK.is_dir() else None))
         self.folder.chmod(0o755)
         self._numbers = count(1)
@@ -54,12 +62,14 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @cached_property
-    def postgres(self) -> Server:
+    def postgres(self) -> Databases:
         """The server that all contestants share.
 
         Raises:
             Missing: None can run here.
         """
+        if self._lent is not None:
+            return self._lent
         try:
             programs()
             made = Server(self.folder / "postgres", settings=DURABLE)

@@ -26,7 +26,7 @@ class Procrastinates(Player):
             connector: object = procrastinate.PsycopgConnector(conninfo=self.place.name, max_size=concurrency + 4)
         else:
             connector = procrastinate.SyncPsycopgConnector(conninfo=self.place.name)
-        app, work = procrastinate.App(connector=connector), Work(self.place, concurrency)  # type: ignore[arg-type]
+        app, work = procrastinate.App(connector=connector), Work(self.place, concurrency)
 
         @app.task(name="nothing")
         async def nothing(i: int) -> None:
