@@ -128,16 +128,16 @@ PGQUEUER = Peer(
     "at least once; a crash runs up to 500 again",
     "pgqueuer",
     environments.PGQUEUER,
-    options={"batch": 500},
+    options={"threads": 8, "batch": 500},
 )
-OBAN = Peer("Oban", "at least once", "oban", environments.OBAN, share=0.5, options={"limit": 500})
+OBAN = Peer("Oban", "at least once", "oban", environments.OBAN, share=0.5, options={"threads": 4, "limit": 500})
 PROCRASTINATE = Peer(
     "Procrastinate",
     "at most once, unless a task of yours retries stalled jobs",
     "procrastinate",
     environments.PROCRASTINATE,
     share=0.15,
-    options={"concurrency": 10},
+    options={"concurrency": 20},
 )
 CELERY = Peer(
     "Celery + Redis",
@@ -146,7 +146,7 @@ CELERY = Peer(
     environments.CELERY,
     redis=True,
     share=0.2,
-    options={"threads": 8},
+    options={"threads": 4},
 )
 DRAMATIQ = Peer(
     "Dramatiq + Redis",
@@ -155,7 +155,7 @@ DRAMATIQ = Peer(
     environments.DRAMATIQ,
     redis=True,
     share=0.4,
-    options={"threads": 8},
+    options={"threads": 4},
 )
 HUEY_SQLITE = Peer(
     "Huey",

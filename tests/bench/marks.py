@@ -11,12 +11,12 @@ import os
 import struct
 import threading
 import time
-from itertools import count
 from pathlib import Path
 
 FOLDER = "BENCH_MARKS"
 SAMPLES = 4096
 PROCESS = struct.Struct("=dq")
+JOBS, JOBS_OFFSET = struct.Struct("=q"), 8
 START = struct.Struct("=d")
 
 
@@ -26,21 +26,22 @@ class Marks:
     def __init__(self) -> None:
         self._process: mmap.mmap | None = None
         self._starts: mmap.mmap | None = None
-        self._numbers = count(1)
-        self._opening = threading.Lock()
+        self._jobs = 0
+        self._turn = threading.Lock()  # handlers run in threads
 
     def job(self) -> None:
         """A job starts: the first line of its handler."""
-        if self._process is None:
-            with self._opening:  # handlers run in threads
-                self._process = self._process or self._open_process()
-        struct.pack_into("=q", self._process, 8, next(self._numbers))
+        with self._turn:
+            if self._process is None:
+                self._process = self._open_process()
+            self._jobs += 1
+            JOBS.pack_into(self._process, JOBS_OFFSET, self._jobs)
 
     def start(self, i: int) -> None:
         """The job of this sample starts."""
         now = time.monotonic()
         if self._starts is None:
-            with self._opening:
+            with self._turn:
                 self._starts = self._starts or mapped(Path(os.environ[FOLDER]) / "starts")
         START.pack_into(self._starts, START.size * i, now)
 

@@ -14,8 +14,6 @@ from .stage import Stage
 
 Figures = dict[str, float]
 DRAIN_PATIENCE = 120.0
-# Before nearly all jobs have begun there is no use in asking the queue whether it is empty.
-NEARLY = 0.98
 
 
 def drain(stage: Stage, contestant: Contestant, job: str, jobs: int) -> Figures:
@@ -44,7 +42,8 @@ def drain_prepared(stage: Stage, contestant: Contestant, place: Place, clerk: Ch
 
 def wait_until_empty(observed: Observed, workers: list[Child], clerk: Child, jobs: int) -> None:
     deadline = time.monotonic() + DRAIN_PATIENCE
-    while observed.jobs() < jobs * NEARLY or clerk.ask("left"):
+    # Before all jobs have begun there is no use in asking the queue whether it is empty.
+    while observed.jobs() < jobs or clerk.ask("left"):
         time.sleep(0.005)
         for worker in workers:
             worker.check_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sqlite3
@@ -150,6 +151,8 @@ class Stage:
             with sqlite3.connect(place.name) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
+            with open(place.name, "rb") as file:
+                os.fsync(file.fileno())
 
     def effects(self, place: Place) -> tuple[int, int, int]:
         """What jobs have left in the users' tables: updates, rows, and rows of different jobs."""

@@ -198,7 +198,8 @@ WORKLOADS = (
             f"direct-{name}",
             f"one direct mutation and a bare Session transaction, {name}",
             PAIRED,
-            (who.with_(name="convexpy and bare, in turns"),),
+            # NORMAL: where every commit waits for the disk, the disk is all that can be seen.
+            (who.with_(name="convexpy and bare, in turns", synchronous="NORMAL"),),
             (
                 Target("ratio", "convexpy and bare, in turns", at_most=1.15),
                 Target("own us", "convexpy and bare, in turns", at_most=60),

@@ -59,11 +59,12 @@ class Ours(Player):
 
     def backlog(self, state: str, rows: int) -> None:
         """Rows that are "far" in the future, or "done": one of the framework's own, and copies of it."""
+        now = int(time.time() * 1000)
         if state == "far":
-            job = self.convex().run(jobs.schedule_wait, milliseconds=int(time.time() * 1000) + THREE_YEARS)
+            job = self.convex().run(jobs.schedule_wait, milliseconds=now + THREE_YEARS)
         else:
             with self.convex().running():
-                job = self.convex().run(jobs.schedule_wait, milliseconds=0)
+                job = self.convex().run(jobs.schedule_wait, milliseconds=now)
                 ended = f"SELECT count(*) FROM _scheduled_functions WHERE id = '{job}' AND state_kind = 'success'"
                 while not self.count(ended):
                     time.sleep(0.01)
