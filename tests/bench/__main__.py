@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from .picture import picture
 from .result import circumstances, result
 from .rounds import run
 from .stage import Stage
-from .table import table
+from .table import heading, table
 from .workloads import WORKLOADS, Workload
 
 
@@ -33,17 +34,20 @@ def main() -> None:
     workloads = chosen(wanted.only, wanted.contestants)
     if not workloads:
         parser.error("none of these contestants takes part in any of these workloads")
+    # Whoever asks it to end shall not leave servers behind.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     stage = Stage()
     try:
         rows = run(workloads, stage, wanted.rounds, wanted.scale, lambda line: print(line, file=sys.stderr, flush=True))
-        for workload in workloads:
-            print("\n".join(["", *table(workload, rows[workload.name])]))
         data = {
             **circumstances(stage, environments(workloads)),
             **result(workloads, rows, wanted.rounds, wanted.scale),
         }
     finally:
         stage.close()
+    print("\n".join(heading(data)))
+    for workload in workloads:
+        print("\n".join(["", *table(workload, rows[workload.name])]))
     if wanted.json:
         wanted.json.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
     if wanted.picture:

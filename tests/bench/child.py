@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import subprocess
 from collections.abc import Iterator
@@ -14,9 +13,8 @@ from typing import IO, Any
 
 from .marks import FOLDER
 from .place import Place
-from .stage import end
+from .process import ROOT, end, start
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 300.0
 
 
@@ -30,7 +28,7 @@ class Child:
     def __init__(self, python: Path, module: str, place: Place, role: str) -> None:
         self._log: IO[bytes] = TemporaryFile()  # noqa: SIM115
         command = [str(python), "-m", f"tests.bench.peers.{module}", place.to_json(), role]
-        self._process = start(command, place, self._log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = start(command, {FOLDER: place.marks}, self._log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, command: str, *arguments: Any) -> Any:
         """Have it do something; returns what it found.
@@ -86,25 +84,14 @@ class CommandLine(Child):
     def __init__(self, python: Path, place: Place, *options: str) -> None:
         self._log = TemporaryFile()  # noqa: SIM115
         settings = {
+            FOLDER: place.marks,
             "CONVEXPY_FUNCTIONS": "tests.bench.app",
             "CONVEXPY_DATABASE": place.url,
             "CONVEXPY_SQLITE_SYNCHRONOUS": place.synchronous,
             **{f"CONVEXPY_{name.upper()}": str(value) for name, value in place.options.get("settings", {}).items()},
         }
         command = [str(python), "-m", "convexpy", "worker", "--project", str(ROOT), *options]
-        self._process = start(command, place, self._log, environ=settings)
-
-
-def start(
-    command: list[str],
-    place: Place,
-    log: IO[bytes],
-    stdin: int = subprocess.DEVNULL,
-    stdout: int = subprocess.DEVNULL,
-    environ: dict[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, FOLDER: place.marks, **(environ or {})}
-    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=log, cwd=ROOT, env=environment)
+        self._process = start(command, settings, self._log)
 
 
 @contextmanager

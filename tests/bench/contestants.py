@@ -111,7 +111,7 @@ CONVEXPY_SQLITE_DRIVER = Ours("convexpy, driver SQL", EXACTLY, database="sqlite"
 BARE = Peer("bare Session, 4 threads", RAW, "bare", options={"threads": 4})
 BARE_SINGLE = BARE.with_(name="bare Session, 1 thread", options={"threads": 1}, share=0.5)
 BARE_SQLITE = Peer("raw sqlite3", RAW, "bare", database="sqlite", options={"driver": True})
-BARE_SQLITE_SESSION = BARE_SQLITE.with_(name="bare Session", options={"driver": False})
+BARE_SQLITE_SESSION = BARE_SQLITE.with_(name="bare Session", share=0.5, options={"driver": False})
 NOTIFY = Peer("bare LISTEN/NOTIFY", "none: nothing is kept", "notify")
 
 DBOS = Peer(
@@ -165,3 +165,4 @@ HUEY_SQLITE = Peer(
     database="sqlite",
     options={"threads": 1},
 )
+HUEY_SQLITE_SESSION = HUEY_SQLITE.with_(name="Huey, Session", share=0.5, options={"session": True})

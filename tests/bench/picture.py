@@ -17,13 +17,16 @@ STYLE = (
 
 
 def picture(data: dict[str, Any]) -> str:
-    """One group of bars for each workload; the first figure of each is drawn, with its spread."""
+    """One group of bars for each workload in which several took part: the first figure of each, with its spread."""
     parts: list[str] = []
     y = TOP
     for workload in data["workloads"]:
+        if len(workload["rows"]) < 2:
+            continue
         parts.append(text(0, y, workload["title"], "title"))
         y += LINE
         y = group(parts, y, workload["rows"]) + GAP
+    y = max(y, LINE)
     size = f'width="{WIDTH}" height="{y}" viewBox="0 -4 {WIDTH} {y}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"><style>{STYLE}</style>\n'
@@ -33,12 +36,11 @@ def picture(data: dict[str, Any]) -> str:
 
 
 def group(parts: list[str], y: int, rows: list[dict[str, Any]]) -> int:
-    figures = {name for row in rows for name in row["medians"]}
     figure = next((name for row in rows for name in row["medians"]), "")
     longest = max((max(row["values"][figure]) for row in rows if row["medians"].get(figure)), default=1.0) or 1.0
     for row in rows:
         parts.append(text(0, y, row["contestant"]))
-        found = row["medians"].get(figure) if figures else None
+        found = row["medians"].get(figure)
         if found is None:
             parts.append(text(LEFT, y, row["problem"] or "not measured", "note"))
         else:

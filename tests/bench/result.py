@@ -14,6 +14,7 @@ from typing import Any
 
 from .environments import Environment
 from .figures import Row, judge
+from .redis import DURABLE as REDIS_DURABLE
 from .stage import DURABLE, Stage
 from .workloads import Workload
 
@@ -72,7 +73,7 @@ def circumstances(stage: Stage, environments: list[Environment]) -> dict[str, An
         "durability": {
             "PostgreSQL": {name: value for name, value in DURABLE.items() if value == "on"},
             "SQLite": "WAL; synchronous as the workload says",
-            "Redis": "appendonly yes, appendfsync always",
+            "Redis": REDIS_DURABLE,
         },
     }
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sqlite3
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -17,11 +14,12 @@ from tempfile import mkdtemp
 from typing import Any, Protocol
 
 import psycopg
-from servers.postgres import NoServer, Server, free_port, programs
+from servers.postgres import NoServer, Server, programs
 
 from .app.models import COUNTERS
 from .environments import Missing
 from .place import Database, Place, Synchronous
+from .redis import Redis
 
 # Not /tmp, which is memory on many machines.
 DISK = Path("/var/tmp")
@@ -82,23 +80,15 @@ class Stage:
         return made
 
     @cached_property
-    def redis(self) -> int:
-        """The port of a Redis that writes every command to the disk before it answers.
+    def redis(self) -> Redis:
+        """The Redis that those share who need one.
 
         Raises:
             Missing: The program is not here.
         """
-        program = shutil.which("redis-server")
-        if program is None:
-            raise Missing("no redis-server is installed: apt-get install redis-server")
-        folder, port = self.folder / "redis", free_port()
-        folder.mkdir()
-        settings = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-        durable = ["--appendonly", "yes", "--appendfsync", "always"]
-        process = subprocess.Popen([program, *settings, *durable], stdout=subprocess.DEVNULL)
-        self._stack.callback(end, process)
-        wait_for_port(port)
-        return port
+        made = Redis(self.folder / "redis")
+        self._stack.callback(made.stop)
+        return made
 
     @contextmanager
     def place(
@@ -113,12 +103,11 @@ class Stage:
         name = f"bench_{next(self._numbers)}"
         marks = self.folder / f"{name}-marks"
         marks.mkdir()
-        port = self.redis if redis else 0
         if redis:
-            flush(port)
+            self.redis.clear()
         where = self._make(database, name, template)
         try:
-            yield Place(database, where, str(marks), synchronous, port, options)
+            yield Place(database, where, str(marks), synchronous, self.redis.port if redis else 0, options)
         finally:
             shutil.rmtree(marks, ignore_errors=True)
             self.drop(database, where)
@@ -195,29 +184,3 @@ class Stage:
 def user_tables(database: Database) -> list[str]:
     made = [statement.format(key=KEY[database]) for statement in USER_TABLES]
     return [*made, "INSERT INTO counter VALUES " + ", ".join(f"({i}, 0)" for i in range(COUNTERS))]
-
-
-def flush(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(b"FLUSHALL\r\n")
-        connection.recv(64)
-
-
-def wait_for_port(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise Missing(f"nothing listens on port {port}")
-
-
-def end(process: subprocess.Popen[Any], patience: float = 5) -> None:
-    """Ask a process to end, and end it if it does not."""
-    process.terminate()
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from .figures import Row, Target, judge, ratio
 from .workloads import Workload
 
 METS = {True: "met", False: "NOT MET", None: "not measured"}
+
+
+def heading(data: dict[str, Any]) -> Iterator[str]:
+    """What the figures depend on."""
+    machine, versions = data["machine"], ", ".join(f"{name} {v}" for name, v in data["versions"].items() if v)
+    yield f"{machine['system']}, {machine['cores']} cores, {machine['disk']}; {versions}"
+    yield f"{data['at']}, commit {data['commit']}, scale {data['scale']:g}, medians of {data['rounds']} rounds (spread)"
 
 
 def table(workload: Workload, rows: list[Row]) -> Iterator[str]:

@@ -11,16 +11,18 @@ from huey.storage import SqliteStorage
 
 from ..app.models import COUNTERS
 from ..marks import marks
+from ..place import Place
 from .player import Player, play
+from .session import Work
 
 
 class Hueys(Player):
     LEFT = "SELECT count(*) FROM task"
 
-    def __init__(self, place: Any) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._huey = huey(place.name, place.synchronous)
-        connection: Any = None
+        write = Work(place) if self.options.get("session") else DriverWork(place)
 
         @self._huey.task(name="nothing")
         def nothing(i: int) -> None:
@@ -32,14 +34,8 @@ class Hueys(Player):
 
         @self._huey.task(name="work")
         def work(i: int) -> None:
-            nonlocal connection
             marks.job()
-            if connection is None:
-                connection = connect(place.name, place.synchronous)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("UPDATE counter SET n = n + 1 WHERE id = ?", (i % COUNTERS,))
-            connection.execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
-            connection.execute("COMMIT")
+            write(i)
 
         self._tasks = {"nothing": nothing, "probe": probe, "work": work}
 
@@ -67,6 +63,21 @@ class Hueys(Player):
             self._tasks["probe"](i)
 
         return send
+
+
+class DriverWork:
+    """The statements of one job without SQLAlchemy."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._connection: sqlite3.Connection | None = None
+
+    def __call__(self, i: int) -> None:
+        self._connection = self._connection or connect(self._place.name, self._place.synchronous)
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("UPDATE counter SET n = n + 1 WHERE id = ?", (i % COUNTERS,))
+        self._connection.execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
+        self._connection.execute("COMMIT")
 
 
 class NormalStorage(SqliteStorage):
