@@ -43,6 +43,8 @@ def main() -> None:
             **circumstances(stage, environments(workloads)),
             **result(workloads, rows, wanted.rounds, wanted.scale),
         }
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped before the end: there is no result\n")
     finally:
         stage.close()
     print("\n".join(heading(data)))

@@ -44,7 +44,7 @@ def wait_until_empty(observed: Observed, workers: list[Child], clerk: Child, job
     deadline = time.monotonic() + DRAIN_PATIENCE
     # Before all jobs have begun there is no use in asking the queue whether it is empty.
     while observed.jobs() < jobs or clerk.ask("left"):
-        time.sleep(0.005)
+        time.sleep(0.01)
         for worker in workers:
             worker.check_alive()
         if time.monotonic() > deadline:

@@ -141,7 +141,7 @@ WORKLOADS = (
             quicker("jobs/s", (c.BARE_SINGLE.name,), 1.2),
             quicker("jobs/s", ("convexpy",), 1.4, ours=c.CONVEXPY_2.name),
         ),
-        drain("work", 6_000),
+        drain("work", 5_000),
     ),
     Workload(
         "drain-noop",
@@ -161,7 +161,7 @@ WORKLOADS = (
             quicker("jobs/s", (*QUEUES, "DBOS"), 1.5),
             quicker("jobs/s", ("convexpy",), 1.4, ours=c.CONVEXPY_2.name),
         ),
-        drain("nothing", 30_000),
+        drain("nothing", 20_000),
     ),
     drain_on_sqlite("full", 1.0),
     drain_on_sqlite("normal", 0.5),
