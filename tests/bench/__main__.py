@@ -35,7 +35,7 @@ def main() -> None:
     if not workloads:
         parser.error("none of these contestants takes part in any of these workloads")
     # Whoever asks it to end shall not leave servers behind.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stage = Stage()
     try:
         rows = run(workloads, stage, wanted.rounds, wanted.scale, lambda line: print(line, file=sys.stderr, flush=True))
