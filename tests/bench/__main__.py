@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
 from .environments import Environment
 from .picture import picture
-from .result import circumstances, result
+from .result import circumstances, current_commit, result
 from .rounds import run
 from .stage import Stage
 from .table import heading, table
@@ -36,11 +36,11 @@ def main() -> None:
         parser.error("none of these contestants takes part in any of these workloads")
     # Whoever asks it to end shall not leave servers behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stage = Stage()
+    stage, commit = Stage(), current_commit()
     try:
         rows = run(workloads, stage, wanted.rounds, wanted.scale, lambda line: print(line, file=sys.stderr, flush=True))
         data = {
-            **circumstances(stage, environments(workloads)),
+            **circumstances(stage, environments(workloads), commit),
             **result(workloads, rows, wanted.rounds, wanted.scale),
         }
     except KeyboardInterrupt:

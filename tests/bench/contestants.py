@@ -10,6 +10,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
+from convexpy import Settings
 from convexpy.cli.start import worker
 
 from . import environments
@@ -108,7 +109,8 @@ CONVEXPY_SQLITE = Ours("convexpy", EXACTLY, database="sqlite")
 CONVEXPY_SQLITE_DRIVER = Ours("convexpy, driver SQL", EXACTLY, database="sqlite", options={"job": "driver"})
 
 # As many threads as a worker of convexpy runs mutations.
-BARE = Peer("bare Session, 4 threads", RAW, "bare", options={"threads": 4})
+THREADS = Settings().mutation_concurrency
+BARE = Peer(f"bare Session, {THREADS} threads", RAW, "bare", options={"threads": THREADS})
 BARE_SINGLE = BARE.with_(name="bare Session, 1 thread", options={"threads": 1}, share=0.5)
 BARE_SQLITE = Peer("raw sqlite3", RAW, "bare", database="sqlite", options={"driver": True})
 BARE_SQLITE_SESSION = BARE_SQLITE.with_(name="bare Session", share=0.5, options={"driver": False})

@@ -33,23 +33,46 @@ class Environment:
         Raises:
             Missing: It cannot be built.
         """
+        if not self.is_built:
+            if self not in _problems:
+                _problems[self] = self._build()
+            if (problem := _problems[self]) is not None:
+                raise Missing(problem)
+        return self._interpreter
+
+    @property
+    def is_built(self) -> bool:
+        stamp = CACHE / self.name / "stamp"
+        return stamp.exists() and stamp.read_text() == self._wanted and self._interpreter.exists()
+
+    @property
+    def _interpreter(self) -> Path:
+        return CACHE / self.name / "bin" / "python"
+
+    @property
+    def _wanted(self) -> str:
+        return "\n".join(self.requirements)
+
+    def _build(self) -> str | None:
+        """Build it; returns why that cannot be done."""
         folder = CACHE / self.name
-        stamp, python = folder / "stamp", folder / "bin" / "python"
-        wanted = "\n".join(self.requirements)
-        if stamp.exists() and stamp.read_text() == wanted and python.exists():
-            return python
         shutil.rmtree(folder, ignore_errors=True)
-        self._run([str(self._maker()), "-m", "venv", str(folder)])
-        self._run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *self.requirements])
-        stamp.write_text(wanted)
-        return python
+        install = [str(self._interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        try:
+            run([str(self._maker()), "-m", "venv", str(folder)])
+            run([*install, *self.requirements])
+        except Missing as reason:
+            return str(reason)
+        (folder / "stamp").write_text(self._wanted)
+        return None
 
     def versions(self) -> list[str]:
         """What is installed in it, ``name==version`` each."""
-        python = CACHE / self.name / "bin" / "python"
-        if not python.exists():
+        if not self.is_built:
             return []
-        said = subprocess.run([python, "-m", "pip", "freeze", "-q"], capture_output=True, text=True, check=False)
+        said = subprocess.run(
+            [self._interpreter, "-m", "pip", "freeze", "-q"], capture_output=True, text=True, check=False
+        )
         return said.stdout.split()
 
     def _maker(self) -> Path:
@@ -61,11 +84,16 @@ class Environment:
                 return python
         raise Missing(f"it needs Python {'.'.join(map(str, self.oldest_python))} or newer, and there is none here")
 
-    def _run(self, command: list[str]) -> None:
-        said = subprocess.run(command, capture_output=True, text=True, check=False)
-        if said.returncode:
-            lines = [line for line in (said.stdout + said.stderr).splitlines() if line.strip()] or ["it says nothing"]
-            raise Missing(f"its environment cannot be built: {lines[-1][:200]}")
+
+# Whoever could not be built once is not tried again in the same run.
+_problems: dict[Environment, str | None] = {}
+
+
+def run(command: list[str]) -> None:
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    if said.returncode:
+        lines = [line for line in (said.stdout + said.stderr).splitlines() if line.strip()] or ["it says nothing"]
+        raise Missing(f"its environment cannot be built: {lines[-1][:200]}")
 
 
 def pythons() -> Iterator[Path]:
@@ -78,17 +106,6 @@ def pythons() -> Iterator[Path]:
     yield from sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"), reverse=True)
 
 
-def build(environments: list[Environment]) -> dict[str, str]:
-    """Build them all; returns why some are missing."""
-    problems = {}
-    for environment in environments:
-        try:
-            environment.python()
-        except Missing as reason:
-            problems[environment.name] = str(reason)
-    return problems
-
-
 PGQUEUER = Environment("pgqueuer", ("pgqueuer[asyncpg]==1.6.0", "asyncpg==0.32.0", "uvloop==0.23.0", *LAYER))
 DBOS = Environment("dbos", ("dbos==3.4.0", "pysqlite3-binary==0.5.4.post2", *LAYER))
 PROCRASTINATE = Environment("procrastinate", ("procrastinate==3.10.0", *LAYER))
@@ -96,4 +113,3 @@ OBAN = Environment("oban", ("oban==0.7.0", "uvloop==0.23.0", *LAYER), oldest_pyt
 HUEY = Environment("huey", ("huey==3.5.4", *LAYER))
 CELERY = Environment("celery", ("celery==5.7.0", "redis==8.1.0", "packaging", *LAYER))
 DRAMATIQ = Environment("dramatiq", ("dramatiq==2.2.1", "redis==8.1.0", *LAYER))
-EVERY = [PGQUEUER, DBOS, PROCRASTINATE, OBAN, HUEY, CELERY, DRAMATIQ]

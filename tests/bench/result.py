@@ -56,12 +56,12 @@ def as_data(workload: Workload, rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def circumstances(stage: Stage, environments: list[Environment]) -> dict[str, Any]:
+def circumstances(stage: Stage, environments: list[Environment], commit: str) -> dict[str, Any]:
     """What the figures depend on."""
     installed = {found.metadata["Name"]: found.version for found in distributions()}
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": git("rev-parse", "HEAD") + (" with changes" if git("status", "--porcelain") else ""),
+        "commit": commit,
         "machine": {"system": platform.platform(), "cores": os.cpu_count(), "disk": file_system(stage.folder)},
         "versions": {
             "Python": sys.version.split()[0],
@@ -76,6 +76,10 @@ def circumstances(stage: Stage, environments: list[Environment]) -> dict[str, An
             "Redis": REDIS_DURABLE,
         },
     }
+
+
+def current_commit() -> str:
+    return git("rev-parse", "--short=12", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
 
 
 def postgres_version(stage: Stage) -> str | None:

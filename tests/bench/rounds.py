@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from .child import Failed
 from .contestants import Peer
@@ -18,6 +19,7 @@ def run(
     workloads: list[Workload], stage: Stage, rounds: int, scale: float, say: Callable[[str], None]
 ) -> dict[str, list[Row]]:
     """Every figure. What fails or is missing becomes a row that says so; it does not end the run."""
+    build(workloads, say)
     rows = {workload.name: [Row(who.name, who.guarantee) for who in workload.contestants] for workload in workloads}
     for number in range(rounds):
         for workload in workloads:
@@ -33,6 +35,15 @@ def run(
                     took = time.monotonic() - begun
                     say(f"round {number + 1}/{rounds} {workload.name}: {who.name}: {outcome} ({took:.0f} s)")
     return rows
+
+
+def build(workloads: list[Workload], say: Callable[[str], None]) -> None:
+    """Build what is not there before anything is measured."""
+    for environment in {who.environment for workload in workloads for who in workload.contestants}:
+        if environment is not None and not environment.is_built:
+            say(f"building the environment of {environment.name}")
+            with suppress(Missing):
+                environment.python()
 
 
 def measure(workload: Workload, who: Peer, row: Row, stage: Stage, scale: float) -> None:
