@@ -30,6 +30,8 @@ ID = {
 
 
 class Ours(Player):
+    """The app of this folder. What is asked about jobs is asked of the table that users read, too."""
+
     LEFT = (
         "SELECT count(*) FROM (SELECT 1 FROM _scheduled_functions WHERE name IN ('jobs:nothing', 'jobs:work',"
         " 'jobs:driver') AND state_kind IN ('pending', 'inProgress') LIMIT 1) AS one"

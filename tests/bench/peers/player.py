@@ -73,20 +73,25 @@ class Player:
             call(i)
         return time.monotonic() - begun
 
-    def latencies(self, samples: int) -> list[float]:
-        """Milliseconds from the return of COMMIT to the first line of the handler, while nothing else is going on."""
+    def latencies(self, samples: int) -> list[tuple[float, float]]:
+        """Milliseconds until the first line of the handler, while nothing else is going on.
+
+        From the return of COMMIT, and from the call that enqueues. The first flatters whoever wakes others while the
+        committing process is still being answered; the second has the transaction in it.
+        """
         observed = Observed(Path(self.place.marks))
         send = self.sender()
         found = []
         for i in range(samples + WARM_UP):
             time.sleep(random.uniform(0.005, 0.035))
+            called = time.monotonic()
             send(i)
             committed = time.monotonic()
             while (started := observed.started(i)) is None:
                 time.sleep(0.0002)
                 if time.monotonic() - committed > 20:
                     raise TimeoutError(f"sample {i} did not start within 20 seconds")
-            found.append((started - committed) * 1000)
+            found.append(((started - committed) * 1000, (started - called) * 1000))
         return found[WARM_UP:]
 
     def count(self, statement: str) -> int:
