@@ -1,72 +1,77 @@
-"""Run every measurement in turn, several times over, and print medians with their spread."""
+"""Run every workload for convexpy, its peers and the bare drivers in turn, several times over, and compare them."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import sqlite3
-import statistics
-from collections.abc import Callable
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
 
-from .measure import bare, direct, drain, latency
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
-LEVELS = ("FULL", "NORMAL")
+from .environments import Environment
+from .picture import picture
+from .result import circumstances, current_commit, result
+from .rounds import run
+from .stage import Stage
+from .table import heading, table
+from .workloads import WORKLOADS, Workload
 
 
 def main() -> None:
+    names = [workload.name for workload in WORKLOADS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=3000, help="jobs to drain in each run")
-    parser.add_argument("--calls", type=int, default=1000, help="direct calls in each run")
-    parser.add_argument("--samples", type=int, default=300, help="latencies in each run")
-    parser.add_argument("--rounds", type=int, default=3, help="how often every measurement is repeated")
-    parser.add_argument("--json", action="store_true", help="print every single figure as JSON")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="WORKLOAD", help=", ".join(names))
+    parser.add_argument("--contestants", nargs="+", metavar="NAME", help="only these, such as convexpy PgQueuer")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies jobs, samples and rows (1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure, the verdicts and the machine")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the medians, as SVG")
     wanted = parser.parse_args()
 
-    found: dict[str, list[float]] = {}
-    measurements = list_measurements(wanted.jobs, wanted.calls, wanted.samples)
-    for number in range(wanted.rounds):
-        # In turn, so that a machine that gets slower meanwhile slows down all of them.
-        for name, measure in measurements.items():
-            if not wanted.json:
-                print(f"\r\033[Kround {number + 1} of {wanted.rounds}: {name}", end="", flush=True)
-            for figure, value in measure().items():
-                found.setdefault(figure, []).append(value)
+    workloads = chosen(wanted.only, wanted.contestants)
+    if not workloads:
+        parser.error("none of these contestants takes part in any of these workloads")
+    # Whoever asks it to end shall not leave servers behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stage, commit = Stage(), current_commit()
+    try:
+        rows = run(workloads, stage, wanted.rounds, wanted.scale, lambda line: print(line, file=sys.stderr, flush=True))
+        data = {
+            **circumstances(stage, environments(workloads), commit),
+            **result(workloads, rows, wanted.rounds, wanted.scale),
+        }
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped before the end: there is no result\n")
+    finally:
+        stage.close()
+    print("\n".join(heading(data)))
+    for workload in workloads:
+        print("\n".join(["", *table(workload, rows[workload.name])]))
     if wanted.json:
-        print(json.dumps(found, indent=2))
-        return
-    print(f"\r\033[KPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {wanted.rounds} rounds")
-    for figure, values in found.items():
-        spread = f"({min(values):,.2f} to {max(values):,.2f})"
-        print(f"  {figure:58} {statistics.median(values):>10,.2f}  {spread}")
-    for level in LEVELS:
-        ratios = [
-            ours / plain
-            for ours, plain in zip(
-                found[f"direct mutation, {level}, us"], found[f"bare Session, {level}, us"], strict=True
-            )
-        ]
-        print(f"  {f'direct mutation / bare Session, {level}':58} {statistics.median(ratios):>10,.2f}")
+        wanted.json.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+    if wanted.picture:
+        wanted.picture.write_text(picture(data), "utf-8")
 
 
-def list_measurements(jobs: int, calls: int, samples: int) -> dict[str, Callable[[], dict[str, float]]]:
-    listed: dict[str, Callable[[], dict[str, float]]] = {}
-    for level in LEVELS:
-        for function, what in (("nothing", "no-op"), ("work", "UPDATE + INSERT")):
-            figure = f"scheduled mutations, {what}, {level}, jobs/s"
-            listed[figure] = lambda f=function, s=level, name=figure: {name: drain(f, s, jobs)}
-        listed[f"latency, {level}"] = lambda s=level: percentiles(s, latency(s, samples))
-        listed[f"direct, {level}"] = lambda s=level: {f"direct mutation, {s}, us": direct(s, calls)}
-        listed[f"bare, {level}"] = lambda s=level: {f"bare Session, {s}, us": bare(s, calls)}
-    return listed
+def chosen(names: list[str], contestants: list[str] | None) -> list[Workload]:
+    """The workloads of these names, with the contestants whose names begin like these."""
+    found = []
+    for workload in WORKLOADS:
+        everybody = workload.contestants
+        if contestants is not None:
+            begin = tuple(name.lower() for name in contestants)
+            everybody = tuple(who for who in everybody if who.name.lower().startswith(begin))
+        if workload.name in names and everybody:
+            found.append(replace(workload, contestants=everybody))
+    return found
 
 
-def percentiles(level: str, values: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(values, n=100)
-    return {
-        f"commit to first line, {level}, p50 ms": cuts[49],
-        f"commit to first line, {level}, p99 ms": cuts[98],
-    }
+def environments(workloads: list[Workload]) -> list[Environment]:
+    found = {who.environment.name: who.environment for w in workloads for who in w.contestants if who.environment}
+    return list(found.values())
 
 
 if __name__ == "__main__":

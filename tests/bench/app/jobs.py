@@ -1,0 +1,72 @@
+"""Mutations under the benchmark. The first line of each says that it has started."""
+
+from __future__ import annotations
+
+from convexpy import MutationCtx, mutation
+
+from ..marks import marks
+from .models import COUNTERS, Entry, write
+
+
+@mutation
+def nothing(ctx: MutationCtx, i: int) -> None:
+    """The price of a job itself."""
+    marks.job()
+
+
+@mutation
+def work(ctx: MutationCtx, i: int) -> None:
+    """One UPDATE and one INSERT, through the session."""
+    marks.job()
+    write(ctx.db, i)
+
+
+@mutation
+def driver(ctx: MutationCtx, i: int) -> None:
+    """The same statements as plain SQL, through the driver."""
+    marks.job()
+    execute = ctx.db.connection().exec_driver_sql
+    execute("UPDATE counter SET n = n + 1 WHERE id = ?", (i % COUNTERS,))
+    execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
+
+
+@mutation
+def direct(ctx: MutationCtx, i: int) -> None:
+    write(ctx.db, i)
+
+
+@mutation
+def probe(ctx: MutationCtx, i: int) -> None:
+    marks.start(i)
+
+
+@mutation
+def schedule_probe(ctx: MutationCtx, i: int) -> None:
+    """An app that schedules has something to save as well."""
+    ctx.db.add(Entry(job=i, note="x"))
+    ctx.schedule.now(probe, i=i)
+
+
+@mutation
+def save_and_schedule(ctx: MutationCtx, i: int) -> None:
+    """One row and one job, in one transaction."""
+    ctx.db.add(Entry(job=i, note="x"))
+    ctx.schedule.now(nothing, i=i)
+
+
+@mutation
+def fill(ctx: MutationCtx, job: str, first: int, count: int) -> None:
+    function = {"nothing": nothing, "work": work, "driver": driver}[job]
+    for i in range(first, first + count):
+        ctx.schedule.now(function, i=i)
+
+
+@mutation
+def wait(ctx: MutationCtx) -> None:
+    """What a backlog consists of."""
+
+
+@mutation
+def schedule_wait(ctx: MutationCtx, milliseconds: int) -> str:
+    """One job that is due at this Unix time."""
+    return ctx.schedule.at(milliseconds, wait)

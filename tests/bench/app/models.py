@@ -1,0 +1,31 @@
+"""The tables that every contestant's jobs write, and the statements of one job."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Integer, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+COUNTERS = 1000
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Counter(Base):
+    __tablename__ = "counter"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+class Entry(Base):
+    __tablename__ = "entry"
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    job: Mapped[int] = mapped_column(BigInteger)
+    note: Mapped[str]
+
+
+def write(session: Session, i: int) -> None:
+    """What one job does: an UPDATE and an INSERT, as an app would write them."""
+    session.execute(update(Counter).where(Counter.id == i % COUNTERS).values(n=Counter.n + 1))
+    session.add(Entry(job=i, note="x"))

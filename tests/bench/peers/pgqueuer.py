@@ -1,0 +1,101 @@
+"""PgQueuer: one event loop, jobs fetched and acknowledged in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import asyncpg
+import uvloop
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.queries import Queries
+
+from ..marks import marks
+from .player import Player, play
+from .session import Work
+
+BLOCK = 1000
+
+
+class PgQueuers(Player):
+    LEFT = "SELECT count(*) FROM (SELECT 1 FROM pgqueuer LIMIT 1) AS one"
+    DONE = "SELECT count(DISTINCT job_id) FROM pgqueuer_log WHERE status = 'successful'"
+
+    def prepare(self) -> None:
+        async def install() -> None:
+            connection = await asyncpg.connect(self.place.name)
+            await Queries(AsyncpgDriver(connection)).install()
+            await connection.close()
+
+        uvloop.run(install())
+
+    def fill(self, job: str, jobs: int) -> None:
+        async def enqueue() -> None:
+            connection = await asyncpg.connect(self.place.name)
+            queries = Queries(AsyncpgDriver(connection))
+            for first in range(0, jobs, BLOCK):
+                numbers = range(first, min(first + BLOCK, jobs))
+                await queries.enqueue([job] * len(numbers), [str(i).encode() for i in numbers], [0] * len(numbers))
+            await connection.close()
+
+        uvloop.run(enqueue())
+
+    def pending(self) -> int:
+        return self.count("SELECT count(*) FROM pgqueuer")
+
+    def work(self) -> None:
+        uvloop.run(self.serve())
+
+    async def serve(self) -> None:
+        threads = int(self.options.get("threads", 4))
+        work, pool = Work(self.place, threads), ThreadPoolExecutor(threads)
+        loop = asyncio.get_running_loop()
+        queuer = PgQueuer.from_asyncpg_connection(await asyncpg.connect(self.place.name))
+
+        @queuer.entrypoint("nothing")
+        async def nothing(job: Any) -> None:
+            marks.job()
+
+        @queuer.entrypoint("probe")
+        async def probe(job: Any) -> None:
+            marks.start(int(job.payload))
+
+        @queuer.entrypoint("work")
+        async def do_work(job: Any) -> None:
+            marks.job()
+            await loop.run_in_executor(pool, work, int(job.payload))
+
+        await queuer.run(batch_size=int(self.options.get("batch", 500)))
+
+    def caller(self) -> Callable[[int], object]:
+        run, connection, queries = self.connected()
+
+        async def call(i: int) -> None:
+            async with connection.transaction():
+                await connection.execute("INSERT INTO entry (job, note) VALUES ($1, 'x')", i)
+                await queries.enqueue("nothing", str(i).encode())
+
+        return lambda i: run(call(i))
+
+    def sender(self) -> Callable[[int], object]:
+        run, connection, queries = self.connected()
+
+        async def send(i: int) -> None:
+            async with connection.transaction():
+                await connection.execute("INSERT INTO entry (job, note) VALUES ($1, 'x')", i)
+                await queries.enqueue("probe", str(i).encode())
+
+        return lambda i: run(send(i))
+
+    def connected(self) -> tuple[Callable[[Coroutine[Any, Any, Any]], Any], Any, Any]:
+        """What runs a coroutine to its end, a connection, and the queue on it."""
+        run = uvloop.new_event_loop().run_until_complete
+        connection = run(asyncpg.connect(self.place.name))
+        return run, connection, Queries(AsyncpgDriver(connection))
+
+
+if __name__ == "__main__":
+    play(PgQueuers)
