@@ -24,14 +24,19 @@ class Group:
     """Runs companies of claimed mutations."""
 
     def __init__(
-        self, executor: Executor, together: Together, threads: int, on_end: Callable[[Sequence[Claim]], None]
+        self,
+        executor: Executor,
+        together: Together,
+        habits: Habits,
+        turns: Turns,
+        on_end: Callable[[Sequence[Claim]], None],
     ) -> None:
         """``on_end`` is told of the claims that are done with."""
         self._executor = executor
         self._together = together
+        self._habits = habits
         self._on_end = on_end
-        self._turns = Turns(threads)
-        self.habits = Habits()
+        self._turns = turns
 
     def run(self, company: Company) -> None:
         """Run every claim of a company, whatever it takes."""
@@ -41,7 +46,7 @@ class Group:
             first = company.rest[0] if company.rest else None
             if first is None:
                 return
-            if first.alone or not self.habits.may_share(first.claim.name):
+            if first.alone or not self._habits.may_share(first.claim.name):
                 self._run_alone(company)
             else:
                 tries = self._run_together(company, tries)
@@ -67,7 +72,7 @@ class Group:
         if company.is_abandoned:
             return
         company.end()
-        self.habits.ran_alone(member.claim.name, time.monotonic() - member.began, well=outcome == "success")
+        self._habits.ran_alone(member.claim.name, time.monotonic() - member.began, well=outcome == "success")
         self._on_end([member.claim])
 
     def _run_together(self, company: Company, tries: int) -> int:
@@ -84,7 +89,7 @@ class Group:
         """Whoever's turn it is, until one comes that has to be alone."""
         while company.rest:
             first = company.rest[0]
-            if first.alone or first.call is None or not self.habits.may_share(first.claim.name):
+            if first.alone or first.call is None or not self._habits.may_share(first.claim.name):
                 return
             member = company.begin()
             if member is None or member.call is None:
@@ -95,7 +100,7 @@ class Group:
     def _tell(self, members: list[Member], done: list[Done]) -> None:
         for member in members:
             member.seconds = member.seconds or time.monotonic() - member.began
-            self.habits.shared(member.claim.name, member.seconds)
+            self._habits.shared(member.claim.name, member.seconds)
         self._executor.committed_together([(member.claim, member.seconds) for member in members], done)
         self._on_end([member.claim for member in members])
 
@@ -112,7 +117,7 @@ class Group:
             guilty = begun.pop(apart.place)
             guilty.alone = True
             if isinstance(apart.cause, WantsAlone):
-                self.habits.wants_alone(guilty.claim.name)
+                self._habits.wants_alone(guilty.claim.name)
             company.again(begun)
             company.later(guilty)
             return tries

@@ -17,6 +17,8 @@ from ..runtime.together import MOST_SECONDS, Together
 from .company import Company
 from .execute import Executor
 from .group import Group
+from .habits import Habits
+from .turns import Turns
 
 logger = logging.getLogger("convexpy.dispatch")
 
@@ -38,7 +40,8 @@ class MutationRoom:
 
     def __init__(self, executor: Executor, together: Together, threads: int, room_again: Callable[[], None]) -> None:
         self._executor = executor
-        self._group = Group(executor, together, threads, self._left)
+        self._habits = Habits()
+        self._group = Group(executor, together, self._habits, Turns(threads), self._left)
         self._room_again = room_again
         self._threads = threads
         self._usual_seconds = 0.005
@@ -119,7 +122,7 @@ class MutationRoom:
         first = self._waiting.get()
         if first is None:
             return None
-        claims, habits = [first], self._group.habits
+        claims, habits = [first], self._habits
         seconds = 0.0
         while habits.may_share(claims[-1].name) and len(claims) < MOST_TOGETHER:
             seconds += habits.seconds(claims[-1].name)

@@ -48,8 +48,9 @@ class FellApart(Exception):
 class Together:
     """Runs calls of mutations in one transaction."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, most_seconds: float = MOST_SECONDS) -> None:
         self._calls = calls
+        self._most_seconds = most_seconds
 
     def attempt(self, members: Iterable[tuple[Call, Claim]], on_late: Callable[[], None]) -> list[Done]:
         """Run calls that jobs were claimed for, until the time is over, and commit them and the ends of their jobs.
@@ -67,7 +68,7 @@ class Together:
         try:
             with self._calls.database.write() as held:
                 claims: list[Claim] = []
-                until = time.monotonic() + MOST_SECONDS
+                until = time.monotonic() + self._most_seconds
                 for place, (call, claim) in enumerate(members):  # noqa: B007, the error needs to know
                     self._begin(call, held, tryings)
                     ended = self._calls.settle(call, held, own_claims, left_to_the_end, on_late)

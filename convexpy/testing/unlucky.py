@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 
 from sqlalchemy import update
 
@@ -11,21 +13,39 @@ from ..clock import Clock
 from ..database.faults import is_internal
 from ..database.jobs import Claim
 from ..database.tables import workers
+from ..dispatch.company import Company
+from ..dispatch.group import Group
+from ..dispatch.habits import Habits
 from ..dispatch.service import Service
+from ..dispatch.turns import Turns
 from ..functions.declare import Kind
+from ..runtime.together import Together
 from .chaos import LIFE, Chaos, Crash, Life
 from .disturbed import DisturbedDatabase
 from .worker import MANY_RUNS, VirtualWorker
 
-MOST_AT_ONCE = 4
+MOST_AT_ONCE = 5
 DELIVERED_TWICE = 0.1
+TOGETHER = 0.6
+
+
+class Willing(Habits):
+    """Every function may share a transaction, however long it takes in the time of a test; unless it wants to be alone.
+
+    What befalls one by chaos is not held against it either: the dice decide who runs together.
+    """
+
+    def may_share(self, name: str) -> bool:
+        return not self._habit(name).wants_alone
 
 
 class Process:
     """What a process that runs jobs consists of, and whether it lives."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, convex: Convex, service: Service) -> None:
+        together = Together(convex.runtime.calls, most_seconds=inf)
         self.service = service
+        self.group = Group(service.executor, together, Willing(), Turns(1), lambda claims: None)
         self.life = Life()
 
 
@@ -37,7 +57,7 @@ class UnluckyWorker(VirtualWorker):
         self._database = database
         self._clock = clock
         self._chaos = chaos
-        self._process = Process(convex.service)
+        self._process = Process(convex, convex.service)
         self._someone_is_frozen = False
         chaos.freeze = self._freeze
 
@@ -47,7 +67,7 @@ class UnluckyWorker(VirtualWorker):
         started = False
         while not started:
             self._fall_silent(self._process)
-            self._process = new = Process(self.convex.new_service())
+            self._process = new = Process(self.convex, self.convex.new_service())
             self.service = new.service
             started = self._survives(new, "start", self._start_over)
 
@@ -74,7 +94,7 @@ class UnluckyWorker(VirtualWorker):
         self._by_whoever_lives("maintenance", super().maintain)
 
     def _run_claims(self, most: int) -> int:
-        """Claim some of what is due, of both kinds, and run it in any order; some of it is handed over twice."""
+        """Claim some of what is due, of both kinds, and run it in any order, some of it together."""
         process, claims = self._process, list[Claim]()
         kinds = [Kind.MUTATION, Kind.ACTION]
         self._chaos.dice.shuffle(kinds)
@@ -83,10 +103,16 @@ class UnluckyWorker(VirtualWorker):
         # What was claimed by a COMMIT whose answer was lost, the next look at the queue gives back.
         while not process.life.is_over and not self._do(process, "look", process.service.dispatcher.tick):
             pass
-        self._chaos.dice.shuffle(claims)
-        for claim in with_duplicates(claims, self._chaos):
-            self._do(process, claim.name, lambda claim=claim: self._execute(process.service, claim))  # type: ignore[misc]
+        for company in companies(claims, self._chaos):
+            self._do(process, ", ".join(claim.name for claim in company), partial(self._run, process, company))
         return max(1, len(claims))
+
+    def _run(self, process: Process, claims: Sequence[Claim]) -> None:
+        """Run one claim as a room does that has no others, or several in one transaction."""
+        if len(claims) == 1:
+            self._execute(process.service, claims[0])
+        else:
+            process.group.run(Company(claims, lambda: None))
 
     def _by_whoever_lives(self, task: str, work: Callable[[], None]) -> None:
         """Let it be done without misfortune, if not by this process, then by the next."""
@@ -140,10 +166,22 @@ class UnluckyWorker(VirtualWorker):
             connection.execute(silence)
 
 
-def with_duplicates(claims: Sequence[Claim], chaos: Chaos) -> list[Claim]:
-    """The same claims, some of them twice: a wake too many must do no harm."""
-    handed = list(claims)
+def companies(claims: Sequence[Claim], chaos: Chaos) -> list[list[Claim]]:
+    """The claims in any order: some mutations together, and some claims twice. A wake too many must do no harm."""
+    dice, handed = chaos.dice, list[list[Claim]]()
     for claim in claims:
-        if chaos.dice.random() < DELIVERED_TWICE:
-            handed.insert(chaos.dice.randint(0, len(handed)), claim)
+        if handed and is_mutation(claim) and is_mutation(handed[-1][0]) and dice.random() < TOGETHER:
+            handed[-1].append(claim)
+        else:
+            handed.append([claim])
+    for claim in claims:
+        if dice.random() < DELIVERED_TWICE:
+            handed.append([claim])
+    for company in handed:
+        dice.shuffle(company)
+    dice.shuffle(handed)
     return handed
+
+
+def is_mutation(claim: Claim) -> bool:
+    return claim.kind == Kind.MUTATION

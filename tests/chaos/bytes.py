@@ -1,7 +1,8 @@
 """``python -m tests.chaos.bytes``: the wire breaks after each byte of one transaction, in both directions.
 
 A direct mutation must tell the truth: what was answered is there, what failed is not, and it happened once. A scheduled
-one must take effect exactly once in the end. With ``late``, the bytes behind the break reach the server all the same,
+one must take effect exactly once in the end, and be a success if that was said; so must each of several that share one
+transaction (``grouped``). With ``late``, the bytes behind the break reach the server all the same,
 once everything has been decided without them.
 """
 
@@ -12,9 +13,10 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
@@ -28,23 +30,31 @@ from servers.postgres import QUICK, server
 from convexpy import ConvexError, Settings
 from convexpy.app import Convex
 from convexpy.database.faults import is_internal
+from convexpy.dispatch.company import Company
+from convexpy.dispatch.group import Group
+from convexpy.dispatch.turns import Turns
 from convexpy.errors import CommitUnknown
 from convexpy.functions.declare import Kind
+from convexpy.runtime.run import Run
+from convexpy.runtime.together import Together
+from convexpy.testing.unlucky import Willing
 
 from .orders import APP, SETTINGS
 from .place import Place
 from .postgres_stage import APP_USER, DATABASE, PLAIN, create_database
 from .tap import Direction, Rest, Tap
 
-Way = Literal["direct", "scheduled"]
-WAYS: Final[tuple[Way, ...]] = ("direct", "scheduled")
+Way = Literal["direct", "scheduled", "grouped"]
+WAYS: Final[tuple[Way, ...]] = ("direct", "scheduled", "grouped")
 PLAN: Final[list[tuple[Direction, Rest]]] = [
     ("to the server", "lost"),
     ("to the server", "late"),
     ("to the app", "lost"),
 ]
 CHILDREN: Final = 2
+GROUP: Final = 3
 MOST_TRIES: Final = 400
+TRANSACTIONS: Final = "SELECT count(DISTINCT xmin::text) FROM effects WHERE call LIKE %s"
 # What a server takes seconds to notice shall not take that long for every byte.
 IMPATIENT: Final[dict[str, Any]] = {**SETTINGS, "retry_first": 0.01, "lock_timeout": 0.5, "mutation_time_limit": 0.5}
 
@@ -68,12 +78,16 @@ class Bench:
         self._tap = tap
         self._connection = connection
         self._number = 0
+        self._told: Counter[str] = Counter()
+        together = Together(convex.runtime.calls, most_seconds=inf)
+        self._group = Group(convex.service.executor, together, Willing(), Turns(1), lambda claims: None)
+        convex.runtime.observers.add(self._note)
         convex.service.worker.register()
 
     def enumerate(self, way: Way, direction: Direction, rest: Rest, every: int = 1) -> Tally:
         """Break after every byte, until a whole transaction passes unharmed."""
         tally = Tally()
-        run = self._direct if way == "direct" else self._scheduled
+        run = {"direct": self._direct, "scheduled": self._scheduled, "grouped": self._grouped}[way]
         while True:
             self._number += 1
             call = f"c{self._number}"
@@ -103,33 +117,61 @@ class Bench:
         return outcome if broke else "unharmed", wrong
 
     def _scheduled(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
+        return self._jobs(call, 1, lambda: self._tap.arm(direction, after, rest))
+
+    def _grouped(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
+        return self._jobs(call, GROUP, lambda: self._tap.arm(direction, after, rest))
+
+    def _jobs(self, call: str, number: int, arm: Callable[[], None]) -> tuple[str, str]:
+        """Schedule so many jobs, break the wire in the first round, and go on until all of them are over."""
         self._connection.execute("TRUNCATE _convexpy_queue")  # what the direct calls have scheduled stays where it is
         self._convex.service.dispatcher._doubts.clear()  # of the byte before, whose job is over
-        self._near.call("work:plan", {"call": call, "kind": "mutation", "due": time.time() - 60})
-        self._tap.arm(direction, after, rest)
-        self._try_once()
+        self._told.clear()
+        for n in range(number):
+            self._near.call("work:plan", {"call": f"{call}/{n}", "kind": "mutation", "due": time.time() - 60})
+        arm()
+        self._try_once(number)
         broke = self._tap.disarm()
-        tries = 1
-        while self._count("args LIKE %s AND state_kind <> 'pending'", f'%"{call}"%') == 0:
+        wrong, tries = self._lies(), 1
+        while self._count("args LIKE %s AND state_kind <> 'pending'", f'%"{call}/%') < number:
             tries += 1
             if tries > MOST_TRIES:
-                return "stuck", f"the job was not over after {tries} tries"
+                return "stuck", f"the jobs were not over after {tries} tries"
             time.sleep(0.01)
-            self._try_once()
-        effects, done = self._effects(call), self._count("args LIKE %s AND state_kind = 'success'", f'%"{call}"%')
-        wrong = "" if (effects, done) == (1, 1) else f"{effects} effects, {done} successes"
-        return f"done at try {min(tries, 3)}" if broke else "unharmed", wrong
+            self._try_once(number)
+        effects = [self._effects(f"{call}/{n}") for n in range(number)]
+        done = self._count("args LIKE %s AND state_kind = 'success'", f'%"{call}/%')
+        if effects != [1] * number or done != number:
+            wrong += f"{effects} effects, {done} successes; "
+        if not broke and self._number_of(TRANSACTIONS, f"{call}/%") != 1:
+            wrong += "unharmed, and not in one transaction; "
+        return f"done at try {min(tries, 3)}" if broke else "unharmed", wrong + self._lies()
 
-    def _try_once(self) -> None:
-        """What the dispatcher does in one round."""
+    def _try_once(self, number: int) -> None:
+        """What the dispatcher does in one round, and what the room does with what it found."""
         service = self._convex.service
         try:
             service.dispatcher._settle_doubts()
-            for claim in service.dispatcher.claim(Kind.MUTATION, 1):
+            claims = service.dispatcher.claim(Kind.MUTATION, number)
+            if number > 1:
+                self._group.run(Company(claims, lambda: None))
+                return
+            for claim in claims:
                 service.executor.exactly_once(claim)
         except Exception as error:
             if not is_internal(error):
                 raise
+
+    def _note(self, run: Run) -> None:
+        """Somebody is told what became of a job."""
+        if run.job is not None and run.outcome == "success":
+            self._told[run.job.id] += 1
+
+    def _lies(self) -> str:
+        """What was said to be a success and is none, or was said twice."""
+        query = "SELECT count(*) FROM _scheduled_functions WHERE id = ANY(%s) AND state_kind = 'success'"
+        true = self._number_of(query, list(self._told))
+        return "" if true == self._told.total() else f"{dict(self._told)} were told, {true} are successes; "
 
     def _effects(self, call: str) -> int:
         return self._number_of("SELECT count(*) FROM effects WHERE call = %s", call)
@@ -137,7 +179,7 @@ class Bench:
     def _count(self, condition: str, value: str) -> int:
         return self._number_of(f"SELECT count(*) FROM _scheduled_functions WHERE {condition}", value)
 
-    def _number_of(self, query: str, value: str) -> int:
+    def _number_of(self, query: str, value: str | list[str]) -> int:
         row = self._connection.execute(query, (value,)).fetchone()
         assert row is not None
         return int(row[0])

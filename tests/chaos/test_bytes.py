@@ -30,6 +30,9 @@ def server() -> Iterator[Bench]:
         ("direct", "to the app", "lost"),
         ("scheduled", "to the server", "lost"),
         ("scheduled", "to the app", "lost"),
+        ("grouped", "to the server", "lost"),
+        ("grouped", "to the server", "late"),
+        ("grouped", "to the app", "lost"),
     ],
 )
 def test_a_transaction_happens_once_wherever_the_wire_breaks(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,9 @@ from sqlalchemy.pool import Pool
 from convexpy import Settings
 from convexpy.app import Convex
 from convexpy.dispatch.action_room import ActionRoom
+from convexpy.dispatch.habits import Habits
+from convexpy.dispatch.places import KeptPlaces
+from convexpy.runtime.together import Together
 
 from .app import bad, models, outside, work  # noqa: F401  (imported once, before the fork)
 from .moves import Moment, Moves
@@ -39,9 +43,12 @@ class Orders:
     settings: dict[str, Any] = field(default_factory=dict)
     die_at: tuple[str, Moment] | None = None
     park_at: tuple[str, Moment] | None = None  # wait there, the first time, until the gate "park" is opened
+    go_on_at: tuple[str, Moment] | None = None  # whoever comes here opens that gate
     watch: bool = False  # take the time at every place
     checkpoint_always: bool = False  # after every commit
     nobody: bool = False  # give up root, to whom no file is read-only
+    own_claims: bool = True  # what is scheduled for now is claimed from its birth, where there is a place for it
+    together: tuple[str, ...] | None = None  # who shares transactions, for as long as it takes; None: as it is
     runs: bool = True  # dispatch and fire crons; otherwise only answer calls
     environ: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +83,7 @@ class Child:
         url = f"sqlite:///{self._orders.database}"
         with Convex(url, functions=self._orders.functions, settings=Settings(**self._orders.settings)) as convex:
             self._convex = convex
+            self._arrange(convex)
             if self._orders.die_at or self._orders.park_at or self._orders.watch:
                 Moves(self._reached)
             try:
@@ -86,6 +94,15 @@ class Child:
                     self._answer()
             except Terminated:
                 pass
+
+    def _arrange(self, convex: Convex) -> None:
+        """See to it that jobs take the way that they are to take."""
+        names = self._orders.together
+        if not self._orders.own_claims:
+            setattr(KeptPlaces, "keep", lambda places, kind: False)  # noqa: B010
+        if names is not None:
+            setattr(Habits, "may_share", lambda habits, name: name in names)  # noqa: B010
+            convex.runtime.together = Together(convex.runtime.calls, most_seconds=inf)
 
     def _answer(self) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -123,6 +140,10 @@ class Child:
         """Every place that was reached, with its time in nanoseconds."""
         return self._places
 
+    def do_inside(self) -> int:
+        """How many jobs are in the rooms of this process."""
+        return sum(len(room.holds()) for room in self._convex.service.dispatcher.rooms)
+
     def do_threads(self) -> dict[str, int]:
         """The threads of this process as the system knows them."""
         return {thread.name: thread.native_id or 0 for thread in threading.enumerate()}
@@ -157,6 +178,8 @@ class Child:
             self._parked = True
             outside.record("parked", move.replace(" ", "-"))
             outside.gates["park"].wait()
+        if self._orders.go_on_at == (move, moment):
+            outside.gates["park"].open()
         if self._orders.die_at == (move, moment):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -16,6 +16,10 @@ from convexpy.database.held import Held
 from convexpy.dispatch import maintenance
 from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.execute import Executor
+from convexpy.dispatch.group import Group
+from convexpy.dispatch.places import KeptPlaces
+from convexpy.runtime.own_claims import OwnClaims
+from convexpy.runtime.together import Together
 
 from .app.outside import World
 
@@ -30,6 +34,9 @@ class Track(threading.local):
 
     def __init__(self) -> None:
         self.moves: dict[str, str] = {}
+        # How many victims have begun in the open transaction that several share, and whether such a one fell apart.
+        self.members = 0
+        self.again = ""
 
 
 class Moves:
@@ -49,10 +56,18 @@ class Moves:
         self._wrap(jobs, "unclaim", lambda args, _: ("unclaim", VICTIM))
         self._wrap(crons, "advance", lambda args, won: ("cron", args[1]) if won is not False else None)
         self._wrap(Dispatcher, "claim", lambda args, _: (f"dispatch {args[1]}", VICTIM))
+        self._wrap(OwnClaims, "claim", lambda args, won: self._born_claimed(args[1], won))
+        self._wrap(KeptPlaces, "enter", lambda args, _: self._of_claims("enter", args[1]))
+        self._wrap(KeptPlaces, "close", lambda args, _: ("close places", VICTIM))
+        self._wrap(Together, "_begin", lambda args, _: ("member", str(args[1].values.get("label"))))
+        self._wrap(jobs, "finish_all", lambda args, _: self._of_claims("finish all", args[1], kind=""))
+        self._wrap(Group, "_tell", lambda args, _: self._of_claims("tell", [m.claim for m in args[1]], kind=""))
+        self._wrap(Group, "_part", lambda args, _: self._of_claims("part", [m.claim for m in args[2]], kind=""))
         self._wrap(Executor, "exactly_once", lambda args, _: self._of_claim("hand", args[1], True))
         self._wrap(Executor, "_finish", lambda args, _: self._of_claim("end", args[1], True))
         self._wrap(Executor, "at_most_once", lambda args, _: self._of_claim("hand", args[1], True))
         self._follow_transactions()
+        self._follow_companies()
         World.on_reach = self._inside
 
     def _wrap(self, owner: Any, name: str, concerns: Callable[[Any, Any], tuple[str, str] | None]) -> None:
@@ -62,12 +77,11 @@ class Moves:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             place = concerns(args, None)
             if place is not None and VICTIM in place[1]:
-                self._tell(place[0], "enter", place[1])
+                self._tell(self._track.again + place[0], "enter", place[1])
             result = original(*args, **kwargs)
             place = concerns(args, result)
             if place is not None and VICTIM in place[1]:
-                self._track.moves[place[0]] = place[1]
-                self._tell(place[0], "done", place[1])
+                self._did(place[0], place[1])
             return result
 
         setattr(owner, name, wrapped)
@@ -78,7 +92,7 @@ class Moves:
 
         @functools.wraps(begin)
         def begun(held: Held, *args: Any, **kwargs: Any) -> None:
-            track.moves = {}
+            track.moves, track.members = {}, 0
             begin(held, *args, **kwargs)
 
         @functools.wraps(commit)
@@ -92,10 +106,33 @@ class Moves:
         setattr(Held, "__init__", begun)  # noqa: B010
         setattr(Held, "commit", committed)  # noqa: B010
 
+    def _follow_companies(self) -> None:
+        run, track = Group.run, self._track
+
+        @functools.wraps(run)
+        def ran(group: Group, company: Any) -> None:
+            track.again = ""
+            run(group, company)
+
+        setattr(Group, "run", ran)  # noqa: B010
+
+    def _did(self, move: str, label: str) -> None:
+        """A move was made. Members of a group are counted; what is done once more after one fell apart is named so."""
+        track = self._track
+        if move == "member":
+            track.members += 1
+            move = f"member {track.members}"
+        move = track.again + move
+        track.moves[move] = label
+        self._tell(move, "done", label)
+        if move.endswith("part"):
+            track.again = "again "
+
     def _inside(self, place: str, label: str) -> None:
         if VICTIM in label:
-            self._track.moves[place] = label
-            self._tell(place, "done", label)
+            self._did(place, label)
+            if self._track.members:
+                self._did(f"{place} {self._track.members}", label)
 
     def _claimed(self, claims: Any) -> tuple[str, str] | None:
         ours = [claim for claim in claims or () if VICTIM in claim.args]
@@ -104,6 +141,17 @@ class Moves:
 
     def _of_claim(self, move: str, claim: Any, won: object) -> tuple[str, str] | None:
         return (f"{move} {claim.kind}", claim.args) if won is not False else None
+
+    def _of_claims(self, move: str, claims: Any, kind: str | None = None) -> tuple[str, str] | None:
+        ours = [claim for claim in claims if VICTIM in claim.args]
+        return (f"{move} {ours[0].kind if kind is None else kind}".rstrip(), ours[0].args) if ours else None
+
+    def _born_claimed(self, job: Any, claim: object) -> tuple[str, str] | None:
+        """A job was claimed by the transaction that schedules it."""
+        if claim is None or VICTIM not in job.args:
+            return None
+        self._victims.add(job.id)
+        return f"own {'child' if job.parent else job.kind}", job.args
 
     def _of_id(self, move: str, job_id: str, won: object) -> tuple[str, str] | None:
         return (move, VICTIM) if job_id in self._victims and won is not False else None

@@ -15,7 +15,23 @@ from .checker import Verdict
 from .moves import VICTIM, Moment
 from .process import Died, Place, Running, wait_until
 
-Story = Literal["mutation", "action", "sync action", "direct", "cron", "rescue", "stop"]
+Story = Literal[
+    "mutation",
+    "action",
+    "sync action",
+    "direct",
+    "own mutation",
+    "own action",
+    "own child",
+    "group",
+    "group that falls apart",
+    "cron",
+    "rescue",
+    "stop",
+    "own stop",
+]
+PAY = "work:pay"
+GROUP = 3
 LOST = "died before it finished"
 
 
@@ -54,6 +70,17 @@ def action_stations(story: Story) -> list[Station]:
     ]
 
 
+def own_claim_stations(story: Story, kind: str, move: str) -> list[Station]:
+    """A job is claimed by the very transaction that schedules it."""
+    return [
+        Station(story, "claimed from its birth, before COMMIT", move, "before", exists=False),
+        Station(story, "claimed from its birth, after COMMIT", move, "after"),
+        Station(story, "before it enters its room", f"enter {kind}", "enter"),
+        Station(story, "in its room", f"enter {kind}", "done"),
+        Station(story, "before anything", f"hand {kind}", "enter"),
+    ]
+
+
 STATIONS = [
     Station("mutation", "claim, before its COMMIT", "claim mutation", "before"),
     Station("mutation", "claim, after its COMMIT", "claim mutation", "after"),
@@ -67,6 +94,32 @@ STATIONS = [
     *action_stations("sync action"),
     Station("direct", "a mutation that schedules, before COMMIT", "insert", "before", exists=False),
     Station("direct", "a mutation that schedules, after COMMIT", "insert", "after"),
+    *own_claim_stations("own mutation", "mutation", "own mutation"),
+    Station("own mutation", "inside the handler", "inside", "done"),
+    Station("own mutation", "after COMMIT, before anything is announced", "take mutation", "after"),
+    *own_claim_stations("own action", "action", "own action"),
+    Station("own action", "start record, before its COMMIT", "start action", "before", starts=1),
+    Station("own action", "start record committed, before its first line", "start action", "after", "failed", 0),
+    Station("own action", "finish, before its COMMIT", "finish", "before", "failed", 1),
+    Station("own child", "of a mutation in a group, before COMMIT", "own child", "before"),
+    Station("own child", "of a mutation in a group, after COMMIT", "own child", "after"),
+    Station("own child", "before it enters its room", "enter mutation", "enter"),
+    Station("group", "the first one has begun", "member 1", "done"),
+    Station("group", "the last one has begun", "member 3", "done"),
+    Station("group", "inside the second handler", "inside 2", "done"),
+    Station("group", "all have run, before their jobs are ended", "finish all", "enter"),
+    Station("group", "their jobs are ended", "finish all", "done"),
+    Station("group", "before COMMIT", "finish all", "before"),
+    Station("group", "after COMMIT, before anything is announced", "finish all", "after"),
+    Station("group", "announced, before anybody is told", "tell", "enter"),
+    Station("group that falls apart", "before it does", "inside 3", "done"),
+    Station("group that falls apart", "it has, before anything else", "part", "enter"),
+    Station("group that falls apart", "the others run again", "again inside 2", "done"),
+    Station("group that falls apart", "the others, before COMMIT", "again finish all", "before"),
+    Station("group that falls apart", "the others, after COMMIT", "again finish all", "after"),
+    Station("group that falls apart", "before the guilty one runs alone", "again hand mutation", "enter"),
+    Station("group that falls apart", "the guilty one, before COMMIT", "again take mutation", "before"),
+    Station("group that falls apart", "the guilty one, after COMMIT", "again take mutation", "after"),
     Station("cron", "its slot is taken, before the job is there", "cron", "done"),
     Station("cron", "before COMMIT", "cron", "before"),
     Station("cron", "after COMMIT", "cron", "after"),
@@ -74,6 +127,8 @@ STATIONS = [
     Station("rescue", "of a dead worker's jobs, after COMMIT", "rescue", "after", "failed", 1),
     Station("stop", "giving back claims, before COMMIT", "unclaim", "before"),
     Station("stop", "giving back claims, after COMMIT", "unclaim", "after"),
+    Station("own stop", "giving back claims that come too late, before COMMIT", "unclaim", "before"),
+    Station("own stop", "giving back claims that come too late, after COMMIT", "unclaim", "after"),
 ]
 
 
@@ -107,11 +162,37 @@ def kill_at(station: Station, folder: Path) -> Round:
 
 
 def a_job(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
-    """The victim is a mutation or an action that a process runs among others."""
-    with place.child(die_at=(station.move, station.moment)) as child:
+    """The victim is a mutation or an action that a process looks for, and runs among others."""
+    with place.child(die_at=(station.move, station.moment), own_claims=False, together=()) as child:
         order(child.ready(), "bystander", acknowledged, pays=3, sends=2, children=1)
-        kinds = {"mutation": {"pays": 1}, "direct": {"pays": 2}}.get(station.story, {"sends": 1})
-        order(child, VICTIM, acknowledged, **kinds, children=2, sync=station.story == "sync action")
+        order(child, VICTIM, acknowledged, **victims(station), children=2, sync=station.story == "sync action")
+        return child.wait() == -signal.SIGKILL
+
+
+def an_own_claim(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
+    """The victim, or its child, is claimed from its birth, for which there must be a place."""
+    together = (PAY,) if station.story == "own child" else ()
+    with place.child(die_at=(station.move, station.moment), together=together) as child:
+        order(child.ready(), "bystander", acknowledged, pays=3, sends=2, children=1)
+        wait_until(lambda: checker.is_quiet(place.database, 10) and child.ask("inside") == 0, "the rooms are empty")
+        order(child, VICTIM, acknowledged, **victims(station), children=2)
+        return child.wait() == -signal.SIGKILL
+
+
+def victims(station: Station) -> dict[str, int]:
+    pays = {"mutation": 1, "own mutation": 1, "own child": 1, "direct": 2}.get(station.story, 0)
+    return {"pays": pays} if pays else {"sends": 1}
+
+
+def a_group(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
+    """The victims are several mutations that wait together behind one that holds them up."""
+    last = "bad:raises" if station.story == "group that falls apart" else None
+    numbers = {"holds": 1, "pays": GROUP, "children": 1}
+    with place.child(die_at=(station.move, station.moment), own_claims=False, together=(PAY, last)) as child:
+        held = child.ready().call("work:order_held", label=VICTIM, gate="gate", last=last, **numbers)
+        acknowledged[VICTIM] = held
+        wait_until(lambda: place.lines("hold") != [] and child.ask("inside") == held, "all wait in the room")
+        child.open("gate")
         return child.wait() == -signal.SIGKILL
 
 
@@ -138,11 +219,21 @@ def a_rescue(station: Station, place: Place, acknowledged: dict[str, int]) -> bo
 
 def a_stop(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
     """A process is killed while it gives back, at its end, what it claimed and never tried."""
-    with place.child(die_at=(station.move, station.moment)) as child:
+    with place.child(die_at=(station.move, station.moment), own_claims=False) as child:
         acknowledged[VICTIM] = child.ready().call("work:order_held", label=VICTIM, gate="gate", holds=1, pays=40)
         wait_until(lambda: place.lines("hold") != [], "the first mutation holds the others up")
         child.tell("stop")  # first, so that most of them are still untried when it gives them back
         child.open("gate")
+        return child.wait() == -signal.SIGKILL
+
+
+def a_late_claim(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
+    """A process that stops has closed its rooms when a mutation commits what it had claimed for them."""
+    park: dict[str, Any] = {"park_at": ("own child", "after"), "go_on_at": ("close places", "done")}
+    with place.child(die_at=(station.move, station.moment), together=(PAY,), **park) as child:
+        order(child.ready(), VICTIM, acknowledged, pays=1, children=1)
+        wait_until(lambda: place.lines("parked") != [], "it has committed")
+        child.tell("stop")
         return child.wait() == -signal.SIGKILL
 
 
@@ -151,9 +242,15 @@ STORIES: dict[Story, Callable[[Station, Place, dict[str, int]], bool]] = {
     "action": a_job,
     "sync action": a_job,
     "direct": a_job,
+    "own mutation": an_own_claim,
+    "own action": an_own_claim,
+    "own child": an_own_claim,
+    "group": a_group,
+    "group that falls apart": a_group,
     "cron": a_cron,
     "rescue": a_rescue,
     "stop": a_stop,
+    "own stop": a_late_claim,
 }
 
 
@@ -167,12 +264,21 @@ def victim_is_not(station: Station, place: Place) -> list[str]:
     """What the victim should be and is not."""
     if station.story in ("direct", "stop"):
         return []
-    root = VICTIM if station.story == "cron" else f"{VICTIM}/pay0" if station.story == "mutation" else f"{VICTIM}/send0"
+    if "group" in station.story:
+        return [text for n in range(GROUP) for text in is_not_there(station, place, f"{VICTIM}/pay{n}")]
+    kind = "send" if "action" in station.story or station.story == "rescue" else "pay"
+    return is_not_there(station, place, VICTIM if station.story == "cron" else f"{VICTIM}/{kind}0")
+
+
+def is_not_there(station: Station, place: Place, label: str) -> list[str]:
+    """What one victim should be and is not."""
     found = checker.rows(
         place.database,
         "SELECT id, state_kind, state_error FROM _scheduled_functions WHERE json_extract(args, '$.label') = ?",
-        root,
+        label,
     )
+    if not station.exists:
+        return [f"{station}: {dict(row)} exists" for row in found]
     if [row["state_kind"] for row in found] != [station.state]:
         return [f"{station}: the victim is {[dict(row) for row in found]}, not one {station.state}"]
     broken = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,15 @@ from convexpy.database import jobs
 from convexpy.database import statements as sql
 from convexpy.database import tables as t
 from convexpy.database.jobs import Claim
+from convexpy.database.statement import Statement
+from convexpy.dispatch import maintenance
+from convexpy.dispatch.company import Company, Member
 from convexpy.dispatch.execute import Executor
+from convexpy.dispatch.group import Group
 from convexpy.runtime import call, schedule
 from convexpy.runtime.call import Calls, Done
 from convexpy.runtime.schedule import ScheduleBuffer
+from convexpy.runtime.together import FellApart
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -31,7 +36,8 @@ def taken_whoever_holds_it(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(jobs, "take", take)
     end = update(t.jobs).where(t.jobs.c.id == bindparam("of_job"))
-    patch.setattr(sql, "END_TAKEN", end.values(state_kind=bindparam("end"), state_error=bindparam("error")))
+    values = {"state_kind": bindparam("end"), "state_error": bindparam("error")}
+    patch.setattr(sql, "END_TAKEN", Statement(end.values(values)))
     patch.setattr(jobs, "_remember_end", lambda *rest: None)
 
 
@@ -97,8 +103,8 @@ def buffer_survives_a_retry(patch: pytest.MonkeyPatch) -> None:
         make(self, *args, **kwargs)
         self._steps = left.steps = getattr(left, "steps", [])
 
-    def written(self: ScheduleBuffer, connection: Connection, now: datetime) -> None:
-        write(self, connection, now)
+    def written(self: ScheduleBuffer, connection: Connection, now: datetime, claim: Any = None) -> None:
+        write(self, connection, now, claim)
         left.steps = []
 
     patch.setattr(ScheduleBuffer, "__init__", made)
@@ -118,14 +124,14 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
 def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
     """What a dead worker held is tried again, also an action that had started."""
 
-    def rescue(connection: Connection, worker: str, now: datetime, settings: Any) -> tuple[int, int]:
+    def rescue(connection: Connection, worker: str, *rest: Any) -> tuple[int, int]:
         held = select(t.queue.c.job_id).where(t.queue.c.worker == worker)
         connection.execute(update(t.jobs).where(t.jobs.c.id.in_(held)).values(state_kind="pending"))
         free = {"worker": None, "claim_token": None, "run_token": None}
         connection.execute(update(t.queue).where(t.queue.c.worker == worker).values(free))
         return 0, 0
 
-    patch.setattr(jobs, "rescue", rescue)
+    patch.setattr(maintenance, "rescue", rescue)
 
 
 def orphan_runs(patch: pytest.MonkeyPatch) -> None:
@@ -150,6 +156,33 @@ def forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(jobs, "has_old", lambda c, before: has_old(c, before + timedelta(days=1)))
 
 
+def group_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
+    """A group is committed although one of its claims is not this worker's any more."""
+    finish = jobs.finish_all
+
+    def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> bool:
+        for claim in claims:
+            finish(connection, [claim], now)
+        return True
+
+    patch.setattr(jobs, "finish_all", finish_all)
+
+
+def fallen_apart_counts_as_done(patch: pytest.MonkeyPatch) -> None:
+    """Whoever shared a transaction with one that raised is ended with a success, and does not run again."""
+    part = Group._part
+
+    def half_done(self: Group, company: Company, begun: list[Member], apart: FellApart, tries: int) -> int:
+        if apart.place and not apart.is_internal:
+            calls, innocent = self._executor._calls, [member.claim for member in begun[: apart.place]]
+            with calls.database.internal() as connection:
+                jobs.finish_all(connection, innocent, calls.clock.now())
+            begun, apart.place = begun[apart.place :], 0
+        return part(self, company, begun, apart, tries)
+
+    patch.setattr(Group, "_part", half_done)
+
+
 BUGS: list[Plant] = [
     taken_whoever_holds_it,
     finished_without_the_token,
@@ -163,4 +196,6 @@ BUGS: list[Plant] = [
     orphan_runs,
     claimed_before_its_time,
     forgotten_at_once,
+    group_commits_what_it_lost,
+    fallen_apart_counts_as_done,
 ]

@@ -36,14 +36,28 @@ class Planner:
         """What a direct call does."""
         return self._node("order", f"o{next(self._numbers)}", None, False, 0)
 
+    def crowd(self) -> Plan:
+        """The same, only that all it does is to schedule several mutations for now."""
+        plan = self._empty("order", f"o{next(self._numbers)}", None, False)
+        node = self.nodes[plan["label"]]
+        for _ in range(self.dice.randint(3, 6)):
+            label = f"{plan['label']}.{next(self._numbers)}"
+            child = self._node("mutation", label, node, False, DEEPEST - 1)
+            plan["steps"].append({"do": "schedule", "how": "now", "milliseconds": 0, "plan": child})
+        return plan
+
     def some_label(self) -> str:
         """A job that was planned, whether it was ever scheduled or not."""
         return self.dice.choice(list(self.nodes)) if self.nodes else "nobody"
 
     def _node(self, kind: str, label: str, parent: Node | None, is_undone: bool, depth: int) -> Plan:
+        plan = self._empty(kind, label, parent, is_undone)
+        self._fill(plan, self.nodes[label], is_undone, depth)
+        return plan
+
+    def _empty(self, kind: str, label: str, parent: Node | None, is_undone: bool) -> Plan:
         plan: Plan = {"kind": kind, "label": label, "fails": self.dice.random() < 0.12, "steps": []}
-        node = self.nodes[label] = Node(plan, parent, is_undone)
-        self._fill(plan, node, is_undone, depth)
+        self.nodes[label] = Node(plan, parent, is_undone)
         return plan
 
     def _fill(self, plan: Plan, node: Node, is_undone: bool, depth: int) -> None:

@@ -17,7 +17,7 @@ from convexpy.database.tables import queue
 from convexpy.testing import ConvexTest
 
 from . import app, model, record
-from .app import Audit, Base, Broken, Effect, world
+from .app import Audit, Base, Broken, Effect, Plan, world
 from .plans import Planner
 from .record import FINAL, Record
 
@@ -64,7 +64,7 @@ class Play:
         self._timetables: dict[str, set[timedelta | str]] = {}
 
     def run(self) -> None:
-        moves = [self.order] * 6 + [self.cancel] * 2 + [self.wait] * 5 + [self.run_due] * 2
+        moves = [self.order] * 5 + [self.crowd] * 2 + [self.cancel] * 2 + [self.wait] * 5 + [self.run_due] * 2
         moves += [self.redefine_crons, self.restart, self.leap, self.finish]
         self.redefine_crons()
         for _ in range(self.dice.randint(8, 16)):
@@ -79,7 +79,13 @@ class Play:
         self.chaos.diary.append(f"{self.convex.now:%F %T.%f}  > {text}")
 
     def order(self) -> None:
-        plan = self.planner.order()
+        self._call(self.planner.order())
+
+    def crowd(self) -> None:
+        """Many mutations that are due together, and may run together."""
+        self._call(self.planner.crowd())
+
+    def _call(self, plan: Plan) -> None:
         self.say(f"order {plan}")
         try:
             self.convex.run(app.order, plan=plan)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from convexpy import ActionCtx, MutationCtx, Settings, internal_action, internal_mutation, mutation
+from convexpy.database.statement import Statement
+from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
+from convexpy.testing.disturbed import Passage
+from convexpy.testing.unlucky import UnluckyWorker
 
 ME = sys.modules[__name__]
 TOGETHER = 5
+WRITE = "INSERT INTO chaos_rows"
+END = ["UPDATE _scheduled_functions", "INSERT INTO _convexpy_finished"]
+ALONE = ["DELETE FROM _convexpy_queue", WRITE, *END]
+IN_COMPANY = [WRITE, WRITE, "DELETE FROM _convexpy_queue", *END]
 
 
 class Base(DeclarativeBase):
@@ -35,6 +43,12 @@ runs: Counter[str] = Counter()
 def write(ctx: MutationCtx, text: str) -> None:
     runs[text] += 1
     ctx.db.add(Row(text=text))
+
+
+@mutation
+def plan(ctx: MutationCtx, jobs: int) -> None:
+    for n in range(jobs):
+        ctx.schedule.now(write, text=f"{n}")
 
 
 @internal_mutation
@@ -78,6 +92,28 @@ def test_a_direct_call_never_gives_up(retries: int) -> None:
     for seed in range(2):
         play(seed, 30, mutation_retries=retries)
     assert retries or set(runs.values()) == {1}
+
+
+@pytest.mark.parametrize(("jobs", "expected"), [(1, ALONE), (2, IN_COMPANY)])
+def test_every_statement_is_a_station_once(jobs: int, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Passage, "execute", lambda self, statement: said.append(first_words(statement)))
+    with ConvexTest(ME, metadata=Base.metadata, chaos=1) as convex:
+        assert convex._chaos is not None
+        convex._chaos.is_awake = False
+        convex.run(plan, jobs=jobs)
+        worker = cast(UnluckyWorker, convex._worker)
+        claims = worker.claim(Kind.MUTATION, jobs)
+        assert len(claims) == jobs
+        said.clear()
+        worker._run(worker._process, claims)
+    assert said == expected
+
+
+def first_words(statement: Any) -> str:
+    """A statement, up to the name of its table."""
+    clause = statement.clause if isinstance(statement, Statement) else statement
+    return " ".join(str(clause).split()[: 2 if clause.is_update else 3])
 
 
 def test_without_a_seed_nothing_goes_wrong() -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from convexpy.runtime.call import Done
+from convexpy.runtime.together import FellApart, Together
+from convexpy.runtime.transaction import JobLost
+from convexpy.testing.chaos import Crash
+
+from .app import Broken
 from .play import play
 
 SEEDS = 20
@@ -15,10 +23,30 @@ def test_no_promise_is_broken(seed: int) -> None:
     assert not outcome.broken, str(outcome)
 
 
-def test_the_same_seed_brings_the_same_play() -> None:
-    first, second = play(7), play(7)
+@pytest.mark.parametrize("seed", [3, 8, 9])
+def test_the_same_seed_brings_the_same_play(seed: int) -> None:
+    first, second = play(seed), play(seed)
     assert first.misfortunes > 0
     assert first.timeline == second.timeline
+
+
+def test_mutations_share_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, shared, apart = Together.attempt, list[int](), list[FellApart]()
+
+    def counted(self: Together, *rest: Any) -> list[Done]:
+        try:
+            done = attempt(self, *rest)
+        except FellApart as error:
+            apart.append(error)
+            raise
+        shared.append(len(done))
+        return done
+
+    monkeypatch.setattr(Together, "attempt", counted)
+    for seed in range(15):
+        play(seed)
+    assert sum(size > 1 for size in shared) >= 10
+    assert {type(error.cause) for error in apart} >= {JobLost, Broken, Crash}
 
 
 def test_misfortune_comes_in_every_kind() -> None:

@@ -88,6 +88,8 @@ def order_held(
     sends: int = 0,
     sync: bool = False,
     first: str | None = None,
+    last: str | None = None,
+    children: int = 0,
 ) -> int:
     """Schedule mutations that wait at a gate, others behind them, and actions that wait at the gate too."""
     ctx.db.add(Effect(label=label, job=None, pid=os.getpid()))
@@ -96,13 +98,15 @@ def order_held(
     if first is not None:
         ctx.schedule.now(first, label=f"{label}/first")  # type: ignore[arg-type]
     for n in range(pays):
-        ctx.schedule.now(pay, label=f"{label}/pay{n}")
+        ctx.schedule.now(pay, label=f"{label}/pay{n}", children=children)
+    if last is not None:
+        ctx.schedule.now(last, label=f"{label}/last")  # type: ignore[arg-type]
     for n in range(sends):
         if sync:
             ctx.schedule.now(send_held_sync, label=f"{label}/send{n}", gate=gate)
         else:
             ctx.schedule.now(send_held, label=f"{label}/send{n}", gate=gate)
-    return holds + pays + sends + bool(first)
+    return holds + pays + sends + bool(first) + bool(last)
 
 
 @internal_mutation
