@@ -11,7 +11,7 @@ from crew import PATIENCE_SECONDS
 from servers.shared import Template, drop
 from stage import START
 
-from convexpy.dispatch import habits
+from convexpy.dispatch import habits, mutation_room
 from convexpy.runtime import together
 from convexpy.testing import ConvexTest
 from convexpy.testing.database import copy_of_template
@@ -52,6 +52,7 @@ def shop(database: str) -> Iterator[ConvexTest]:
 @pytest.fixture
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A group has time, and every function counts as quick."""
-    monkeypatch.setattr(together, "MOST_SECONDS", PATIENCE_SECONDS)
+    for module in (together, mutation_room):
+        monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(habits, "QUICK_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(habits, "MAYBE_QUICK_SECONDS", PATIENCE_SECONDS)
