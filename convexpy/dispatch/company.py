@@ -40,6 +40,11 @@ class Company:
         self.is_abandoned = False
         self._mutex = threading.Lock()
 
+    def next(self) -> Member | None:
+        """Whose turn it will be."""
+        with self._mutex:  # what is not begun may be taken away at any moment
+            return self.rest[0] if self.rest else None
+
     def begin(self) -> Member | None:
         """The next one's turn."""
         with self._mutex:
@@ -87,11 +92,27 @@ class Company:
             self.rest.clear()
             return rest
 
-    def abandon(self) -> tuple[Member | None, list[Member]]:
-        """Give up the thread. What it hangs in, and what others have to run."""
+    def is_late(self, seconds: float) -> bool:
+        """Whether a handler was told to stop for so long already, and did not."""
+        late = self.late_since
+        return late is not None and time.monotonic() - late >= seconds
+
+    def abandon_if_late(self, seconds: float) -> tuple[Member, list[Member]] | None:
+        """Give up the thread, unless its handler has come back. What it hangs in, and what others have to run."""
         with self._mutex:
-            self.is_abandoned = True
-            begun, self.begun = self.begun, []
-            others = [*begun[:-1], *self.rest]
-            self.rest.clear()
-            return (begun[-1] if begun else None), others
+            if not self.begun or not self.is_late(seconds):
+                return None
+            culprit = self.begun.pop()
+            return culprit, self._give_up()
+
+    def abandon(self) -> list[Member]:
+        """Give up the thread, and all that it has."""
+        with self._mutex:
+            return self._give_up()
+
+    def _give_up(self) -> list[Member]:
+        self.is_abandoned = True
+        left = [*self.begun, *self.rest]
+        self.begun = []
+        self.rest.clear()
+        return left

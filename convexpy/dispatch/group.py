@@ -41,9 +41,9 @@ class Group:
     def run(self, company: Company) -> None:
         """Run every claim of a company, whatever it takes."""
         tries = 0
-        while company.rest and not company.is_abandoned:
+        while not company.is_abandoned:
             self._prepare(company)
-            first = company.rest[0] if company.rest else None
+            first = company.next()
             if first is None:
                 return
             if first.alone or not self._habits.may_share(first.claim.name):
@@ -87,8 +87,7 @@ class Group:
 
     def _one_by_one(self, company: Company) -> Iterator[tuple[Call, Claim]]:
         """Whoever's turn it is, until one comes that has to be alone."""
-        while company.rest:
-            first = company.rest[0]
+        while first := company.next():
             if first.alone or first.call is None or not self._habits.may_share(first.claim.name):
                 return
             member = company.begin()

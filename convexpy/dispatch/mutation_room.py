@@ -14,7 +14,7 @@ from ..database.jobs import Claim
 from ..database.types import JobId
 from ..functions.declare import Kind
 from ..runtime.together import MOST_SECONDS, Together
-from .company import Company
+from .company import Company, Member
 from .execute import Executor
 from .group import Group
 from .habits import Habits
@@ -55,8 +55,11 @@ class MutationRoom:
 
     def free(self) -> int:
         for hand in tuple(self._hands):
-            if hand.is_stuck():
-                self._replace(hand)
+            company = hand.company
+            if company is None:
+                continue
+            if abandoned := company.abandon_if_late(Hand.PATIENCE_SECONDS):
+                self._replace(hand, *abandoned)
             elif hand.is_slow():
                 self._relieve(hand)
         with self._mutex:
@@ -91,8 +94,7 @@ class MutationRoom:
                 self._group.run(company)
             except Exception:
                 logger.exception("what became of a job could not be written down")
-                current, others = company.abandon()
-                self._left([member.claim for member in (current, *others) if member])
+                self._left([member.claim for member in company.abandon()])
             hand.company = None
             self._usual_seconds += ((time.monotonic() - began) / size - self._usual_seconds) / 16
         with self._mutex:
@@ -154,19 +156,17 @@ class MutationRoom:
             self._hands.add(hand)
         hand.thread.start()
 
-    def _replace(self, hand: Hand) -> None:
+    def _replace(self, hand: Hand, culprit: Member, others: list[Member]) -> None:
         """A handler hangs where nothing can interrupt it. Its transaction is rolled back; give up its thread too."""
         hand.replaced = True
         with self._mutex:
             self._hands.discard(hand)
         self._hire()
-        culprit, others = hand.company.abandon() if hand.company else (None, [])
         for member in others:
             self._waiting.put(member.claim)
-        if culprit is not None:
-            self._left([culprit.claim])
-            logger.error("%s hangs past its time limit, and its thread with it", culprit.claim.name)
-            self._executor.give_up(culprit.claim)
+        self._left([culprit.claim])
+        logger.error("%s hangs past its time limit, and its thread with it", culprit.claim.name)
+        self._executor.give_up(culprit.claim)
 
     def _relieve(self, hand: Hand) -> None:
         """A handler takes long. What its thread was to run after it can be run by others."""
@@ -193,12 +193,6 @@ class Hand:
         self.company: Company | None = None
         self.replaced = False
         self.thread = threading.Thread(target=room.run, args=(self,), name="convexpy-mutations", daemon=True)
-
-    def is_stuck(self) -> bool:
-        """Whether a handler was told to stop, and did not."""
-        company = self.company
-        late = company.late_since if company else None
-        return late is not None and time.monotonic() - late >= self.PATIENCE_SECONDS
 
     def is_slow(self) -> bool:
         """Whether others wait behind a handler that takes long."""

@@ -42,10 +42,10 @@ CALLS: Final = (
         name="jobs inserted on another connection",
         breaks="the charge of an order is scheduled though the order was never saved",
         file="runtime/transaction.py",
-        old="            self.buffer.write(self.held.connection, now)\n",
+        old="            self.buffer.write(self.held.connection, now, claimant)\n",
         new="""\
             with self._database.internal() as connection:
-                self.buffer.write(connection, now)
+                self.buffer.write(connection, now, claimant)
 """,
         tests=("tests/postgres/test_unknown_commit.py::test_what_it_schedules_exists_once",),
     ),
@@ -71,11 +71,10 @@ CALLS: Final = (
         name="now of the first try",
         breaks="a mutation that waited for others schedules from a moment that is long over, and stamps it on its rows",
         file="runtime/call.py",
-        old="        now = self.clock.now()\n        limits = Limits(self.settings)\n",
+        old="        now = self.clock.now()\n        buffer = ",
         new="""\
         now = vars(self).setdefault("moments", {}).setdefault(call.function.name, self.clock.now())
-        limits = Limits(self.settings)
-""",
+        buffer = """,
         tests=(f"{RETRIES}::test_every_try_has_a_now_of_its_own",),
     ),
     Bug(
@@ -92,8 +91,8 @@ CALLS: Final = (
         name="swallowed error counts as success",
         breaks="half of a mutation is committed after a statement of it failed",
         file="database/guard.py",
-        old="        held.failed = error\n        if held.internal_error",
-        new="        if held.internal_error",
+        old="    held.failed = error\n    if held.internal_error",
+        new="    if held.internal_error",
         tests=(f"{TRANSACTIONS}::test_an_error_that_a_handler_swallowed_does_not_commit_half_a_mutation",),
     ),
     Bug(
@@ -148,15 +147,27 @@ CALLS: Final = (
         name="going on after the transaction ended",
         breaks="a full disk ends the transaction, and what comes after it is committed without what came before",
         file="database/sqlite/held.py",
-        old="        return bool(self.driver.in_transaction)\n",
-        new="        return True\n",
+        old="""\
+        return bool(self.driver.in_transaction)
+
+    def is_fine(self) -> bool:
+        try:
+            return bool(self.driver.in_transaction)
+""",
+        new="""\
+        return True
+
+    def is_fine(self) -> bool:
+        try:
+            return True
+""",
         tests=(f"{TRANSACTIONS}::test_nothing_is_written_after_a_transaction_ended_behind_our_back[sqlite]",),
     ),
     Bug(
         name="commit announced to nobody",
         breaks="what is scheduled for now starts seconds later",
-        file="runtime/call.py",
-        old="        if done.scheduled:\n            self.feed.announce()\n",
+        file="runtime/own_claims.py",
+        old="        if scheduled > len(self._claims):\n            announce()\n",
         new="",
         tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatcher_of_its_own_process",),
     ),

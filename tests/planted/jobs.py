@@ -16,12 +16,12 @@ JOBS: Final = (
         breaks="a canceled action, or one that was given up, becomes a success after all",
         file="database/jobs.py",
         old="""\
-    if connection.execute(sql.TAKE_RUN, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
+    if sql.TAKE_RUN.on(connection, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
         return has_ended(connection, job_id, error)
     return _end(connection, sql.END_STARTED, job_id, error, now)
 """,
         new="""\
-    connection.execute(sql.TAKE_RUN, {"of_job": job_id, "of_run": run_token})
+    sql.TAKE_RUN.on(connection, {"of_job": job_id, "of_run": run_token})
     values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}
     return connection.execute(update(jobs).where(jobs.c.id == job_id).values(values)).rowcount == 1
 """,
@@ -90,8 +90,8 @@ JOBS: Final = (
         name="a past time jumps the queue",
         breaks="who schedules for last year is served before all who have waited",
         file="database/jobs.py",
-        old='"due_time": max(job.scheduled_time, now)',
-        new='"due_time": job.scheduled_time',
+        old="    due = max(job.scheduled_time, now)\n",
+        new="    due = job.scheduled_time\n",
         tests=("tests/promises/test_scheduling_is_atomic.py::test_a_past_time_does_not_jump_the_queue",),
     ),
     Bug(
@@ -116,13 +116,14 @@ JOBS: Final = (
         breaks="a COMMIT that fails leaves a job that counts as done and did nothing",
         file="runtime/call.py",
         old="""\
-            return claim is None or jobs.finish_taken(held.connection, claim, None, end)
+                done = self.settle(call, held, own_claims, end_of(claim, held), on_late)
 """,
         new="""\
-            if claim is None:
-                return True
-            with self.database.internal() as connection:
-                return jobs.finish_taken(connection, claim, None, end)
+                def end_elsewhere(end: datetime) -> bool:
+                    with self.database.internal() as connection:
+                        return jobs.finish_taken(connection, claim, None, end)
+
+                done = self.settle(call, held, own_claims, end_elsewhere if claim else None, on_late)
 """,
         tests=("tests/postgres/test_unknown_commit.py::test_a_job_whose_very_own_commit_breaks_happens_once",),
     ),
@@ -156,7 +157,7 @@ JOBS: Final = (
         breaks="an action whose start was committed but not answered never runs, and is in progress for ever",
         file="database/jobs.py",
         old="""\
-        return connection.execute(sql.IS_STARTED, {"of_job": claim.job_id, "of_run": run_token}).first() is not None
+        return sql.IS_STARTED.on(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
 """,
         new="""\
         return False

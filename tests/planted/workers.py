@@ -14,15 +14,15 @@ WORKERS: Final = (
     Bug(
         name="a lost action runs again",
         breaks="an action that was running when its process died is started a second time",
-        file="database/jobs.py",
+        file="database/rescue.py",
         old="""\
             lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
             continue
 """,
         new="""\
-            connection.execute(update(jobs).where(jobs.c.id == row.job_id).values(state_kind="pending"))
+            connection.execute(jobs.update().where(jobs.c.id == row.job_id).values(state_kind="pending"))
             free = {"worker": None, "claim_token": None, "run_token": None}
-            connection.execute(update(queue).where(queue.c.job_id == row.job_id).values(free))
+            connection.execute(queue.update().where(queue.c.job_id == row.job_id).values(free))
             continue
 """,
         tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
@@ -30,8 +30,8 @@ WORKERS: Final = (
     Bug(
         name="what a dead worker claimed stays claimed",
         breaks="a job is lost with the process that was about to run it",
-        file="database/jobs.py",
-        old="        if connection.execute(sql.POSTPONE, claim).rowcount == 1:\n",
+        file="database/rescue.py",
+        old="        if sql.POSTPONE.on(connection, claim).rowcount == 1:\n",
         new="        if not claim:\n",
         tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
     ),
@@ -54,7 +54,7 @@ WORKERS: Final = (
     Bug(
         name="rescued without waiting for a start",
         breaks="an action that starts just while its worker is given up is in progress for ever",
-        file="database/jobs.py",
+        file="database/rescue.py",
         old="connection.execute(held.with_for_update(of=queue))",
         new="connection.execute(held)",
         tests=(f"{RESCUE}::test_an_action_that_starts_while_its_worker_is_given_up_is_failed",),
@@ -66,10 +66,10 @@ WORKERS: Final = (
         old="""\
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
-            rescued = jobs.rescue(connection, suspect.id, now, self._settings)
+            rescued = rescue(connection, suspect.id, now, self._settings)
 """,
         new="""\
-            rescued = jobs.rescue(connection, suspect.id, now, self._settings)
+            rescued = rescue(connection, suspect.id, now, self._settings)
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
 """,
@@ -111,7 +111,7 @@ WORKERS: Final = (
         name="a claim in doubt is kept",
         breaks="jobs whose claim was committed but not answered wait until this worker looks at all that it holds",
         file="dispatch/dispatcher.py",
-        old="            self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))\n",
+        old="        self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))\n",
         new="",
         tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
     ),
@@ -135,8 +135,8 @@ WORKERS: Final = (
         name="running jobs are given back",
         breaks="an action that takes longer than two heartbeats is failed though it runs",
         file="dispatch/maintenance.py",
-        old="jobs.held_by_worker(connection, self._worker.id) - self.holds()",
-        new="jobs.held_by_worker(connection, self._worker.id)",
+        old="held_by_worker(connection, self._worker.id) - self.holds()",
+        new="held_by_worker(connection, self._worker.id)",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_and_knows_is_left_to_it",),
     ),
     Bug(

@@ -187,8 +187,10 @@ def test_an_action_starts_once(convex: Convex, near: Convex, url: URL, network: 
     assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
 
 
-def test_a_claim_without_an_answer_is_given_back_at_the_next_look(convex: Convex, url: URL, network: Wire) -> None:
-    convex.run(write_and_schedule, text="now")
+def test_a_claim_without_an_answer_is_given_back_at_the_next_look(
+    convex: Convex, near: Convex, url: URL, network: Wire
+) -> None:
+    near.run(write_and_schedule, text="now")  # its notification shall not meet the cut
     claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL"
     network.cut("after COMMIT")
     with pytest.raises(DBAPIError):
@@ -199,8 +201,10 @@ def test_a_claim_without_an_answer_is_given_back_at_the_next_look(convex: Convex
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
-def test_a_job_whose_very_own_commit_breaks_happens_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
-    convex.run(write_and_schedule, text="now")
+def test_a_job_whose_very_own_commit_breaks_happens_once(
+    convex: Convex, near: Convex, url: URL, network: Wire, when: str
+) -> None:
+    near.run(write_and_schedule, text="now")
     (claim,) = convex.service.dispatcher.claim(Kind.MUTATION, 1)
     network.cut(when)  # type: ignore[arg-type]
     convex.service.executor.exactly_once(claim)
@@ -211,8 +215,10 @@ def test_a_job_whose_very_own_commit_breaks_happens_once(convex: Convex, url: UR
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
-def test_an_action_whose_very_own_start_breaks_starts_once(convex: Convex, url: URL, network: Wire, when: str) -> None:
-    convex.run(plan)
+def test_an_action_whose_very_own_start_breaks_starts_once(
+    convex: Convex, near: Convex, url: URL, network: Wire, when: str
+) -> None:
+    near.run(plan)
     (claim,) = convex.service.dispatcher.claim(Kind.ACTION, 1)
     network.cut(when)  # type: ignore[arg-type]
     convex.runtime.background.submit(convex.service.executor.at_most_once(claim)).result()

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from app.models import Base
+from crew import PATIENCE_SECONDS
 from servers.shared import Template, drop
 from stage import START
 
+from convexpy.dispatch import habits, mutation_room
+from convexpy.runtime import together
 from convexpy.testing import ConvexTest
 from convexpy.testing.database import copy_of_template
 
@@ -44,3 +47,12 @@ def shop(database: str) -> Iterator[ConvexTest]:
     """The example app, a package."""
     with ConvexTest("app", metadata=Base.metadata, database_url=database, now=START) as convex:
         yield convex
+
+
+@pytest.fixture
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group has time, and every function counts as quick."""
+    for module in (together, mutation_room):
+        monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(habits, "QUICK_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(habits, "MAYBE_QUICK_SECONDS", PATIENCE_SECONDS)

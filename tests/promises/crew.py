@@ -1,0 +1,109 @@
+"""One thread of the mutation room, moved by hand: what it is given runs as a group, however slow the machine is.
+
+Whether mutations share a transaction depends on how long they took lately. Here they are known to be quick, and with
+``no_hurry`` a group has all the time it wants, so that every machine sees the same groups.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.models import Note
+from sqlalchemy import select
+
+from convexpy import Convex, JobId, MutationCtx, Settings
+from convexpy.database.jobs import Claim
+from convexpy.database.scheduled_function import ScheduledFunction
+from convexpy.dispatch.company import Company
+from convexpy.dispatch.group import Group
+from convexpy.functions.declare import Kind
+from convexpy.runtime.run import Run
+
+QUICK_SECONDS = 0.001
+PATIENCE_SECONDS = 60.0
+# As always, only faster: nobody has to wait for what a test made go wrong.
+QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2}
+
+
+class Journal:
+    """What the handlers of a test note: which function's turn it was, in which transaction."""
+
+    def __init__(self) -> None:
+        self.turns: list[tuple[str, object]] = []
+
+    def note(self, ctx: MutationCtx, text: str) -> None:
+        self.turns.append((text, vars(ctx)["_transaction"].held))
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for text, _ in self.turns]
+
+    @property
+    def transactions(self) -> list[list[str]]:
+        """The turns of each transaction, in the order in which they began."""
+        by_transaction: dict[int, list[str]] = {}
+        for text, held in self.turns:
+            by_transaction.setdefault(id(held), []).append(text)
+        return list(by_transaction.values())
+
+
+class Crew:
+    """Claims what is due, as the dispatcher does, and runs all of it as one company, as a thread of the room does."""
+
+    def __init__(self, convex: Convex, *quick: str) -> None:
+        self._service = convex.service
+        self.ended: list[Claim] = []
+        self.runs: list[Run] = []
+        convex.on_run(lambda run: self.runs.append(run) if run.job else None)
+        self.group = Group(convex.service.executor, convex.runtime.together, self.ended.extend)
+        for name in quick:
+            self.group.habits.ran_alone(name, QUICK_SECONDS, well=True)
+
+    def claim(self) -> list[Claim]:
+        return self._service.dispatcher.claim(Kind.MUTATION, 1000)
+
+    def work(self, claims: list[Claim] | None = None) -> None:
+        """Run what is due to its end."""
+        self.group.run(Company(self.claim() if claims is None else claims, lambda: None))
+
+    def outcomes(self) -> list[str]:
+        """What the observers were told of each run."""
+        return [run.outcome for run in self.runs]
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Look again and again until it is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    looked = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        looked.wait(0.005)
+
+
+def opened(database: str, functions: Any, **settings: Any) -> Convex:
+    """An app under the real time, for `running()`."""
+    wanted = Settings(**{**QUICK, "sqlite_synchronous": "NORMAL", **settings})
+    return Convex(database, functions=functions, settings=wanted)
+
+
+def texts(convex: Convex) -> list[str]:
+    """The notes that are there, in order."""
+    with convex.database.look() as connection:
+        return list(connection.execute(select(Note.text).order_by(Note.text)).scalars())
+
+
+def jobs_of(convex: Convex) -> dict[JobId, ScheduledFunction]:
+    return {job.id: job for job in convex.system.jobs(limit=10_000)}
+
+
+def states(convex: Convex) -> list[str]:
+    """The states of all jobs, in the order of their names and arguments."""
+    return [job.state.kind for job in sorted(jobs_of(convex).values(), key=lambda job: (job.name, str(job.args)))]
+
+
+def is_quiet(convex: Convex) -> bool:
+    """Whether every job is over."""
+    return not convex.system.jobs("pending", limit=1)

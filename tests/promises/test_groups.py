@@ -1,0 +1,239 @@
+"""Several scheduled mutations in one transaction: each is by itself in everything but the COMMIT."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from app.models import Note
+from crew import Crew, Journal, jobs_of, states, texts
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from stage import START
+
+from convexpy import JobId, MutationCtx, internal_mutation, mutation
+from convexpy.runtime import together
+from convexpy.testing import ConvexTest
+
+pytestmark = pytest.mark.usefixtures("no_hurry")
+
+journal = Journal()
+sessions: list[Session] = []
+contexts: list[MutationCtx] = []
+around: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted() -> None:
+    journal.turns.clear()
+    for each in (sessions, contexts, around):
+        each.clear()  # type: ignore[attr-defined]
+
+
+@internal_mutation
+def write(ctx: MutationCtx, text: str) -> None:
+    journal.note(ctx, text)
+    ctx.db.add(Note(text=text))
+
+
+@internal_mutation
+def write_again(ctx: MutationCtx, text: str) -> None:
+    """What another function writes."""
+    journal.note(ctx, text)
+    ctx.db.add(Note(text=f"{text} by another"))
+
+
+@internal_mutation
+def count(ctx: MutationCtx, text: str) -> None:
+    """Writes how many notes there are."""
+    journal.note(ctx, text)
+    ctx.db.add(Note(text=f"{text} sees {ctx.db.scalar(select(func.count()).select_from(Note))}"))
+
+
+@internal_mutation
+def look_around(ctx: MutationCtx, text: str) -> None:
+    """Leaves an object to be flushed, and looks whether others did."""
+    journal.note(ctx, text)
+    assert not ctx.db.new
+    assert not ctx.db.identity_map
+    sessions.append(ctx.db)
+    contexts.append(ctx)
+    ctx.db.add(Note(text=text))
+
+
+@internal_mutation
+def plan_more(ctx: MutationCtx, text: str) -> None:
+    journal.note(ctx, text)
+    ctx.schedule.now(write, text=f"{text} child")
+
+
+def around_each(ctx: MutationCtx) -> Iterator[MutationCtx]:
+    around.append("begins")
+    yield ctx
+    around.append("ends")
+
+
+@internal_mutation.use(around_each)
+def wrapped(ctx: MutationCtx, text: str) -> None:
+    journal.note(ctx, text)
+    around.append(text)
+
+
+@mutation
+def plan(ctx: MutationCtx, works: list[tuple[str, str]]) -> list[JobId]:
+    return [ctx.schedule.now(f"{__name__}:{name}", text=text) for name, text in works]  # type: ignore[arg-type]
+
+
+@mutation
+def cancel(ctx: MutationCtx, job_id: JobId) -> None:
+    ctx.schedule.cancel(job_id)
+
+
+def crew_for(convex: ConvexTest, *quick: str) -> Crew:
+    return Crew(convex.convex, *(f"{__name__}:{name}" for name in quick))
+
+
+def test_many_quick_jobs_share_their_commits_and_each_happens_once(convex: ConvexTest) -> None:
+    crew, names = crew_for(convex, "write"), [f"note {number:03}" for number in range(150)]
+    convex.run(plan, works=[("write", name) for name in names])
+    crew.work()
+    assert texts(convex.convex) == journal.texts == names
+    assert len(journal.transactions) < len(names) / 5
+    for job in jobs_of(convex.convex).values():
+        assert (job.state.kind, job.attempts, job.completed_time, job.next_try) == ("success", 1, START, None)
+    with convex.convex.database.look() as connection:
+        for table, rows in (("_convexpy_queue", 0), ("_convexpy_finished", len(names))):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == rows
+
+
+def test_a_group_ends_when_its_time_is_over(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for its transaction, a direct call among them, waits for so long and no longer."""
+    monkeypatch.setattr(together, "MOST_SECONDS", 0.0)
+    convex.run(plan, works=[("write", name) for name in "abc"])
+    crew_for(convex, "write").work()
+    assert journal.transactions == [["a"], ["b"], ["c"]]
+    assert states(convex.convex) == ["success"] * 3
+
+
+def test_a_function_that_is_not_known_yet_runs_alone_the_first_time(convex: ConvexTest) -> None:
+    convex.run(plan, works=[("write", name) for name in "abc"])
+    crew_for(convex).work()
+    assert journal.transactions == [["a"], ["b", "c"]]
+
+
+def test_functions_of_different_kinds_share_one_commit_in_the_order_of_the_queue(convex: ConvexTest) -> None:
+    works = [("write", "a"), ("count", "b"), ("write_again", "c"), ("count", "d")]
+    convex.run(plan, works=works)
+    crew_for(convex, "write", "write_again", "count").work()
+    assert journal.transactions == [["a", "b", "c", "d"]]
+    assert texts(convex.convex) == ["a", "b sees 1", "c by another", "d sees 3"]
+
+
+def test_each_has_a_session_a_job_and_arguments_of_its_own(convex: ConvexTest) -> None:
+    ids = convex.run(plan, works=[("look_around", name) for name in "abc"])
+    crew_for(convex, "look_around").work()
+    assert journal.transactions == [["a", "b", "c"]]
+    assert len({id(session) for session in sessions}) == 3
+    assert [ctx.job.id for ctx in contexts if ctx.job] == ids
+    assert [ctx.job.attempt for ctx in contexts if ctx.job] == [1, 1, 1]
+    assert texts(convex.convex) == ["a", "b", "c"]
+
+
+def test_each_has_a_now_of_its_own(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    convex.run(plan, works=[("look_around", name) for name in "ab"])
+    moments = [START, datetime(2030, 2, 1, tzinfo=START.tzinfo)]
+    crew, claims = crew_for(convex, "look_around"), None
+    claims = crew.claim()
+
+    def moved(ctx: MutationCtx, text: str) -> None:
+        convex.clock.move_to(moments[1])  # after the first has begun
+
+    monkeypatch.setattr(journal, "note", moved)
+    crew.work(claims)
+    assert [ctx.now for ctx in contexts] == moments
+
+
+def test_a_context_cannot_be_used_in_the_turn_of_another(convex: ConvexTest) -> None:
+    """Otherwise a thread that one left behind would write in the transaction of the next."""
+    convex.run(plan, works=[("look_around", name) for name in "ab"])
+    crew, refusals = crew_for(convex, "look_around"), []
+    original = journal.note
+
+    def use_the_first(ctx: MutationCtx, text: str) -> None:
+        original(ctx, text)
+        for used in (lambda: sessions[0].execute(select(Note)), lambda: contexts[0].schedule.now(write, text="late")):
+            if text == "b":
+                with pytest.raises(Exception, match="after its call had ended") as refused:
+                    used()
+                refusals.append(refused)
+
+    journal.note = use_the_first  # type: ignore[method-assign]
+    try:
+        crew.work()
+    finally:
+        journal.note = original  # type: ignore[method-assign]
+    assert (len(refusals), states(convex.convex)) == (2, ["success"] * 2)
+
+
+def test_what_each_schedules_is_there_once_and_is_run(convex: ConvexTest) -> None:
+    ids = convex.run(plan, works=[("plan_more", name) for name in "abc"])
+    crew = crew_for(convex, "plan_more", "write")
+    crew.work()
+    assert journal.transactions == [["a", "b", "c"]]
+    children = [job for job in jobs_of(convex.convex).values() if job.name.endswith(":write")]
+    assert sorted((job.parent, job.state.kind) for job in children) == sorted((job_id, "pending") for job_id in ids)
+    crew.work()
+    assert texts(convex.convex) == ["a child", "b child", "c child"]
+    assert set(states(convex.convex)) == {"success"}
+
+
+def test_middleware_is_around_each_of_them(convex: ConvexTest) -> None:
+    convex.run(plan, works=[("wrapped", name) for name in "ab"])
+    crew_for(convex, "wrapped").work()
+    assert journal.transactions == [["a", "b"]]
+    assert around == ["begins", "a", "ends", "begins", "b", "ends"]
+
+
+def test_observers_are_told_of_each_once_with_what_it_scheduled(convex: ConvexTest) -> None:
+    ids = convex.run(plan, works=[("write", "a"), ("plan_more", "b"), ("write", "c")])
+    crew = crew_for(convex, "write", "plan_more")
+    crew.work()
+    assert journal.transactions == [["a", "b", "c"]]
+    assert [(run.job_id, run.outcome, run.error, run.attempt) for run in crew.runs] == [
+        (job_id, "success", None, 1) for job_id in ids
+    ]
+    assert [[re.sub(r".*:", "", each.name) for each in run.scheduled] for run in crew.runs] == [[], ["write"], []]
+    assert all(0 <= run.seconds < 60 for run in crew.runs)
+
+
+def test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do(convex: ConvexTest) -> None:
+    ids = convex.run(plan, works=[("write", name) for name in "abc"])
+    crew = crew_for(convex, "write")
+    claims = crew.claim()
+    convex.run(cancel, job_id=ids[1])
+    crew.work(claims)
+    assert texts(convex.convex) == ["a", "c"]
+    assert [jobs_of(convex.convex)[job_id].state.kind for job_id in ids] == ["success", "canceled", "success"]
+    assert sorted(run.outcome for run in crew.runs) == ["lost", "success", "success"]
+    assert {claim.job_id for claim in crew.ended} == set(ids)
+
+
+def test_one_that_is_canceled_by_another_of_its_group_happens_or_is_canceled_and_never_both(convex: ConvexTest) -> None:
+    (victim,) = convex.run(plan, works=[("write", "victim")])
+    crew = crew_for(convex, "write", "cancel")
+    claims = crew.claim()
+
+    def cancel_it(ctx: MutationCtx, text: str) -> None:
+        ctx.schedule.cancel(victim)
+
+    original, journal.note = journal.note, cancel_it  # type: ignore[method-assign]
+    try:
+        convex.run(plan, works=[("write", "canceler")])
+        crew.work([*crew.claim(), *claims])
+    finally:
+        journal.note = original  # type: ignore[method-assign]
+    job = jobs_of(convex.convex)[victim]
+    assert (job.state.kind, "victim" in texts(convex.convex)) in (("canceled", False), ("success", True))
+    assert "canceler" in texts(convex.convex)

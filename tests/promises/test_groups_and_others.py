@@ -1,0 +1,157 @@
+"""Mutations that share transactions hold up nobody: neither direct calls, nor slow functions, nor what hangs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from app.models import Note
+from crew import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wait_until
+
+from convexpy import MutationCtx, internal_mutation, mutation
+from convexpy.dispatch.company import Company
+from convexpy.functions.declare import Kind
+
+journal = Journal()
+arrived = threading.Event()
+may_go = threading.Event()
+all_here: list[threading.Barrier] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted() -> Iterator[None]:
+    journal.turns.clear()
+    arrived.clear()
+    may_go.clear()
+    yield
+    may_go.set()  # a thread that hangs shall not hang beyond its test
+
+
+@internal_mutation
+def write(ctx: MutationCtx, text: str) -> None:
+    journal.note(ctx, text)
+    ctx.db.add(Note(text=text))
+    arrived.set()
+
+
+@internal_mutation
+def write_or_hang(ctx: MutationCtx, text: str) -> None:
+    """Hangs where nothing can interrupt it, if its text says so."""
+    journal.note(ctx, text)
+    ctx.db.add(Note(text=text))
+    if text == "hang":
+        ctx.db.flush()
+        may_go.wait()
+
+
+@internal_mutation
+def wait_for_all(ctx: MutationCtx, text: str) -> None:
+    """Goes on when as many run side by side as there are jobs."""
+    all_here[0].wait(PATIENCE_SECONDS)
+    ctx.db.add(Note(text=text))
+
+
+@mutation
+def plan(ctx: MutationCtx, name: str, labels: list[str]) -> None:
+    for label in labels:
+        ctx.schedule.now(f"{__name__}:{name}", text=label)  # type: ignore[arg-type]
+
+
+@mutation
+def write_now(ctx: MutationCtx, text: str) -> None:
+    ctx.db.add(Note(text=text))
+
+
+def labels(count: int, word: str = "note") -> list[str]:
+    return [f"{word} {number:04}" for number in range(count)]
+
+
+@pytest.mark.usefixtures("no_hurry")
+def test_a_process_that_runs_jobs_commits_many_of_them_at_a_time(database: str) -> None:
+    names = labels(300)
+    with opened(database, sys.modules[__name__]) as convex:
+        convex.run(plan, name="write", labels=names)
+        with convex.running():
+            wait_until(lambda: is_quiet(convex), "all jobs are over")
+        assert texts(convex) == names
+        assert {(job.state.kind, job.attempts) for job in jobs_of(convex).values()} == {("success", 1)}
+    assert len(journal.transactions) < len(names) / 5
+
+
+def test_a_direct_call_gets_through_while_a_long_queue_is_worked_off(database: str) -> None:
+    names = labels(1000)
+    with opened(database, sys.modules[__name__]) as convex:
+        convex.run(plan, name="write", labels=names)
+        with convex.running():
+            assert arrived.wait(PATIENCE_SECONDS)
+            convex.run(write_now, text="direct")
+            assert convex.system.jobs("pending", limit=1), "it had to wait for all of them"
+            wait_until(lambda: is_quiet(convex), "all jobs are over")
+        assert texts(convex) == ["direct", *names]
+
+
+@pytest.mark.usefixtures("no_hurry")
+def test_one_that_hangs_fails_alone_and_its_companions_run_meanwhile(database: str) -> None:
+    with opened(database, sys.modules[__name__], mutation_time_limit=1.0, mutation_concurrency=1) as convex:
+        before, after = labels(5, "before"), labels(5, "after")
+        convex.run(plan, name="write_or_hang", labels=[*before, "hang", *after])
+        with convex.running():
+            wait_until(lambda: is_quiet(convex), "all jobs are over, though one hangs")
+            assert any("hang" in turns and len(turns) > 1 for turns in journal.transactions), "it was not in a group"
+            assert texts(convex) == [*after, *before]
+            for job in jobs_of(convex).values():
+                is_bad = job.args == {"text": "hang"}
+                assert (job.state.kind, job.attempts) == ("failed" if is_bad else "success", 1)
+                assert not is_bad or "TIMEOUT" in str(job.state.error)
+            may_go.set()
+        assert texts(convex) == [*after, *before]
+    assert journal.texts.count("hang") == 1
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time
+def test_slow_functions_still_run_side_by_side(database: str) -> None:
+    """Eight of them, none of which ends before all have begun: unknown at first, and then as quick as they were."""
+    all_here[:] = [threading.Barrier(8)]
+    with opened(
+        database, sys.modules[__name__], mutation_concurrency=8, mutation_time_limit=PATIENCE_SECONDS
+    ) as convex:
+        for round_ in ("first", "second"):
+            convex.run(plan, name="wait_for_all", labels=labels(8, round_))
+        with convex.running():
+            wait_until(lambda: is_quiet(convex), "all jobs are over")
+        assert texts(convex) == [*labels(8, "first"), *labels(8, "second")]
+        assert {job.state.kind for job in jobs_of(convex).values()} == {"success"}
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time
+@pytest.mark.usefixtures("no_hurry")
+def test_what_a_slow_one_has_behind_it_is_run_by_others(database: str) -> None:
+    """One that is quick as a rule and takes long this once holds up only itself."""
+    with opened(database, sys.modules[__name__], mutation_concurrency=2) as convex:
+        convex.run(plan, name="write_or_hang", labels=["known"])
+        with convex.running():
+            wait_until(lambda: is_quiet(convex), "it is known to be quick")
+            convex.run(plan, name="write_or_hang", labels=["hang", *labels(50)])
+            wait_until(lambda: len(texts(convex)) == 51, "all but one are done")
+            assert [job.args for job in convex.system.jobs("pending")] == [{"text": "hang"}]
+            may_go.set()
+            wait_until(lambda: is_quiet(convex), "the slow one is done")
+        assert texts(convex) == ["hang", "known", *labels(50)]
+    assert journal.texts.count("hang") == 1
+
+
+def test_who_comes_back_at_the_last_moment_is_not_given_up(database: str) -> None:
+    """Otherwise the one that runs by then would be failed in its place."""
+    with opened(database, sys.modules[__name__]) as convex:
+        convex.service.prepare(convex.app)
+        convex.run(plan, name="write", labels=["late", "innocent"])
+        company = Company(convex.service.dispatcher.claim(Kind.MUTATION, 2), lambda: None)
+        company.begin()
+        company.note_late()
+        company.end()  # it has come back
+        innocent = company.begin()
+        assert company.abandon_if_late(0.0) is None
+        assert not company.is_abandoned
+        assert company.end() == [innocent]
