@@ -75,9 +75,9 @@ def drain_on_sqlite(synchronous: str, raw: float) -> Workload:
     everybody = (
         c.CONVEXPY_SQLITE,
         c.CONVEXPY_SQLITE_DRIVER,
-        c.BARE_SQLITE,
+        c.BARE_SQLITE.with_(share=1 if level == "FULL" else 3),
         c.BARE_SQLITE_SESSION,
-        c.HUEY_SQLITE.with_(share=0.5 if level == "FULL" else 1.0),
+        c.HUEY_SQLITE,
         c.HUEY_SQLITE_SESSION,
         c.DBOS_SQLITE,
     )
@@ -92,7 +92,7 @@ def drain_on_sqlite(synchronous: str, raw: float) -> Workload:
             quicker("jobs/s", ("DBOS",), 30),
             quicker("jobs/s", ("raw sqlite3",), raw, ours="convexpy, driver SQL"),
         ),
-        drain("work", 10_000),
+        drain("work", 6_000),
     )
 
 
@@ -105,7 +105,7 @@ def backlogs(database: str) -> Workload:
         (JOBS,),
         tuple(base.with_(name=name, options={"backlog": state}) for state, name in names.items()),
         tuple(quicker("jobs/s", ("convexpy",), 0.9, ours=names[state]) for state in ("far", "done")),
-        backlog(10_000, 1_000_000),
+        backlog(6_000, 1_000_000),
     )
 
 
