@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..database.jobs import Claim
 from ..runtime.call import Call
+from .turns import Turn
 
 
 @dataclass(eq=False)
@@ -34,6 +35,7 @@ class Company:
         self.rest = deque(Member(claim) for claim in claims)
         self.begun: list[Member] = []
         self.late_since: float | None = None
+        self.turn: Turn | None = None
         # Its thread is given up: what it still does counts for nothing.
         self.is_abandoned = False
         self._mutex = threading.Lock()
@@ -92,4 +94,6 @@ class Company:
             begun, self.begun = self.begun, []
             others = [*begun[:-1], *self.rest]
             self.rest.clear()
-            return (begun[-1] if begun else None), others
+        if self.turn is not None:
+            self.turn.give_back()  # its thread may never come back to do so
+        return (begun[-1] if begun else None), others

@@ -70,7 +70,7 @@ class Group:
     def _run_together(self, company: Company, tries: int) -> int:
         """Run as many as may be in one transaction. How many times in a row others were in the way."""
         try:
-            with self._turns.all() if tries else self._turns.one():
+            with self._turns.all() if tries else self._turns.one() as company.turn:
                 done = self._together.attempt(self._one_by_one(company), company.note_late)
         except FellApart as apart:
             return 0 if company.is_abandoned else self._part(company, company.end(), apart, tries)

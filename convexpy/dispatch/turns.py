@@ -10,6 +10,22 @@ from typing import Final
 GROUPS: Final = 2
 
 
+class Turn:
+    """So many of the turns, until they are given back: by whoever took them, or for a thread that never comes back."""
+
+    def __init__(self, free: threading.Semaphore, number: int) -> None:
+        self._free = free
+        self._number = number
+        self._mutex = threading.Lock()
+
+    def give_back(self) -> None:
+        """Let the next one in. Once is enough."""
+        with self._mutex:
+            number, self._number = self._number, 0
+        if number:
+            self._free.release(number)
+
+
 class Turns:
     """Two turns, of which a group that met a conflict takes both."""
 
@@ -18,18 +34,23 @@ class Turns:
         self._wanting_all = threading.Lock()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> Iterator[Turn]:
         """Wait for a turn."""
-        with self._free:
-            yield
+        self._free.acquire()
+        turn = Turn(self._free, 1)
+        try:
+            yield turn
+        finally:
+            turn.give_back()
 
     @contextmanager
-    def all(self) -> Iterator[None]:
+    def all(self) -> Iterator[Turn]:
         """Wait until no other group runs."""
         with self._wanting_all:  # two that hold one turn each and wait for the other's would wait for ever
             for _ in range(GROUPS):
                 self._free.acquire()
+        turn = Turn(self._free, GROUPS)
         try:
-            yield
+            yield turn
         finally:
-            self._free.release(GROUPS)
+            turn.give_back()
