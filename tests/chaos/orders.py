@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -52,6 +53,8 @@ class Orders:
     enough: int = 200
     # Workers only: without crons a run comes to rest.
     crons: bool = True
+    # Workers only: mutations share transactions, also those that are slow or have met trouble.
+    together: bool = False
 
 
 class Terminated(BaseException):
@@ -67,6 +70,7 @@ def begin(orders: Orders) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.register(signal.SIGUSR1, file=2)  # whoever wonders why it does not end asks where its threads are
     os.environ["CHAOS_CRONS"] = "on" if orders.crons else "off"
     World.log = orders.folder / "actions.log"
     World.process = f"{orders.name}:{os.getpid()}"

@@ -53,7 +53,8 @@ def stop_worker(scene: Scene, blow: Blow) -> bool:
     member.signal(signal.SIGTERM)
     code = member.wait(STOP_SECONDS)
     if code is None:
-        scene.complaints.append(f"{member.name} did not stop within {STOP_SECONDS:g} s of SIGTERM")
+        member.signal(signal.SIGUSR1)
+        scene.complaints.append(f"{member.name} did not stop within {STOP_SECONDS:g} s of SIGTERM; its log says why")
         member.kill()
     scene.workers.replace(member)
     return code == 0

@@ -34,6 +34,7 @@ def report_on(wishes: Wishes, outcome: Outcome) -> dict[str, Any]:
         **counts,
         "anomalies": len(verdict.history.violations),
         "looked at": {**looked_at, **verdict.history.looked_at},
+        "in company": in_company(wishes.folder),
         "delays": {name: round(seconds, 3) for name, seconds in verdict.jobs.figures.items()},
         "worst recovery": worst_recovery(wishes.folder),
         "quiet after": outcome.quiet_after,
@@ -83,6 +84,17 @@ def answers(folder: Path) -> dict[str, int]:
             text = "" if line["outcome"] == "ok" else f" {str(line['answer'])[:90]}"
             heard[line["outcome"] + re.sub(r"[0-9]+", "N", text)] += 1
     return dict(heard.most_common(15))
+
+
+def in_company(folder: Path) -> dict[str, int]:
+    """How many mutations ended in one transaction with others, which gives all of them the same time; of how many."""
+    ended = Counter(
+        job["completed_time"]
+        for job in read_lines(folder / "jobs.jsonl")
+        if job["kind"] == "mutation" and job["state_kind"] == "success"
+    )
+    sizes = [size for size in ended.values() if size > 1]
+    return {"jobs": sum(sizes), "of": ended.total(), "transactions": len(sizes), "most": max(sizes, default=0)}
 
 
 def failures(folder: Path) -> list[str]:

@@ -36,6 +36,8 @@ class Wishes:
     only: tuple[str, ...] | None = None
     plan: tuple[Blow, ...] | None = None
     silent: bool = False
+    # Mutations share transactions, whatever they are like.
+    together: bool = False
 
 
 @dataclass
@@ -69,6 +71,7 @@ def scene_of(wishes: Wishes) -> Iterator[tuple[Scene, list[Kind]]]:
                 seed=str(wishes.seed),
                 threads=2 if wishes.database == "postgres" else 1,
                 crons=crons,
+                together=wishes.together,
             )
 
         workers = Crew("worker", wishes.workers, orders_of)

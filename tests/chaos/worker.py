@@ -6,6 +6,9 @@ import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+from convexpy.dispatch.habits import Habits
+from convexpy.testing.unlucky import Willing
+
 from .orders import Orders, Terminated, begin, open_app, patiently
 from .wrong_clock import WrongClock
 
@@ -13,6 +16,8 @@ from .wrong_clock import WrongClock
 def work(orders: Orders, pipe: Connection) -> None:
     """The main function of the process."""
     begin(orders)
+    if orders.together:
+        setattr(Habits, "may_share", Willing.may_share)  # noqa: B010
     with suppress(Terminated):
         clock = WrongClock()
         with open_app(orders) as convex:

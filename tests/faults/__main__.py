@@ -83,14 +83,14 @@ def run_syscalls(tally: Tally, arguments: argparse.Namespace) -> None:
     if not syscalls.is_possible():
         tally.say("kill -9 at every write and fsync", "not possible here: there is no strace")
         return
-    for thread in syscalls.WAYS:
+    for way in syscalls.WAYS:
         kills, verdict, began = 0, Verdict(), time.monotonic()
         with fresh_folder() as folder:
-            for boundary in syscalls.boundaries(folder, thread):
+            for boundary in syscalls.boundaries(folder, way):
                 kills += boundary.killed
                 verdict.add(boundary.verdict)
         seconds = time.monotonic() - began
-        tally.add(f"kill -9 at every write and fsync of {thread}", verdict, kills, 0.0, f", took {seconds:.0f} s")
+        tally.add(f"kill -9 at every write and fsync of {way}", verdict, kills, 0.0, f", took {seconds:.0f} s")
 
 
 def run_storms(tally: Tally, arguments: argparse.Namespace) -> None:

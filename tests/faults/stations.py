@@ -76,7 +76,6 @@ def own_claim_stations(story: Story, kind: str, move: str) -> list[Station]:
         Station(story, "claimed from its birth, before COMMIT", move, "before", exists=False),
         Station(story, "claimed from its birth, after COMMIT", move, "after"),
         Station(story, "before it enters its room", f"enter {kind}", "enter"),
-        Station(story, "in its room", f"enter {kind}", "done"),
         Station(story, "before anything", f"hand {kind}", "enter"),
     ]
 
@@ -95,6 +94,7 @@ STATIONS = [
     Station("direct", "a mutation that schedules, before COMMIT", "insert", "before", exists=False),
     Station("direct", "a mutation that schedules, after COMMIT", "insert", "after"),
     *own_claim_stations("own mutation", "mutation", "own mutation"),
+    Station("own mutation", "in its room", "enter mutation", "done"),
     Station("own mutation", "inside the handler", "inside", "done"),
     Station("own mutation", "after COMMIT, before anything is announced", "take mutation", "after"),
     *own_claim_stations("own action", "action", "own action"),

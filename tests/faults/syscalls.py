@@ -10,20 +10,23 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import checker
 from .checker import Verdict
 from .process import PATIENCE_SECONDS, Died, Place, Running, wait_until
+from .stations import PAY
 
 CALLS = ("pwrite64", "fdatasync")
 MOST = 200
-WAY = {"pays": 1, "sends": 1, "children": 1}
+ORDER = {"pays": 2, "sends": 1, "children": 1}
+JOBS = 8  # of the order, and of one before it
 
 
 def give_order(child: Running) -> None:
-    child.tell("call", "work:order", {"label": "order", **WAY})
+    child.tell("call", "work:order", {"label": "order", **ORDER})
 
 
 def stop(child: Running) -> None:
@@ -31,13 +34,24 @@ def stop(child: Running) -> None:
     child.tell("stop")
 
 
-# What the process is told to do once it is traced, and the thread whose calls are counted.
-WAYS: dict[str, Callable[[Running], None]] = {
-    "MainThread": give_order,
-    "convexpy-dispatcher": give_order,
-    "convexpy-mutations": give_order,
-    "convexpy-database-1": give_order,
-    "MainThread, stopping": stop,
+@dataclass(frozen=True)
+class Way:
+    """The thread whose calls are counted, what its process is told once it is traced, and how jobs go in it."""
+
+    thread: str
+    tell: Callable[[Running], None] = give_order
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+LOOKED_FOR: dict[str, Any] = {"own_claims": False}
+TOGETHER: dict[str, Any] = {"own_claims": False, "together": (PAY,)}
+WAYS: dict[str, Way] = {
+    "MainThread": Way("MainThread"),
+    "convexpy-dispatcher": Way("convexpy-dispatcher", options=LOOKED_FOR),
+    "convexpy-mutations": Way("convexpy-mutations"),
+    "convexpy-mutations, together": Way("convexpy-mutations", options=TOGETHER),
+    "convexpy-database-1": Way("convexpy-database-1"),
+    "MainThread, stopping": Way("MainThread", stop),
 }
 
 
@@ -45,39 +59,39 @@ WAYS: dict[str, Callable[[Running], None]] = {
 class Boundary:
     """A run that died on entering the nth call of a thread, or came to its end without one, and what became of it."""
 
-    thread: str
+    way: str
     call: str
     number: int
     killed: bool
     verdict: Verdict
 
     def __str__(self) -> str:
-        return f"{self.thread}: {self.call} {self.number}"
+        return f"{self.way}: {self.call} {self.number}"
 
 
 def is_possible() -> bool:
     return shutil.which("strace") is not None
 
 
-def boundaries(folder: Path, thread: str) -> Iterator[Boundary]:
-    """Every boundary of a thread, one run each."""
+def boundaries(folder: Path, name: str) -> Iterator[Boundary]:
+    """Every boundary of a way, one run each."""
     for call in CALLS:
         for number in range(1, MOST):
-            boundary = die_at(folder / f"{call}-{number}", thread, call, number)
+            boundary = die_at(folder / f"{call}-{number}", name, call, number)
             yield boundary
             if not boundary.killed:
                 break
 
 
-def die_at(folder: Path, thread: str, call: str, number: int) -> Boundary:
-    place, acknowledged = Place(folder), {"warm": 2}
-    with place.child(settings={"action_concurrency": 1}, checkpoint_always=True) as child:
+def die_at(folder: Path, name: str, call: str, number: int) -> Boundary:
+    place, acknowledged, way = Place(folder), {"warm": 2}, WAYS[name]
+    with place.child(settings={"action_concurrency": 1}, checkpoint_always=True, **way.options) as child:
         child.ready().call("work:order", label="warm", pays=1, sends=1)  # every thread is there after this
         wait_until(lambda: checker.is_quiet(place.database, 2), "the first jobs are over")
-        with Traced(child.ask("threads")[thread.split(",")[0]], call, number):
-            WAYS[thread](child)
-            wait_until(lambda: child.wait(0) is not None or checker.is_quiet(place.database, 6), "it is over, or dead")
-            if thread.endswith("stopping"):
+        with Traced(child.ask("threads")[way.thread], call, number):
+            way.tell(child)
+            wait_until(lambda: is_over(child, place), "it is over, or dead")
+            if way.tell is stop:
                 child.wait()
         with suppress(Died):  # the boundary may lie after the last job, so that it dies just now
             child.stop()
@@ -85,8 +99,12 @@ def die_at(folder: Path, thread: str, call: str, number: int) -> Boundary:
         with suppress(Died, TimeoutError):
             acknowledged["order"] = child.answer(0)[0]
     with place.child():
-        wait_until(lambda: checker.is_quiet(place.database), f"everything is over after {thread} {call} {number}")
-    return Boundary(thread, call, number, killed, checker.judge(place.database, place.journal, acknowledged))
+        wait_until(lambda: checker.is_quiet(place.database), f"everything is over after {name} {call} {number}")
+    return Boundary(name, call, number, killed, checker.judge(place.database, place.journal, acknowledged))
+
+
+def is_over(child: Running, place: Place) -> bool:
+    return child.wait(0) is not None or checker.is_quiet(place.database, JOBS)
 
 
 class Traced:

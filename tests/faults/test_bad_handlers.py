@@ -10,6 +10,7 @@ import pytest
 
 from . import checker
 from .process import Place, Running, wait_until
+from .stations import PAY
 
 LIMIT = {"mutation_time_limit": 1.0}
 # A handler that cannot be interrupted costs its limit, and one second until its thread is given up.
@@ -42,10 +43,12 @@ FAILING_ACTIONS = {
 }
 
 
+@pytest.mark.parametrize("in_company", [False, True])
 @pytest.mark.parametrize("name", FAILING)
-def test_a_bad_mutation_fails_alone_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+def test_a_bad_mutation_fails_alone_and_leaves_nothing(name: str, in_company: bool, tmp_path: Path) -> None:
     place = Place(tmp_path)
-    with place.child(settings=LIMIT) as child:
+    company = {"together": (f"bad:{name}", PAY), "own_claims": False} if in_company else {}
+    with place.child(settings=LIMIT, **company) as child:
         child.ready().call("bad:plan", function=f"bad:{name}", label="bad", good=3)
         wait_until(lambda: checker.is_quiet(place.database, 4), "all jobs are over", BOUND_SECONDS)
         others_go_on(place, child)
@@ -53,6 +56,17 @@ def test_a_bad_mutation_fails_alone_and_leaves_nothing(name: str, tmp_path: Path
     assert FAILING[name] in error_of(place, "bad")
     assert effects(place, "bad") == 0
     assert checker.states(place.database, "bad/child") == []
+    assert checker.judge(place.database, place.journal).stuck == 0
+
+
+def test_who_hangs_in_company_keeps_no_turn_from_the_groups_that_follow(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.child(settings=LIMIT, together=("bad:sleeps", PAY), own_claims=False) as child:
+        child.ready()
+        for n in range(3):  # one more than there are turns
+            child.call("bad:plan", function="bad:sleeps", label=f"bad{n}", good=3)
+            wait_until(lambda: checker.is_quiet(place.database, 4 * (n + 1)), "all jobs are over", BOUND_SECONDS)  # noqa: B023
+    assert [checker.states(place.database, f"bad{n}") for n in range(3)] == [["failed"]] * 3
     assert checker.judge(place.database, place.journal).stuck == 0
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from . import checker
 from .moves import Moment
 from .process import Place, Refused, Running, wait_until
+from .stations import PAY
 
 BOUND_SECONDS = 6.0
 NERVOUS = {"heartbeat_interval": 0.1, "heartbeat_timeout": 0.6, "lock_timeout": 0.5, "mutation_retries": 1}
@@ -20,7 +23,7 @@ NERVOUS = {"heartbeat_interval": 0.1, "heartbeat_timeout": 0.6, "lock_timeout": 
 @contextmanager
 def frozen_at(place: Place, park_at: tuple[str, Moment], **work: int) -> Iterator[tuple[Running, Running]]:
     """A process that is frozen at this place of a victim's way, and another one beside it."""
-    with place.child(settings=NERVOUS, park_at=park_at) as frozen:
+    with place.child(settings=NERVOUS, park_at=park_at, own_claims=False, together=()) as frozen:
         frozen.ready().call("work:order", label="victim", children=1, **work)
         wait_until(lambda: place.lines("parked") != [], "the process is there")
         wait_until(lambda: is_frozen_between_transactions(place, frozen), "it is frozen outside of any transaction")
@@ -80,11 +83,15 @@ def test_an_action_of_a_frozen_process_is_failed_and_stays_so(move: str, moment:
 
 
 @pytest.mark.parametrize("moment", ["done", "before", "after"])
-def test_a_process_frozen_inside_a_transaction_doubles_nothing(moment: Moment, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("move", "together"), [("take mutation", ()), ("finish all", (PAY,))])
+def test_a_process_frozen_inside_a_transaction_doubles_nothing(
+    move: str, together: tuple[str, ...], moment: Moment, tmp_path: Path
+) -> None:
     place = Place(tmp_path)
+    ways: dict[str, Any] = {"own_claims": False, "together": together, "park_at": (move, moment)}
     with place.child(settings=NERVOUS) as other:
         other.ready()
-        with place.child(settings=NERVOUS, park_at=("take mutation", moment)) as frozen:
+        with place.child(settings=NERVOUS, **ways) as frozen:
             frozen.ready().call("work:order", label="victim", pays=4, children=1)
             wait_until(lambda: place.lines("parked") != [] or checker.is_quiet(place.database, 8), "it got one of them")
             frozen.freeze()
@@ -112,3 +119,18 @@ def test_a_process_that_was_given_up_claims_nothing_under_its_old_name(tmp_path:
     with place.child():
         wait_until(lambda: checker.is_quiet(place.database, 3), "the next process does the work", BOUND_SECONDS)
     assert checker.judge(place.database, place.journal, {"victim": 3}).broken == []
+
+
+def test_what_a_process_that_was_given_up_claims_from_birth_is_found(tmp_path: Path) -> None:
+    """It has not heard yet that it is buried, schedules for itself, and dies."""
+    place = Place(tmp_path)
+    with place.child(settings={"heartbeat_interval": 60.0}, die_at=("own mutation", "after")) as child:
+        child.ready()
+        checker.execute(place.database, "DELETE FROM _convexpy_workers")  # as others do who think that it is dead
+        child.tell("call", "work:order", {"label": "victim", "pays": 2})
+        assert child.wait() == -signal.SIGKILL
+    claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker NOT IN (SELECT id FROM _convexpy_workers)"
+    assert checker.value(place.database, claimed) > 0
+    with place.child():
+        wait_until(lambda: checker.is_quiet(place.database, 2), "the next process does the work", BOUND_SECONDS)
+    assert checker.judge(place.database, place.journal).broken == []
