@@ -6,14 +6,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from app.models import Note
 from crew import PATIENCE_SECONDS, Crew, is_quiet, jobs_of, opened, texts, wait_until
-from faults import checker
-from faults.process import Died, Place
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, internal_mutation, mutation
 from convexpy.dispatch.mutation_room import MutationRoom
@@ -294,14 +291,3 @@ def test_what_waits_in_a_room_that_closes_is_given_back(convex: Convex, database
 @mutation
 def plan_hold(ctx: MutationCtx) -> None:
     ctx.schedule.now(hold, text="")
-
-
-def test_a_process_that_is_killed_right_after_the_commit_loses_nothing(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(die_at=("insert", "after")) as child, pytest.raises(Died):
-        child.ready().call("work:order", label="victim", pays=1)
-    assert checker.value(place.database, "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL") == 1
-    with place.child():
-        wait_until(lambda: checker.is_quiet(place.database, 1), "the next process has run it")
-    assert checker.states(place.database, "victim/pay0") == ["success"]
-    assert checker.judge(place.database, place.journal, {"victim": 1}).broken == []
