@@ -247,6 +247,8 @@ def test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens
     ids = convex.run(plan, works=[("write", "a"), ("count_up", "b"), ("write", "c")])
     crew = crew_for(convex, "write", "count_up")
     crew.work()
+    shared = [turns for turns in journal.transactions if len(turns) > 1]
+    assert shared == ([["a", "b"], ["a", "b", "c"]] if conflicts == 1 else [["a", "b"]] * 4)
     for _ in range(conflicts):  # alone, a job that meets a conflict is tried again a moment later
         convex.advance(minutes=1)
     assert [state(convex, job_id) for job_id in ids] == ["success"] * 3
