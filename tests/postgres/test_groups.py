@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 from app.models import Note
 from servers.wire import Wire
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from convexpy import Convex, MutationCtx, internal_mutation, mutation
+from convexpy.database import jobs
+from convexpy.database.jobs import Claim
 from convexpy.dispatch import mutation_room
 from convexpy.dispatch.company import Company
 from convexpy.dispatch.group import Group
@@ -81,22 +84,19 @@ def run_as_a_group(convex: Convex) -> list[Run]:
 
 @pytest.mark.parametrize("when", CUTS)
 def test_each_job_of_a_commit_without_an_answer_happens_once(
-    convex: Convex, near: Convex, url: URL, network: Wire, when: Any
+    convex: Convex, near: Convex, url: URL, network: Wire, when: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     near.run(plan, texts=["a", "b", "c"])
     convex.service.prepare(convex.app)
-    finish_all = together.jobs.finish_all
+    finish_all = jobs.finish_all
 
-    def cut_the_next(*args: Any) -> bool:
-        finished = finish_all(*args)
+    def cut_the_next(connection: Connection, claims: Sequence[Claim], now: datetime) -> bool:
         network.cut(when)
-        return finished
+        return finish_all(connection, claims, now)
 
-    together.jobs.finish_all = cut_the_next  # type: ignore[assignment]
-    try:
-        told = run_as_a_group(convex)
-    finally:
-        together.jobs.finish_all = finish_all
+    monkeypatch.setattr(jobs, "finish_all", cut_the_next)
+    told = run_as_a_group(convex)
+    monkeypatch.setattr(jobs, "finish_all", finish_all)
     assert network.struck() == 1
     assert len({id(held) for text, held in transactions[:3]}) == 1, "they were not in one transaction"
     assert sorted(run.outcome for run in told) == ["success"] * 3
