@@ -109,8 +109,7 @@ def place_of(job: NewJob, now: datetime, position: int, claimant: Claimant | Non
 
 def next_due(connection: Connection) -> dict[str, datetime | None]:
     """When the first unclaimed job of each kind is due."""
-    dues: dict[str, datetime | None] = sql.NEXT_DUE.on(connection).rows[0]._asdict()
-    return dues
+    return dict(sql.NEXT_DUE.on(connection).rows[0]._asdict())
 
 
 def first_due(connection: Connection) -> tuple[datetime, str] | None:
@@ -218,8 +217,7 @@ def release(connection: Connection, claim: Claim, error: str, due: datetime) -> 
 def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> None:
     """Give a job back untried, not to be claimed before ``due``."""
     if sql.POSTPONE.on(connection, {**held_by(claim), "new_due": due}).rowcount == 1:
-        values = {"last_error": why, "next_try": due}
-        connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(values))
+        connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(last_error=why, next_try=due))
 
 
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:
@@ -288,8 +286,7 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
 
 def _end(connection: Connection, statement: Statement, job_id: JobId, error: str | None, now: datetime) -> bool:
     end = "success" if error is None else "failed"
-    values = {"of_job": job_id, "end": end, "error": error, "now": now}
-    if statement.on(connection, values).rowcount != 1:
+    if statement.on(connection, {"of_job": job_id, "end": end, "error": error, "now": now}).rowcount != 1:
         return False
     _remember_end(connection, job_id, end, now)
     return True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..clock import Clock
 from ..database.commits import CommitFeed
 from ..database.engine import Database
+from ..database.jobs import Claim
 from ..functions.load import App
 from ..runtime.own_claims import NoPlaces
 from ..runtime.runtime import Runtime
@@ -69,7 +70,7 @@ class Service:
         )
         rooms = self.dispatcher.rooms
         self._places = KeptPlaces(
-            self.worker, {room.kind: room for room in rooms}, self.dispatcher.unclaim, self.dispatcher.doubt
+            self.worker, {room.kind: room for room in rooms}, self._give_back, self.dispatcher.doubt
         )
         self._runtime.calls.places = self._places
         self.maintenance.holds = lambda: set().union(*(room.holds() for room in rooms))
@@ -88,6 +89,12 @@ class Service:
             dispatching.wake()
 
         return wake
+
+    def _give_back(self, claims: Sequence[Claim]) -> None:
+        """Let others have what was claimed and never tried, and tell them: it is due already."""
+        if claims:
+            self.dispatcher.unclaim(claims)
+            self._feed.announce()
 
     @property
     def is_running(self) -> bool:
@@ -117,7 +124,7 @@ class Service:
         self._places.close()
         rooms, self.dispatcher.rooms = self.dispatcher.rooms, ()
         untried = [claim for room in rooms for claim in room.drain()]
-        try_to(lambda: self.dispatcher.unclaim(untried))
+        try_to(lambda: self._give_back(untried))
         for room in rooms:
             room.stop(max(0.0, deadline - time.monotonic()))
         self.executor.stop()

@@ -7,8 +7,9 @@ from typing import Final
 from .bug import Bug
 from .calls import CALLS
 from .crons import CRONS
+from .groups import GROUPS, OWN_CLAIMS
 from .jobs import JOBS
 from .postgres import POSTGRES
 from .workers import WORKERS
 
-BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES)
+BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES, *GROUPS, *OWN_CLAIMS)

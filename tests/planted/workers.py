@@ -151,7 +151,7 @@ WORKERS: Final = (
         name="claims kept at a stop",
         breaks="what a stopped process had claimed waits until it counts as dead",
         file="dispatch/service.py",
-        old="        try_to(lambda: self.dispatcher.unclaim(untried))\n",
+        old="        try_to(lambda: self._give_back(untried))\n",
         new="",
         tests=("tests/faults/test_stop.py::test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions",),
     ),

@@ -18,6 +18,7 @@ from convexpy import Convex, JobId, MutationCtx, Settings
 from convexpy.database.jobs import Claim
 from convexpy.database.scheduled_function import ScheduledFunction
 from convexpy.dispatch.company import Company
+from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.group import Group
 from convexpy.functions.declare import Kind
 from convexpy.runtime.run import Run
@@ -63,7 +64,7 @@ class Crew:
             self.group.habits.ran_alone(name, QUICK_SECONDS, well=True)
 
     def claim(self) -> list[Claim]:
-        return self._service.dispatcher.claim(Kind.MUTATION, 1000)
+        return Dispatcher.claim(self._service.dispatcher, Kind.MUTATION, 1000)  # even where that one finds nothing
 
     def work(self, claims: list[Claim] | None = None) -> None:
         """Run what is due to its end."""

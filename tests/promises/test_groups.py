@@ -29,7 +29,7 @@ around: list[str] = []
 def nothing_noted() -> None:
     journal.turns.clear()
     for each in (sessions, contexts, around):
-        each.clear()  # type: ignore[attr-defined]
+        each.clear()
 
 
 @internal_mutation
