@@ -70,7 +70,7 @@ class ConvexError(Exception):
         if code not in HTTP_STATUS:
             raise ValueError(f"{code!r} is not an error code. Use one of: {', '.join(HTTP_STATUS)}")
         super().__init__(code, message, data)
-        self.code = code
+        self.code: ErrorCode = code
         self.message = message if message is not None else code
         self.data = data
 

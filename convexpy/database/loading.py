@@ -50,7 +50,8 @@ def late_references(target: Connection, tables: Sequence[Table]) -> Iterator[tup
     loaded: set[tuple[str | None, str]] = set()
     for table in tables:
         for key in inspector.get_foreign_keys(table.name, table.schema):
-            if (key["referred_schema"], key["referred_table"]) not in loaded and not key["options"].get("deferrable"):
+            can_wait = key.get("options", {}).get("deferrable")
+            if (key["referred_schema"], key["referred_table"]) not in loaded and not can_wait:
                 yield quote.quote(str(key["name"])), quote.format_table(table)
         loaded.add((table.schema, table.name))
 

@@ -245,13 +245,14 @@ class Planner:
 
 def part(operation: ops.AlterColumnOp, **modify: Any) -> ops.AlterColumnOp:
     """One of the changes that an operation makes."""
+    default: Any = operation.existing_server_default
     return ops.AlterColumnOp(
         operation.table_name,
         operation.column_name,
         schema=operation.schema,
         existing_type=operation.existing_type,
         existing_nullable=operation.existing_nullable,
-        existing_server_default=operation.existing_server_default,
+        existing_server_default=default,
         existing_comment=operation.existing_comment,
         **modify,
     )

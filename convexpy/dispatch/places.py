@@ -23,7 +23,7 @@ class KeptPlaces:
         self._worker = worker
         self._rooms = rooms
         self._unclaim = unclaim
-        self.doubt = doubt
+        self._doubt = doubt
         self._mutex = threading.Lock()
         self._closed = False
 
@@ -37,6 +37,9 @@ class KeptPlaces:
     def give_back(self, kinds: Sequence[str]) -> None:
         for kind in kinds:
             self._rooms[kind].give_back_place()
+
+    def doubt(self, worker: str, token: str) -> None:
+        self._doubt(worker, token)
 
     def enter(self, claims: Sequence[Claim]) -> None:
         with self._mutex:

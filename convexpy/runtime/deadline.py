@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from ..database.held import Held
 from ..errors import FunctionTimeout
@@ -40,6 +40,7 @@ class Deadlines:
         watched = Watched(held, time.monotonic() + seconds, on_late)
         self._add(watched)
         failure: BaseException | None = None
+        result: Any = None
         try:
             try:
                 result = work()
@@ -56,7 +57,7 @@ class Deadlines:
                 raise FunctionTimeout(text) from failure
             if failure is not None:
                 raise failure
-            return result
+            return cast(T, result)
         finally:
             del failure  # or the error and this frame would keep each other alive
 

@@ -48,7 +48,7 @@ class FellApart(Exception):
 class Together:
     """Runs calls of mutations in one transaction."""
 
-    def __init__(self, calls: Calls, most_seconds: float = MOST_SECONDS) -> None:
+    def __init__(self, calls: Calls, most_seconds: float | None = None) -> None:
         self._calls = calls
         self._most_seconds = most_seconds
 
@@ -68,7 +68,7 @@ class Together:
         try:
             with self._calls.database.write() as held:
                 claims: list[Claim] = []
-                until = time.monotonic() + self._most_seconds
+                until = time.monotonic() + (MOST_SECONDS if self._most_seconds is None else self._most_seconds)
                 for place, (call, claim) in enumerate(members):  # noqa: B007, the error needs to know
                     self._begin(call, held, tryings)
                     ended = self._calls.settle(call, held, own_claims, left_to_the_end, on_late)

@@ -18,6 +18,8 @@ from convexpy.database.jobs import Claim
 from convexpy.dispatch import mutation_room
 from convexpy.dispatch.company import Company
 from convexpy.dispatch.group import Group
+from convexpy.dispatch.habits import Habits
+from convexpy.dispatch.turns import Turns
 from convexpy.functions.declare import Kind
 from convexpy.runtime import together
 from convexpy.runtime.run import Run
@@ -75,8 +77,9 @@ def run_as_a_group(convex: Convex) -> list[Run]:
     """Claim what is due and run it together. What the observers are told."""
     told: list[Run] = []
     convex.on_run(told.append)
-    group = Group(convex.service.executor, convex.runtime.together, lambda claims: None)
-    group.habits.ran_alone(f"{__name__.rpartition('.')[2]}:write_and_schedule", 0.001, well=True)
+    habits = Habits()
+    group = Group(convex.service.executor, convex.runtime.together, habits, Turns(1), lambda claims: None)
+    habits.ran_alone(f"{__name__.rpartition('.')[2]}:write_and_schedule", 0.001, well=True)
     claims = convex.service.dispatcher.claim(Kind.MUTATION, 100)
     group.run(Company(claims, lambda: None))
     return [run for run in told if run.name.endswith("write_and_schedule")]

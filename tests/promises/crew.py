@@ -20,6 +20,8 @@ from convexpy.database.scheduled_function import ScheduledFunction
 from convexpy.dispatch.company import Company
 from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.group import Group
+from convexpy.dispatch.habits import Habits
+from convexpy.dispatch.turns import Turns
 from convexpy.functions.declare import Kind
 from convexpy.runtime.run import Run
 
@@ -59,9 +61,10 @@ class Crew:
         self.ended: list[Claim] = []
         self.runs: list[Run] = []
         convex.on_run(lambda run: self.runs.append(run) if run.job else None)
-        self.group = Group(convex.service.executor, convex.runtime.together, self.ended.extend)
+        habits = Habits()
+        self.group = Group(convex.service.executor, convex.runtime.together, habits, Turns(1), self.ended.extend)
         for name in quick:
-            self.group.habits.ran_alone(name, QUICK_SECONDS, well=True)
+            habits.ran_alone(name, QUICK_SECONDS, well=True)
 
     def claim(self) -> list[Claim]:
         return Dispatcher.claim(self._service.dispatcher, Kind.MUTATION, 1000)  # even where that one finds nothing
