@@ -119,6 +119,11 @@ class Chaos:
             self._note("the process freezes until another one took over", station, move, life)
             self.freeze()
 
+    def toss(self, likelihood: float) -> bool:
+        """Whether something happens that is as likely as that."""
+        with self._mutex:
+            return self.dice.random() < likelihood
+
     def went_well(self) -> None:
         """A transaction of this thread ended as it would have without us."""
         self._thread.in_a_row = 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
-from math import inf
 
 from sqlalchemy import update
 
@@ -14,39 +14,16 @@ from ..database.faults import is_internal
 from ..database.jobs import Claim
 from ..database.tables import workers
 from ..dispatch.company import Company
-from ..dispatch.group import Group
-from ..dispatch.habits import Habits
-from ..dispatch.service import Service
-from ..dispatch.turns import Turns
 from ..functions.declare import Kind
-from ..runtime.together import Together
-from .chaos import LIFE, Chaos, Crash, Life
+from .chaos import LIFE, Chaos, Crash
 from .disturbed import DisturbedDatabase
+from .places import UnluckyPlaces
+from .process import Process
 from .worker import MANY_RUNS, VirtualWorker
 
 MOST_AT_ONCE = 5
 DELIVERED_TWICE = 0.1
 TOGETHER = 0.6
-
-
-class Willing(Habits):
-    """Every function may share a transaction, however long it takes in the time of a test; unless it wants to be alone.
-
-    What befalls one by chaos is not held against it either: the dice decide who runs together.
-    """
-
-    def may_share(self, name: str) -> bool:
-        return not self._habit(name).wants_alone
-
-
-class Process:
-    """What a process that runs jobs consists of, and whether it lives."""
-
-    def __init__(self, convex: Convex, service: Service) -> None:
-        together = Together(convex.runtime.calls, most_seconds=inf)
-        self.service = service
-        self.group = Group(service.executor, together, Willing(), Turns(1), lambda claims: None)
-        self.life = Life()
 
 
 class UnluckyWorker(VirtualWorker):
@@ -60,6 +37,7 @@ class UnluckyWorker(VirtualWorker):
         self._process = Process(convex, convex.service)
         self._someone_is_frozen = False
         chaos.freeze = self._freeze
+        convex.runtime.calls.places = UnluckyPlaces(chaos, lambda: self._process)
 
     def replace(self, process: Process) -> None:
         """A process counts as dead. Another one takes over: it recovers what was left, and adopts the crons."""
@@ -87,6 +65,12 @@ class UnluckyWorker(VirtualWorker):
     def run_some(self, kind: Kind) -> int:
         return self._run_claims(self._chaos.dice.randint(1, MOST_AT_ONCE))
 
+    def next_job(self) -> tuple[datetime, Kind] | None:
+        if self._process.entered:
+            first = self._process.entered[0]
+            return min(self._clock.now(), first.scheduled_time), Kind(first.kind)
+        return super().next_job()
+
     def fire_crons(self) -> None:
         self._by_whoever_lives("crons", super().fire_crons)
 
@@ -94,18 +78,26 @@ class UnluckyWorker(VirtualWorker):
         self._by_whoever_lives("maintenance", super().maintain)
 
     def _run_claims(self, most: int) -> int:
-        """Claim some of what is due, of both kinds, and run it in any order, some of it together."""
-        process, claims = self._process, list[Claim]()
+        """Claim some of what is due, of both kinds, and run it in any order, some of it together.
+
+        With it runs what was claimed from its birth.
+        """
+        process = self._process
+        claims = process.take_entered()
         kinds = [Kind.MUTATION, Kind.ACTION]
         self._chaos.dice.shuffle(kinds)
         for kind in kinds:
             self._do(process, "claim", lambda kind=kind: claims.extend(process.service.dispatcher.claim(kind, most)))  # type: ignore[misc]
-        # What was claimed by a COMMIT whose answer was lost, the next look at the queue gives back.
-        while not process.life.is_over and not self._do(process, "look", process.service.dispatcher.tick):
-            pass
+        self._look(process)
         for company in companies(claims, self._chaos):
             self._do(process, ", ".join(claim.name for claim in company), partial(self._run, process, company))
+        self._look(process)
         return max(1, len(claims))
+
+    def _look(self, process: Process) -> None:
+        """Look at the queue, which gives back what was claimed by a COMMIT whose answer was lost."""
+        while not process.life.is_over and not self._do(process, "look", process.service.dispatcher.tick):
+            pass
 
     def _run(self, process: Process, claims: Sequence[Claim]) -> None:
         """Run one claim as a room does that has no others, or several in one transaction."""

@@ -37,7 +37,7 @@ from convexpy.errors import CommitUnknown
 from convexpy.functions.declare import Kind
 from convexpy.runtime.run import Run
 from convexpy.runtime.together import Together
-from convexpy.testing.unlucky import Willing
+from convexpy.testing.process import Willing
 
 from .orders import APP, SETTINGS
 from .place import Place

@@ -7,7 +7,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from convexpy.dispatch.habits import Habits
-from convexpy.testing.unlucky import Willing
+from convexpy.testing.process import Willing
 
 from .orders import Orders, Terminated, begin, open_app, patiently
 from .wrong_clock import WrongClock

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from convexpy.database.jobs import Claim
 from convexpy.runtime.call import Done
 from convexpy.runtime.together import FellApart, Together
 from convexpy.runtime.transaction import JobLost
-from convexpy.testing.chaos import Crash
+from convexpy.testing.places import UnluckyPlaces
 
 from .app import Broken
 from .play import play
@@ -46,7 +48,21 @@ def test_mutations_share_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(15):
         play(seed)
     assert sum(size > 1 for size in shared) >= 10
-    assert {type(error.cause) for error in apart} >= {JobLost, Broken, Crash}
+    assert {type(error.cause) for error in apart} >= {JobLost, Broken}
+
+
+def test_jobs_are_claimed_from_their_birth(monkeypatch: pytest.MonkeyPatch) -> None:
+    enter, entered = UnluckyPlaces.enter, list[Claim]()
+
+    def counted(self: UnluckyPlaces, claims: Sequence[Claim]) -> None:
+        entered.extend(claims)
+        enter(self, claims)
+
+    monkeypatch.setattr(UnluckyPlaces, "enter", counted)
+    for seed in range(10):
+        play(seed)
+    assert len(entered) >= 20
+    assert {claim.kind for claim in entered} == {"mutation", "action"}
 
 
 def test_misfortune_comes_in_every_kind() -> None:
