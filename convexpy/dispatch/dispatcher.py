@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +23,18 @@ logger = logging.getLogger("convexpy.dispatch")
 
 # Longer than any transaction of the framework's own may take.
 DOUBT_SECONDS: Final = 60.0
+LOOK_AGAIN_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.1
+
+
+@dataclass(eq=False)
+class Doubt:
+    """What may have been claimed under a token, until when that may still happen, and when to look again."""
+
+    worker: str
+    token: str
+    until: float
+    next_look: float = 0.0
 
 
 class Dispatcher:
@@ -33,7 +45,7 @@ class Dispatcher:
         self._clock = clock
         self._longest = settings.poll_interval.total_seconds()
         self._worker = worker
-        self._doubts: list[tuple[str, str, float]] = []
+        self._doubts: list[Doubt] = []
         self._has_news = False
         self.rooms: Sequence[Room] = ()
 
@@ -89,18 +101,19 @@ class Dispatcher:
 
     def doubt(self, worker: str, token: str) -> None:
         """Nobody knows whether the claims under a token were committed, and nobody runs them."""
-        self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))
+        self._doubts.append(Doubt(worker, token, time.monotonic() + DOUBT_SECONDS))
 
     def _settle_doubts(self) -> None:
         """Give back what was claimed by a COMMIT whose answer never came: nobody else would, while this worker lives.
 
-        It may still be on its way, so this is done again until it no longer can be.
+        It may still be on its way, so this is done again now and then until it no longer can be.
         """
-        for worker, token, until in tuple(self._doubts):
+        for doubt in [doubt for doubt in tuple(self._doubts) if time.monotonic() >= doubt.next_look]:
             with self._database.internal() as connection:
-                jobs.unclaim_all(connection, worker, token)
-            if time.monotonic() > until:
-                self._doubts.remove((worker, token, until))
+                jobs.unclaim_all(connection, doubt.worker, doubt.token)
+            doubt.next_look = time.monotonic() + LOOK_AGAIN_SECONDS
+            if time.monotonic() > doubt.until:
+                self._doubts.remove(doubt)
 
     def unclaim(self, claims: Sequence[Claim]) -> None:
         """Give back what was claimed and never tried, so that it need not wait for this worker to count as dead."""

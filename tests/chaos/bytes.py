@@ -159,6 +159,8 @@ class Bench:
         """What the dispatcher does in one round, and what the room does with what it found."""
         service = self._convex.service
         try:
+            for doubt in service.dispatcher._doubts:
+                doubt.next_look = 0.0  # every round is a while later
             service.dispatcher._settle_doubts()
             claims = service.dispatcher.claim(Kind.MUTATION, number)
             if number > 1:

@@ -111,7 +111,7 @@ WORKERS: Final = (
         name="a claim in doubt is kept",
         breaks="jobs whose claim was committed but not answered wait until this worker looks at all that it holds",
         file="dispatch/dispatcher.py",
-        old="        self._doubts.append((worker, token, time.monotonic() + DOUBT_SECONDS))\n",
+        old="        self._doubts.append(Doubt(worker, token, time.monotonic() + DOUBT_SECONDS))\n",
         new="",
         tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
     ),
