@@ -133,9 +133,14 @@ class Convex:
         """The same calls on behalf of somebody."""
         return Caller(self, identity)
 
-    def on_run(self, listener: Callable[[Run], None]) -> None:
-        """Call this after every run of a direct call or a job, from the thread that ran it."""
-        self.runtime.observers.add(listener)
+    def on_run(self, listener: Callable[[Run], None], afterwards: Callable[[], None] | None = None) -> None:
+        """Call this after every run of a direct call or a job, from the thread that ran it.
+
+        Args:
+            listener: Is told of each run.
+            afterwards: Called when it was told of all that ended at the same moment: jobs may share a COMMIT.
+        """
+        self.runtime.observers.add(listener, afterwards)
 
     def on_conflict(self, listener: Callable[[Losses], None]) -> None:
         """Call this a moment after mutations of this process lost to others, from a thread of its own."""

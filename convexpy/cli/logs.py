@@ -73,7 +73,6 @@ def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None)
 def print_run(run: Run, root: Path, *, as_json: bool, number: int | None = None) -> None:
     """One line for one run. Called from any thread."""
     if as_json:
-        sys.stdout.write(to_json(numbered(run_document(run), number)) + "\n")
-        sys.stdout.flush()
+        sys.stdout.write(to_json(numbered(run_document(run), number)) + "\n")  # flushed when all of them are there
     else:
         console().print(prefix(number), run_line(run, root), sep="")

@@ -71,7 +71,9 @@ def serve(path: Path, database: str | None, member: Member | None = None) -> Non
             if number in (None, FIRST):
                 for caution in convex.app.warnings:
                     log.warning(caution)
-            convex.on_run(lambda run: print_run(run, project.root, as_json=as_json, number=number))
+            convex.on_run(
+                lambda run: print_run(run, project.root, as_json=as_json, number=number), lambda: sys.stdout.flush()
+            )
             # What was loaded stays: the garbage collector need not look at all of it again, for tens of milliseconds.
             gc.collect()
             gc.freeze()

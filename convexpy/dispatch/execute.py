@@ -65,8 +65,9 @@ class Executor:
     def committed_together(self, ran: Sequence[tuple[Claim, float]], done: Sequence[Done]) -> None:
         """Say how the mutations of one transaction went, which took so many seconds each."""
         if self._runtime.observers.are_there:
-            for (claim, seconds), each in zip(ran, done, strict=True):
-                Report(self._runtime, claim, seconds).tell("success", done=each)
+            reports = [Report(self._runtime, claim, seconds) for claim, seconds in ran]
+            runs = [report.run("success", done=each) for report, each in zip(reports, done, strict=True)]
+            self._runtime.observers.tell(*runs)
 
     async def at_most_once(self, claim: Claim) -> None:
         """Run an action. That it started is on the disk before its first line runs, so it never starts again."""
@@ -197,19 +198,21 @@ class Report:
         self.outcome: Outcome = "lost"
 
     def tell(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> None:
-        claim, self.outcome = self._claim, outcome
-        if not self._runtime.observers.are_there:
-            return
-        self._runtime.observers.tell(
-            Run(
-                name=claim.name,
-                kind=Kind(claim.kind),
-                started=self._started,
-                seconds=time.perf_counter() - self._from,
-                outcome=outcome,
-                error=error,
-                job=Job(claim.job_id, claim.attempt),
-                cron=claim.cron,
-                scheduled=done.scheduled if done else (),
-            )
+        self.outcome = outcome
+        if self._runtime.observers.are_there:
+            self._runtime.observers.tell(self.run(outcome, error, done))
+
+    def run(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> Run:
+        """The run as the observers are told of it."""
+        claim = self._claim
+        return Run(
+            name=claim.name,
+            kind=Kind(claim.kind),
+            started=self._started,
+            seconds=time.perf_counter() - self._from,
+            outcome=outcome,
+            error=error,
+            job=Job(claim.job_id, claim.attempt),
+            cron=claim.cron,
+            scheduled=done.scheduled if done else (),
         )

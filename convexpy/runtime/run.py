@@ -67,22 +67,32 @@ class Observers:
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Run], None]] = []
+        self._afterwards: list[Callable[[], None]] = []
 
-    def add(self, listener: Callable[[Run], None]) -> None:
+    def add(self, listener: Callable[[Run], None], afterwards: Callable[[], None] | None = None) -> None:
+        """``afterwards``: called once the listener was told of all runs that ended at the same time."""
         self._listeners.append(listener)
+        if afterwards is not None:
+            self._afterwards.append(afterwards)
 
     @property
     def are_there(self) -> bool:
         """Whether anybody wants to know."""
         return bool(self._listeners) or logger.isEnabledFor(logging.DEBUG)
 
-    def tell(self, run: Run) -> None:
-        logger.debug("%s %s %s in %.1f ms", run.kind, run.name, run.outcome, run.seconds * 1000, extra={"run": run})
-        for listener in self._listeners:
+    def tell(self, *runs: Run) -> None:
+        for run in runs:
+            logger.debug("%s %s %s in %.1f ms", run.kind, run.name, run.outcome, run.seconds * 1000, extra={"run": run})
+            for listener in self._listeners:
+                try:
+                    listener(run)
+                except Exception:
+                    logger.exception("a listener failed on %s", run.name)
+        for afterwards in self._afterwards:
             try:
-                listener(run)
+                afterwards()
             except Exception:
-                logger.exception("a listener failed on %s", run.name)
+                logger.exception("a listener failed after %d runs", len(runs))
 
 
 def describe(error: BaseException) -> str:
