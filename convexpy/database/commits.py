@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .held import Held
 from .signals import Signals
 
 
@@ -13,28 +14,40 @@ class CommitFeed:
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
         self._listeners: list[Callable[[], None]] = []
+        self._elsewhere: dict[Callable[[], None], Callable[[], None]] = {}
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call this after every commit that scheduled something or freed room. It must return at once."""
+    def listen(self, listener: Callable[[], None], elsewhere: Callable[[], None] | None = None) -> None:
+        """Call this after every commit that scheduled something or freed room. It must return at once.
+
+        Args:
+            listener: What is called.
+            elsewhere: What is called instead if it was another process that committed. It may take a moment.
+        """
         self._listeners.append(listener)
+        self._elsewhere[listener] = elsewhere or listener
 
     def forget(self, listener: Callable[[], None]) -> None:
         """Call it no more."""
         self._listeners.remove(listener)
+        del self._elsewhere[listener]
 
-    def announce(self) -> None:
-        """A transaction of this process was committed."""
+    def announce(self, held: Held | None = None) -> None:
+        """A transaction of this process was committed. ``held``: it, if its connection is still at hand."""
+        self._signals.send(held)
         self.tell_listeners()
-        self._signals.send()
 
     def tell_listeners(self) -> None:
-        """A transaction was committed somewhere."""
+        """A transaction of this process was committed."""
         for listener in tuple(self._listeners):
+            listener()
+
+    def _tell_of_others(self) -> None:
+        for listener in tuple(self._elsewhere.values()):
             listener()
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes."""
-        self._signals.watch(self.tell_listeners)
+        self._signals.watch(self._tell_of_others)
 
     def stop(self) -> None:
         """Notice them no more."""

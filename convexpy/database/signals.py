@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from .held import Held
+
 
 class Signals(Protocol):
     """A way between the processes that share a database."""
 
-    def send(self) -> None:
-        """Say that something was committed here. Returns at once, and never fails."""
+    def send(self, held: Held | None = None) -> None:
+        """Say that something was committed here. Returns at once, and never fails.
+
+        Args:
+            held: The transaction that was committed, while its connection is still held: the word may go along.
+        """
         ...
 
     def watch(self, heard: Callable[[], None]) -> None:

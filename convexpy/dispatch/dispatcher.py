@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,11 +48,27 @@ class Dispatcher:
         self._worker = worker
         self._doubts: list[Doubt] = []
         self._has_news = False
+        # Claims are made by the dispatcher's thread, and by the one that hears of other processes.
+        self._claiming = threading.Lock()
         self.rooms: Sequence[Room] = ()
 
     def news(self) -> None:
         """Something was committed. Where asking costs a journey, the next tick claims without having looked."""
         self._has_news = self._database.is_server
+
+    def claim_at_once(self) -> None:
+        """Another process has committed: fill the rooms from the thread that has heard of it."""
+        try:
+            for room in self.rooms:
+                self._claim_for(room)
+        except Exception as error:
+            logger.debug("what another process has committed is looked for again: %s", error)
+
+    def close(self) -> Sequence[Room]:
+        """Claim nothing more. The rooms that were filled, with all that was claimed for them."""
+        with self._claiming:
+            rooms, self.rooms = self.rooms, ()
+        return rooms
 
     def tick(self) -> float:
         """Fill every room with due jobs. How many seconds until the next one is due."""
@@ -59,7 +76,7 @@ class Dispatcher:
         if self._has_news:
             self._has_news = False
             for room in self.rooms:
-                self._claim_for(room, room.free())
+                self._claim_for(room)
         dues = self._next_dues()
         return min((self._fill(room, dues[room.kind]) for room in self.rooms), default=self._longest)
 
@@ -70,14 +87,16 @@ class Dispatcher:
         seconds = (due - self._clock.now()).total_seconds()
         if seconds > 0:
             return min(seconds, self._longest)
-        claims = self._claim_for(room, free)
+        claims = self._claim_for(room)
         # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
         return 0.0 if claims else PAUSE_SECONDS * random.uniform(0.5, 1.0)
 
-    def _claim_for(self, room: Room, free: int) -> list[Claim]:
-        claims = self.claim(room.kind, free) if free > 0 else []
-        for claim in claims:
-            room.enter(claim)
+    def _claim_for(self, room: Room) -> list[Claim]:
+        with self._claiming:
+            free = room.free() if room in self.rooms else 0
+            claims = self.claim(room.kind, free) if free > 0 else []
+            for claim in claims:
+                room.enter(claim)
         return claims
 
     def _next_dues(self) -> dict[str, datetime | None]:

@@ -74,21 +74,26 @@ class Service:
         )
         self._runtime.calls.places = self._places
         self.maintenance.holds = lambda: set().union(*(room.holds() for room in rooms))
-        self._wake = self._news(dispatching)
-        self._feed.listen(self._wake)
+        self._wake, elsewhere = self._news(dispatching)
+        self._feed.listen(self._wake, elsewhere)
         self._feed.watch()
         self._loops = [dispatching, ticking, beating, tidying]
         for loop in self._loops:
             loop.start()
 
-    def _news(self, dispatching: Loop) -> Callable[[], None]:
-        """What is called when something was committed."""
+    def _news(self, dispatching: Loop) -> tuple[Callable[[], None], Callable[[], None]]:
+        """What is called when something was committed: by this process, and by another one."""
 
         def wake() -> None:
             self.dispatcher.news()
             dispatching.wake()
 
-        return wake
+        def claim() -> None:
+            if self._database.is_server:
+                self.dispatcher.claim_at_once()
+            dispatching.wake()
+
+        return wake, claim
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         """Let others have what was claimed and never tried, and tell them: it is due already."""
@@ -122,7 +127,7 @@ class Service:
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
         self._runtime.calls.places = NoPlaces()
         self._places.close()
-        rooms, self.dispatcher.rooms = self.dispatcher.rooms, ()
+        rooms = self.dispatcher.close()
         untried = [claim for room in rooms for claim in room.drain()]
         try_to(lambda: self._give_back(untried))
         for room in rooms:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -126,13 +127,13 @@ class Calls:
                     raise JobLost
                 done = self.settle(call, held, own_claims, end_of(claim, held), on_late)
                 held.commit()
+                own_claims.committed(len(done.scheduled), partial(self.feed.announce, held))
         except BaseException as error:
             own_claims.undone(maybe=is_maybe_committed(error, held))
             trying.failed(error, held)
             self._raise_if_internal(call, error, held)
             raise
         trying.committed()
-        own_claims.committed(len(done.scheduled), self.feed.announce)
         return done
 
     def settle(

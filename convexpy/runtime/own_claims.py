@@ -5,11 +5,14 @@ Such a job is claimed from its birth: with the COMMIT it is there, claimed by a 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from ..database.jobs import Claim, NewJob, new_token
+
+logger = logging.getLogger("convexpy.run")
 
 
 class Places(Protocol):
@@ -76,10 +79,13 @@ class OwnClaims:
 
     def committed(self, scheduled: int, announce: Callable[[], None]) -> None:
         """It was committed. Others are told if it scheduled more than what was claimed."""
-        if self._claims:
-            self._places.enter(self._claims)
-        if scheduled > len(self._claims):
-            announce()
+        try:
+            if scheduled > len(self._claims):
+                announce()
+            if self._claims:
+                self._places.enter(self._claims)
+        except Exception:  # it has happened, whatever comes after: an error would make the caller do it again
+            logger.exception("what was committed could not be handed on, and is found later")
 
     def undone(self, *, maybe: bool) -> None:
         """It was not committed; ``maybe``: nobody knows."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from ..database import jobs
@@ -82,6 +83,8 @@ class Together:
                 if claims and not jobs.finish_all(held.connection, claims, self._calls.clock.now()):
                     raise JobLost
                 held.commit()
+                scheduled = sum(len(each.scheduled) for each in done)
+                own_claims.committed(scheduled, partial(self._calls.feed.announce, held))
         except BaseException as error:
             own_claims.undone(maybe=is_maybe_committed(error, held))
             for trying in tryings.values():
@@ -89,7 +92,6 @@ class Together:
             raise FellApart(error, held, place) from error
         for trying in tryings.values():
             trying.committed()
-        own_claims.committed(sum(len(each.scheduled) for each in done), self._calls.feed.announce)
         return done
 
     def _begin(self, call: Call, held: Held, tryings: dict[str, Trying]) -> None:

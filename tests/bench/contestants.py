@@ -105,6 +105,7 @@ EXACTLY = "exactly once, serializable; enqueued in the caller's transaction"
 RAW = "no queue: what is interrupted is lost"
 CONVEXPY = Ours("convexpy", EXACTLY)
 CONVEXPY_2 = Ours("convexpy, 2 processes", EXACTLY, processes=2)
+CONVEXPY_DRIVER = Ours("convexpy, driver SQL", EXACTLY, options={"job": "driver"})
 CONVEXPY_SQLITE = Ours("convexpy", EXACTLY, database="sqlite")
 CONVEXPY_SQLITE_DRIVER = Ours("convexpy, driver SQL", EXACTLY, database="sqlite", options={"job": "driver"})
 

@@ -169,8 +169,11 @@ WORKLOADS = (
         "enqueue",
         "one mutation that writes a row and schedules a job, PostgreSQL, one client",
         (CALLS,),
-        (c.CONVEXPY, c.PGQUEUER, c.OBAN, c.PROCRASTINATE, c.DBOS),
-        (quicker("calls/s", TRANSACTIONAL, 1.1),),
+        (c.CONVEXPY, c.CONVEXPY_DRIVER, c.PGQUEUER, c.OBAN, c.PROCRASTINATE, c.DBOS),
+        (
+            quicker("calls/s", TRANSACTIONAL, 1.1),
+            quicker("calls/s", TRANSACTIONAL, 1.1, ours=c.CONVEXPY_DRIVER.name),
+        ),
         calls(1_500),
     ),
     *(latencies(f"inside-{name}", f"same process, {name}", inside(who), SOON) for name, who in BOTH.items()),

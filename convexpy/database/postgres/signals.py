@@ -13,8 +13,9 @@ from typing import Any, Final
 from sqlalchemy import URL
 
 from ...settings import Settings
+from ..held import Held
 from ..watchdog import Watchdog
-from .connection import connect_arguments, cut_off
+from .connection import connect_arguments, cut_off, say
 
 CHANNEL: Final = "convexpy"
 # A NOTIFY takes a lock of the whole server's when it commits, so many commits share one.
@@ -27,7 +28,7 @@ logger = logging.getLogger("convexpy.database")
 class Silence:
     """No signals, for servers and poolers that pass none on: other processes' commits are found by looking."""
 
-    def send(self) -> None:
+    def send(self, held: Held | None = None) -> None:
         return
 
     def watch(self, heard: Callable[[], None]) -> None:
@@ -50,15 +51,19 @@ class NotifySignals:
         self._execute = execute
         self._myself = secrets.token_hex(4)
         self._mutex = threading.Lock()
+        self._word = f"NOTIFY {CHANNEL}, '{self._myself}'"
         self._to_send = threading.Event()
         self._owes = False
+        self._sent = 0.0
         self._stopped = threading.Event()
         self._closed = threading.Event()
         self._sender: threading.Thread | None = None
         self._listener: threading.Thread | None = None
         self._driver: Any = None
 
-    def send(self) -> None:
+    def send(self, held: Held | None = None) -> None:
+        if held is not None and self._send_along(held):
+            return
         self._owes = True
         self._to_send.set()
         if self._sender is None:
@@ -66,6 +71,18 @@ class NotifySignals:
                 if self._sender is None:
                     self._sender = threading.Thread(target=self._send_all, name="convexpy-notify", daemon=True)
                     self._sender.start()
+
+    def _send_along(self, held: Held) -> bool:
+        """Send on a connection that is at hand. False: that was done a moment ago, or it failed."""
+        if time.monotonic() - self._sent < PAUSE_SECONDS:
+            return False
+        self._sent = time.monotonic()
+        try:
+            say(held.driver, self._word)
+        except Exception as error:
+            logger.debug("a notification could not be sent: %s", error)
+            return False
+        return True
 
     def watch(self, heard: Callable[[], None]) -> None:
         self._stopped.clear()
@@ -98,7 +115,8 @@ class NotifySignals:
                 continue
             self._owes = False
             try:
-                self._execute(f"NOTIFY {CHANNEL}, '{self._myself}'")
+                self._sent = time.monotonic()
+                self._execute(self._word)
                 failures = 0
             except Exception as error:
                 failures += 1

@@ -158,6 +158,7 @@ class SQLiteDatabase:
                 f"synchronous = {self._synchronous}",
                 "fullfsync = ON",  # macOS: reach the disk, not only its cache
                 "journal_size_limit = 67108864",
+                f"cache_size = {-2_000 if read_only else -64_000}",  # KiB, taken as it is needed
                 f"wal_autocheckpoint = {0 if read_only else 1000}",  # only who has the turn checkpoints
                 f"query_only = {'ON' if read_only else 'OFF'}",
             ):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ..held import Held
 from .file_watch import FileWatch, watch_file
 from .touches import Touches
 
@@ -28,7 +29,7 @@ class FileSignals:
         self._watch: FileWatch | None = None
         self._listener: threading.Thread | None = None
 
-    def send(self) -> None:
+    def send(self, held: Held | None = None) -> None:
         self._touches.give()
 
     def watch(self, heard: Callable[[], None]) -> None:

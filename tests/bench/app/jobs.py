@@ -55,6 +55,13 @@ def save_and_schedule(ctx: MutationCtx, i: int) -> None:
 
 
 @mutation
+def write_and_schedule(ctx: MutationCtx, i: int) -> None:
+    """The same with plain SQL, through the driver, as the peers do it."""
+    ctx.db.connection().exec_driver_sql("INSERT INTO entry (job, note) VALUES (%s, 'x')", (i,))
+    ctx.schedule.now(nothing, i=i)
+
+
+@mutation
 def fill(ctx: MutationCtx, job: str, first: int, count: int) -> None:
     function = {"nothing": nothing, "work": work, "driver": driver}[job]
     for i in range(first, first + count):

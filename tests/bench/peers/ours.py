@@ -75,7 +75,8 @@ class Ours(Player):
                 copy_rows(connection, table, job, rows, self.place.database)
 
     def caller(self) -> Callable[[int], object]:
-        return lambda i: self.convex().run(jobs.save_and_schedule, i=i)
+        call = jobs.write_and_schedule if self.options.get("job") == "driver" else jobs.save_and_schedule
+        return lambda i: self.convex().run(call, i=i)
 
     def sender(self) -> Callable[[int], object]:
         if self.options.get("inside"):
