@@ -179,7 +179,7 @@ def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -
     False: not all of them were this worker's any more. Nothing of that transaction may be committed then.
     """
     if connection.dialect.name == "postgresql":
-        ids, tokens = [claim.job_id for claim in claims], list({claim.token for claim in claims})
+        ids, tokens = ",".join(claim.job_id for claim in claims), ",".join({claim.token for claim in claims})
         values = {"ids": ids, "tokens": tokens, "end": "success", "error": None, "now": now}
         return set(sql.END_ALL.on(connection, values).rows[0]) == {len(claims)}
     if sql.TAKE.on(connection, [held_by(claim) for claim in claims]).rowcount != len(claims):

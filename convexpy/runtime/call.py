@@ -33,7 +33,7 @@ from .schedule import Limits, ScheduleBuffer
 from .transaction import JobLost, Transaction
 
 T = TypeVar("T")
-FinishJob = Callable[[datetime], bool]
+FinishJob = Callable[[], bool]
 
 # Of these there need not be a copy.
 UNCHANGEABLE: Final = frozenset({str, int, float, bool, bytes, datetime, type(None)})
@@ -125,7 +125,7 @@ class Calls:
                 trying.holds(held)
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
-                done = self.settle(call, held, own_claims, end_of(claim, held), on_late)
+                done = self.settle(call, held, own_claims, self._end_of(claim, held), on_late)
                 held.commit()
                 own_claims.committed(len(done.scheduled), partial(self.feed.announce, held))
         except BaseException as error:
@@ -135,6 +135,12 @@ class Calls:
             raise
         trying.committed()
         return done
+
+    def _end_of(self, claim: Claim | None, held: Held) -> FinishJob | None:
+        """What ends the job of a claim in the transaction that has taken it."""
+        if claim is None:
+            return None
+        return lambda: jobs.finish_taken(held.connection, claim, None, self.clock.now())
 
     def settle(
         self,
@@ -241,13 +247,6 @@ class WithinTransaction:
         part = self._transaction.reading() if kind is Kind.QUERY else self._transaction.nested()
         with part:
             return self._calls._run(call, self._transaction)
-
-
-def end_of(claim: Claim | None, held: Held) -> FinishJob | None:
-    """What ends the job of a claim in the transaction that has taken it."""
-    if claim is None:
-        return None
-    return lambda end: jobs.finish_taken(held.connection, claim, None, end)
 
 
 def raise_if_internal(error: BaseException, held: Held | None) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..database.types import JobId
 from ..errors import ConvexError
@@ -18,8 +17,7 @@ logger = logging.getLogger("convexpy.run")
 Outcome = Literal["success", "failed", "canceled", "retry", "lost"]
 
 
-@dataclass(frozen=True)
-class Scheduled:
+class Scheduled(NamedTuple):
     """One function that a run scheduled."""
 
     name: str
@@ -27,16 +25,14 @@ class Scheduled:
     job_id: JobId
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """The job that runs a call: ``ctx.job``. Its id is the natural idempotency key; attempts count from 1."""
 
     id: JobId
     attempt: int
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One run of a function that was called directly or as a job.
 
     ``outcome`` is ``retry`` for a job that will be tried again after an internal error, ``canceled`` for an action

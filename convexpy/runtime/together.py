@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -105,6 +104,6 @@ class Together:
         held.statements = trying.statements
 
 
-def left_to_the_end(now: datetime) -> bool:
+def left_to_the_end() -> bool:
     """The jobs of all calls are ended by one statement, before COMMIT."""
     return True

@@ -85,7 +85,7 @@ class Transaction:
             finally:
                 self.db.is_read_only = False
 
-    def settle(self, finish_job: Callable[[datetime], bool] | None = None, claimant: Claimant | None = None) -> None:
+    def settle(self, finish_job: Callable[[], bool] | None = None, claimant: Claimant | None = None) -> None:
         """Send the call's writes, its schedules and the end of its own job to the database, in this order.
 
         Raises:
@@ -94,14 +94,13 @@ class Transaction:
         if self._db is not None:
             self._db.settle()
         self.held.runs_handler = False
-        self.held.check()
+        self.held.check_shortly()
         if self.held.internal_error is not None:
             raise TransactionEnded("a database error was caught by the handler") from self.held.internal_error
-        if self.buffer is not None:
-            now = self._clock.now()
-            self.buffer.write(self.held.connection, now, claimant)
-            if finish_job is not None and not finish_job(now):
-                raise JobLost
+        if self.buffer is not None and not self.buffer.is_empty:
+            self.buffer.write(self.held.connection, self._clock.now(), claimant)
+        if finish_job is not None and not finish_job():
+            raise JobLost
 
     def close(self) -> None:
         """The call is over: what it held can no longer be used."""

@@ -42,11 +42,8 @@ CALLS: Final = (
         name="jobs inserted on another connection",
         breaks="the charge of an order is scheduled though the order was never saved",
         file="runtime/transaction.py",
-        old="            self.buffer.write(self.held.connection, now, claimant)\n",
-        new="""\
-            with self._database.internal() as connection:
-                self.buffer.write(connection, now, claimant)
-""",
+        old="            self.buffer.write(self.held.connection, self._clock.now(), claimant)\n",
+        new="            with self._database.internal() as connection:\n                self.buffer.write(connection, self._clock.now(), claimant)\n",
         tests=("tests/postgres/test_unknown_commit.py::test_what_it_schedules_exists_once",),
     ),
     Bug(
@@ -167,7 +164,7 @@ CALLS: Final = (
         name="commit announced to nobody",
         breaks="what is scheduled for now starts seconds later",
         file="runtime/own_claims.py",
-        old="        if scheduled > len(self._claims):\n            announce()\n",
+        old="            if scheduled > len(self._claims):\n                announce()\n",
         new="",
         tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatcher_of_its_own_process",),
     ),

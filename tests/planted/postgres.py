@@ -46,8 +46,8 @@ POSTGRES: Final = (
         name="due by the clock of the worker",
         breaks="a machine whose clock is a day ahead runs tomorrow's jobs",
         file="database/postgres/clock.py",
-        old="            return self._shown + timedelta(seconds=steady() - self._at)\n",
-        new="            return super().now()\n",
+        old="        return shown + timedelta(seconds=steady() - at)\n",
+        new="        return super().now()\n",
         tests=("tests/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
     ),
     Bug(

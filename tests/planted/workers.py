@@ -103,7 +103,7 @@ WORKERS: Final = (
         name="commits are kept from other processes",
         breaks="what the web server schedules starts seconds later on the workers",
         file="database/commits.py",
-        old="        self.tell_listeners()\n        self._signals.send()\n",
+        old="        self._signals.send(held)\n        self.tell_listeners()\n",
         new="        self.tell_listeners()\n",
         tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,6 +10,7 @@ from ...clock import Clock
 
 ASK: Final = "SELECT clock_timestamp()"
 FRESH_SECONDS: Final = 10.0
+BOOT_TIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class ServerClock(Clock):
@@ -20,30 +20,26 @@ class ServerClock(Clock):
     """
 
     def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._shown: datetime | None = None
-        self._at = 0.0
+        # What it showed, and when that was by our own: one value, as other threads read it meanwhile.
+        self._shown: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        with self._mutex:
-            if self._shown is None:
-                return super().now()
-            return self._shown + timedelta(seconds=steady() - self._at)
+        if self._shown is None:
+            return super().now()
+        shown, at = self._shown
+        return shown + timedelta(seconds=steady() - at)
 
     def is_stale(self) -> bool:
         """Whether it is time to look at the server's clock again."""
-        return self._shown is None or steady() - self._at > FRESH_SECONDS
+        return self._shown is None or steady() - self._shown[1] > FRESH_SECONDS
 
     def look(self, driver: Any) -> None:
         """Read the server's clock over a connection that is in no transaction."""
         row = driver.execute(ASK, prepare=False).fetchone()
-        with self._mutex:
-            # The answer was true some time before it came. Until it was asked for again, that is the most we know.
-            self._shown, self._at = row[0].astimezone(UTC), steady()
+        # The answer was true some time before it came. Until it was asked for again, that is the most we know.
+        self._shown = row[0].astimezone(UTC), steady()
 
 
 def steady() -> float:
     """Seconds that pass while the machine sleeps, too, and that no one can set back."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return time.clock_gettime(BOOT_TIME) if BOOT_TIME is not None else time.monotonic()
