@@ -43,7 +43,10 @@ CALLS: Final = (
         breaks="the charge of an order is scheduled though the order was never saved",
         file="runtime/transaction.py",
         old="            self.buffer.write(self.held.connection, self._clock.now(), claimant)\n",
-        new="            with self._database.internal() as connection:\n                self.buffer.write(connection, self._clock.now(), claimant)\n",
+        new="""\
+            with self._database.internal() as connection:
+                self.buffer.write(connection, self._clock.now(), claimant)
+""",
         tests=("tests/postgres/test_unknown_commit.py::test_what_it_schedules_exists_once",),
     ),
     Bug(

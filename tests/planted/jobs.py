@@ -116,7 +116,13 @@ JOBS: Final = (
         breaks="a COMMIT that fails leaves a job that counts as done and did nothing",
         file="runtime/call.py",
         old="                done = self.settle(call, held, own_claims, self._end_of(claim, held), on_late)\n",
-        new="                def end_elsewhere() -> bool:\n                    with self.database.internal() as connection:\n                        return jobs.finish_taken(connection, claim, None, self.clock.now())\n\n                done = self.settle(call, held, own_claims, end_elsewhere if claim else None, on_late)\n",
+        new="""\
+                def end_elsewhere() -> bool:
+                    with self.database.internal() as connection:
+                        return jobs.finish_taken(connection, claim, None, self.clock.now())
+
+                done = self.settle(call, held, own_claims, end_elsewhere if claim else None, on_late)
+""",
         tests=("tests/postgres/test_unknown_commit.py::test_a_job_whose_very_own_commit_breaks_happens_once",),
     ),
     Bug(
