@@ -66,9 +66,9 @@ class Dispatcher:
 
     def close(self) -> Sequence[Room]:
         """Claim nothing more. The rooms that were filled, with all that was claimed for them."""
+        rooms, self.rooms = self.rooms, ()  # first: who claims for one of them at this moment does not for the next
         with self._claiming:
-            rooms, self.rooms = self.rooms, ()
-        return rooms
+            return rooms
 
     def tick(self) -> float:
         """Fill every room with due jobs. How many seconds until the next one is due."""

@@ -120,6 +120,7 @@ class Service:
             return
         dispatching, ticking, beating, tidying = self._loops
         self._loops = []
+        rooms = self.dispatcher.close()
         self._feed.stop()
         self._feed.forget(self._wake)
         ticking.stop()
@@ -127,7 +128,6 @@ class Service:
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
         self._runtime.calls.places = NoPlaces()
         self._places.close()
-        rooms = self.dispatcher.close()
         untried = [claim for room in rooms for claim in room.drain()]
         try_to(lambda: self._give_back(untried))
         for room in rooms:
