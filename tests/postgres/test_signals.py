@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 import psycopg
+import pytest
 from sqlalchemy import URL
 
 from convexpy import Settings
 from convexpy.database.engine import connect
+from convexpy.database.faults import BrokeOff
 from convexpy.database.postgres.signals import CHANNEL
+
+
+@contextmanager
+def ear_on(url: URL) -> Iterator[psycopg.Connection]:
+    """Somebody who listens."""
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as ear:
+        ear.execute(f"LISTEN {CHANNEL}")
+        yield ear
 
 
 def test_what_was_committed_just_before_the_end_is_told(url: URL) -> None:
     """As by `convexpy run`: a worker would find the job seconds later."""
-    with psycopg.connect(
-        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-    ) as ear:
-        ear.execute(f"LISTEN {CHANNEL}")
+    with ear_on(url) as ear:
         for _ in range(10):
             database = connect(url, Settings())
             database.signals.send()
@@ -24,10 +35,7 @@ def test_what_was_committed_just_before_the_end_is_told(url: URL) -> None:
 
 
 def test_many_commits_at_once_are_one_word_and_the_last_is_not_lost(url: URL) -> None:
-    with psycopg.connect(
-        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-    ) as ear:
-        ear.execute(f"LISTEN {CHANNEL}")
+    with ear_on(url) as ear:
         database = connect(url, Settings())
         for _ in range(1000):
             database.signals.send()
@@ -36,3 +44,16 @@ def test_many_commits_at_once_are_one_word_and_the_last_is_not_lost(url: URL) ->
         database.close()
         heard = list(ear.notifies(timeout=1))
     assert 1 <= len(heard) < 100
+
+
+def test_the_word_goes_along_with_the_connection_that_committed_or_else_without_it(url: URL) -> None:
+    with closing(connect(url, Settings())) as database, ear_on(url) as ear:
+        with database.write() as held:
+            held.commit()
+            database.signals.send(held)
+            assert len(list(ear.notifies(timeout=10, stop_after=1))) == 1
+        with closing(connect(url, Settings())) as another, pytest.raises(BrokeOff), another.write() as held:
+            held.driver.close()
+            another.signals.send(held)
+            assert len(list(ear.notifies(timeout=10, stop_after=1))) == 1
+            raise BrokeOff("as it does")
