@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import psycopg
-import pytest
 from sqlalchemy import URL
 
 from convexpy import Settings
 from convexpy.database.engine import connect
-from convexpy.database.faults import BrokeOff
 from convexpy.database.postgres.signals import CHANNEL
 
 
@@ -52,8 +50,7 @@ def test_the_word_goes_along_with_the_connection_that_committed_or_else_without_
             held.commit()
             database.signals.send(held)
             assert len(list(ear.notifies(timeout=10, stop_after=1))) == 1
-        with closing(connect(url, Settings())) as another, pytest.raises(BrokeOff), another.write() as held:
+        with closing(connect(url, Settings())) as another, another.write() as held:
             held.driver.close()
             another.signals.send(held)
             assert len(list(ear.notifies(timeout=10, stop_after=1))) == 1
-            raise BrokeOff("as it does")
