@@ -127,13 +127,14 @@ class Calls:
                     raise JobLost
                 done = self.settle(call, held, own_claims, self._end_of(claim, held), on_late)
                 held.commit()
-                own_claims.committed(len(done.scheduled), partial(self.feed.announce, held))
+                own_claims.tell(len(done.scheduled), partial(self.feed.announce, held))
         except BaseException as error:
             own_claims.undone(maybe=is_maybe_committed(error, held))
             trying.failed(error, held)
             self._raise_if_internal(call, error, held)
             raise
         trying.committed()
+        own_claims.enter()
         return done
 
     def _end_of(self, claim: Claim | None, held: Held) -> FinishJob | None:

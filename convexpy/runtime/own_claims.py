@@ -77,15 +77,19 @@ class OwnClaims:
         self._claims.append(claim)
         return self._worker, self._token
 
-    def committed(self, scheduled: int, announce: Callable[[], None]) -> None:
-        """It was committed. Others are told if it scheduled more than what was claimed."""
+    def tell(self, scheduled: int, announce: Callable[[], None]) -> None:
+        """It was committed, and its connection is still held. Others are told if it scheduled more than it claimed."""
+        if scheduled <= len(self._claims):
+            return
         try:
-            if scheduled > len(self._claims):
-                announce()
-            if self._claims:
-                self._places.enter(self._claims)
+            announce()
         except Exception:  # it has happened, whatever comes after: an error would make the caller do it again
-            logger.exception("what was committed could not be handed on, and is found later")
+            logger.exception("what was committed could not be announced, and is found later")
+
+    def enter(self) -> None:
+        """It was committed, and its connection is free again, which giving claims back may need."""
+        if self._claims:
+            self._places.enter(self._claims)
 
     def undone(self, *, maybe: bool) -> None:
         """It was not committed; ``maybe``: nobody knows."""

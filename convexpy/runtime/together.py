@@ -83,7 +83,7 @@ class Together:
                     raise JobLost
                 held.commit()
                 scheduled = sum(len(each.scheduled) for each in done)
-                own_claims.committed(scheduled, partial(self._calls.feed.announce, held))
+                own_claims.tell(scheduled, partial(self._calls.feed.announce, held))
         except BaseException as error:
             own_claims.undone(maybe=is_maybe_committed(error, held))
             for trying in tryings.values():
@@ -91,6 +91,7 @@ class Together:
             raise FellApart(error, held, place) from error
         for trying in tryings.values():
             trying.committed()
+        own_claims.enter()
         return done
 
     def _begin(self, call: Call, held: Held, tryings: dict[str, Trying]) -> None:

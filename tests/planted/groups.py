@@ -206,8 +206,8 @@ OWN_CLAIMS: Final = (
         name="what had no place is told to nobody",
         breaks="of a hundred jobs the first few start at once, and the others seconds later",
         file="runtime/own_claims.py",
-        old="        if scheduled > len(self._claims):\n",
-        new="        if scheduled and not self._claims:\n",
+        old="        if scheduled <= len(self._claims):\n",
+        new="        if not scheduled or self._claims:\n",
         tests=(f"{OWN}::test_others_are_told_of_what_was_not_claimed",),
     ),
     Bug(
