@@ -18,6 +18,7 @@ from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.execute import Executor
 from convexpy.dispatch.group import Group
 from convexpy.dispatch.places import KeptPlaces
+from convexpy.dispatch.service import Service
 from convexpy.runtime.own_claims import OwnClaims
 from convexpy.runtime.together import Together
 
@@ -63,6 +64,7 @@ class Moves:
         self._wrap(jobs, "finish_all", lambda args, _: self._of_claims("finish all", args[1], kind=""))
         self._wrap(Group, "_tell", lambda args, _: self._of_claims("tell", [m.claim for m in args[1]], kind=""))
         self._wrap(Group, "_part", lambda args, _: self._of_claims("part", [m.claim for m in args[2]], kind=""))
+        self._wrap(Service, "_give_back", lambda args, _: ("give back", VICTIM) if args[1] else None)
         self._wrap(Executor, "exactly_once", lambda args, _: self._of_claim("hand", args[1], True))
         self._wrap(Executor, "_finish", lambda args, _: self._of_claim("end", args[1], True))
         self._wrap(Executor, "at_most_once", lambda args, _: self._of_claim("hand", args[1], True))

@@ -219,11 +219,11 @@ def a_rescue(station: Station, place: Place, acknowledged: dict[str, int]) -> bo
 
 def a_stop(station: Station, place: Place, acknowledged: dict[str, int]) -> bool:
     """A process is killed while it gives back, at its end, what it claimed and never tried."""
-    with place.child(die_at=(station.move, station.moment), own_claims=False) as child:
-        acknowledged[VICTIM] = child.ready().call("work:order_held", label=VICTIM, gate="gate", holds=1, pays=40)
+    go_on: dict[str, Any] = {"go_on_at": ("give back", "enter")}  # or they would be run before they are given back
+    with place.child(die_at=(station.move, station.moment), own_claims=False, **go_on) as child:
+        acknowledged[VICTIM] = child.ready().call("work:order_held", label=VICTIM, gate="park", holds=1, pays=40)
         wait_until(lambda: place.lines("hold") != [], "the first mutation holds the others up")
-        child.tell("stop")  # first, so that most of them are still untried when it gives them back
-        child.open("gate")
+        child.tell("stop")
         return child.wait() == -signal.SIGKILL
 
 
