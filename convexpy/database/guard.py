@@ -14,10 +14,11 @@ from ..errors import ConvexError, ReadOnlyError, TransactionEnded
 from .faults import BrokeOff, is_internal
 from .held import HELD, Held, take_begin
 
+# What may stand before the first word of a statement.
+BEFORE: Final = r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*"
 # What would end or start a transaction behind the framework's back. Savepoints are the user's to use.
 TRANSACTION_STATEMENT: Final = re.compile(
-    r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*"
-    r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+TO\b)|ROLLBACK\s*$)\b",
+    BEFORE + r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+TO\b)|ROLLBACK\s*$)\b",
     re.IGNORECASE | re.DOTALL,
 )
 OWN_TABLE_CHANGE: Final = re.compile(
@@ -27,9 +28,9 @@ OWN_TABLE_CHANGE: Final = re.compile(
 )
 # What is about a transaction, or said once in it: who shares one with others would say it for them as well.
 CONCERNS_OTHERS: Final = re.compile(
-    r"^\s*(SET|RESET|PRAGMA|NOTIFY|LISTEN|UNLISTEN|DISCARD|CREATE|DROP|ALTER|LOCK|ATTACH)\b|pg_notify|set_config"
+    rf"^{BEFORE}(SET|RESET|PRAGMA|NOTIFY|LISTEN|UNLISTEN|DISCARD|CREATE|DROP|ALTER|LOCK|ATTACH)\b|pg_notify|set_config"
     r"|_scheduled_functions|_convexpy_",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 UNDO_STATEMENT: Final = re.compile(r"ROLLBACK\s+TO\b", re.IGNORECASE)
 # What the two databases say when something is written in a transaction that only reads.

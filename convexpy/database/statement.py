@@ -89,8 +89,7 @@ class Text:
             rows = [self._read(row) for row in cursor.fetchall()] if self._row is not None else ()
             return Answer(cursor.rowcount, rows)
         except BaseException as error:
-            connection._handle_dbapi_exception(error, self.sql, None, cursor, None)
-            raise
+            connection._handle_dbapi_exception(error, self.sql, None, cursor, None)  # raises what SQLAlchemy would
         finally:
             cursor.close()
 

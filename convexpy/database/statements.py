@@ -206,6 +206,4 @@ NEW_IN_QUEUE: Final = given(queue, "job_id", "kind", "due_time", "position", "wo
 ENQUEUE: Final = Statement(insert(queue).values(NEW_IN_QUEUE))
 
 _inserted: Final = insert(jobs).values(NEW_JOB).cte("inserted")
-INSERT_AND_ENQUEUE: Final = Statement(
-    insert(queue).values({name: bindparam(name, type_=queue.c[name].type) for name in NEW_IN_QUEUE}).add_cte(_inserted)
-)
+INSERT_AND_ENQUEUE: Final = Statement(insert(queue).values(NEW_IN_QUEUE).add_cte(_inserted))

@@ -222,9 +222,13 @@ def test_one_that_looks_at_the_jobs_sees_those_before_it_ended_with_all_they_wro
     assert set(crew.outcomes()) == {"success"}
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_what_one_says_about_its_transaction_is_not_said_for_others(convex: ConvexTest, place: int) -> None:
-    said = "SET LOCAL work_mem = '1234kB'" if on_postgres(convex) else "PRAGMA defer_foreign_keys = ON"
+@pytest.mark.parametrize(
+    ("place", "before"), [(0, ""), (1, ""), (2, ""), (1, "/* sorts a lot */ "), (2, "-- sorts\n ")]
+)
+def test_what_one_says_about_its_transaction_is_not_said_for_others(
+    convex: ConvexTest, place: int, before: str
+) -> None:
+    said = before + ("SET LOCAL work_mem = '1234kB'" if on_postgres(convex) else "PRAGMA defer_foreign_keys = ON")
     works = [("write", "a"), ("write", "b")]
     works.insert(place, ("say", said))
     convex.run(plan, works=works)
