@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -49,6 +50,7 @@ def test_the_word_goes_along_with_the_connection_that_committed_or_else_without_
         with database.write() as held:
             held.commit()
             database.signals.send(held)
+            assert "convexpy-notify" not in {thread.name for thread in threading.enumerate()}  # nobody was woken
             assert len(list(ear.notifies(timeout=10, stop_after=1))) == 1
         with closing(connect(url, Settings())) as another, another.write() as held:
             held.driver.close()
