@@ -90,7 +90,7 @@ GROUPS: Final = (
         file="runtime/together.py",
         old="                    if held.wants_alone or time.monotonic() >= until:\n",
         new="                    if time.monotonic() >= until:\n",
-        tests=(f"{APART}::test_what_one_says_about_its_transaction_is_not_said_for_others[sqlite-0]",),
+        tests=(f"{APART}::test_what_one_says_about_its_transaction_is_not_said_for_others[sqlite-0-]",),
     ),
     Bug(
         name="jobs seen half ended",
