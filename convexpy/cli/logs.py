@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .output import console, escaped, to_json
+from pydantic_core import to_json
+
+from .output import console, escaped, without_tricks
 from .run_line import run_document, run_line
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None)
 def print_run(run: Run, root: Path, *, as_json: bool, number: int | None = None) -> None:
     """One line for one run. Called from any thread."""
     if as_json:
-        sys.stdout.write(to_json(numbered(run_document(run), number)) + "\n")  # flushed when all of them are there
+        # A server writes one for every job: so the fastest there is, and flushed when all of them are there.
+        line = without_tricks(to_json(numbered(run_document(run), number)).decode())
+        sys.stdout.write(line + "\n")
     else:
         console().print(prefix(number), run_line(run, root), sep="")

@@ -46,13 +46,15 @@ def show_json(value: Any) -> None:
     print(to_json(value, indent=2 if sys.stdout.isatty() else None), flush=True)
 
 
-# Made once: a server writes a line for every job.
-ONE_LINE: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
-
-
 def to_json(value: Any, indent: int | None = None) -> str:
     """JSON text in which no character can play tricks with a terminal."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False, default=repr) if indent else ONE_LINE.encode(value)
+    return without_tricks(json.dumps(value, indent=indent, ensure_ascii=False, default=repr))
+
+
+def without_tricks(text: str) -> str:
+    """JSON text in which only escapes stand for what could move a cursor or turn text around."""
+    if text.isprintable():
+        return text
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,9 +65,9 @@ def error_lines(error: str | None, root: Path) -> list[str]:
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """A run for the log of a server, one JSON object."""
+    """A run for the log of a server, one JSON object. Its values are plain, except for the time."""
     return {
-        "time": run.started.astimezone(UTC).isoformat(),
+        "time": run.started,
         "kind": run.kind,
         "function": run.name,
         "outcome": run.outcome,

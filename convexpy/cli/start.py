@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SAME_REQUEST_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 1.0
+GARBAGE_THRESHOLDS: Final = (10_000, 20, 20)
 
 
 def start(project: ProjectOption = HERE, database: DatabaseOption = None) -> None:
@@ -74,9 +75,7 @@ def serve(path: Path, database: str | None, member: Member | None = None) -> Non
             convex.on_run(
                 lambda run: print_run(run, project.root, as_json=as_json, number=number), lambda: sys.stdout.flush()
             )
-            # What was loaded stays: the garbage collector need not look at all of it again, for tens of milliseconds.
-            gc.collect()
-            gc.freeze()
+            calm_the_garbage_collector()
             with suppress(KeyboardInterrupt):
                 convex.start()
                 log.info("running: %s", contents(convex.app))
@@ -85,6 +84,16 @@ def serve(path: Path, database: str | None, member: Member | None = None) -> Non
                 while not is_over():
                     time.sleep(LOOK_SECONDS)
             log.info("stopping: what runs may finish")
+
+
+def calm_the_garbage_collector() -> None:
+    """What was loaded stays: looking at all of it again would take tens of milliseconds, every few seconds.
+
+    And a handler makes hundreds of objects, nearly all of which go without it: it need not look after every few calls.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def lead(path: Path, database: str | None, processes: int) -> None:

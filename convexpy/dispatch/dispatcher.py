@@ -48,6 +48,8 @@ class Dispatcher:
         self._worker = worker
         self._doubts: list[Doubt] = []
         self._has_news = False
+        # Rooms that the last claim has filled: there may be more for them, and nobody has to look first.
+        self._filled: set[Room] = set()
         # Claims are made by the dispatcher's thread, and by the one that hears of other processes.
         self._claiming = threading.Lock()
         self.rooms: Sequence[Room] = ()
@@ -73,17 +75,18 @@ class Dispatcher:
     def tick(self) -> float:
         """Fill every room with due jobs. How many seconds until the next one is due."""
         self._settle_doubts()
-        if self._has_news:
-            self._has_news = False
-            for room in self.rooms:
+        has_news, self._has_news = self._has_news, False
+        for room in self.rooms:
+            if has_news or room in self._filled:
                 self._claim_for(room)
-        dues = self._next_dues()
-        return min((self._fill(room, dues[room.kind]) for room in self.rooms), default=self._longest)
+        # A room that is full says when there is space again.
+        rooms = [room for room in self.rooms if room not in self._filled and room.free() > 0]
+        dues = self._next_dues() if rooms else {}
+        return min((self._fill(room, dues[room.kind]) for room in rooms), default=self._longest)
 
     def _fill(self, room: Room, due: datetime | None) -> float:
-        free = room.free()
-        if free == 0 or due is None:
-            return self._longest  # the room says when there is space again
+        if due is None:
+            return self._longest
         seconds = (due - self._clock.now()).total_seconds()
         if seconds > 0:
             return min(seconds, self._longest)
@@ -94,9 +97,15 @@ class Dispatcher:
     def _claim_for(self, room: Room) -> list[Claim]:
         with self._claiming:
             free = room.free() if room in self.rooms else 0
-            claims = self.claim(room.kind, free) if free > 0 else []
+            if free <= 0:
+                return []
+            claims = self.claim(room.kind, free)
             for claim in claims:
                 room.enter(claim)
+            if len(claims) == free:
+                self._filled.add(room)
+            else:
+                self._filled.discard(room)
         return claims
 
     def _next_dues(self) -> dict[str, datetime | None]:

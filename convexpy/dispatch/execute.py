@@ -65,8 +65,11 @@ class Executor:
     def committed_together(self, ran: Sequence[tuple[Claim, float]], done: Sequence[Done]) -> None:
         """Say how the mutations of one transaction went, which took so many seconds each."""
         if self._runtime.observers.are_there:
-            reports = [Report(self._runtime, claim, seconds) for claim, seconds in ran]
-            runs = [report.run("success", done=each) for report, each in zip(reports, done, strict=True)]
+            now = self._calls.clock.now()
+            runs = [
+                run_of(claim, now - timedelta(seconds=seconds), seconds, "success", done=each)
+                for (claim, seconds), each in zip(ran, done, strict=True)
+            ]
             self._runtime.observers.tell(*runs)
 
     async def at_most_once(self, claim: Claim) -> None:
@@ -189,30 +192,37 @@ class Executor:
 class Report:
     """Tells the observers how a job's run went."""
 
-    def __init__(self, runtime: Runtime, claim: Claim, seconds: float = 0.0) -> None:
-        """``seconds``: how long it has been since the run began."""
+    def __init__(self, runtime: Runtime, claim: Claim) -> None:
         self._runtime = runtime
         self._claim = claim
-        self._started = runtime.calls.clock.now() - timedelta(seconds=seconds)
-        self._from = time.perf_counter() - seconds
+        self._started = runtime.calls.clock.now()
+        self._from = time.perf_counter()
         self.outcome: Outcome = "lost"
 
     def tell(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> None:
         self.outcome = outcome
         if self._runtime.observers.are_there:
-            self._runtime.observers.tell(self.run(outcome, error, done))
+            seconds = time.perf_counter() - self._from
+            self._runtime.observers.tell(run_of(self._claim, self._started, seconds, outcome, error, done))
 
-    def run(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> Run:
-        """The run as the observers are told of it."""
-        claim = self._claim
-        return Run(
-            name=claim.name,
-            kind=Kind(claim.kind),
-            started=self._started,
-            seconds=time.perf_counter() - self._from,
-            outcome=outcome,
-            error=error,
-            job=Job(claim.job_id, claim.attempt),
-            cron=claim.cron,
-            scheduled=done.scheduled if done else (),
-        )
+
+def run_of(
+    claim: Claim,
+    started: datetime,
+    seconds: float,
+    outcome: Outcome,
+    error: str | None = None,
+    done: Done | None = None,
+) -> Run:
+    """The run of a claim as the observers are told of it."""
+    return Run(
+        name=claim.name,
+        kind=Kind(claim.kind),
+        started=started,
+        seconds=seconds,
+        outcome=outcome,
+        error=error,
+        job=Job(claim.job_id, claim.attempt),
+        cron=claim.cron,
+        scheduled=done.scheduled if done else (),
+    )

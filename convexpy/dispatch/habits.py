@@ -27,11 +27,13 @@ class Habit:
     trouble: float = 0.0
     apart_until: float = 0.0
     wants_alone: bool = False
+    has_shared: bool = False
 
     def part(self) -> None:
         """Go its own way for a while; then nothing is held against it."""
         self.apart_until = time.monotonic() + APART_SECONDS
         self.trouble = 0.0
+        self.has_shared = False
 
 
 class Habits:
@@ -62,7 +64,9 @@ class Habits:
     def shared(self, name: str, seconds: float) -> None:
         """A function ran well in its turn."""
         habit = self._habit(name)
-        habit.seconds += (seconds - habit.seconds) * SECONDS_SHARE
+        # What it took alone, with its own COMMIT and side by side with others, says little of what it takes here.
+        habit.seconds += (seconds - habit.seconds) * (SECONDS_SHARE if habit.has_shared else 1.0)
+        habit.has_shared = True
         habit.trouble -= habit.trouble * TROUBLE_SHARE
         if habit.seconds > QUICK_SECONDS and seconds > QUICK_SECONDS:
             habit.part()

@@ -34,7 +34,7 @@ class MutationRoom:
 
     kind = Kind.MUTATION
     AHEAD_SECONDS = 0.25
-    MOST_AHEAD = 500
+    MOST_AHEAD = 2000
     # With so many a thread inside, others may have waited for longer, or other workers may have nothing to do.
     AT_HAND = 2
 
@@ -63,7 +63,8 @@ class MutationRoom:
             elif hand.is_slow():
                 self._relieve(hand)
         with self._mutex:
-            return max(0, self._size() - self._inside.total() - self._kept)
+            inside = self._inside.total() + self._kept
+            return self._size() - inside if self._is_hungry(inside) else 0
 
     def keep_place(self) -> bool:
         with self._mutex:
@@ -96,7 +97,7 @@ class MutationRoom:
                 logger.exception("what became of a job could not be written down")
                 self._left([member.claim for member in company.abandon()])
             hand.company = None
-            self._usual_seconds += ((time.monotonic() - began) / size - self._usual_seconds) / 16
+            self._usual_seconds += ((time.monotonic() - began) / size - self._usual_seconds) / 4
         with self._mutex:
             self._hands.discard(hand)
 
@@ -146,6 +147,10 @@ class MutationRoom:
         timer.daemon = True
         timer.start()
 
+    def _is_hungry(self, inside: int) -> bool:
+        """Whether a thread has nothing to do, or soon will have. As long as it has, a claim would fetch but a few."""
+        return inside <= max(self._size() // 2, self._threads - 1)
+
     def _size(self) -> int:
         ahead = round(self._threads * self.AHEAD_SECONDS / self._usual_seconds)
         return max(self._threads, min(self.MOST_AHEAD, ahead))
@@ -179,8 +184,8 @@ class MutationRoom:
                 self._inside[claim.job_id] -= 1
                 if self._inside[claim.job_id] <= 0:
                     del self._inside[claim.job_id]
-            half_empty = self._inside.total() * 2 <= self._size()
-        if half_empty:
+            is_hungry = self._is_hungry(self._inside.total() + self._kept)
+        if is_hungry:
             self._room_again()
 
 

@@ -210,7 +210,7 @@ def test_none_lives_on_when_their_parent_is_killed(production: Shop, workers: Wo
     workers.process.kill()
     workers.line('stopping: .*"process"')
     production.write("gate", "")  # what runs may finish
-    workers.line('"work:hold", "outcome": "success"')
+    workers.line('"function":"work:hold","outcome":"success"')
     eventually(lambda: not any(map(is_alive, both)), "they have ended")
 
 
