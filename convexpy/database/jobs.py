@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select, update
 
 from . import statements as sql
+from .claim import Claim
 from .statement import Statement
 from .tables import finished, jobs, queue
 from .types import JobId
@@ -37,20 +38,6 @@ class NewJob:
     parent: JobId | None = None
     canceled: bool = False
     note: str | None = None
-
-
-class Claim(NamedTuple):
-    """A job that one worker may now try to run, for as long as it holds the token."""
-
-    job_id: JobId
-    token: str
-    name: str
-    kind: str
-    args: str
-    attempt: int
-    scheduled_time: datetime
-    cron: str | None
-    position: int
 
 
 # Gives the worker and the token that a job is claimed with from its birth, or None. It is told the job's position.
@@ -132,21 +119,11 @@ def claim_jobs(connection: Connection, kind: str, worker: str, token: str, now: 
     """
     values = {"of_kind": kind, "now": now, "room": room, "by_worker": worker, "token": token}
     if connection.dialect.name == "postgresql":
-        return [claim_of(row, token, row.position) for row in sql.CLAIM_AND_READ.on(connection, values).rows]
+        return list(sql.CLAIM_AND_READ.on(connection, values).rows)
     if not sql.IS_KNOWN.on(connection, {"by_worker": worker}).rows:
         return []
-    claimed = sorted(sql.CLAIM.on(connection, values).rows, key=lambda row: (row.due_time, row.position))
-    if not claimed:
-        return []
-    found = sql.CLAIMED.on(connection, {"ids": json.dumps([row.job_id for row in claimed])}).rows
-    rows = {row.id: row for row in found}
-    return [claim_of(rows[row.job_id], token, row.position) for row in claimed]
-
-
-def claim_of(job: Any, token: str, position: int) -> Claim:
-    return Claim(
-        job.id, token, job.name, job.kind, job.args_text, job.attempts + 1, job.scheduled_time, job.cron, position
-    )
+    places = [row.place for row in sql.CLAIM.on(connection, values).rows]
+    return list(sql.READ_CLAIMED.on(connection, {"token": token, "places": json.dumps(places)}).rows) if places else []
 
 
 def held_by(claim: Claim) -> dict[str, Any]:
@@ -178,16 +155,17 @@ def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -
 
     False: not all of them were this worker's any more. Nothing of that transaction may be committed then.
     """
+    ids, tokens = [claim.job_id for claim in claims], list({claim.token for claim in claims})
+    end = {"end": "success", "error": None, "now": now}
     if connection.dialect.name == "postgresql":
-        ids, tokens = ",".join(claim.job_id for claim in claims), ",".join({claim.token for claim in claims})
-        values = {"ids": ids, "tokens": tokens, "end": "success", "error": None, "now": now}
+        values = {"ids": ",".join(ids), "tokens": ",".join(tokens), **end}
         return set(sql.END_ALL.on(connection, values).rows[0]) == {len(claims)}
-    if sql.TAKE.on(connection, [held_by(claim) for claim in claims]).rowcount != len(claims):
+    values = {"ids": json.dumps(ids), "tokens": json.dumps(tokens), **end}
+    if sql.TAKE_ALL.on(connection, values).rowcount != len(claims):
         return False
-    ends = [{"of_job": claim.job_id, "end": "success", "error": None, "now": now} for claim in claims]
-    if sql.END_TAKEN.on(connection, ends).rowcount != len(claims):
+    if sql.END_ALL_TAKEN.on(connection, values).rowcount != len(claims):
         return False
-    sql.REMEMBER_END.on(connection, [finished_row(claim.job_id, "success", now) for claim in claims])
+    sql.REMEMBER_ALL.on(connection, values)
     return True
 
 
@@ -293,7 +271,7 @@ def _end(connection: Connection, statement: Statement, job_id: JobId, error: str
 
 
 def _remember_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:
-    sql.REMEMBER_END.on(connection, finished_row(job_id, end, now))
+    sql.REMEMBER_END.on(connection, {"state_kind": end, "completed_time": now, "job_id": job_id})
 
 
 def finished_row(job_id: JobId, end: str, now: datetime) -> dict[str, Any]:

@@ -32,8 +32,10 @@ class Answer(NamedTuple):
 class Statement:
     """One clause, and its text for each kind of database."""
 
-    def __init__(self, clause: Any) -> None:
+    def __init__(self, clause: Any, row: Any = None) -> None:
+        """``row``: a named tuple that its rows become, with a field for each of its columns."""
         self.clause: Final = clause
+        self.row: Final = row
         self._texts: dict[str, Text] = {}
 
     def on(self, connection: Connection, values: Values | Sequence[Values] = NOTHING) -> Answer:
@@ -41,19 +43,20 @@ class Statement:
         held: Held | None = connection.info.get(HELD)
         if held is None:  # not a transaction of ours: a copy, or a test
             result = connection.execute(self.clause, values)
-            return Answer(result.rowcount, result.all() if result.returns_rows else ())
+            rows = result.all() if result.returns_rows else ()
+            return Answer(result.rowcount, [self.row._make(row) for row in rows] if self.row else rows)
         text = self._texts.get(held.dialect) or self._write(connection.dialect)
         return text.send(connection, held, self, values)
 
     def _write(self, dialect: Dialect) -> Text:
-        text = self._texts[dialect.name] = Text(self.clause, dialect)
+        text = self._texts[dialect.name] = Text(self.clause, dialect, self.row)
         return text
 
 
 class Text:
     """A statement as one kind of database reads it."""
 
-    def __init__(self, clause: Any, dialect: Dialect) -> None:
+    def __init__(self, clause: Any, dialect: Dialect, row: Any) -> None:
         if dialect.paramstyle != "qmark":
             by_place: Any = type(dialect)  # the driver need not look for names
             dialect = by_place(paramstyle="format")
@@ -71,7 +74,7 @@ class Text:
         columns = compiled._result_columns
         readers = [(place, reader_of(column.type, dialect)) for place, column in enumerate(columns)]
         self._readers = [(place, read) for place, read in readers if read is not None]
-        self._row: Any = namedtuple("Row", [column.keyname for column in columns]) if columns else None
+        self._row: Any = row or (namedtuple("Row", [column.keyname for column in columns]) if columns else None)
 
     def send(self, connection: Connection, held: Held, statement: Statement, values: Any) -> Answer:
         held.check_shortly()

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     String,
     Text,
     any_,
@@ -13,11 +14,13 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     type_coerce,
     update,
 )
 
+from .claim import Claim
 from .statement import Statement
 from .tables import finished, jobs, queue, workers
 from .types import Timestamp
@@ -26,6 +29,11 @@ from .types import Timestamp
 def given(table: Any, *columns: str) -> dict[str, Any]:
     """Values for these columns, under their names."""
     return {name: bindparam(name, type_=table.c[name].type) for name in columns}
+
+
+def values_of(name: str) -> Any:
+    """The values of a JSON list that is given under this name, as SQLite reads it."""
+    return func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
 
 
 # One question for all kinds: an idle process asks nothing else all day.
@@ -43,41 +51,29 @@ NEXT_DUE: Final = Statement(
     )
 )
 
-CLAIMING: Final = (
-    update(queue)
+# The longest due first. Those that others are just claiming are passed by.
+DUE: Final = (
+    select(queue.c.job_id)
     .where(
-        queue.c.job_id.in_(
-            select(queue.c.job_id)
-            .where(
-                queue.c.kind == bindparam("of_kind"),
-                queue.c.worker.is_(None),
-                queue.c.due_time <= bindparam("now"),
-            )
-            .order_by(queue.c.due_time, queue.c.position)
-            .limit(bindparam("room"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
+        queue.c.kind == bindparam("of_kind"),
+        queue.c.worker.is_(None),
+        queue.c.due_time <= bindparam("now"),
     )
-    .values(worker=bindparam("by_worker"), claim_token=bindparam("token"))
-    .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
+    .order_by(queue.c.due_time, queue.c.position)
+    .limit(bindparam("room"))
+    .with_for_update(skip_locked=True)
 )
-CLAIM: Final = Statement(CLAIMING)
-
-# The arguments stay the text they were stored as: the function's own schema reads them.
-CLAIMED_COLUMNS: Final = (
-    jobs.c.id,
+CLAIMING: Final = update(queue).values(worker=bindparam("by_worker"), claim_token=bindparam("token"))
+# As ``Claim`` has them. The arguments stay the text they were stored as: the function's own schema reads them.
+CLAIMED: Final = (
+    jobs.c.id.label("job_id"),
+    bindparam("token", type_=String).label("token"),
     jobs.c.name,
     jobs.c.kind,
-    type_coerce(jobs.c.args, Text).label("args_text"),
-    jobs.c.attempts,
+    type_coerce(jobs.c.args, Text).label("args"),
+    (jobs.c.attempts + literal_column("1")).label("attempt"),
     jobs.c.scheduled_time,
     jobs.c.cron,
-)
-CLAIMED: Final = Statement(
-    select(*CLAIMED_COLUMNS).where(
-        jobs.c.id.in_(select(func.json_each(bindparam("ids", type_=Text)).table_valued("value").c.value))
-    )
 )
 
 # A worker's row, kept until the end of the transaction.
@@ -86,13 +82,31 @@ KNOWN: Final = (
 )
 IS_KNOWN: Final = Statement(KNOWN)
 
+# In a file, rows are found by their place in it, which needs no index.
+_place: Final = literal_column(f"{queue.name}.rowid", type_=BigInteger)
+CLAIM: Final = Statement(
+    CLAIMING.where(_place.in_(DUE.with_only_columns(_place).scalar_subquery())).returning(_place.label("place"))
+)
+READ_CLAIMED: Final = Statement(
+    select(*CLAIMED, queue.c.position)
+    .join(queue, queue.c.job_id == jobs.c.id)
+    .where(_place.in_(select(values_of("places"))))
+    .order_by(queue.c.due_time, queue.c.position),
+    row=Claim,
+)
+
 # On a server, all of a claim is one message.
 _known: Final = KNOWN.cte("known")
-_claimed: Final = CLAIMING.where(select(_known.c.id).exists()).cte("claimed")
+_claimed: Final = (
+    CLAIMING.where(queue.c.job_id.in_(DUE.scalar_subquery()), select(_known.c.id).exists())
+    .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
+    .cte("claimed")
+)
 CLAIM_AND_READ: Final = Statement(
-    select(*CLAIMED_COLUMNS, _claimed.c.position)
+    select(*CLAIMED, _claimed.c.position)
     .join(_claimed, _claimed.c.job_id == jobs.c.id)
-    .order_by(_claimed.c.due_time, _claimed.c.position)
+    .order_by(_claimed.c.due_time, _claimed.c.position),
+    row=Claim,
 )
 
 # A claim that was not started, held under its token.
@@ -155,7 +169,23 @@ END_STARTED: Final = Statement(
 
 REMEMBER_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
 
-# On a server, the ends of all the jobs that one transaction has run are one message as well.
+# The ends of all the jobs that one transaction has run. In a file these are three statements,
+TAKE_ALL: Final = Statement(
+    delete(queue).where(
+        queue.c.job_id.in_(select(values_of("ids"))),
+        queue.c.claim_token.in_(select(values_of("tokens"))),
+        queue.c.run_token.is_(None),
+    )
+)
+END_ALL_TAKEN: Final = Statement(ENDING_TAKEN.where(jobs.c.id.in_(select(values_of("ids")))))
+REMEMBER_ALL: Final = Statement(
+    insert(finished).from_select(
+        ["state_kind", "completed_time", "job_id"],
+        select(bindparam("end", type_=String), bindparam("now", type_=Timestamp), values_of("ids")),
+    )
+)
+
+# and one message on a server.
 # Ids and tokens are hexadecimal: joined by commas they are one value, which the driver need not look through.
 _ids: Final = func.string_to_array(bindparam("ids", type_=Text), ",", type_=ARRAY(Text))
 _tokens: Final = func.string_to_array(bindparam("tokens", type_=Text), ",", type_=ARRAY(Text))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from ..database.types import JobId
 from ..functions.declare import Kind
 from ..runtime.background import BackgroundLoop

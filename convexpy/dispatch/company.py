@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from ..runtime.call import Call
 
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from ..clock import Clock
 from ..database import jobs
+from ..database.claim import Claim
 from ..database.engine import Database
-from ..database.jobs import Claim
 from ..functions.declare import Kind
 from ..settings import Settings
 from .rooms import Room

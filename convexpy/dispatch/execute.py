@@ -12,9 +12,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from ..database import jobs
+from ..database.claim import Claim
 from ..database.faults import is_conflict, is_internal
 from ..database.held import Sync
-from ..database.jobs import Claim
 from ..errors import FunctionNotFound, InvalidSchedule
 from ..functions.declare import Kind
 from ..runtime.act import in_thread

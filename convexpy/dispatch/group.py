@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Final
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from ..functions.declare import Kind
 from ..runtime.call import Call, Done
 from ..runtime.together import FellApart, Together, WantsAlone

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from ..database.types import JobId
 from ..functions.declare import Kind
 from ..runtime.together import MOST_SECONDS, Together

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from .rooms import Room
 from .worker import Worker, try_to
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from ..database.types import JobId
 from ..functions.declare import Kind
 

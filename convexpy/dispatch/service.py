@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..clock import Clock
+from ..database.claim import Claim
 from ..database.commits import CommitFeed
 from ..database.engine import Database
-from ..database.jobs import Claim
 from ..functions.load import App
 from ..runtime.own_claims import NoPlaces
 from ..runtime.runtime import Runtime

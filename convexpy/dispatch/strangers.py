@@ -7,8 +7,8 @@ from typing import Final
 
 from ..clock import Clock
 from ..database import jobs, workers
+from ..database.claim import Claim
 from ..database.engine import Database
-from ..database.jobs import Claim
 from ..database.types import JobId
 from ..settings import Settings
 from .worker import Worker

@@ -12,11 +12,11 @@ from typing import Any, Final, TypeVar
 
 from ..clock import Clock
 from ..database import jobs
+from ..database.claim import Claim
 from ..database.commits import CommitFeed
 from ..database.engine import Database
 from ..database.faults import is_conflict, is_internal
 from ..database.held import Held
-from ..database.jobs import Claim
 from ..errors import CallNotAllowed, FunctionTimeout, InternalError, WriteConflict
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction, Registry

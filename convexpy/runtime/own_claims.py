@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ..database.jobs import Claim, NewJob, new_token
+from ..database.claim import Claim
+from ..database.jobs import NewJob, new_token
 
 logger = logging.getLogger("convexpy.run")
 

@@ -19,6 +19,7 @@ class TransactionSession(Session):
 
     def __init__(self, connection: Connection, buffer: ScheduleBuffer | None) -> None:
         super().__init__(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+        self._connection = connection
         self.buffer = buffer
         self.marks: dict[SessionTransaction, Mark] = {}
         self.is_read_only = False
@@ -28,6 +29,12 @@ class TransactionSession(Session):
         if self.is_over:  # its connection may be in another call's transaction by now
             raise TransactionEnded("ctx.db was used after its call had ended. Do the work before the handler returns")
         return super().get_bind(*args, **kwargs)
+
+    def connection(self, *args: Any, **kwargs: Any) -> Connection:
+        """As in ``Session``. Who only wants the connection, for SQL of their own, needs none of what a session begins."""
+        if args or kwargs or self.is_over:
+            return super().connection(*args, **kwargs)
+        return self._connection
 
     def begin(self, nested: bool = False) -> SessionTransaction:
         transaction = super().begin(nested)
@@ -55,7 +62,8 @@ class TransactionSession(Session):
     def end(self) -> None:
         """Let go of every object, which stays readable, and refuse to be used again."""
         self.is_over = True
-        self.close()
+        if self.in_transaction() or self.identity_map or not self._is_clean():
+            self.close()
 
     def commit(self) -> NoReturn:
         raise TransactionEnded("ctx.db.commit(): the framework commits, once the handler has returned. Remove the call")

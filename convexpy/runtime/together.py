@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final
 
 from ..database import jobs
+from ..database.claim import Claim
 from ..database.faults import is_conflict
 from ..database.held import Held
-from ..database.jobs import Claim
 from .call import Call, Calls, Done, internal_cause, is_maybe_committed
 from .conflicts import Trying
 from .own_claims import OwnClaims

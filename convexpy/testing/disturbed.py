@@ -25,6 +25,7 @@ MOVES: Final = {
     id(sql.INSERT_AND_ENQUEUE): "insert",
     id(sql.END_ALL): "take",
     id(sql.TAKE): "take",
+    id(sql.TAKE_ALL): "take",
     id(sql.START): "start",
     id(sql.TAKE_RUN): "finish",
     id(sql.POSTPONE): "release",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from .chaos import LIFE, Chaos
 from .process import Process
 

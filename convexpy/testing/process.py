@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from ..app import Convex
-from ..database.jobs import Claim
+from ..database.claim import Claim
 from ..dispatch.group import Group
 from ..dispatch.habits import Habits
 from ..dispatch.service import Service

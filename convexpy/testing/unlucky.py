@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from ..app import Convex
 from ..clock import Clock
+from ..database.claim import Claim
 from ..database.faults import is_internal
-from ..database.jobs import Claim
 from ..database.tables import workers
 from ..dispatch.company import Company
 from ..functions.declare import Kind

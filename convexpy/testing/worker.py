@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from ..app import Convex
-from ..database.jobs import Claim, first_due
+from ..database.claim import Claim
+from ..database.jobs import first_due
 from ..dispatch.service import Service
 from ..dispatch.worker import try_to
 from ..functions.declare import Kind

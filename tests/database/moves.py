@@ -11,8 +11,9 @@ from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
 from convexpy.database import crons, history, jobs, receipts, workers
+from convexpy.database.claim import Claim
 from convexpy.database.held import HELD
-from convexpy.database.jobs import Claim, NewJob
+from convexpy.database.jobs import NewJob
 from convexpy.database.rescue import rescue
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)

@@ -62,11 +62,11 @@ JOBS: Final = (
         breaks="two workers run the same job, and one of them for nothing",
         file="database/statements.py",
         old="""\
-                queue.c.worker.is_(None),
-                queue.c.due_time <= bindparam("now"),
+        queue.c.worker.is_(None),
+        queue.c.due_time <= bindparam("now"),
 """,
         new="""\
-                queue.c.due_time <= bindparam("now"),
+        queue.c.due_time <= bindparam("now"),
 """,
         tests=(f"{RETRIES}::test_two_workers_never_have_the_same_job",),
     ),
@@ -74,7 +74,7 @@ JOBS: Final = (
         name="claim without skip locked",
         breaks="two workers that claim at the same moment wait for each other, and one steals the claims of the other",
         file="database/statements.py",
-        old="            .with_for_update(skip_locked=True)\n",
+        old="    .with_for_update(skip_locked=True)\n",
         new="",
         tests=("tests/postgres/test_claims.py",),
     ),

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection
 
 from convexpy import Convex, MutationCtx, internal_mutation, mutation
 from convexpy.database import jobs
-from convexpy.database.jobs import Claim
+from convexpy.database.claim import Claim
 from convexpy.dispatch import mutation_room
 from convexpy.dispatch.company import Company
 from convexpy.dispatch.group import Group

@@ -15,7 +15,7 @@ from app.models import Note
 from sqlalchemy import select
 
 from convexpy import Convex, JobId, MutationCtx, Settings
-from convexpy.database.jobs import Claim
+from convexpy.database.claim import Claim
 from convexpy.database.scheduled_function import ScheduledFunction
 from convexpy.dispatch.company import Company
 from convexpy.dispatch.dispatcher import Dispatcher

@@ -12,12 +12,14 @@ from crew import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wa
 
 from convexpy import MutationCtx, internal_mutation, mutation
 from convexpy.dispatch.company import Company
+from convexpy.dispatch.mutation_room import MutationRoom
 from convexpy.functions.declare import Kind
 
 journal = Journal()
 arrived = threading.Event()
 may_go = threading.Event()
 all_here: list[threading.Barrier] = []
+gates: dict[str, threading.Event] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,13 @@ def write_or_hang(ctx: MutationCtx, text: str) -> None:
 def wait_for_all(ctx: MutationCtx, text: str) -> None:
     """Goes on when as many run side by side as there are jobs."""
     all_here[0].wait(PATIENCE_SECONDS)
+    ctx.db.add(Note(text=text))
+
+
+@internal_mutation
+def wait_for_its_gate(ctx: MutationCtx, text: str) -> None:
+    journal.note(ctx, text)
+    gates[text].wait(PATIENCE_SECONDS)
     ctx.db.add(Note(text=text))
 
 
@@ -123,6 +132,24 @@ def test_slow_functions_still_run_side_by_side(database: str) -> None:
             wait_until(lambda: is_quiet(convex), "all jobs are over")
         assert texts(convex) == [*labels(8, "first"), *labels(8, "second")]
         assert {job.state.kind for job in jobs_of(convex).values()} == {"success"}
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time
+def test_the_next_slow_one_begins_as_soon_as_one_has_ended(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no more are claimed than there are threads, each thread that is free asks for the next."""
+    monkeypatch.setattr(MutationRoom, "AHEAD_SECONDS", 0.0)
+    names = labels(5)
+    gates.update({name: threading.Event() for name in names})
+    with opened(database, sys.modules[__name__], mutation_concurrency=4, poll_interval=10 * PATIENCE_SECONDS) as convex:
+        convex.run(plan, name="wait_for_its_gate", labels=names)
+        with convex.running():
+            wait_until(lambda: len(journal.texts) == 4, "four have begun")
+            gates[journal.texts[0]].set()
+            wait_until(lambda: len(journal.texts) == 5, "the fifth has begun")
+            for gate in gates.values():
+                gate.set()
+            wait_until(lambda: is_quiet(convex), "all jobs are over")
+        assert texts(convex) == names
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time

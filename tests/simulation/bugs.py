@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from convexpy.database import jobs
 from convexpy.database import statements as sql
 from convexpy.database import tables as t
-from convexpy.database.jobs import Claim
+from convexpy.database.claim import Claim
 from convexpy.database.statement import Statement
 from convexpy.dispatch import maintenance
 from convexpy.dispatch.company import Company, Member

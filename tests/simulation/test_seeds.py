@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convexpy.database.jobs import Claim
+from convexpy.database.claim import Claim
 from convexpy.runtime.call import Done
 from convexpy.runtime.together import FellApart, Together
 from convexpy.runtime.transaction import JobLost
