@@ -48,11 +48,16 @@ class Database(Protocol):
         """One snapshot. Writing through it is an error."""
         ...
 
-    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> AbstractContextManager[Connection]:
-        """A short transaction of the framework's own, committed at the end of the block."""
+    def internal(
+        self, *, sync: Sync = "later", fenced: bool = False, hot: bool = False
+    ) -> AbstractContextManager[Connection]:
+        """A short transaction of the framework's own, committed at the end of the block.
+
+        ``hot``: what is said in it is said all day long. It is planned once, and finds its rows by an index.
+        """
         ...
 
-    def look(self) -> AbstractContextManager[Connection]:
+    def look(self, *, hot: bool = False) -> AbstractContextManager[Connection]:
         """A short look of the framework's own, which waits for no call of the user's."""
         ...
 

@@ -49,6 +49,10 @@ class Held(ABC):
         connection.info[HELD] = self
 
     @abstractmethod
+    def wait_for_begin(self) -> None:
+        """Wait until the transaction has begun: before the driver is used past SQLAlchemy."""
+
+    @abstractmethod
     def in_transaction(self) -> bool:
         """Whether the driver's connection is in a transaction, failed or not."""
 
@@ -150,7 +154,7 @@ class Held(ABC):
             try:
                 self.connection.info.pop(HELD, None)
                 if was_open:
-                    self.connection.rollback()
+                    self.roll_back()
                 # What failed may be the connection itself, or what a handler has set on it: the next gets a new one.
                 self.broken = not self.is_reusable()
             except Exception:
@@ -159,6 +163,10 @@ class Held(ABC):
                 if self.broken:
                     self._discard()
                 self.release()
+
+    def roll_back(self) -> None:
+        """Undo what is open."""
+        self.connection.rollback()
 
     def _discard(self) -> None:
         """Close a connection that a handler left unusable. Whatever was open on it is rolled back by that."""

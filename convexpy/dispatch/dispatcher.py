@@ -62,7 +62,8 @@ class Dispatcher:
         """Another process has committed: fill the rooms from the thread that has heard of it."""
         try:
             for room in self.rooms:
-                self._claim_for(room)
+                if self._claim_for(room):
+                    return
         except Exception as error:
             logger.debug("what another process has committed is looked for again: %s", error)
 
@@ -109,14 +110,14 @@ class Dispatcher:
         return claims
 
     def _next_dues(self) -> dict[str, datetime | None]:
-        with self._database.look() as connection:
+        with self._database.look(hot=True) as connection:
             return jobs.next_due(connection)
 
     def claim(self, kind: Kind, room: int) -> list[Claim]:
         """Claim due jobs for this worker."""
         token, worker = jobs.new_token(), self._worker.id
         try:
-            with self._database.internal() as connection:
+            with self._database.internal(hot=True) as connection:
                 now = self._clock.now()
                 claims = jobs.claim_jobs(connection, kind, worker, token, now, room)
                 if not claims and (new := self._worker.be_known(connection)) != worker:

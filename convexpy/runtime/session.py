@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.dml import UpdateBase
 
+from ..database.held import HELD, Held
 from ..database.scheduled_function import ScheduledFunction
 from ..errors import ReadOnlyError, TransactionEnded
 from .schedule import Mark, ScheduleBuffer
@@ -31,10 +32,12 @@ class TransactionSession(Session):
         return super().get_bind(*args, **kwargs)
 
     def connection(self, *args: Any, **kwargs: Any) -> Connection:
-        """As in ``Session``. Who only wants the connection, for SQL of their own, needs none of what a session begins."""
-        if args or kwargs or self.is_over:
-            return super().connection(*args, **kwargs)
-        return self._connection
+        """As in ``Session``. Who wants only that, for SQL of their own, needs nothing that a session begins."""
+        connection = super().connection(*args, **kwargs) if args or kwargs or self.is_over else self._connection
+        held: Held | None = connection.info.get(HELD)
+        if held is not None:
+            held.wait_for_begin()
+        return connection
 
     def begin(self, nested: bool = False) -> SessionTransaction:
         transaction = super().begin(nested)

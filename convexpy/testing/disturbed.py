@@ -96,14 +96,14 @@ class DisturbedDatabase:
         self._chaos.went_well()
 
     @contextmanager
-    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> Iterator[Connection]:
+    def internal(self, *, sync: Sync = "later", fenced: bool = False, hot: bool = False) -> Iterator[Connection]:
         if LIFE.get() is None:  # an operator, whose calls nobody repeats
-            with self.real.internal(sync=sync, fenced=fenced) as connection:
+            with self.real.internal(sync=sync, fenced=fenced, hot=hot) as connection:
                 yield connection
             return
         passage = Passage(self._chaos, self._dialect, fenced)
         passage.reach("begin")
-        with self.real.internal(sync=sync, fenced=fenced) as connection, self._watched(connection, passage):
+        with self.real.internal(sync=sync, fenced=fenced, hot=hot) as connection, self._watched(connection, passage):
             yield connection
             passage.reach("before COMMIT")
         passage.reach("after COMMIT")
@@ -113,9 +113,9 @@ class DisturbedDatabase:
         check_alive()
         return self.real.read()
 
-    def look(self) -> AbstractContextManager[Connection]:
+    def look(self, *, hot: bool = False) -> AbstractContextManager[Connection]:
         check_alive()
-        return self.real.look()
+        return self.real.look(hot=hot)
 
     def altering(self) -> AbstractContextManager[Connection]:
         check_alive()

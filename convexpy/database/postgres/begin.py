@@ -15,6 +15,17 @@ from ..held import Sync
 LATER: Final = timedelta(seconds=1)
 INTERNAL_LIMIT: Final = timedelta(seconds=15)
 TRANSACTION_TIMEOUT_SINCE: Final = 17
+# To plan a claim takes longer than to make it. Planned for any numbers, it must not be taken for a large one.
+HOT: Final = "".join(
+    f"; SET LOCAL {setting}"
+    for setting in (
+        "plan_cache_mode = force_generic_plan",
+        "enable_seqscan = off",
+        "enable_hashjoin = off",
+        "enable_mergejoin = off",
+        "jit = off",
+    )
+)
 
 
 class Begin:
@@ -28,7 +39,7 @@ class Begin:
         # A sequential scan would read every row, and so conflict with every transaction that changes any.
         self._write = self._begin("SERIALIZABLE READ WRITE", mutation + LATER) + "; SET LOCAL enable_seqscan = off"
         self.read = self._begin("REPEATABLE READ READ ONLY", query + LATER)
-        self.look = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
+        self._look = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
         self._internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT)
         self.alter = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         self._sync = {
@@ -40,8 +51,11 @@ class Begin:
     def write(self, sync: Sync) -> str:
         return self._write + self._sync[sync]
 
-    def internal(self, sync: Sync) -> str:
-        return self._internal + self._sync[sync]
+    def internal(self, sync: Sync, *, hot: bool = False) -> str:
+        return self._internal + self._sync[sync] + (HOT if hot else "")
+
+    def look(self, *, hot: bool = False) -> str:
+        return self._look + (HOT if hot else "")
 
     def _begin(self, mode: str, limit: timedelta) -> str:
         limits = {

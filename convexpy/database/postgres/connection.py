@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from contextlib import suppress
+from select import select
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -55,8 +56,12 @@ def with_driver(url: URL) -> URL:
     return url.set(drivername=DRIVER)
 
 
-def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
-    """An engine whose transactions begin with the statement that they are asked for with."""
+def make_engine(url: URL, settings: Settings, *, begins_ahead: bool = False, **pool: Any) -> Engine:
+    """An engine whose transactions begin with the statement that they are asked for with.
+
+    Args:
+        begins_ahead: Nobody waits for the answer before it is needed: see ``PostgresHeld.wait_for_begin``.
+    """
     engine = create_engine(url, connect_args=connect_arguments(url, settings), **pool)
     is_pooled = False
 
@@ -75,13 +80,17 @@ def make_engine(url: URL, settings: Settings, **pool: Any) -> Engine:
             is_pooled = True
             context.is_disconnect = True  # and with it every connection that has prepared something
 
-    guard(engine, begin_transaction, commit_transaction)
+    guard(engine, ask if begins_ahead else begin_transaction, commit_transaction)
     return engine
 
 
 def begin_transaction(driver: Any, statement: str) -> None:
     """Begin a transaction, its limits along with it in one message."""
     say(driver, statement)
+    check_begun(driver)
+
+
+def check_begun(driver: Any) -> None:
     if driver.pgconn.transaction_status != IN_TRANSACTION:
         # A connection that breaks between the answers to the statements raises nothing.
         raise BrokeOff("the connection to the database broke while a transaction was being begun")
@@ -99,11 +108,40 @@ def say(driver: Any, statement: str) -> None:
     Raises:
         psycopg.Error: The server refused it, or the connection is gone.
     """
+    check_open(driver)
+    check_answer(driver, driver.pgconn.exec_(statement.encode()))
+
+
+def ask(driver: Any, statement: str) -> None:
+    """The same, without waiting for the answer: ``hear`` does, and nothing else may be said before."""
+    check_open(driver)
+    driver.pgconn.send_query(statement.encode())
+    driver.pgconn.flush()
+
+
+def hear(driver: Any) -> None:
+    """Wait for the answer to what was asked."""
+    connection = driver.pgconn
+    while True:
+        while connection.is_busy():
+            select([connection.socket], (), ())
+            connection.consume_input()
+        result = connection.get_result()
+        if result is None:
+            return
+        check_answer(driver, result)
+
+
+def check_open(driver: Any) -> None:
     import psycopg
 
     if driver.closed:
         raise psycopg.OperationalError("the connection is closed")
-    result = driver.pgconn.exec_(statement.encode())
+
+
+def check_answer(driver: Any, result: Any) -> None:
+    import psycopg
+
     if result.status not in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK):
         if driver.pgconn.status == psycopg.pq.ConnStatus.BAD:
             raise psycopg.OperationalError(result.error_message.decode(errors="replace") or "the connection is lost")

@@ -53,6 +53,7 @@ class PostgresDatabase:
         self._watchdog = Watchdog()
         patience = settings.lock_timeout.total_seconds()
         pool: dict[str, Any] = {
+            "begins_ahead": True,
             "poolclass": QueuePool,
             "max_overflow": 0,
             "pool_timeout": patience,
@@ -87,18 +88,18 @@ class PostgresDatabase:
             yield held
 
     @contextmanager
-    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> Iterator[Connection]:
+    def internal(self, *, sync: Sync = "later", fenced: bool = False, hot: bool = False) -> Iterator[Connection]:
         held_by = partial(FencedHeld if fenced else PostgresHeld, read_only=False)
-        with self._transaction(self._own, self._begin.internal(sync), "own", held_by) as held:
+        with self._transaction(self._own, self._begin.internal(sync, hot=hot), "own", held_by) as held:
             if isinstance(held, FencedHeld):
                 held.fence(receipts.new_receipt(self.clock.now()), self._resolve)
             yield held.connection
             held.commit()
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def look(self, *, hot: bool = False) -> Iterator[Connection]:
         held_by = partial(PostgresHeld, read_only=True)
-        with self._transaction(self._own, self._begin.look, "own", held_by) as held:
+        with self._transaction(self._own, self._begin.look(hot=hot), "own", held_by) as held:
             yield held.connection
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from ..faults import BrokeOff, driver_error
 from ..held import Held
 from ..postgres_faults import is_lost
-from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, cut_off, say
+from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, check_begun, cut_off, hear, say
 
 
 class PostgresHeld(Held):
@@ -22,12 +23,37 @@ class PostgresHeld(Held):
     ) -> None:
         super().__init__(connection, read_only=read_only)
         self._before_commit = before_commit
+        self._is_beginning = True
         self.is_cut = False
+
+    def wait_for_begin(self) -> None:
+        """Hear the answer to BEGIN. The handler's first lines run meanwhile: its snapshot is not taken before that.
+
+        Raises:
+            DBAPIError: There is no transaction.
+            BrokeOff: The connection is gone.
+        """
+        if not self._is_beginning:
+            return
+        self._is_beginning = False
+        import psycopg
+
+        try:
+            try:
+                hear(self.driver)
+                check_begun(self.driver)
+            except psycopg.Error as error:
+                raise DBAPIError.instance("BEGIN", None, error, psycopg.Error) from error
+        except Exception as error:
+            self.internal_error = error
+            raise
 
     def in_transaction(self) -> bool:
         return self._status() not in (IDLE, UNKNOWN)
 
     def is_fine(self) -> bool:
+        if self._is_beginning:
+            self.wait_for_begin()
         return bool(self.driver.pgconn.transaction_status == IN_TRANSACTION)
 
     def has_failed(self) -> bool:
@@ -39,6 +65,18 @@ class PostgresHeld(Held):
     def cut(self) -> None:
         self.is_cut = True
         cut_off(self.driver)
+
+    def close(self) -> None:
+        if self._is_beginning and not self.expired:
+            with suppress(Exception):  # it is rolled back, or was never begun
+                self.wait_for_begin()
+        super().close()
+
+    def roll_back(self) -> None:
+        if self.read_only and self.is_fine():
+            # Nothing was changed. Asked to do this, the driver would forget every statement that it has prepared.
+            say(self.driver, "ROLLBACK")
+        super().roll_back()
 
     def release(self) -> None:
         return  # many write at the same time
@@ -74,4 +112,5 @@ class PostgresHeld(Held):
             raise BrokeOff("the connection to the database broke while a transaction was being committed")
 
     def _status(self) -> int:
+        self.wait_for_begin()
         return int(self.driver.pgconn.transaction_status)

@@ -144,9 +144,11 @@ class NotifySignals:
             driver.execute(f"LISTEN {CHANNEL}")
             heard()  # whatever was committed while nobody listened
             while not self._stopped.is_set():
-                for notification in driver.notifies(timeout=PING_SECONDS, stop_after=1):
-                    if notification.payload != self._myself:
-                        heard()
+                notifications = list(driver.notifies(timeout=PING_SECONDS, stop_after=1))
+                if any(notification.payload != self._myself for notification in notifications):
+                    heard()
+                if notifications:
+                    continue
                 with self._watchdog.limit(PATIENCE_SECONDS, partial(cut_off, driver)):
                     driver.execute("SELECT 1")  # a connection that is dead says nothing by itself
         finally:

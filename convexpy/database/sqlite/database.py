@@ -107,13 +107,13 @@ class SQLiteDatabase:
             connection.close()
 
     @contextmanager
-    def internal(self, *, sync: Sync = "later", fenced: bool = False) -> Iterator[Connection]:
+    def internal(self, *, sync: Sync = "later", fenced: bool = False, hot: bool = False) -> Iterator[Connection]:
         with self.write(sync=sync) as held:
             yield held.connection
             held.commit()
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def look(self, *, hot: bool = False) -> Iterator[Connection]:
         with self.read() as held:
             yield held.connection
 

@@ -17,6 +17,9 @@ class SQLiteHeld(Held):
         super().__init__(connection, read_only=read_only)
         self._release = release
 
+    def wait_for_begin(self) -> None:
+        return  # it has begun
+
     def in_transaction(self) -> bool:
         return bool(self.driver.in_transaction)
 
