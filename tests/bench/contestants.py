@@ -106,6 +106,7 @@ RAW = "no queue: what is interrupted is lost"
 CONVEXPY = Ours("convexpy", EXACTLY)
 CONVEXPY_2 = Ours("convexpy, 2 processes", EXACTLY, processes=2)
 CONVEXPY_DRIVER = Ours("convexpy, driver SQL", EXACTLY, options={"job": "driver"})
+CONVEXPY_DRIVER_2 = CONVEXPY_DRIVER.with_(name="convexpy, driver SQL, 2 processes", processes=2)
 CONVEXPY_SQLITE = Ours("convexpy", EXACTLY, database="sqlite")
 CONVEXPY_SQLITE_DRIVER = Ours("convexpy, driver SQL", EXACTLY, database="sqlite", options={"job": "driver"})
 
@@ -115,6 +116,8 @@ BARE = Peer(f"bare Session, {THREADS} threads", RAW, "bare", options={"threads":
 BARE_SINGLE = BARE.with_(name="bare Session, 1 thread", options={"threads": 1}, share=0.5)
 BARE_SQLITE = Peer("raw sqlite3", RAW, "bare", database="sqlite", options={"driver": True})
 BARE_SQLITE_SESSION = BARE_SQLITE.with_(name="bare Session", share=0.5, options={"driver": False})
+BARE_DRIVER = BARE.with_(name=f"bare psycopg, {THREADS} threads", options={"job": "driver"})
+BARE_DRIVER_SINGLE = BARE_SINGLE.with_(name="bare psycopg, 1 thread", options={"job": "driver"})
 NOTIFY = Peer("bare LISTEN/NOTIFY", "none: nothing is kept", "notify")
 
 DBOS = Peer(

@@ -27,7 +27,7 @@ def drain(stage: Stage, contestant: Contestant, job: str, jobs: int) -> Figures:
 
 def drain_prepared(stage: Stage, contestant: Contestant, place: Place, clerk: Child, job: str, jobs: int) -> Figures:
     jobs = max(10, round(jobs * contestant.share))
-    clerk.ask("fill", place.options.get("job", job) if job == "work" else job, jobs)
+    clerk.ask("fill", job, jobs)
     stage.settle(place)
     observed = Observed(Path(place.marks))
     workers = contestant.workers(place)

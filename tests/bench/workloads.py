@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import contestants as c
 from . import measures
@@ -65,6 +66,11 @@ TRANSACTIONAL = ("PgQueuer", "Oban", "Procrastinate", "DBOS")
 PEERS = (c.DBOS, c.PGQUEUER, c.OBAN, c.PROCRASTINATE, c.CELERY, c.DRAMATIQ)
 
 
+def by_driver(who: Peer, **changes: Any) -> Peer:
+    """The same contestant, whose handler is plain SQL through the driver."""
+    return who.with_(name=f"{who.name}, driver SQL", options={"job": "driver"}, **changes)
+
+
 def quicker(figure: str, theirs: tuple[str, ...], times: float, ours: str = "convexpy") -> Target:
     return Target(figure, ours, theirs, at_least=times)
 
@@ -80,6 +86,7 @@ def drain_on_sqlite(synchronous: str, raw: float) -> Workload:
         c.HUEY_SQLITE,
         c.HUEY_SQLITE_SESSION,
         c.DBOS_SQLITE,
+        by_driver(c.DBOS_SQLITE),
     )
     return Workload(
         f"sqlite-{synchronous}",
@@ -90,6 +97,7 @@ def drain_on_sqlite(synchronous: str, raw: float) -> Workload:
             quicker("jobs/s", ("Huey",), 2, ours="convexpy, driver SQL"),
             quicker("jobs/s", ("Huey, Session",), 2),
             quicker("jobs/s", ("DBOS",), 30),
+            quicker("jobs/s", ("DBOS, driver SQL",), 30, ours="convexpy, driver SQL"),
             quicker("jobs/s", ("raw sqlite3",), raw, ours="convexpy, driver SQL"),
         ),
         drain("work", 6_000),
@@ -140,6 +148,26 @@ WORKLOADS = (
             quicker("jobs/s", (c.BARE.name,), 1.2),
             quicker("jobs/s", (c.BARE_SINGLE.name,), 1.2),
             quicker("jobs/s", ("convexpy",), 1.4, ours=c.CONVEXPY_2.name),
+        ),
+        drain("work", 5_000),
+    ),
+    Workload(
+        "drain-driver",
+        "drain, UPDATE + INSERT as plain SQL, PostgreSQL",
+        (JOBS,),
+        (
+            c.CONVEXPY_DRIVER.with_(share=2),
+            c.CONVEXPY_DRIVER_2.with_(share=2),
+            c.BARE_DRIVER,
+            c.BARE_DRIVER_SINGLE,
+            *(by_driver(who) for who in PEERS),
+        ),
+        (
+            quicker("jobs/s", ("DBOS, driver SQL",), 15, ours=c.CONVEXPY_DRIVER.name),
+            quicker("jobs/s", tuple(f"{name}, driver SQL" for name in QUEUES), 1.2, ours=c.CONVEXPY_DRIVER.name),
+            quicker("jobs/s", (c.BARE_DRIVER.name,), 1.2, ours=c.CONVEXPY_DRIVER.name),
+            quicker("jobs/s", (c.BARE_DRIVER_SINGLE.name,), 1.2, ours=c.CONVEXPY_DRIVER.name),
+            quicker("jobs/s", (c.CONVEXPY_DRIVER.name,), 1.4, ours=c.CONVEXPY_DRIVER_2.name),
         ),
         drain("work", 5_000),
     ),

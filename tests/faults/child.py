@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import queue
 import resource
@@ -13,7 +14,6 @@ from dataclasses import dataclass, field
 from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from sqlalchemy import event
@@ -53,10 +53,6 @@ class Orders:
     environ: dict[str, str] = field(default_factory=dict)
 
 
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
 class Child:
     """The app in its process, and the commands it understands."""
 
@@ -70,7 +66,9 @@ class Child:
 
     def serve(self) -> None:
         """Open the app, run it, and do as told until told to stop, or until the parent or SIGTERM says so."""
-        signal.signal(signal.SIGTERM, terminate)
+        # As in production, no signal strikes where the engine is at work: who is told to stop does so when it can.
+        signal.signal(signal.SIGTERM, lambda number, frame: self._told.put(("stop",)))
+        faulthandler.register(signal.SIGUSR1, file=2)
         ActionRoom.PATIENCE_SECONDS = 1.0  # tests wait for no slow disk
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.environ.update(self._orders.environ)
@@ -86,14 +84,11 @@ class Child:
             self._arrange(convex)
             if self._orders.die_at or self._orders.park_at or self._orders.watch:
                 Moves(self._reached)
-            try:
-                if self._orders.runs:
-                    with convex.running():
-                        self._answer()
-                else:
+            if self._orders.runs:
+                with convex.running():
                     self._answer()
-            except Terminated:
-                pass
+            else:
+                self._answer()
 
     def _arrange(self, convex: Convex) -> None:
         """See to it that jobs take the way that they are to take."""
@@ -182,10 +177,6 @@ class Child:
             outside.gates["park"].open()
         if self._orders.die_at == (move, moment):
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 def serve(orders: Orders, pipe: Connection) -> None:

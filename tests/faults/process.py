@@ -180,11 +180,17 @@ class Running:
         self._process.join(seconds)
         return self.exit_code
 
+    def where(self) -> str:
+        """What it has logged, and where each of its threads is, for who wonders why it does not end."""
+        self._signal(signal.SIGUSR1)
+        self.wait(1.0)
+        return self.orders.database.with_suffix(".log").read_text("utf-8", "replace")
+
     def stop(self) -> None:
         """Stop cleanly."""
         self.tell("stop")
         if self.wait() is None:
-            raise TimeoutError(f"the child {self.pid} did not stop")
+            raise TimeoutError(f"the child {self.pid} did not stop:\n{self.where()}")
 
     def _signal(self, number: int) -> None:
         if self._process.is_alive():

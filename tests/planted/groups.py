@@ -141,6 +141,14 @@ GROUPS: Final = (
         tests=(f"{OTHERS}::test_what_a_slow_one_has_behind_it_is_run_by_others",),
     ),
     Bug(
+        name="a free thread does not ask",
+        breaks="while slow mutations run, a thread that is free waits for others to end before it gets the next one",
+        file="dispatch/mutation_room.py",
+        old="        return inside <= max(self._size() // 2, self._threads - 1)\n",
+        new="        return inside * 2 <= self._size()\n",
+        tests=(f"{OTHERS}::test_the_next_slow_one_begins_as_soon_as_one_has_ended",),
+    ),
+    Bug(
         name="one that hangs stops all",
         breaks="a handler that waits for a lock holds up every quick mutation of the process",
         file="dispatch/turns.py",

@@ -14,7 +14,6 @@ from convexpy import ActionCtx, Convex, MutationCtx, Settings, internal_action, 
 from convexpy.database import jobs
 from convexpy.database.engine import connect
 from convexpy.database.faults import BrokeOff
-from convexpy.database.held import begin
 from convexpy.database.postgres.connection import cut_off
 from convexpy.functions.declare import Kind
 
@@ -67,17 +66,9 @@ def test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says(
 
 def test_a_connection_that_breaks_without_an_error_is_nobodys_mistake(url: URL) -> None:
     with closing(connect(url, Settings())) as database, database.write() as held:
+        held.check()
         cut_off(held.driver)
         with suppress(psycopg.Error):
             held.driver.execute("SELECT 1")  # behind the guard's back: nothing notes the error
         with pytest.raises(BrokeOff, match="nothing of it is kept"):
             held.check()
-
-
-def test_a_transaction_that_did_not_begin_is_nobodys_mistake(url: URL) -> None:
-    with closing(connect(url, Settings())) as database:
-        engine = database._calls  # type: ignore[attr-defined]
-        with engine.connect() as connection, pytest.raises(BrokeOff, match="being begun"):
-            begin(connection, "SELECT 1")
-        with database.write() as held:
-            held.commit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from convexpy import MutationCtx, mutation
 
 from ..marks import marks
-from .models import COUNTERS, Entry, write
+from .models import Entry, write, write_by_driver
 
 
 @mutation
@@ -25,9 +25,8 @@ def work(ctx: MutationCtx, i: int) -> None:
 def driver(ctx: MutationCtx, i: int) -> None:
     """The same statements as plain SQL, through the driver."""
     marks.job()
-    execute = ctx.db.connection().exec_driver_sql
-    execute("UPDATE counter SET n = n + 1 WHERE id = ?", (i % COUNTERS,))
-    execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
+    connection = ctx.db.connection()
+    write_by_driver(connection.exec_driver_sql, "?" if connection.dialect.name == "sqlite" else "%s", i)
 
 
 @mutation

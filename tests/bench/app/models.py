@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import BigInteger, Integer, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -29,3 +31,9 @@ def write(session: Session, i: int) -> None:
     """What one job does: an UPDATE and an INSERT, as an app would write them."""
     session.execute(update(Counter).where(Counter.id == i % COUNTERS).values(n=Counter.n + 1))
     session.add(Entry(job=i, note="x"))
+
+
+def write_by_driver(execute: Callable[[str, tuple[int, ...]], object], mark: str, i: int) -> None:
+    """The same as plain SQL; ``mark`` stands for a value in it."""
+    execute(f"UPDATE counter SET n = n + 1 WHERE id = {mark}", (i % COUNTERS,))
+    execute(f"INSERT INTO entry (job, note) VALUES ({mark}, 'x')", (i,))

@@ -20,7 +20,7 @@ from dbos import DBOS, DBOSClient, SQLAlchemyDatasource
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from ..app.models import Entry, write
+from ..app.models import Entry, write, write_by_driver
 from ..marks import marks
 from .player import Player, play
 from .session import engine
@@ -68,7 +68,12 @@ class Dboss(Player):
 
         @source.transaction
         def write_rows(i: int) -> None:
-            write(source.sql_session(), i)
+            session = source.sql_session()
+            if self.options.get("job") == "driver":
+                execute = session.connection().exec_driver_sql
+                write_by_driver(execute, "?" if self.place.database == "sqlite" else "%s", i)
+            else:
+                write(session, i)
 
         @DBOS.workflow(name="work")
         def work(i: int) -> None:

@@ -53,6 +53,7 @@ class Ours(Player):
         self.convex().migrate()
 
     def fill(self, job: str, jobs_: int) -> None:
+        job = self.options.get("job", job) if job == "work" else job
         for first in range(0, jobs_, BLOCK):
             self.convex().run(jobs.fill, job=job, first=first, count=min(BLOCK, jobs_ - first))
 

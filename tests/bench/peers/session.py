@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
+import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
-from ..app.models import Entry, write
+from ..app.models import Entry, write, write_by_driver
 from ..place import Place
 
 
@@ -30,14 +34,29 @@ def engine(place: Place, threads: int = 1, isolation_level: str | None = None) -
 
 
 class Work:
-    """One transaction a job."""
+    """One transaction a job; on PostgreSQL with plain SQL through the driver alone, if that is the place's job."""
 
     def __init__(self, place: Place, threads: int = 1, isolation_level: str | None = None) -> None:
+        self._place = place
+        self._by_driver = place.database == "postgres" and place.options.get("job") == "driver"
         self._engine = engine(place, threads, isolation_level)
+        self._drivers = threading.local()
 
     def __call__(self, i: int) -> None:
+        if self._by_driver:
+            connection = self._driver()
+            with connection.transaction():
+                write_by_driver(connection.execute, "%s", i)
+            return
         with Session(self._engine) as session, session.begin():
             write(session, i)
+
+    def _driver(self) -> psycopg.Connection[Any]:
+        """The connection of this thread."""
+        if not hasattr(self._drivers, "connection"):
+            self._drivers.connection = psycopg.connect(self._place.name, autocommit=True)
+        connection: psycopg.Connection[Any] = self._drivers.connection
+        return connection
 
 
 class Saver:

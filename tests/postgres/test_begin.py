@@ -1,0 +1,136 @@
+"""BEGIN is not waited for: a handler's first lines run meanwhile, and nothing is lost when there is no answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+import pytest
+from app.models import Note
+from servers.wire import Wire
+from sqlalchemy import URL, select
+
+from convexpy import Convex, MutationCtx, QueryCtx, Settings, mutation, query
+from convexpy.database.engine import connect
+from convexpy.database.faults import BrokeOff
+from convexpy.functions.declare import Kind
+
+from .conftest import rows
+
+PATIENCE_SECONDS = 30.0
+TEXTS = "SELECT text FROM notes"
+
+first_lines: list[Callable[[], None]] = []
+runs: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted() -> None:
+    first_lines.clear()
+    runs.clear()
+
+
+def begin_to_run() -> None:
+    runs.append("run")
+    if first_lines:
+        first_lines.pop()()
+
+
+@mutation
+def write(ctx: MutationCtx, text: str) -> None:
+    begin_to_run()
+    ctx.db.add(Note(text=text))
+
+
+@mutation
+def write_whatever_happens(ctx: MutationCtx, text: str) -> None:
+    begin_to_run()
+    with suppress(Exception):
+        ctx.db.execute(select(Note.id)).all()
+    ctx.db.add(Note(text=text))
+
+
+@mutation
+def do_nothing(ctx: MutationCtx, text: str) -> None:
+    begin_to_run()
+
+
+@mutation
+def write_past_the_session(ctx: MutationCtx, text: str) -> None:
+    ctx.db.connection().connection.driver_connection.execute("INSERT INTO notes (text) VALUES (%s)", (text,))  # type: ignore[union-attr]
+
+
+@query
+def read(ctx: QueryCtx) -> list[str]:
+    return list(ctx.db.execute(select(Note.text)).scalars())
+
+
+def test_a_handler_runs_before_the_server_has_answered(convex: Convex, network: Wire, url: URL) -> None:
+    convex.run(write, text="before")  # there is a connection
+    has_begun = threading.Event()
+    first_lines.append(has_begun.set)
+    network.mode("blackhole")
+    call = threading.Thread(target=convex.run, args=(write,), kwargs={"text": "written"}, daemon=True)
+    call.start()
+    assert has_begun.wait(PATIENCE_SECONDS)
+    network.mode("pass")
+    call.join(PATIENCE_SECONDS)
+    assert rows(url, TEXTS) == [("before",), ("written",)]
+
+
+@pytest.mark.parametrize("function", [write, write_whatever_happens])
+def test_who_finds_no_transaction_runs_again(convex: Convex, network: Wire, url: URL, function: object) -> None:
+    """Also who swallows the error: what it did outside of a transaction is not half of anything."""
+    convex.run(write, text="before")
+    runs.clear()
+    first_lines.append(network.reset)
+    convex.run(function, text="written")  # type: ignore[call-overload]
+    assert runs == ["run", "run"]
+    assert rows(url, TEXTS) == [("before",), ("written",)]
+
+
+def test_who_needs_no_database_does_not_succeed_without_one(convex: Convex, network: Wire) -> None:
+    convex.run(do_nothing, text="")
+    runs.clear()
+    first_lines.append(network.reset)
+    convex.run(do_nothing, text="")
+    assert runs == ["run", "run"]
+
+
+def test_the_drivers_own_connection_has_begun_as_well(near: Convex, url: URL) -> None:
+    near.run(write_past_the_session, text="written")
+    assert rows(url, TEXTS) == [("written",)]
+
+
+def test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake(url: URL) -> None:
+    with closing(connect(url, Settings())) as database:
+        begins = database._begin  # type: ignore[attr-defined]
+        begins._write, right = "SELECT 1", begins._write
+        with database.write() as held, pytest.raises(BrokeOff, match="being begun"):
+            held.check()
+        begins._write = right
+        with database.write() as held:
+            held.commit()
+
+
+def test_a_query_does_not_make_the_driver_forget_what_it_has_prepared(url: URL, request: pytest.FixtureRequest) -> None:
+    text = url.render_as_string(hide_password=False)
+    with Convex(text, functions=request.module, settings=Settings(database_connections=1)) as convex:
+        for _ in range(10):
+            convex.run(read)
+        with convex.database.read() as held:
+            found = held.connection.exec_driver_sql("SELECT statement FROM pg_prepared_statements").scalars().all()
+    assert any("FROM notes" in statement for statement in found)
+
+
+def test_a_claim_is_planned_once(near: Convex) -> None:
+    for _ in range(20):
+        near.service.dispatcher.claim(Kind.MUTATION, 1)
+        near.service.dispatcher._next_dues()
+    with near.database.look() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%SKIP LOCKED%%'"
+        )
+        ((generic, custom),) = found.all()
+    assert (generic >= 10, custom) == (True, 0)
