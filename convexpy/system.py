@@ -92,7 +92,8 @@ class System:
             raise ConvexError("CONFLICT", f"{old.name} is a query by now, and a query cannot be a job")
         stored_args = json.dumps(old.args)
         function.arguments.load(function.name, stored_args)
-        return self._insert(NewJob(jobs.new_job_id(), function.name, function.kind, stored_args, self._clock.now()))
+        job_id, now = self._database.new_job_id(), self._clock.now()
+        return self._insert(NewJob(job_id, function.name, function.kind, stored_args, now))
 
     def crons(self) -> list[CronStatus]:
         """Every stored cron, by name."""
@@ -126,7 +127,7 @@ class System:
             raise ConvexError("NOT_FOUND", f"there is no cron {name!r}. There is: {known}")
         function = self.app.registry.find(definition.function)
         now = self._clock.now()
-        job = NewJob(jobs.new_job_id(), function.name, function.kind, definition.stored_args, now, cron=name)
+        job = NewJob(self._database.new_job_id(), function.name, function.kind, definition.stored_args, now, cron=name)
         with self._database.internal(sync="as set", fenced=True) as connection:
             row = stored.stored_crons(connection).get(name)
             if row is not None and stored.is_running(connection, row.last_job):

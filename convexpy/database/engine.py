@@ -13,6 +13,7 @@ from ..errors import DatabaseError
 from ..settings import Settings
 from .held import Held, Sync
 from .signals import Signals
+from .types import JobId
 
 FORMS = "Write sqlite:///path/to/file.db, or postgresql://user:password@host/name"
 
@@ -34,6 +35,10 @@ class Database(Protocol):
     @property
     def signals(self) -> Signals:
         """How the commits of other processes are heard of."""
+        ...
+
+    def new_job_id(self) -> JobId:
+        """An id for a new job, made so that it is found and stored quickly."""
         ...
 
     def write(self, *, sync: Sync = "as set", fenced: bool = False) -> AbstractContextManager[Held]:

@@ -44,10 +44,6 @@ class NewJob:
 Claimant = Callable[[NewJob, datetime, int], tuple[str, str] | None]
 
 
-def new_job_id() -> JobId:
-    return JobId(secrets.token_hex(16))
-
-
 def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime, claimant: Claimant | None = None) -> None:
     """Remember new jobs. A time in the past is kept as it was asked for, and is due now.
 

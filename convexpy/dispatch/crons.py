@@ -93,7 +93,7 @@ class CronClock:
             if stored.is_running(connection, row.last_job):
                 self._skip(connection, row, row.next_time, "skipped: the run before was not over", now)
             else:
-                job_id = jobs.new_job_id()
+                job_id = self._database.new_job_id()
                 run = NewJob(job_id, row.function, kind, row.args_text, row.next_time, cron=row.name)
                 jobs.insert_jobs(connection, [run], now)
                 stored.remember_run(connection, row.name, row.next_time, job_id)
@@ -108,6 +108,6 @@ class CronClock:
         """Say in the history that slots were skipped."""
         kind = "mutation"  # it never runs
         skipped = NewJob(
-            jobs.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
+            self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
         )
         jobs.insert_jobs(connection, [skipped], now)

@@ -158,7 +158,8 @@ class Calls:
             finish_job: Ends the job that the call runs for, in the same transaction.
         """
         now = self.clock.now()
-        buffer = ScheduleBuffer(self.registry, now, Limits(self.settings), call.job, finish_job is not None)
+        limits, ends_a_job = Limits(self.settings), finish_job is not None
+        buffer = ScheduleBuffer(self.registry, self.database.new_job_id, now, limits, call.job, ends_a_job)
         transaction = Transaction(self.database, held, self.clock, now, buffer)
         try:
             limit = self.settings.mutation_time_limit.total_seconds()

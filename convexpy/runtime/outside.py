@@ -55,7 +55,9 @@ class OutsideTransaction:
     def commit_schedule(self, change: Callable[[ScheduleBuffer, datetime], T]) -> T:
         """One schedule or cancel, committed before it returns."""
         calls, now = self._calls, self._calls.clock.now()
-        buffer = ScheduleBuffer(calls.registry, now, self._limits, self._parent.job, finishes_job=False)
+        buffer = ScheduleBuffer(
+            calls.registry, calls.database.new_job_id, now, self._limits, self._parent.job, finishes_job=False
+        )
         result = change(buffer, now)
 
         def commit() -> None:

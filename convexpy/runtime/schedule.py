@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -67,8 +68,17 @@ class Mark:
 class ScheduleBuffer:
     """What one transaction will insert and cancel, in the order it was asked for."""
 
-    def __init__(self, registry: Registry, now: datetime, limits: Limits, job: Job | None, finishes_job: bool) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        new_id: Callable[[], JobId],
+        now: datetime,
+        limits: Limits,
+        job: Job | None,
+        finishes_job: bool,
+    ) -> None:
         self._registry = registry
+        self._new_id = new_id
         self._now = now
         self._limits = limits
         self._job = job
@@ -83,7 +93,7 @@ class ScheduleBuffer:
     def add(self, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> JobId:
         """Schedule a function; the id is known at once."""
         self._check_open()
-        job = make_job(self._registry, when, target, args, kwargs, self._job)
+        job = make_job(self._registry, self._new_id(), when, target, args, kwargs, self._job)
         self._limits.add(job.name, len(job.args.encode()))
         self._steps.append(job)
         return job.id
@@ -154,7 +164,13 @@ class ScheduleBuffer:
 
 
 def make_job(
-    registry: Registry, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], job: Job | None
+    registry: Registry,
+    job_id: JobId,
+    when: datetime,
+    target: object,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    job: Job | None,
 ) -> NewJob:
     """A job for a function and its arguments, or a clear refusal."""
     try:
@@ -169,7 +185,7 @@ def make_job(
     values = function.arguments.bind(function.name, args, kwargs)
     stored = function.arguments.store(function.name, values)
     name = registry.name_of(function)
-    return NewJob(jobs.new_job_id(), name, function.kind, stored, when, parent=job.id if job else None)
+    return NewJob(job_id, name, function.kind, stored, when, parent=job.id if job else None)
 
 
 def time_after(now: datetime, delay: object) -> datetime:

@@ -16,6 +16,7 @@ from ..database.engine import Database
 from ..database.held import HELD, Held, Sync
 from ..database.signals import Signals
 from ..database.statement import Statement
+from ..database.types import JobId
 from .chaos import LIFE, Chaos, Station, check_alive
 
 PASSAGE: Final = "convexpy_passage"
@@ -85,6 +86,9 @@ class DisturbedDatabase:
     @property
     def signals(self) -> Signals:
         return self.real.signals
+
+    def new_job_id(self) -> JobId:
+        return self.real.new_job_id()
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:

@@ -50,10 +50,10 @@ from sqlalchemy.types import TypeDecorator
 from convexpy.database import workers
 from convexpy.database.copy import COPIED_ACTION, Copied, copy_database
 from convexpy.database.ends import one_transaction, snapshot
-from convexpy.database.jobs import NewJob, claim_jobs, insert_jobs, new_job_id, start
+from convexpy.database.jobs import NewJob, claim_jobs, insert_jobs, start
 from convexpy.database.migrate import migrate
 from convexpy.database.tables import crons, finished, jobs, queue
-from convexpy.database.types import JobIdType, StoredJSON, Timestamp
+from convexpy.database.types import JobIdType, StoredJSON, Timestamp, new_job_id
 from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
 from convexpy.settings import Settings

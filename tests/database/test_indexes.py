@@ -16,6 +16,7 @@ from convexpy.database import jobs, workers
 from convexpy.database.engine import connect
 from convexpy.database.jobs import NewJob
 from convexpy.database.migrate import migrate
+from convexpy.database.types import new_job_id
 
 from .moves import MOVES, NOW, OWN_TABLES, statements_of
 
@@ -120,7 +121,7 @@ def test_nor_on_postgresql_with_a_million_jobs_for_later_and_a_million_that_are_
 
 def test_a_claim_among_a_million_reads_a_handful_of_pages(full: Connection) -> None:
     with full.begin_nested() as point:
-        jobs.insert_jobs(full, [NewJob(jobs.new_job_id(), "f:f", "mutation", "{}", NOW) for _ in range(10)], NOW)
+        jobs.insert_jobs(full, [NewJob(new_job_id(), "f:f", "mutation", "{}", NOW) for _ in range(10)], NOW)
         workers.register(full, "worker", NOW)
         with statements_of(full) as statements:
             assert len(jobs.claim_jobs(full, "mutation", "worker", "token", NOW, 10)) == 10

@@ -18,6 +18,7 @@ from ...settings import Settings
 from ..faults import LostTurn, is_conflict
 from ..guard import guard
 from ..held import Held, Sync, begin
+from ..types import JobId, new_job_id
 from .held import SQLiteHeld
 from .signals import FileSignals
 from .turn import WriteTurn
@@ -50,6 +51,9 @@ class SQLiteDatabase:
         self._reading = self._engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
         self._writer: Connection | None = None
         self._prepare_file()
+
+    def new_job_id(self) -> JobId:
+        return new_job_id(by_time=True)  # at random, each would change a page of its own in the file
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:

@@ -55,7 +55,9 @@ class PgQueuers(Player):
         work, pool = Work(self.place, threads), ThreadPoolExecutor(threads)
         loop = asyncio.get_running_loop()
         by_driver = self.options.get("job") == "driver"
-        connections = await asyncpg.create_pool(self.place.name, max_size=threads) if by_driver else None
+        connections = (
+            await asyncpg.create_pool(self.place.name, min_size=threads, max_size=threads) if by_driver else None
+        )
         queuer = PgQueuer.from_asyncpg_connection(await asyncpg.connect(self.place.name))
 
         @queuer.entrypoint("nothing")
