@@ -38,6 +38,8 @@ class Held(ABC):
         self.runs_handler = False
         self.is_open = True
         self.is_committing = False
+        # The handler waits for nothing but the answer to BEGIN.
+        self.waits_for_begin = False
         self.statements: set[str] = set()
         # Several calls may share a transaction. What one of them says may concern the others: then it has to be alone.
         self.wants_alone = False

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
+from ..database.faults import BrokeOff
 from ..database.held import Held
 from ..errors import FunctionTimeout
 
@@ -36,6 +37,7 @@ class Deadlines:
 
         Raises:
             FunctionTimeout: It took longer. Its transaction is rolled back already.
+            BrokeOff: The database took longer to begin the transaction, for which the handler cannot be blamed.
         """
         watched = Watched(held, time.monotonic() + seconds, on_late)
         self._add(watched)
@@ -52,6 +54,8 @@ class Deadlines:
             is_late, failure = watched.leave(), failure or error
         self._remove(watched)
         try:
+            if is_late and watched.database_is_late:
+                raise BrokeOff("the database did not answer while a transaction was being begun") from failure
             if is_late:
                 text = f"ran longer than its limit of {seconds:g} s, so nothing was written"
                 raise FunctionTimeout(text) from failure
@@ -110,12 +114,14 @@ class Watched:
         self._thread = threading.get_ident()
         self._mutex = threading.Lock()
         self._left = False
+        self.database_is_late = False
 
     def expire(self) -> None:
         """Roll the transaction back and interrupt the handler's Python code, unless it has just ended."""
         with self._mutex:
             if self._left:
                 return
+            self.database_is_late = self.database_is_late or self.held.waits_for_begin
             is_first = self.held.expire()
             if self.held.expired:
                 raise_in(self._thread, TimeIsUp)

@@ -56,7 +56,7 @@ GROUP: Final = 3
 MOST_TRIES: Final = 400
 TRANSACTIONS: Final = "SELECT count(DISTINCT xmin::text) FROM effects WHERE call LIKE %s"
 # What a server takes seconds to notice shall not take that long for every byte.
-IMPATIENT: Final[dict[str, Any]] = {**SETTINGS, "retry_first": 0.01, "lock_timeout": 0.5, "mutation_time_limit": 0.5}
+IMPATIENT: Final[dict[str, Any]] = {**SETTINGS, "retry_first": 0.01, "lock_timeout": 0.5, "mutation_time_limit": 1.0}
 
 
 @dataclass
@@ -145,7 +145,7 @@ class Bench:
         effects = [self._effects(f"{call}/{n}") for n in range(number)]
         done = self._count("args LIKE %s AND state_kind = 'success'", f'%"{call}/%')
         if effects != [1] * number or done != number:
-            wrong += f"{effects} effects, {done} successes; "
+            wrong += f"{effects} effects, {done} successes, {self._errors(call)}; "
         wrong += self._lies()
         if broke:
             return f"done at try {min(tries, 3)}", wrong
@@ -182,6 +182,10 @@ class Bench:
         query = "SELECT count(*) FROM _scheduled_functions WHERE id = ANY(%s) AND state_kind = 'success'"
         true = self._number_of(query, list(self._told))
         return "" if true == self._told.total() else f"{dict(self._told)} were told, {true} are successes; "
+
+    def _errors(self, call: str) -> list[str]:
+        query = "SELECT state_error FROM _scheduled_functions WHERE args LIKE %s AND state_error IS NOT NULL"
+        return [str(error) for (error,) in self._connection.execute(query, (f'%"{call}/%',))]
 
     def _effects(self, call: str) -> int:
         return self._number_of("SELECT count(*) FROM effects WHERE call = %s", call)

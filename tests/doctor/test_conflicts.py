@@ -165,7 +165,8 @@ def test_a_job_that_another_process_ran_is_found_by_its_row(postgres: Convex) ->
 
 
 def schedule(convex: Convex) -> None:
-    from convexpy.database.jobs import NewJob, insert_jobs, new_job_id
+    from convexpy.database.jobs import NewJob, insert_jobs
+    from convexpy.database.types import new_job_id
 
     now = convex.database.clock.now()
     with convex.database.internal() as connection:

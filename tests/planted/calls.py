@@ -71,10 +71,10 @@ CALLS: Final = (
         name="now of the first try",
         breaks="a mutation that waited for others schedules from a moment that is long over, and stamps it on its rows",
         file="runtime/call.py",
-        old="        now = self.clock.now()\n        buffer = ",
+        old="        now = self.clock.now()\n        limits, ",
         new="""\
         now = vars(self).setdefault("moments", {}).setdefault(call.function.name, self.clock.now())
-        buffer = """,
+        limits, """,
         tests=(f"{RETRIES}::test_every_try_has_a_now_of_its_own",),
     ),
     Bug(

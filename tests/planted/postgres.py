@@ -179,4 +179,12 @@ POSTGRES: Final = (
         new="        if False:\n",
         tests=(f"{BEGIN}::test_a_query_does_not_make_the_driver_forget_what_it_has_prepared",),
     ),
+    Bug(
+        name="a database that is late is the handler's fault",
+        breaks="a job is failed for good because the server did not answer before its time was up",
+        file="runtime/deadline.py",
+        old="            if is_late and watched.database_is_late:\n",
+        new="            if False:\n",
+        tests=(f"{BEGIN}::test_a_database_that_does_not_begin_is_not_the_handlers_fault",),
+    ),
 )

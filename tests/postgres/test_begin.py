@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 
 import pytest
 from app.models import Note
@@ -15,6 +16,8 @@ from convexpy import Convex, MutationCtx, QueryCtx, Settings, mutation, query
 from convexpy.database.engine import connect
 from convexpy.database.faults import BrokeOff
 from convexpy.functions.declare import Kind
+from convexpy.runtime.deadline import Watched
+from convexpy.runtime.together import FellApart
 
 from .conftest import rows
 
@@ -52,6 +55,12 @@ def write_whatever_happens(ctx: MutationCtx, text: str) -> None:
 
 
 @mutation
+def look_and_write(ctx: MutationCtx, text: str) -> None:
+    ctx.db.execute(select(Note.id)).all()
+    ctx.db.add(Note(text=text))
+
+
+@mutation
 def do_nothing(ctx: MutationCtx, text: str) -> None:
     begin_to_run()
 
@@ -61,9 +70,20 @@ def write_past_the_session(ctx: MutationCtx, text: str) -> None:
     ctx.db.connection().connection.driver_connection.execute("INSERT INTO notes (text) VALUES (%s)", (text,))  # type: ignore[union-attr]
 
 
+@mutation
+def plan(ctx: MutationCtx, text: str) -> None:
+    ctx.schedule.now(look_and_write, text=text)
+
+
 @query
 def read(ctx: QueryCtx) -> list[str]:
     return list(ctx.db.execute(select(Note.text)).scalars())
+
+
+def error_of(work: Callable[[], object]) -> BaseException:
+    with pytest.raises(BaseException) as caught:
+        work()
+    return caught.value
 
 
 def test_a_handler_runs_before_the_server_has_answered(convex: Convex, network: Wire, url: URL) -> None:
@@ -96,6 +116,34 @@ def test_who_needs_no_database_does_not_succeed_without_one(convex: Convex, netw
     first_lines.append(network.reset)
     convex.run(do_nothing, text="")
     assert runs == ["run", "run"]
+
+
+def test_a_database_that_does_not_begin_is_not_the_handlers_fault(
+    near: Convex, network: Wire, far_url: URL, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is up before it could say anything: it runs again, and is not failed."""
+    is_late = threading.Event()
+    expire = Watched.expire
+    monkeypatch.setattr(Watched, "expire", lambda watched: (expire(watched), is_late.set()))
+    text = far_url.render_as_string(hide_password=False)
+    settings = Settings(mutation_time_limit=0.3, retry_first=0.01)
+    with Convex(text, functions=request.module, settings=settings) as convex:
+        convex.run(look_and_write, text="before")
+        near.run(plan, text="written")
+        (claim,) = convex.service.dispatcher.claim(Kind.MUTATION, 1)
+        network.mode("blackhole")
+        call = convex.service.executor.call_of(claim, Kind.MUTATION)
+        assert call is not None
+        found: list[BaseException] = []
+        attempt = partial(convex.runtime.together.attempt, [(call, claim)], lambda: None)
+        thread = threading.Thread(target=lambda: found.append(error_of(attempt)), daemon=True)
+        thread.start()
+        assert is_late.wait(PATIENCE_SECONDS)
+        thread.join(PATIENCE_SECONDS)
+        network.mode("pass")
+    (error,) = found
+    assert isinstance(error, FellApart)
+    assert error.is_internal
 
 
 def test_the_drivers_own_connection_has_begun_as_well(near: Convex, url: URL) -> None:

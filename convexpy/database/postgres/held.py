@@ -35,7 +35,7 @@ class PostgresHeld(Held):
         """
         if not self._is_beginning:
             return
-        self._is_beginning = False
+        self._is_beginning, self.waits_for_begin = False, True
         import psycopg
 
         try:
@@ -47,6 +47,8 @@ class PostgresHeld(Held):
         except Exception as error:
             self.internal_error = error
             raise
+        finally:
+            self.waits_for_begin = False
 
     def in_transaction(self) -> bool:
         return self._status() not in (IDLE, UNKNOWN)
