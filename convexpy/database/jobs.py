@@ -268,7 +268,3 @@ def _end(connection: Connection, statement: Statement, job_id: JobId, error: str
 
 def _remember_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:
     sql.REMEMBER_END.on(connection, {"state_kind": end, "completed_time": now, "job_id": job_id})
-
-
-def finished_row(job_id: JobId, end: str, now: datetime) -> dict[str, Any]:
-    return {"state_kind": end, "completed_time": now, "job_id": job_id}

@@ -15,6 +15,8 @@ logger = logging.getLogger("convexpy.dispatch")
 
 # A database that was away is noticed soon after it is back.
 LONGEST_PAUSE: Final = timedelta(seconds=5)
+# A transaction of the framework's own may take as long, where the network is silent. What fails is tried again and again.
+PATIENCE_SECONDS: Final = 20.0
 
 
 class Loop:
@@ -38,11 +40,15 @@ class Loop:
         self._awake.set()
 
     def stop(self) -> None:
-        """Return when the tick that is under way has ended."""
+        """Return when the tick that is under way has ended; or without it, if it takes so long that it may never end."""
         self._stopping = True
         self._awake.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(PATIENCE_SECONDS)
+            if self._thread.is_alive():
+                logger.warning(
+                    "%s is left behind in the middle of something, which the next process recovers", self._name
+                )
             self._thread = None
 
     def _run(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
 from contextlib import suppress
-from select import select
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -124,12 +124,21 @@ def hear(driver: Any) -> None:
     connection = driver.pgconn
     while True:
         while connection.is_busy():
-            select([connection.socket], (), ())
+            wait_for_bytes(connection.socket)
             connection.consume_input()
         result = connection.get_result()
         if result is None:
             return
         check_answer(driver, result)
+
+
+def wait_for_bytes(descriptor: int) -> None:
+    if hasattr(select, "poll"):  # where there is one, a process may have more files open than the other can count
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+    else:
+        select.select([descriptor], (), ())
 
 
 def check_open(driver: Any) -> None:
