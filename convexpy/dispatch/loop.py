@@ -15,7 +15,7 @@ logger = logging.getLogger("convexpy.dispatch")
 
 # A database that was away is noticed soon after it is back.
 LONGEST_PAUSE: Final = timedelta(seconds=5)
-# A transaction of the framework's own may take as long, where the network is silent. What fails is tried again and again.
+# A transaction of the framework's own may take as long where the network is silent.
 PATIENCE_SECONDS: Final = 20.0
 
 
@@ -40,15 +40,13 @@ class Loop:
         self._awake.set()
 
     def stop(self) -> None:
-        """Return when the tick that is under way has ended; or without it, if it takes so long that it may never end."""
+        """Return when the tick that is under way has ended, or has taken so long that it may never end."""
         self._stopping = True
         self._awake.set()
         if self._thread is not None:
             self._thread.join(PATIENCE_SECONDS)
             if self._thread.is_alive():
-                logger.warning(
-                    "%s is left behind in the middle of something, which the next process recovers", self._name
-                )
+                logger.warning("%s is left behind in the middle of something, for others to recover", self._name)
             self._thread = None
 
     def _run(self) -> None:
