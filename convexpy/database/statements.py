@@ -16,6 +16,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    true,
     type_coerce,
     update,
 )
@@ -95,16 +96,20 @@ READ_CLAIMED: Final = Statement(
     row=Claim,
 )
 
-# On a server, all of a claim is one message.
+# On a server, all of a claim is one message. Neither part of it is a join that could be made the other way round: the
+# plan is kept while tables grow, and what a table's statistics say of a queue is wrong a moment later.
 _known: Final = KNOWN.cte("known")
+_row: Final[Any] = literal_column(f"{queue.name}.ctid")
+_rows_due: Final = func.array(DUE.with_only_columns(_row).scalar_subquery())
 _claimed: Final = (
-    CLAIMING.where(queue.c.job_id.in_(DUE.scalar_subquery()), select(_known.c.id).exists())
+    CLAIMING.where(_row == any_(_rows_due), select(_known.c.id).exists())
     .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
     .cte("claimed")
 )
+_read: Final = select(*CLAIMED).where(jobs.c.id == _claimed.c.job_id).offset(literal_column("0")).lateral("read")
 CLAIM_AND_READ: Final = Statement(
-    select(*CLAIMED, _claimed.c.position)
-    .join(_claimed, _claimed.c.job_id == jobs.c.id)
+    select(*_read.c, _claimed.c.position)
+    .select_from(_claimed.join(_read, true()))
     .order_by(_claimed.c.due_time, _claimed.c.position),
     row=Claim,
 )

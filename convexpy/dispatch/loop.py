@@ -32,8 +32,9 @@ class Loop:
 
     def start(self) -> None:
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"convexpy-{self._name}", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name=f"convexpy-{self._name}", daemon=True)
+        thread.start()
+        self._thread = thread  # a signal may strike in between, and then there is nothing to wait for
 
     def wake(self) -> None:
         """Tick now. Never lost: if a tick is under way, another one follows."""

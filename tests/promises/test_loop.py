@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from convexpy import Settings
+from convexpy.database.engine import connect
 from convexpy.dispatch import loop
 from convexpy.dispatch.loop import Loop
 
@@ -26,6 +27,23 @@ class Tick:
         self.may_end.wait(PATIENCE_SECONDS)
         self.has_ended.set()
         return 0.0
+
+
+def strike(thread: threading.Thread) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_signal_that_strikes_where_a_thread_is_started_leaves_what_can_be_stopped(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, opened = Loop("test", Tick(), Settings()), connect(database, Settings())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", strike)
+        for start in (running.start, lambda: opened.signals.watch(lambda: None)):
+            with pytest.raises(KeyboardInterrupt):
+                start()
+    running.stop()
+    opened.close()
 
 
 def test_a_stop_waits_for_the_tick_that_is_under_way() -> None:

@@ -86,8 +86,9 @@ class NotifySignals:
 
     def watch(self, heard: Callable[[], None]) -> None:
         self._stopped.clear()
-        self._listener = threading.Thread(target=self._listen, args=(heard,), name="convexpy-listen", daemon=True)
-        self._listener.start()
+        listener = threading.Thread(target=self._listen, args=(heard,), name="convexpy-listen", daemon=True)
+        listener.start()
+        self._listener = listener  # a signal may strike in between, and then there is nothing to wait for
 
     def stop(self) -> None:
         self._stopped.set()

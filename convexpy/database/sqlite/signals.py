@@ -35,10 +35,11 @@ class FileSignals:
     def watch(self, heard: Callable[[], None]) -> None:
         self._stopped.clear()
         self._watch = watch_file(self._lock, self._log)
-        self._listener = threading.Thread(
+        listener = threading.Thread(
             target=self._listen, args=(self._watch, heard), name="convexpy-commits", daemon=True
         )
-        self._listener.start()
+        listener.start()
+        self._listener = listener  # a signal may strike in between, and then there is nothing to wait for
 
     def stop(self) -> None:
         self._stopped.set()
