@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from .types import JobId
+from .types import EPOCH, JobId
+
+
+class Place(NamedTuple):
+    """Where a job waits in the queue of its kind."""
+
+    due_time: datetime
+    position: int
+
+
+START: Final = Place(EPOCH, 0)
 
 
 class Claim(NamedTuple):
@@ -20,3 +30,8 @@ class Claim(NamedTuple):
     scheduled_time: datetime
     cron: str | None
     position: int
+    due_time: datetime
+
+    @property
+    def place(self) -> Place:
+        return Place(self.due_time, self.position)

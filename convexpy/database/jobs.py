@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,11 +17,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, select, update
 
 from . import statements as sql
-from .claim import Claim
+from .claim import START, Claim, Place
 from .statement import Statement
 from .tables import finished, jobs, queue
 from .types import JobId
 
+ANYWHERE: Final[Mapping[str, Place]] = {}
 ENDS: Final = ("success", "failed", "canceled")
 
 
@@ -90,9 +91,14 @@ def place_of(job: NewJob, now: datetime, position: int, claimant: Claimant | Non
     return {**place, "worker": worker, "claim_token": token}
 
 
-def next_due(connection: Connection) -> dict[str, datetime | None]:
-    """When the first unclaimed job of each kind is due."""
-    return dict(sql.NEXT_DUE.on(connection).rows[0]._asdict())
+def next_due(connection: Connection, after: Mapping[str, Place] = ANYWHERE) -> dict[str, datetime | None]:
+    """When the first unclaimed job of each kind is due; on a server, of those behind a place."""
+    if connection.dialect.name != "postgresql":
+        return dict(sql.NEXT_DUE.on(connection).rows[0]._asdict())
+    places = {kind: after.get(kind, START) for kind in sql.KINDS}
+    times = {f"{kind}_time": place.due_time for kind, place in places.items()}
+    positions = {f"{kind}_position": place.position for kind, place in places.items()}
+    return dict(sql.NEXT_DUE_BEHIND.on(connection, {**times, **positions}).rows[0]._asdict())
 
 
 def first_due(connection: Connection) -> tuple[datetime, str] | None:
@@ -107,15 +113,20 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-def claim_jobs(connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int) -> list[Claim]:
+def claim_jobs(
+    connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int, after: Place = START
+) -> list[Claim]:
     """Claim up to ``room`` due jobs of a kind for a worker, the longest due first, all under one token.
+
+    On a server, only those behind a place.
 
     Nothing for a worker that was given up: nobody would look for what it claims. Until the end of the transaction
     nobody can give it up.
     """
     values = {"of_kind": kind, "now": now, "room": room, "by_worker": worker, "token": token}
     if connection.dialect.name == "postgresql":
-        return list(sql.CLAIM_AND_READ.on(connection, values).rows)
+        behind = {"after_time": after.due_time, "after_position": after.position}
+        return list(sql.CLAIM_AND_READ.on(connection, {**values, **behind}).rows)
     if not sql.IS_KNOWN.on(connection, {"by_worker": worker}).rows:
         return []
     places = [row.place for row in sql.CLAIM.on(connection, values).rows]

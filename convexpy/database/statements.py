@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    tuple_,
     type_coerce,
     update,
 )
@@ -37,20 +38,27 @@ def values_of(name: str) -> Any:
     return func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
 
 
-# One question for all kinds: an idle process asks nothing else all day.
-NEXT_DUE: Final = Statement(
-    select(
-        *(
-            select(queue.c.due_time)
-            .where(queue.c.kind == kind, queue.c.worker.is_(None))
-            .order_by(queue.c.due_time, queue.c.position)
-            .limit(1)
-            .scalar_subquery()
-            .label(kind)
-            for kind in ("mutation", "action")
-        )
+def behind(prefix: str) -> Any:
+    """What waits behind a place, which is given as two values."""
+    values = bindparam(f"{prefix}_time", type_=Timestamp), bindparam(f"{prefix}_position", type_=BigInteger)
+    return tuple_(queue.c.due_time, queue.c.position) > tuple_(*values)
+
+
+def next_due(kind: str, *conditions: Any) -> Any:
+    return (
+        select(queue.c.due_time)
+        .where(queue.c.kind == kind, queue.c.worker.is_(None), *conditions)
+        .order_by(queue.c.due_time, queue.c.position)
+        .limit(1)
+        .scalar_subquery()
+        .label(kind)
     )
-)
+
+
+# One question for all kinds: an idle process asks nothing else all day.
+KINDS: Final = ("mutation", "action")
+NEXT_DUE: Final = Statement(select(*(next_due(kind) for kind in KINDS)))
+NEXT_DUE_BEHIND: Final = Statement(select(*(next_due(kind, behind(kind)) for kind in KINDS)))
 
 # The longest due first. Those that others are just claiming are passed by.
 DUE: Final = (
@@ -89,7 +97,7 @@ CLAIM: Final = Statement(
     CLAIMING.where(_place.in_(DUE.with_only_columns(_place).scalar_subquery())).returning(_place.label("place"))
 )
 READ_CLAIMED: Final = Statement(
-    select(*CLAIMED, queue.c.position)
+    select(*CLAIMED, queue.c.position, queue.c.due_time)
     .join(queue, queue.c.job_id == jobs.c.id)
     .where(_place.in_(select(values_of("places"))))
     .order_by(queue.c.due_time, queue.c.position),
@@ -100,7 +108,7 @@ READ_CLAIMED: Final = Statement(
 # plan is kept while tables grow, and what a table's statistics say of a queue is wrong a moment later.
 _known: Final = KNOWN.cte("known")
 _row: Final[Any] = literal_column(f"{queue.name}.ctid")
-_rows_due: Final = func.array(DUE.with_only_columns(_row).scalar_subquery())
+_rows_due: Final = func.array(DUE.where(behind("after")).with_only_columns(_row).scalar_subquery())
 _claimed: Final = (
     CLAIMING.where(_row == any_(_rows_due), select(_known.c.id).exists())
     .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
@@ -108,7 +116,7 @@ _claimed: Final = (
 )
 _read: Final = select(*CLAIMED).where(jobs.c.id == _claimed.c.job_id).offset(literal_column("0")).lateral("read")
 CLAIM_AND_READ: Final = Statement(
-    select(*_read.c, _claimed.c.position)
+    select(*_read.c, _claimed.c.position, _claimed.c.due_time)
     .select_from(_claimed.join(_read, true()))
     .order_by(_claimed.c.due_time, _claimed.c.position),
     row=Claim,

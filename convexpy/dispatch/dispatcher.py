@@ -13,10 +13,11 @@ from typing import Final
 
 from ..clock import Clock
 from ..database import jobs
-from ..database.claim import Claim
+from ..database.claim import START, Claim, Place
 from ..database.engine import Database
 from ..functions.declare import Kind
 from ..settings import Settings
+from .frontier import Frontier
 from .rooms import Room
 from .worker import Worker
 
@@ -53,6 +54,7 @@ class Dispatcher:
         self._has_claimed_at_once = False
         # Rooms that the last claim has filled: there may be more for them, and nobody has to look first.
         self._filled: set[Room] = set()
+        self._frontier = Frontier()
         # Claims are made by the dispatcher's thread, and by the one that hears of other processes.
         self._claiming = threading.Lock()
         self.rooms: Sequence[Room] = ()
@@ -90,11 +92,9 @@ class Dispatcher:
         return min((self._fill(room, dues[room.kind]) for room in rooms), default=self._longest)
 
     def _fill(self, room: Room, due: datetime | None) -> float:
-        if due is None:
-            return self._longest
-        seconds = (due - self._clock.now()).total_seconds()
-        if seconds > 0:
-            return min(seconds, self._longest)
+        seconds = self._longest if due is None else (due - self._clock.now()).total_seconds()
+        if seconds > 0:  # or sooner, if this look did not begin where the queue does
+            return min(seconds, self._frontier.seconds() or self._longest, self._longest)
         claims = self._claim_for(room)
         # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
         return 0.0 if claims else PAUSE_SECONDS * random.uniform(0.5, 1.0)
@@ -104,7 +104,8 @@ class Dispatcher:
             free = room.free() if room in self.rooms else 0
             if free <= 0:
                 return []
-            claims = self.claim(room.kind, free)
+            claims = self.claim(room.kind, free, self._frontier.place(room.kind))
+            self._frontier.claimed(room.kind, claims)
             for claim in claims:
                 room.enter(claim)
             if len(claims) == free:
@@ -114,19 +115,22 @@ class Dispatcher:
         return claims
 
     def _next_dues(self) -> dict[str, datetime | None]:
+        places, began = dict(self._frontier.places()), time.monotonic()
         with self._database.look(hot=True) as connection:
-            return jobs.next_due(connection)
+            dues = jobs.next_due(connection, places)
+        self._frontier.looked(places, dues, time.monotonic() - began)
+        return dues
 
-    def claim(self, kind: Kind, room: int) -> list[Claim]:
-        """Claim due jobs for this worker."""
+    def claim(self, kind: Kind, room: int, after: Place = START) -> list[Claim]:
+        """Claim due jobs for this worker; on a server, only those behind a place."""
         token, worker = jobs.new_token(), self._worker.id
         try:
             with self._database.internal(hot=True) as connection:
                 now = self._clock.now()
-                claims = jobs.claim_jobs(connection, kind, worker, token, now, room)
+                claims = jobs.claim_jobs(connection, kind, worker, token, now, room, after)
                 if not claims and (new := self._worker.be_known(connection)) != worker:
                     worker = new  # others had given this one up, and would not look for what it claims
-                    claims = jobs.claim_jobs(connection, kind, worker, token, now, room)
+                    claims = jobs.claim_jobs(connection, kind, worker, token, now, room, after)
                 return claims
         except BaseException:
             self.doubt(worker, token)

@@ -74,7 +74,8 @@ class OwnClaims:
             return None
         if not self._token:
             self._worker, self._token = self._places.worker, new_token()
-        claim = Claim(job.id, self._token, job.name, job.kind, job.args, 1, job.scheduled_time, job.cron, position)
+        when, due = job.scheduled_time, max(job.scheduled_time, now)
+        claim = Claim(job.id, self._token, job.name, job.kind, job.args, 1, when, job.cron, position, due)
         self._claims.append(claim)
         return self._worker, self._token
 

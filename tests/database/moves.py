@@ -18,7 +18,7 @@ from convexpy.database.rescue import rescue
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 JOB = JobId("0" * 32)
-CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0)
+CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0, NOW)
 OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons")
 
 MOVES: dict[str, Callable[[Connection], Any]] = {
