@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from convexpy.database import jobs
 from convexpy.database import statements as sql
 from convexpy.database import tables as t
-from convexpy.database.claim import Claim
+from convexpy.database.claim import Claim, Place
 from convexpy.database.statement import Statement
 from convexpy.dispatch import maintenance
 from convexpy.dispatch.company import Company, Member
@@ -143,8 +143,10 @@ def claimed_before_its_time(patch: pytest.MonkeyPatch) -> None:
     """A job is claimed some seconds too early."""
     claim = jobs.claim_jobs
 
-    def early(connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int) -> list[Claim]:
-        return claim(connection, kind, worker, token, now + timedelta(seconds=4), room)
+    def early(
+        connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int, after: Place
+    ) -> list[Claim]:
+        return claim(connection, kind, worker, token, now + timedelta(seconds=4), room, after)
 
     patch.setattr(jobs, "claim_jobs", early)
 
