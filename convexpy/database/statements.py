@@ -182,7 +182,7 @@ END_STARTED: Final = Statement(
 
 REMEMBER_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
 
-# The ends of all the jobs that one transaction has run. In a file these are three statements,
+# The ends of all the jobs that one transaction has run: in a file three statements about a list of them.
 TAKE_ALL: Final = Statement(
     delete(queue).where(
         queue.c.job_id.in_(select(values_of("ids"))),
@@ -198,7 +198,7 @@ REMEMBER_ALL: Final = Statement(
     )
 )
 
-# and one message on a server.
+# On a server that is one message as well.
 # Ids and tokens are hexadecimal: joined by commas they are one value, which the driver need not look through.
 _ids: Final = func.string_to_array(bindparam("ids", type_=Text), ",", type_=ARRAY(Text))
 _tokens: Final = func.string_to_array(bindparam("tokens", type_=Text), ",", type_=ARRAY(Text))

@@ -82,7 +82,8 @@ class Dispatcher:
             self._has_claimed_at_once = False
             time.sleep(HEAD_START_SECONDS)
         self._settle_doubts()
-        has_news, self._has_news = self._has_news, False
+        if has_news := self._has_news:
+            self._has_news = False  # before the claim: what comes after this is news again
         for room in self.rooms:
             if has_news or room in self._filled:
                 self._claim_for(room)

@@ -22,6 +22,22 @@ GROUPS: Final = (
         tests=(f"{TOGETHER}::test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do",),
     ),
     Bug(
+        name="ended whoever holds it",
+        breaks="a worker that had given jobs back ends them in a file all the same, while another one runs them",
+        file="database/statements.py",
+        old='        queue.c.claim_token.in_(select(values_of("tokens"))),\n',
+        new="",
+        tests=(f"{TOGETHER}::test_what_others_have_claimed_meanwhile_is_ended_by_them[sqlite]",),
+    ),
+    Bug(
+        name="nobody counts what was taken off the queue",
+        breaks="jobs that others hold by now are ended in a file, and stay in its queue",
+        file="database/jobs.py",
+        old="    if sql.TAKE_ALL.on(connection, values).rowcount != len(claims):\n",
+        new="    if sql.TAKE_ALL.on(connection, values).rowcount > len(claims):\n",
+        tests=(f"{TOGETHER}::test_what_others_have_claimed_meanwhile_is_ended_by_them[sqlite]",),
+    ),
+    Bug(
         name="done though it fell apart",
         breaks="jobs of which nothing was committed are taken for done, and wait until a restart",
         file="dispatch/group.py",

@@ -165,6 +165,14 @@ POSTGRES: Final = (
         tests=(f"{BEGIN}::test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake",),
     ),
     Bug(
+        name="that it did not begin is forgotten",
+        breaks="a job is failed for good though the server began no transaction for it",
+        file="database/postgres/held.py",
+        old="            self.internal_error = error\n            raise\n",
+        new="            raise\n",
+        tests=(f"{BEGIN}::test_who_swallows_that_the_server_did_not_begin_runs_again",),
+    ),
+    Bug(
         name="claims are planned each time",
         breaks="a claim takes the server four times as long",
         file="database/postgres/begin.py",

@@ -55,6 +55,14 @@ def write_whatever_happens(ctx: MutationCtx, text: str) -> None:
 
 
 @mutation
+def connect_whatever_happens(ctx: MutationCtx, text: str) -> None:
+    begin_to_run()
+    with suppress(Exception):
+        ctx.db.connection()
+    ctx.db.add(Note(text=text))
+
+
+@mutation
 def look_and_write(ctx: MutationCtx, text: str) -> None:
     ctx.db.execute(select(Note.id)).all()
     ctx.db.add(Note(text=text))
@@ -160,6 +168,16 @@ def test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake(url: URL
         begins._write = right
         with database.write() as held:
             held.commit()
+
+
+def test_who_swallows_that_the_server_did_not_begin_runs_again(near: Convex, url: URL) -> None:
+    """Its connection is fine, and was in no transaction: that is remembered, whatever the handler makes of it."""
+    begins = near.database._begin  # type: ignore[attr-defined]
+    begins._write, right = "SELECT 1", begins._write
+    first_lines.append(lambda: setattr(begins, "_write", right))
+    near.run(connect_whatever_happens, text="written")
+    assert runs == ["run", "run"]
+    assert rows(url, TEXTS) == [("written",)]
 
 
 def test_a_query_does_not_make_the_driver_forget_what_it_has_prepared(url: URL, request: pytest.FixtureRequest) -> None:

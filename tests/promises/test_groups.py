@@ -220,6 +220,20 @@ def test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_other
     assert {claim.job_id for claim in crew.ended} == set(ids)
 
 
+def test_what_others_have_claimed_meanwhile_is_ended_by_them(convex: ConvexTest) -> None:
+    """Given back and claimed again, the same jobs are held under another token."""
+    convex.run(plan, works=[("write", name) for name in "abc"])
+    crew = crew_for(convex, "write")
+    given_back = crew.claim()
+    convex.convex.service.dispatcher.unclaim(given_back)
+    claimed_again = crew.claim()
+    crew.work(given_back)
+    assert (texts(convex.convex), crew.outcomes()) == ([], ["lost"] * 3)
+    crew.work(claimed_again)
+    assert (texts(convex.convex), crew.outcomes()[3:]) == (["a", "b", "c"], ["success"] * 3)
+    assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 1)}
+
+
 def test_one_that_is_canceled_by_another_of_its_group_happens_or_is_canceled_and_never_both(convex: ConvexTest) -> None:
     (victim,) = convex.run(plan, works=[("write", "victim")])
     crew = crew_for(convex, "write", "cancel")
