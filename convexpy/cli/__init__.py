@@ -35,6 +35,10 @@ class Commands(TyperGroup):
             raise typer.Exit(failure.exit_code) from error
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
+        finally:
+            # CPython keeps in mind an interrupt that struck inside of an exec("…"), which dataclasses are made with,
+            # although it was caught: the process would end as if killed by SIGINT. The next exec lets it forget.
+            exec("")
 
 
 app = typer.Typer(

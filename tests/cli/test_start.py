@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from .process import Process
+from .process import DEADLINE_SECONDS, Process
 from .shop import Shop
 
 CONFIGURED = '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///shop.db"\n'
@@ -38,6 +38,13 @@ def test_told_to_stop_while_it_still_starts_it_ends_as_cleanly(production: Shop,
     with Process(production.root, command) as server:
         server.line("starts")
         assert server.stop() == 0
+
+
+def test_told_to_stop_while_a_dataclass_is_made_it_ends_as_cleanly(production: Shop) -> None:
+    """CPython remembers an interrupt inside of an exec of text, and used to end the process by SIGINT for it."""
+    production.write("shop/slow.py", "exec('import os, signal; os.kill(os.getpid(), signal.SIGTERM)')\n")
+    with Process(production.root, "worker") as server:
+        assert server.process.wait(DEADLINE_SECONDS) == 0
 
 
 def test_every_line_is_json_when_nobody_looks_and_arguments_are_not_logged(production: Shop) -> None:

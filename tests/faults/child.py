@@ -82,7 +82,7 @@ class Child:
         with Convex(url, functions=self._orders.functions, settings=Settings(**self._orders.settings)) as convex:
             self._convex = convex
             self._arrange(convex)
-            if self._orders.die_at or self._orders.park_at or self._orders.watch:
+            if self._orders.die_at or self._orders.park_at or self._orders.go_on_at or self._orders.watch:
                 Moves(self._reached)
             if self._orders.runs:
                 with convex.running():

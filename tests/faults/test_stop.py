@@ -9,9 +9,12 @@ import pytest
 
 from . import checker
 from .foreign import Foreigner
+from .moves import Moment
 from .process import Place, Running, wait_until
 
 BOUND_SECONDS = 6.0
+# The mutation at the gate "park" goes on when the others are given back: before that they would be run.
+GIVE_BACK: tuple[str, Moment] = ("give back", "enter")
 CLAIMED = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL AND kind = 'mutation'"
 
 
@@ -39,26 +42,25 @@ def finish_the_rest(place: Place, jobs: int) -> checker.Verdict:
 
 def test_a_running_mutation_finishes_and_the_claimed_ones_behind_it_are_given_back(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    with place.child() as child:
-        holding(place, child, holds=1, pays=900)  # more than it gets done before it hears of the signal
+    with place.child(own_claims=False, go_on_at=GIVE_BACK) as child:
+        child.ready().call("work:order_held", label="held", gate="park", holds=1, pays=40)
+        wait_until(lambda: place.lines("hold") != [], "a mutation runs, and others are claimed behind it")
         child.terminate()
-        child.open("gate")
         assert child.wait(BOUND_SECONDS) == 0
     assert checker.states(place.database, "held/hold0") == ["success"]
     assert checker.value(place.database, CLAIMED) == 0
     pending = "SELECT count(*) FROM _scheduled_functions WHERE state_kind = 'pending' AND attempts = 0"
     assert checker.value(place.database, pending) > 0
-    assert finish_the_rest(place, 901).broken == []
+    assert finish_the_rest(place, 41).broken == []
 
 
 def test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    with place.child(settings={"stop_grace": 60.0}) as child:
+    with place.child(settings={"stop_grace": 60.0}, own_claims=False, go_on_at=GIVE_BACK) as child:
         holding(place, child, sends=1)
-        child.call("work:order_held", label="more", gate="mutations", holds=1, pays=10)
+        child.call("work:order_held", label="more", gate="park", holds=1, pays=40)
         wait_until(lambda: place.lines("hold") != [], "a mutation runs, and others are claimed behind it")
         child.terminate()
-        child.open("mutations")
         wait_until(lambda: checker.value(place.database, CLAIMED) == 0, "they are given back", BOUND_SECONDS)
         assert child.exit_code is None, "the action still has its grace"
         with place.child() as other:
