@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 from ..clock import Clock
@@ -36,25 +38,30 @@ class Maintenance:
         self._worker = worker
         self._suspects: dict[str, datetime] = {}
         self._tidied: datetime | None = None
+        self._has_more = False
         self._forgotten: set[JobId] = set()
         self.holds: Callable[[], set[JobId]] = set
 
     def tick(self) -> float:
-        """One round."""
+        """One round. There is much to forget after a busy day, but the next round is not late for it."""
+        interval = self._settings.heartbeat_interval.total_seconds()
+        next_round = time.monotonic() + interval
         self._try(self.rescue, self.reclaim)
         if self._is_time_to_tidy():
-            self.tidy()
-        return self._settings.heartbeat_interval.total_seconds()
+            self.tidy(interval)
+        return max(0.0, next_round - time.monotonic())
 
-    def tidy(self) -> None:
-        """Forget what is old."""
-        self._try(self.prune, self.purge_receipts)
+    def tidy(self, seconds: float = inf) -> None:
+        """Forget what is old, for so long at most. The next round goes on."""
+        until = time.monotonic() + seconds
+        self._has_more = False
+        self._try(self.prune, self.purge_receipts, until=until)
 
-    def _try(self, *parts: Callable[[], object]) -> None:
+    def _try(self, *parts: Callable[..., object], **given: float) -> None:
         """Each part is tried, whatever became of the others."""
         for part in parts:
             try:
-                part()
+                part(**given)
             except Exception as error:
                 if is_internal(error):
                     logger.warning("%s failed and is tried again later: %s", part.__name__, error)
@@ -64,7 +71,7 @@ class Maintenance:
     def _is_time_to_tidy(self) -> bool:
         """Nobody waits for what is old to be forgotten, so it is looked for less often than the dead are."""
         now, last = self._clock.now(), self._tidied
-        if last is not None and timedelta() <= now - last < TIDY_EVERY:
+        if last is not None and timedelta() <= now - last < TIDY_EVERY and not self._has_more:
             return False
         self._tidied = now
         return True
@@ -116,7 +123,7 @@ class Maintenance:
             why = "the database says that this worker holds jobs that it does not know"
             self._give_back(self._worker.id, self._clock.now(), why, confirmed)
 
-    def purge_receipts(self) -> None:
+    def purge_receipts(self, until: float = inf) -> None:
         """Forget receipts that nobody asks for any more, a batch at a time."""
         now = self._database.clock.now()
         while True:
@@ -125,8 +132,10 @@ class Maintenance:
                     return
             with self._database.internal() as connection:
                 purge_receipts(connection, now, BATCH)
+            if self._is_over(until):
+                return
 
-    def prune(self) -> int:
+    def prune(self, until: float = inf) -> int:
         """Forget finished jobs past their retention, a batch at a time. How many it was."""
         before = self._clock.now() - self._settings.retention
         gone = 0
@@ -136,3 +145,11 @@ class Maintenance:
                     return gone
             with self._database.internal() as connection:
                 gone += jobs.prune(connection, before, BATCH)
+            if self._is_over(until):
+                return gone
+
+    def _is_over(self, until: float) -> bool:
+        """Whether the time is over, in which case the next round looks whether there is more."""
+        is_over = time.monotonic() >= until
+        self._has_more |= is_over
+        return is_over

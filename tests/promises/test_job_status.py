@@ -426,6 +426,23 @@ def test_the_cron_of_a_job_is_its_name() -> None:
         assert convex.run(listed, wanted={"cron": "another"}) == []
 
 
+def test_much_to_forget_keeps_no_round_waiting_and_the_next_one_goes_on(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = Settings(heartbeat_interval=timedelta(microseconds=1))
+    with ConvexTest(app_of(work, schedule), database_url=database, now=START, settings=short) as convex:
+        for _ in range(3):
+            convex.run(schedule)
+        convex.run_due()
+        convex.clock.move_to(START + timedelta(days=8))
+        monkeypatch.setattr("convexpy.dispatch.maintenance.BATCH", 1)
+        left = []
+        for _ in range(4):
+            convex.convex.service.maintenance.tick()
+            left.append(len(convex.jobs()))
+        assert left == [2, 1, 0, 0]
+
+
 def test_an_idle_worker_looks_for_old_jobs_once_a_minute(convex: ConvexTest) -> None:
     looks: list[str] = []
 
