@@ -50,14 +50,18 @@ class Dispatcher:
         self._longest = settings.poll_interval.total_seconds()
         self._worker = worker
         self._doubts: list[Doubt] = []
+        # Claims are made by the dispatcher's thread, and by the one that hears of other processes.
+        self._claiming = threading.Lock()
+        self.open(())
+
+    def open(self, rooms: Sequence[Room]) -> None:
+        """Claim for these from now on."""
         self._has_news = False
         self._has_claimed_at_once = False
         # Rooms that the last claim has filled: there may be more for them, and nobody has to look first.
         self._filled: set[Room] = set()
         self._frontier = Frontier()
-        # Claims are made by the dispatcher's thread, and by the one that hears of other processes.
-        self._claiming = threading.Lock()
-        self.rooms: Sequence[Room] = ()
+        self.rooms = rooms
 
     def news(self) -> None:
         """Something was committed. Where asking costs a journey, the next tick claims without having looked."""

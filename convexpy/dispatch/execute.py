@@ -37,6 +37,9 @@ class Executor:
         self._runtime = runtime
         self._calls = runtime.calls
         self._strangers = strangers
+        self.start()
+
+    def start(self) -> None:
         self._stopping = False
         # Set when the grace is over: whatever is cancelled from then on was cancelled by us.
         self.is_leaving = False

@@ -21,6 +21,7 @@ from .loop import Loop
 from .maintenance import Maintenance
 from .mutation_room import MutationRoom
 from .places import KeptPlaces
+from .rooms import Room
 from .strangers import Strangers
 from .worker import Worker, try_to
 
@@ -64,11 +65,12 @@ class Service:
         tidying = Loop("maintenance", self.maintenance.tick, self._settings)
         concurrency = self._settings.action_concurrency
         background = self._runtime.background
-        self.dispatcher.rooms = (
+        rooms: Sequence[Room] = (
             MutationRoom(self.executor, self._runtime.together, self._database.writers, dispatching.wake),
             ActionRoom(self.executor, background, concurrency, dispatching.wake),
         )
-        rooms = self.dispatcher.rooms
+        self.executor.start()
+        self.dispatcher.open(rooms)
         self._places = KeptPlaces(
             self.worker, {room.kind: room for room in rooms}, self._give_back, self.dispatcher.doubt
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.maintenance import get_daily_stats
 from app.models import Base, Order, User
 from app.orders import get_order, process_order
 from app.plugins import email
+from crew import wait_until
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from stage import app_of
@@ -33,10 +35,12 @@ from convexpy import (
     LoadError,
     MutationCtx,
     QueryCtx,
+    Settings,
     action,
     mutation,
     query,
 )
+from convexpy.database.faults import BrokeOff
 
 promise = pytest.mark.promise
 
@@ -147,6 +151,46 @@ def test_the_app_can_be_started_and_stopped_again(url: str) -> None:
             with convex.running():
                 convex.run(schedule)
                 assert act_ends() == "success"
+
+
+@action
+async def hang(ctx: ActionCtx) -> None:
+    await asyncio.sleep(3600)
+
+
+@action
+async def cancel_itself(ctx: ActionCtx) -> None:
+    raise asyncio.CancelledError
+
+
+@mutation
+def schedule_one(ctx: MutationCtx, name: str) -> JobId:
+    return ctx.schedule.now(f"made:{name}")  # type: ignore[arg-type]
+
+
+def test_an_app_that_is_started_again_is_no_longer_about_to_leave(url: str) -> None:
+    functions = app_of(hang, cancel_itself, schedule_one)
+    with Convex(url, functions=functions, settings=Settings(stop_grace=timedelta())) as convex:
+        convex.migrate()
+        ended = ends_of(convex, "made:cancel_itself")
+        with convex.running():
+            stopped = convex.run(schedule_one, name="hang")
+            wait_until(lambda: bool(convex.system.jobs("inProgress")), "it runs")
+        with convex.running():
+            canceled = convex.run(schedule_one, name="cancel_itself")
+            assert ended() == "failed"
+            tries: list[str] = []
+            convex.service.executor.insist(lambda: fail_once(tries))
+        errors = {job.id: job.state.error for job in convex.system.jobs()}
+    assert tries == ["failed", "done"]
+    assert "the process was stopped" in str(errors[stopped])
+    assert "the process was stopped" not in str(errors[canceled])
+
+
+def fail_once(tries: list[str]) -> None:
+    tries.append("done" if tries else "failed")
+    if tries == ["failed"]:
+        raise BrokeOff("the database is gone for a moment")
 
 
 def test_functions_are_called_from_async_code(url: str) -> None:

@@ -1,0 +1,1 @@
+"""A job that only counts, and what somebody asks of a database that is full of them."""

@@ -1,0 +1,62 @@
+"""The functions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bench.marks import marks
+
+from convexpy import JobId, MutationCtx, QueryCtx, SyncActionCtx, internal_action, internal_mutation, mutation, query
+
+
+@internal_mutation
+def count(ctx: MutationCtx) -> None:
+    """One more, which whoever measures sees without asking the database."""
+    marks.job()
+
+
+@internal_action
+def tick(ctx: SyncActionCtx) -> None:
+    """What the cron runs: an action, which does not stand in line behind the mutations."""
+
+
+@mutation
+def place(ctx: MutationCtx) -> JobId:
+    """Schedule a job for much later."""
+    return ctx.schedule.after(timedelta(hours=1), tick)
+
+
+@query
+def status(ctx: QueryCtx, job_id: JobId) -> str:
+    """What has become of a job."""
+    job = ctx.system.get(job_id)
+    return "forgotten" if job is None else job.state.kind
+
+
+@mutation
+def cancel(ctx: MutationCtx, job_id: JobId) -> None:
+    """Take a job back."""
+    ctx.schedule.cancel(job_id)
+
+
+@query
+def lateness(ctx: QueryCtx) -> float | None:
+    """How many seconds after its time the latest tick was over."""
+    for job in ctx.system.scheduled_functions(cron="tick", state="success", limit=1):
+        if job.completed_time is not None:
+            return (job.completed_time - job.scheduled_time).total_seconds()
+    return None
+
+
+@query
+def left(ctx: QueryCtx) -> bool:
+    """Whether any job that counts has not run."""
+    return any(
+        ctx.system.scheduled_functions(name="work:count", state=state, limit=1) for state in ("pending", "inProgress")
+    )
+
+
+@query
+def failures(ctx: QueryCtx) -> list[str]:
+    """What has gone wrong, if anything."""
+    return [f"{job.id}: {job.state_error}" for job in ctx.system.scheduled_functions(state="failed", limit=10)]
