@@ -171,4 +171,24 @@ WORKERS: Final = (
         new="            waited = False\n",
         tests=(f"{SEVERAL}::test_a_job_that_nobody_knows_fails_after_the_patience",),
     ),
+    Bug(
+        name="much to forget stops the search for the dead",
+        breaks="after a busy week a worker that died is found only when all that is old was forgotten",
+        file="dispatch/maintenance.py",
+        old="            self.tidy(interval)\n",
+        new="            self.tidy()\n",
+        tests=(
+            "tests/promises/test_job_status.py::test_much_to_forget_keeps_no_round_waiting_and_the_next_one_goes_on",
+        ),
+    ),
+    Bug(
+        name="about to leave for ever",
+        breaks="an app that is stopped and started again gives up at the first error of the database",
+        file="dispatch/service.py",
+        old="        self.executor.start()\n",
+        new="",
+        tests=(
+            "tests/promises/test_the_app_from_python.py::test_an_app_that_is_started_again_is_no_longer_about_to_leave",
+        ),
+    ),
 )
