@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
@@ -31,6 +33,8 @@ def main(words: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every minute")
     given = parser.parse_args(words)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     minutes: list[Minute] = []
     with place(given.database) as (url, folder):
         wishes = Wishes(given.minutes, given.minute, given.retention, tuple(given.hold))
@@ -40,6 +44,10 @@ def main(words: list[str] | None = None) -> int:
             if given.json:
                 given.json.write_text(json.dumps([asdict(minute) for minute in minutes], indent=1) + "\n")
     return 0
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
