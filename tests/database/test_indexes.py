@@ -16,6 +16,7 @@ from convexpy.database import jobs, workers
 from convexpy.database.engine import connect
 from convexpy.database.jobs import NewJob
 from convexpy.database.migrate import migrate
+from convexpy.database.postgres.begin import NO_SCANS
 from convexpy.database.types import new_job_id
 
 from .moves import MOVES, NOW, OWN_TABLES, statements_of
@@ -91,10 +92,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def explained(connection: Connection, statement: str, parameters: Any) -> list[dict[str, Any]]:
+def explained(connection: Connection, statement: str, parameters: Any, *, begun_with: str = "") -> list[dict[str, Any]]:
     """What PostgreSQL did for a statement, node by node; undone again."""
     driver: Any = connection.connection.driver_connection
-    driver.execute("SAVEPOINT explained")
+    driver.execute(f"SAVEPOINT explained{begun_with}", prepare=False)
     rows = driver.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters).fetchone()
     driver.execute("ROLLBACK TO explained")
     return list(nodes(rows[0][0]["Plan"] if not isinstance(rows[0], str) else json.loads(rows[0])[0]["Plan"]))
@@ -112,7 +113,7 @@ def test_nor_on_postgresql_with_a_million_jobs_for_later_and_a_million_that_are_
     for statement, parameters in statements:
         if not any(table in statement for table in OWN_TABLES):
             continue
-        steps = explained(full, statement, parameters)
+        steps = explained(full, statement, parameters, begun_with=NO_SCANS if move == "prune" else "")
         scanned = [step["Node Type"] for step in steps if step.get("Relation Name") in OWN_TABLES]
         assert "Seq Scan" not in scanned or "_convexpy_crons" in statement, statement
         read = steps[0]["Shared Hit Blocks"] + steps[0]["Shared Read Blocks"]

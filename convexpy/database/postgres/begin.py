@@ -15,12 +15,12 @@ from ..held import Sync
 LATER: Final = timedelta(seconds=1)
 INTERNAL_LIMIT: Final = timedelta(seconds=15)
 TRANSACTION_TIMEOUT_SINCE: Final = 17
+NO_SCANS: Final = "; SET LOCAL enable_seqscan = off"
 # To plan a claim takes longer than to make it. Planned for any numbers, it must not be taken for a large one.
 HOT: Final = "".join(
     f"; SET LOCAL {setting}"
     for setting in (
         "plan_cache_mode = force_generic_plan",
-        "enable_seqscan = off",
         "enable_bitmapscan = off",
         "enable_sort = off",
         "enable_hashjoin = off",
@@ -39,10 +39,11 @@ class Begin:
         self._lock = settings.lock_timeout
         mutation, query = settings.mutation_time_limit, settings.query_time_limit
         # A sequential scan would read every row, and so conflict with every transaction that changes any.
-        self._write = self._begin("SERIALIZABLE READ WRITE", mutation + LATER) + "; SET LOCAL enable_seqscan = off"
+        self._write = self._begin("SERIALIZABLE READ WRITE", mutation + LATER) + NO_SCANS
         self.read = self._begin("REPEATABLE READ READ ONLY", query + LATER)
         self._look = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
-        self._internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT)
+        # To forget a thousand jobs of many, older servers than 17 would read all of them.
+        self._internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT) + NO_SCANS
         self.alter = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         self._sync = {
             "as set": "",
@@ -57,7 +58,7 @@ class Begin:
         return self._internal + self._sync[sync] + (HOT if hot else "")
 
     def look(self, *, hot: bool = False) -> str:
-        return self._look + (HOT if hot else "")
+        return self._look + (NO_SCANS + HOT if hot else "")
 
     def _begin(self, mode: str, limit: timedelta) -> str:
         limits = {
