@@ -13,7 +13,7 @@ from convexpy.errors import CommitUnknown, ConvexError
 
 from .intentions import Intention, Intentions
 from .journal import Journal
-from .orders import Orders, Terminated, begin, open_app
+from .orders import Orders, Terminated, begin, open_app, told
 
 PAIRS = 3
 LOOKS_AT_BACKLOG_SECONDS = 0.5
@@ -138,7 +138,7 @@ def listen(pipe: Connection, client: Client) -> None:
     """Storm as told, until the pipe ends."""
     with suppress(EOFError, ConnectionResetError):
         while True:
-            command, *args = pipe.recv()
+            command, *args = told(pipe)
             if command == "stop":
                 return
             pipe.send(client.storm(command, *args))

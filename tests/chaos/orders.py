@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,6 +23,7 @@ from .app.outside import World
 from .leash import tie
 
 APP = f"{__package__}.app"
+LOOK_SECONDS = 1.0
 # Backoff, heartbeat and rescue as always, only faster, so that many faults fit into a run.
 SETTINGS: dict[str, Any] = {
     "retry_first": 0.05,
@@ -78,6 +80,16 @@ def begin(orders: Orders) -> None:
 
 def terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
+
+
+def told(pipe: Connection) -> Any:
+    """What the parent says next.
+
+    The system may hand a signal to another thread, which interrupts nobody's waiting: so this one looks up now and then.
+    """
+    while not pipe.poll(LOOK_SECONDS):
+        pass
+    return pipe.recv()
 
 
 def open_app(orders: Orders) -> Convex:

@@ -13,6 +13,7 @@ from .scene import Scene, is_stopped, thaw
 
 UP_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 30.0
+DUMP_SECONDS: Final = 2.0
 JUMPS: Final = (-3600.0, -30.0, -5.0, 6.0, 20.0)
 BURNERS: Final = 3
 
@@ -54,6 +55,7 @@ def stop_worker(scene: Scene, blow: Blow) -> bool:
     code = member.wait(STOP_SECONDS)
     if code is None:
         member.signal(signal.SIGUSR1)
+        member.wait(DUMP_SECONDS)
         scene.complaints.append(f"{member.name} did not stop within {STOP_SECONDS:g} s of SIGTERM; its log says why")
         member.kill()
     scene.workers.replace(member)

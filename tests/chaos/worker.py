@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from convexpy.dispatch.habits import Habits
 from convexpy.testing.process import Willing
 
-from .orders import Orders, Terminated, begin, open_app, patiently
+from .orders import Orders, Terminated, begin, open_app, patiently, told
 from .wrong_clock import WrongClock
 
 
@@ -33,7 +33,7 @@ def listen(pipe: Connection, clock: WrongClock) -> None:
     """Move the clock as told, until the pipe ends."""
     with suppress(EOFError, ConnectionResetError):
         while True:
-            command, value = pipe.recv()
+            command, value = told(pipe)
             if command == "clock":
                 clock.ahead = value
                 pipe.send("moved")

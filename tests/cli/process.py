@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -71,6 +72,13 @@ class Process:
         """Ask it to stop and return its exit code."""
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_SECONDS)
+
+    def signal_another_thread(self, number: int) -> None:
+        """Send a signal to a thread that is not the main one, as the system does when that one is busy."""
+        process = self.process.pid
+        threads = (int(entry.name) for entry in Path(f"/proc/{process}/task").iterdir())
+        another = max(thread for thread in threads if thread != process)
+        assert ctypes.CDLL(None).tgkill(process, another, number) == 0
 
     def __enter__(self) -> Process:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,17 @@ def test_told_to_stop_while_a_dataclass_is_made_it_ends_as_cleanly(production: S
     """CPython remembers an interrupt inside of an exec of text, and used to end the process by SIGINT for it."""
     production.write("shop/slow.py", "exec('import os, signal; os.kill(os.getpid(), signal.SIGTERM)')\n")
     with Process(production.root, "worker") as server:
+        assert server.process.wait(DEADLINE_SECONDS) == 0
+
+
+@pytest.mark.parametrize("command", ["start", "worker", "dev"])
+def test_a_request_to_stop_that_another_thread_receives_is_heard(production: Shop, command: str) -> None:
+    """Whichever thread the system hands a signal to, Python acts on it in the main one, which may just be waiting."""
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("there is no /proc here, which tells of another process's threads")
+    with Process(production.root, command) as server:
+        server.line("running:|ready")
+        server.signal_another_thread(signal.SIGTERM)
         assert server.process.wait(DEADLINE_SECONDS) == 0
 
 

@@ -31,6 +31,7 @@ from .moves import Moment, Moves
 
 APP = f"{__package__}.app"
 NOBODY = 65534
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,10 @@ class Child:
         threading.Thread(target=self._listen, daemon=True).start()
         self._pipe.send(("ready", None))
         while True:
-            command, *args = self._told.get()
+            try:
+                command, *args = self._told.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                continue  # a signal that the system handed to another thread has interrupted no waiting
             if command == "stop":
                 return
             try:
