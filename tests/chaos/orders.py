@@ -85,7 +85,7 @@ def terminate(number: int, frame: FrameType | None) -> None:
 def told(pipe: Connection) -> Any:
     """What the parent says next.
 
-    The system may hand a signal to another thread, which interrupts nobody's waiting: so this one looks up now and then.
+    The system may hand a signal to another thread, which interrupts nobody's waiting: this one looks up now and then.
     """
     while not pipe.poll(LOOK_SECONDS):
         pass
