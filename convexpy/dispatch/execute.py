@@ -40,6 +40,7 @@ class Executor:
         self.start()
 
     def start(self) -> None:
+        """Nobody is about to leave, or no longer."""
         self._stopping = False
         # Set when the grace is over: whatever is cancelled from then on was cancelled by us.
         self.is_leaving = False

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from bench.marks import Observed
 from bench.stage import DISK, DURABLE
+from faults.process import wait_until
 from servers.postgres import server
 
 from convexpy import Convex, Settings
@@ -99,13 +100,10 @@ def finish(convex: Convex, observed: Observed, fed: int) -> None:
     """Wait until all is done.
 
     Raises:
-        RuntimeError: It is not, or something failed.
+        TimeoutError: It is not.
+        RuntimeError: Something failed, or has not run.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while convex.run(work.left):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"jobs are left after {PATIENCE_SECONDS:.0f} s")
-        time.sleep(0.1)
+    wait_until(lambda: not convex.run(work.left), "all jobs are over", PATIENCE_SECONDS)
     if failed := convex.run(work.failures):
         raise RuntimeError(f"failed: {failed}")
     if observed.jobs() < fed:

@@ -42,7 +42,7 @@ class Begin:
         self._write = self._begin("SERIALIZABLE READ WRITE", mutation + LATER) + NO_SCANS
         self.read = self._begin("REPEATABLE READ READ ONLY", query + LATER)
         self._look = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
-        # To forget a thousand jobs of many, older servers than 17 would read all of them.
+        # To forget a thousand jobs of a hundred thousand, PostgreSQL 15 would read all of them.
         self._internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT) + NO_SCANS
         self.alter = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         self._sync = {
