@@ -1,4 +1,4 @@
-"""Every move of a job, and only here: insert, claim, take, start, finish, release, cancel, prune (and `rescue.py`).
+"""Every move of a job: insert, claim, take, start, finish, release, cancel; besides here only `rescue.py`, `purge.py`.
 
 Each move is guarded by what must still be true (the state, the token of the claim or of the run) and answers whether
 it was: no row changed means that somebody else was first, and the caller must let go.
@@ -19,11 +19,10 @@ from sqlalchemy import Connection, delete, select, update
 from . import statements as sql
 from .claim import START, Claim, Place
 from .statement import Statement
-from .tables import finished, jobs, queue
+from .tables import jobs, queue
 from .types import JobId
 
 ANYWHERE: Final[Mapping[str, Place]] = {}
-ENDS: Final = ("success", "failed", "canceled")
 
 
 @dataclass(frozen=True)
@@ -232,41 +231,6 @@ def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
     connection.execute(update(jobs).where(jobs.c.id == job_id, unfinished).values(values))
     _remember_end(connection, job_id, "canceled", now)
     return True
-
-
-def has_old(connection: Connection, before: datetime) -> bool:
-    """Whether any job finished before a time."""
-    # The oldest by the index: to look for any would read what was purged before, as long as it is not vacuumed.
-    oldest = [
-        select(finished.c.completed_time)
-        .where(finished.c.state_kind == state)
-        .order_by(finished.c.completed_time)
-        .limit(1)
-        .scalar_subquery()
-        .label(state)
-        for state in ENDS
-    ]
-    return any(when is not None and when < before for when in connection.execute(select(*oldest)).one())
-
-
-def prune(connection: Connection, before: datetime, limit: int) -> int:
-    """Forget up to ``limit`` jobs that finished before a time. How many it was."""
-    gone = 0
-    for state in ENDS:
-        old = (
-            select(finished.c.completed_time, finished.c.job_id)
-            .where(finished.c.state_kind == state, finished.c.completed_time < before)
-            .order_by(finished.c.completed_time)
-            .limit(limit - gone)
-        )
-        rows = connection.execute(old).all()
-        if rows:
-            ids = [row.job_id for row in rows]
-            upto = finished.c.completed_time <= rows[-1].completed_time
-            connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
-            connection.execute(delete(finished).where(finished.c.state_kind == state, upto, finished.c.job_id.in_(ids)))
-            gone += len(rows)
-    return gone
 
 
 def _end(connection: Connection, statement: Statement, job_id: JobId, error: str | None, now: datetime) -> bool:

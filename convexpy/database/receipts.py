@@ -11,7 +11,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert
 
 from ..clock import unix_milliseconds
 from .postgres_faults import is_conflict
@@ -50,15 +50,3 @@ def is_committed(connection: Connection, receipt: str) -> bool | None:
             return None
         raise
     return False
-
-
-def has_old_receipts(connection: Connection, now: datetime) -> bool:
-    """Whether there is a receipt that nobody asks for any more."""
-    oldest = connection.execute(select(receipts.c.id).order_by(receipts.c.id).limit(1)).scalar()
-    return oldest is not None and oldest < prefix(now - KEPT)
-
-
-def purge_receipts(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget up to ``limit`` of them. How many it was."""
-    old = select(receipts.c.id).where(receipts.c.id < prefix(now - KEPT)).limit(limit)
-    return connection.execute(delete(receipts).where(receipts.c.id.in_(old.scalar_subquery()))).rowcount

@@ -18,16 +18,17 @@ from .crons import CronClock
 from .dispatcher import Dispatcher
 from .execute import Executor
 from .loop import Loop
-from .maintenance import Maintenance
 from .mutation_room import MutationRoom
 from .places import KeptPlaces
+from .purge import Purge
+from .recovery import Recovery
 from .rooms import Room
 from .strangers import Strangers
 from .worker import Worker, try_to
 
 
 class Service:
-    """The dispatcher, the crons and the maintenance of one process."""
+    """The dispatcher, the crons, the recovery and the purge of one process."""
 
     def __init__(
         self, database: Database, clock: Clock, settings: Settings, feed: CommitFeed, runtime: Runtime
@@ -40,7 +41,8 @@ class Service:
         self.executor = Executor(runtime, Strangers(database, clock, settings, self.worker))
         self.dispatcher = Dispatcher(database, clock, settings, self.worker)
         self.crons = CronClock(database, clock, settings, feed)
-        self.maintenance = Maintenance(database, clock, settings, feed, self.worker)
+        self.recovery = Recovery(database, clock, settings, feed, self.worker)
+        self.purge = Purge(database, clock, settings)
         self._loops: list[Loop] = []
 
     def prepare(self, app: App) -> None:
@@ -51,7 +53,7 @@ class Service:
         """
         retried = self._runtime.calls.retried
         retried("a worker's registration", self.worker.register)
-        retried("the recovery of dead workers' jobs", self.maintenance.rescue)
+        retried("the recovery of dead workers' jobs", self.recovery.rescue)
         retried("the adoption of crons", lambda: self.crons.adopt(app.crons, app.registry))
 
     def start(self, app: App) -> None:
@@ -62,7 +64,8 @@ class Service:
         dispatching = Loop("dispatcher", self.dispatcher.tick, self._settings)
         ticking = Loop("crons", self.crons.tick, self._settings)
         beating = Loop("heartbeat", self.worker.tick, self._settings)
-        tidying = Loop("maintenance", self.maintenance.tick, self._settings)
+        recovering = Loop("recovery", self.recovery.tick, self._settings)
+        purging = Loop("purge", self.purge.tick, self._settings)
         concurrency = self._settings.action_concurrency
         background = self._runtime.background
         rooms: Sequence[Room] = (
@@ -75,11 +78,11 @@ class Service:
             self.worker, {room.kind: room for room in rooms}, self._give_back, self.dispatcher.doubt
         )
         self._runtime.calls.places = self._places
-        self.maintenance.holds = lambda: set().union(*(room.holds() for room in rooms))
+        self.recovery.holds = lambda: set().union(*(room.holds() for room in rooms))
         self._wake, elsewhere = self._news(dispatching)
         self._feed.listen(self._wake, elsewhere)
         self._feed.watch()
-        self._loops = [dispatching, ticking, beating, tidying]
+        self._loops = [dispatching, ticking, beating, recovering, purging]
         for loop in self._loops:
             loop.start()
 
@@ -120,11 +123,12 @@ class Service:
         """
         if not self._loops:
             return
-        dispatching, ticking, beating, tidying = self._loops
+        dispatching, ticking, beating, recovering, purging = self._loops
         self._loops = []
         rooms = self.dispatcher.close()
         self._feed.stop()
         self._feed.forget(self._wake)
+        purging.stop()
         ticking.stop()
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
@@ -135,6 +139,6 @@ class Service:
         for room in rooms:
             room.stop(max(0.0, deadline - time.monotonic()))
         self.executor.stop()
-        tidying.stop()
+        recovering.stop()
         beating.stop()  # it says that we are alive for as long as anything of ours runs
         try_to(self.worker.leave)

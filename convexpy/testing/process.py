@@ -34,7 +34,7 @@ class Process:
         self.life = Life()
         # What was claimed for it from birth, and waits in its rooms. It is lost with the process.
         self.entered: list[Claim] = []
-        service.maintenance.holds = lambda: {claim.job_id for claim in self.entered}
+        service.recovery.holds = lambda: {claim.job_id for claim in self.entered}
 
     def take_entered(self) -> list[Claim]:
         """What is to be run now."""

@@ -51,7 +51,7 @@ class UnluckyWorker(VirtualWorker):
 
     def _start_over(self) -> None:
         self.start()
-        self.service.maintenance.rescue()  # who has been silent for long must be found so twice
+        self.service.recovery.rescue()  # who has been silent for long must be found so twice
 
     def restart(self) -> None:
         """Another process takes over, as when a new version is deployed."""

@@ -17,7 +17,7 @@ MANY_RUNS: Final = 10_000
 
 
 class VirtualWorker:
-    """The real dispatcher, crons and maintenance, moved by hand."""
+    """The real dispatcher, crons, recovery and purge, moved by hand."""
 
     def __init__(self, convex: Convex) -> None:
         self.convex = convex
@@ -64,8 +64,9 @@ class VirtualWorker:
     def maintain(self) -> None:
         self.service.worker.tick()
         for _ in range(2):  # who has been silent for long must be found so twice
-            self.service.maintenance.tick()
-        self.service.maintenance.tidy()  # a test that waits for seven days waits for no minute more
+            self.service.recovery.tick()
+        while self.service.purge.batch():
+            pass
 
     def claim(self, kind: Kind, room: int) -> Sequence[Claim]:
         return self.service.dispatcher.claim(kind, room)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
-from convexpy.database import crons, history, jobs, receipts, workers
+from convexpy.database import crons, history, jobs, purge, workers
 from convexpy.database.claim import Claim
 from convexpy.database.held import HELD
 from convexpy.database.jobs import NewJob
@@ -35,8 +35,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "cancel": lambda c: jobs.cancel(c, JOB, NOW),
     "rescue": lambda c: rescue(c, "worker", NOW, Settings()),
     "unknown owners": lambda c: workers.find_unknown(c),
-    "has old": lambda c: jobs.has_old(c, NOW),
-    "prune": lambda c: jobs.prune(c, NOW, 1000),
+    "purge": lambda c: purge.purge_jobs(c, "success", NOW - timedelta(days=1), NOW, 1000),
     "status": lambda c: history.find_job(c, JOB),
     "list": lambda c: history.list_jobs(c),
     "list pending": lambda c: history.list_jobs(c, "pending"),
@@ -44,8 +43,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "list failed": lambda c: history.list_jobs(c, "failed"),
     "list by name": lambda c: history.list_jobs(c, None, "f:f"),
     "list by cron": lambda c: history.list_jobs(c, None, None, "nightly"),
-    "has old receipts": lambda c: receipts.has_old_receipts(c, NOW),
-    "old receipts": lambda c: receipts.purge_receipts(c, NOW, 1000),
+    "purge receipts": lambda c: purge.purge_receipts(c, NOW, 1000),
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),

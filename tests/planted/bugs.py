@@ -10,6 +10,7 @@ from .crons import CRONS
 from .groups import GROUPS, OWN_CLAIMS
 from .jobs import JOBS
 from .postgres import POSTGRES
+from .purge import PURGE
 from .workers import WORKERS
 
-BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES, *GROUPS, *OWN_CLAIMS)
+BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES, *GROUPS, *OWN_CLAIMS, *PURGE)

@@ -1,4 +1,4 @@
-"""Bugs in how a job is inserted, claimed, run, finished, canceled and forgotten."""
+"""Bugs in how a job is inserted, claimed, run, finished and canceled."""
 
 from __future__ import annotations
 
@@ -203,25 +203,5 @@ JOBS: Final = (
         old="        if not is_canceled(connection, self._job.id):\n",
         new="        if True:\n",
         tests=(f"{CANCELING}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",),
-    ),
-    Bug(
-        name="purge looks at the due time",
-        breaks="a job that waited for a week because nothing was running is forgotten instead of run",
-        file="database/jobs.py",
-        old="connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))",
-        new="connection.execute(delete(jobs).where(jobs.c.scheduled_time < before))",
-        tests=(
-            "tests/promises/test_job_status.py::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",
-        ),
-    ),
-    Bug(
-        name="purge a day too early",
-        breaks="whoever asks on the seventh day what became of a job hears that there was none",
-        file="dispatch/maintenance.py",
-        old="before = self._clock.now() - self._settings.retention",
-        new="before = self._clock.now() - self._settings.retention * 6 / 7",
-        tests=(
-            "tests/promises/test_job_status.py::test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever",
-        ),
     ),
 )

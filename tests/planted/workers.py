@@ -38,7 +38,7 @@ WORKERS: Final = (
     Bug(
         name="silent once is dead",
         breaks="when the clock of the database jumps, every running action is failed though nobody died",
-        file="dispatch/maintenance.py",
+        file="dispatch/recovery.py",
         old="            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:\n",
         new="            if suspect.heartbeat_time < now:\n",
         tests=(f"{SEVERAL}::test_a_clock_that_jumps_buries_nobody_who_is_alive",),
@@ -62,7 +62,7 @@ WORKERS: Final = (
     Bug(
         name="rescued before it is given up",
         breaks="what a worker claims just while it is given up belongs to nobody",
-        file="dispatch/maintenance.py",
+        file="dispatch/recovery.py",
         old="""\
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
@@ -118,7 +118,7 @@ WORKERS: Final = (
     Bug(
         name="held without knowing, for ever",
         breaks="a job that the database gave to a worker which never heard of it waits for a restart",
-        file="dispatch/maintenance.py",
+        file="dispatch/recovery.py",
         old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
         new="        confirmed, self._forgotten = forgotten - forgotten, forgotten\n",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
@@ -126,7 +126,7 @@ WORKERS: Final = (
     Bug(
         name="given back at first sight",
         breaks="a job that is just on its way to its room is taken out of its hands",
-        file="dispatch/maintenance.py",
+        file="dispatch/recovery.py",
         old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
         new="        confirmed, self._forgotten = forgotten, forgotten\n",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
@@ -134,7 +134,7 @@ WORKERS: Final = (
     Bug(
         name="running jobs are given back",
         breaks="an action that takes longer than two heartbeats is failed though it runs",
-        file="dispatch/maintenance.py",
+        file="dispatch/recovery.py",
         old="held_by_worker(connection, self._worker.id) - self.holds()",
         new="held_by_worker(connection, self._worker.id)",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_and_knows_is_left_to_it",),
@@ -142,7 +142,7 @@ WORKERS: Final = (
     Bug(
         name="jobs of nobody are kept",
         breaks="what a worker held whose row somebody removed is never run",
-        file="dispatch/maintenance.py",
+        file="dispatch/recovery.py",
         old="        for worker in unknown:\n",
         new="        for worker in unknown[:0]:\n",
         tests=(f"{SEVERAL}::test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others",),
@@ -170,16 +170,6 @@ WORKERS: Final = (
         old="            waited = now - since >= self._settings.unknown_function_patience\n",
         new="            waited = False\n",
         tests=(f"{SEVERAL}::test_a_job_that_nobody_knows_fails_after_the_patience",),
-    ),
-    Bug(
-        name="much to forget stops the search for the dead",
-        breaks="after a busy week a worker that died is found only when all that is old was forgotten",
-        file="dispatch/maintenance.py",
-        old="            self.tidy(interval)\n",
-        new="            self.tidy()\n",
-        tests=(
-            "tests/promises/test_job_status.py::test_much_to_forget_keeps_no_round_waiting_and_the_next_one_goes_on",
-        ),
     ),
     Bug(
         name="about to leave for ever",

@@ -83,7 +83,7 @@ def service(near: Convex) -> Service:
 def test_what_a_dead_worker_is_just_claiming_is_rescued_with_the_rest(near: Convex, url: URL, service: Service) -> None:
     dead = suspect(near)
     with claim_under_way(near, service):
-        rescuer = begun(url, lambda: service.maintenance._recover(dead, near.clock.now()))
+        rescuer = begun(url, lambda: service.recovery._recover(dead, near.clock.now()))
     rescuer.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT worker FROM _convexpy_queue") == [(None,)]
@@ -95,7 +95,7 @@ def test_an_action_that_starts_while_its_worker_is_given_up_is_failed(near: Conv
     (claim,) = service.dispatcher.claim(Kind.ACTION, 10)
     with near.database.internal() as connection:
         assert jobs.start(connection, claim, "token", near.clock.now())
-        rescuer = begun(url, lambda: service.maintenance._recover(suspect(near), near.clock.now()))
+        rescuer = begun(url, lambda: service.recovery._recover(suspect(near), near.clock.now()))
     rescuer.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", LOST_ACTION)]
@@ -103,7 +103,7 @@ def test_an_action_that_starts_while_its_worker_is_given_up_is_failed(near: Conv
 
 def test_a_worker_that_was_heard_of_meanwhile_is_not_given_up(near: Convex, url: URL, service: Service) -> None:
     long_ago = near.clock.now() - timedelta(days=1)
-    service.maintenance._recover(Suspect(service.worker.id, long_ago, is_gone=False), near.clock.now())
+    service.recovery._recover(Suspect(service.worker.id, long_ago, is_gone=False), near.clock.now())
     assert rows(url, "SELECT id FROM _convexpy_workers") == [(service.worker.id,)]
 
 

@@ -237,7 +237,8 @@ def wait_for(url: URL, statement: str, network: Wire, times: int) -> None:
 def test_old_receipts_are_forgotten(convex: Convex, url: URL) -> None:
     convex.run(write, text="first")
     execute(url, "INSERT INTO _convexpy_receipts SELECT '000' || generate_series(1, 2500)")
-    convex.service.maintenance.purge_receipts()
+    while convex.service.purge.batch():
+        pass
     assert rows(url, "SELECT count(*) FROM _convexpy_receipts") == [(1,)]
 
 

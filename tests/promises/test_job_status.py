@@ -7,6 +7,7 @@ sees them, lists, joins with the user's own tables, read-only for user code, sev
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from app.models import Note, Subscription, User
 from app.status import PendingJob, get_job_status, list_pending_jobs
 from app.subscriptions import create_subscription
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import Engine, delete, event, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from stage import START, app_of
 
 from convexpy import (
@@ -34,6 +35,8 @@ from convexpy import (
     mutation,
     query,
 )
+from convexpy.database.purge import purge_jobs
+from convexpy.dispatch import purge as purging
 from convexpy.testing import ConvexTest
 
 seen: list[Any] = []
@@ -370,7 +373,7 @@ def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(conve
     convex.run_due()
     overdue = convex.run(schedule)
     convex.clock.move_to(START + timedelta(days=8))  # nothing was running
-    assert convex.convex.service.maintenance.prune() == 1
+    convex.convex.service.purge.tick()
     assert [job.id for job in convex.jobs()] == [overdue]
     convex.run_due()
     assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
@@ -426,37 +429,47 @@ def test_the_cron_of_a_job_is_its_name() -> None:
         assert convex.run(listed, wanted={"cron": "another"}) == []
 
 
-def test_much_to_forget_keeps_no_round_waiting_and_the_next_one_goes_on(
-    database: str, monkeypatch: pytest.MonkeyPatch
+def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between(
+    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = Settings(heartbeat_interval=timedelta(microseconds=1))
-    with ConvexTest(app_of(work, schedule), database_url=database, now=START, settings=short) as convex:
-        for _ in range(3):
-            convex.run(schedule)
-        convex.run_due()
-        convex.clock.move_to(START + timedelta(days=8))
-        monkeypatch.setattr("convexpy.dispatch.maintenance.BATCH", 1)
-        left = []
-        for _ in range(4):
-            convex.convex.service.maintenance.tick()
-            left.append(len(convex.jobs()))
-        assert left == [2, 1, 0, 0]
+    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
+    for _ in range(5):
+        convex.run(schedule)
+    convex.run_due()
+    convex.clock.move_to(START + timedelta(days=8))
+    purge = convex.convex.service.purge
+    left, pauses = [], []
+    for _ in range(4):
+        began = time.monotonic()
+        pauses.append(purge.tick() / (time.monotonic() - began))
+        left.append(len(convex.jobs()))
+    assert left == [3, 1, 0, 0]
+    assert all(0.5 < pause <= 1 for pause in pauses[:2]), pauses
 
 
-def test_an_idle_worker_looks_for_old_jobs_once_a_minute(convex: ConvexTest) -> None:
-    looks: list[str] = []
+def test_a_worker_with_nothing_to_purge_looks_again_in_a_minute(convex: ConvexTest) -> None:
+    assert convex.convex.service.purge.tick() == 60
 
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        looks.extend([statement] if "_convexpy_finished" in statement else [])
 
-    maintenance = convex.convex.service.maintenance
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        for _ in range(3):
-            maintenance.tick()
-        assert len(looks) == 1
-        convex.clock.move_to(convex.clock.now() + timedelta(minutes=1))
-        maintenance.tick()
-        assert len(looks) == 2
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
+def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
+    for _ in range(5):
+        convex.run(schedule)
+        convex.advance(seconds=1)
+    convex.clock.move_to(START + timedelta(days=8))
+    purge = convex.convex.service.purge
+
+    def broken(connection: Connection, end: str, *given: Any) -> tuple[int, datetime]:
+        if end == "failed":
+            raise ConnectionError("the database went away in the middle of it")
+        return purge_jobs(connection, end, *given)
+
+    assert purge.batch()
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "purge_jobs", broken)
+        with pytest.raises(ConnectionError):
+            purge.batch()
+    assert len(convex.jobs()) == 3
+    while purge.batch():
+        pass
+    assert convex.jobs() == []

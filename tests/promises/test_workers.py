@@ -57,19 +57,19 @@ def state(convex: ConvexTest, job_id: JobId) -> tuple[str, str | None]:
 def test_a_clock_that_jumps_buries_nobody_who_is_alive(database: str) -> None:
     app = app_of(act, schedule_act)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
-        maintenance = convex.convex.service.maintenance
+        recovery = convex.convex.service.recovery
         job_id = convex.run(schedule_act)
         (claim,) = other.service.dispatcher.claim(Kind.ACTION, 1)
         assert other.service.executor._start(claim, "token")
         for _ in range(3):
             convex.clock.move_to(convex.now + timedelta(hours=1))
-            maintenance.tick()
+            recovery.tick()
             assert other.service.worker.beat()
-            maintenance.tick()
+            recovery.tick()
         assert state(convex, job_id) == ("inProgress", None)
         convex.clock.move_to(convex.now + timedelta(hours=1))
-        maintenance.tick()
-        maintenance.tick()
+        recovery.tick()
+        recovery.tick()
         assert state(convex, job_id) == ("failed", LOST_ACTION)
 
 
@@ -111,9 +111,9 @@ def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(da
         service = convex.convex.service
         job_id = convex.run(schedule)
         service.dispatcher.claim(Kind.MUTATION, 1)  # its answer was lost: no room ever heard of it
-        service.maintenance.tick()
+        service.recovery.tick()
         assert held(convex, service.worker.id) == {job_id}  # it may be just on its way to its room
-        service.maintenance.tick()
+        service.recovery.tick()
         assert held(convex, service.worker.id) == set()
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
@@ -124,9 +124,9 @@ def test_what_a_worker_holds_and_knows_is_left_to_it(database: str) -> None:
         service = convex.convex.service
         job_id = convex.run(schedule)
         (claim,) = service.dispatcher.claim(Kind.MUTATION, 1)
-        service.maintenance.holds = lambda: {job_id}  # as the room says in which it runs
+        service.recovery.holds = lambda: {job_id}  # as the room says in which it runs
         for _ in range(3):
-            service.maintenance.tick()
+            service.recovery.tick()
         service.executor.exactly_once(claim)
         assert state(convex, job_id) == ("success", None)
 
@@ -138,7 +138,7 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
         other.service.dispatcher.claim(Kind.MUTATION, 1)
         with convex.convex.database.internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == other.service.worker.id))
-        convex.convex.service.maintenance.tick()
+        convex.convex.service.recovery.tick()
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
 
@@ -150,7 +150,7 @@ def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_cl
         with convex.convex.database.internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == buried))
         (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
-        convex.convex.service.maintenance.tick()
+        convex.convex.service.recovery.tick()
         assert (held(convex, buried), held(convex, other.service.worker.id)) == (set(), {job_id})
         other.service.executor.exactly_once(claim)
         assert state(convex, job_id) == ("success", None)

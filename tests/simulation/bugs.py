@@ -15,7 +15,7 @@ from convexpy.database import statements as sql
 from convexpy.database import tables as t
 from convexpy.database.claim import Claim, Place
 from convexpy.database.statement import Statement
-from convexpy.dispatch import maintenance
+from convexpy.dispatch import purge, recovery
 from convexpy.dispatch.company import Company, Member
 from convexpy.dispatch.execute import Executor
 from convexpy.dispatch.group import Group
@@ -131,7 +131,7 @@ def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
         connection.execute(update(t.queue).where(t.queue.c.worker == worker).values(free))
         return 0, 0
 
-    patch.setattr(maintenance, "rescue", rescue)
+    patch.setattr(recovery, "rescue", rescue)
 
 
 def orphan_runs(patch: pytest.MonkeyPatch) -> None:
@@ -153,9 +153,8 @@ def claimed_before_its_time(patch: pytest.MonkeyPatch) -> None:
 
 def forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
     """The purge looks a day too far."""
-    prune, has_old = jobs.prune, jobs.has_old
-    patch.setattr(jobs, "prune", lambda c, before, limit: prune(c, before + timedelta(days=1), limit))
-    patch.setattr(jobs, "has_old", lambda c, before: has_old(c, before + timedelta(days=1)))
+    day, real = timedelta(days=1), purge.purge_jobs
+    patch.setattr(purge, "purge_jobs", lambda c, end, after, before, limit: real(c, end, after, before + day, limit))
 
 
 def group_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
