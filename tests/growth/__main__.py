@@ -13,6 +13,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
+from growth.compare import beside, compare
 from growth.minute import Minute
 from growth.story import Wishes, place, play
 
@@ -43,6 +44,7 @@ def main(words: list[str] | None = None) -> int:
             print(time.strftime("%H:%M:%S"), minute.line(), flush=True)
             if given.json:
                 given.json.write_text(json.dumps([asdict(minute) for minute in minutes], indent=1) + "\n")
+        print(time.strftime("%H:%M:%S"), compare(url, beside(url), folder, rounds=7, jobs=30_000).line(), flush=True)
     return 0
 
 

@@ -45,16 +45,18 @@ class Feeder:
         try:
             while not self._over.wait(PAUSE_SECONDS):
                 while self.fed - self._observed.jobs() < self._ahead and not self._over.is_set():
-                    self._enqueue()
+                    enqueue(self._convex, BATCH)
+                    self.fed += BATCH
         except Exception as error:
             self.error = error
 
-    def _enqueue(self) -> None:
-        database, now = self._convex.database, self._convex.clock.now()
-        new = [NewJob(database.new_job_id(), "work:count", "mutation", "{}", now) for _ in range(BATCH)]
-        with database.internal() as connection:
-            insert_jobs(connection, new, now)
-        self.fed += BATCH
+
+def enqueue(convex: Convex, many: int) -> None:
+    """So many jobs that are due, in one transaction."""
+    database, now = convex.database, convex.clock.now()
+    new = [NewJob(database.new_job_id(), "work:count", "mutation", "{}", now) for _ in range(many)]
+    with database.internal() as connection:
+        insert_jobs(connection, new, now)
 
 
 @contextmanager

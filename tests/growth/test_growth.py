@@ -6,6 +6,7 @@ from pathlib import Path
 
 from servers.shared import drop, new_database
 
+from .compare import beside, compare
 from .story import Wishes, play
 
 SHORT = Wishes(minutes=2, minute_seconds=1.0, retention_minutes=0.01, hold=(1, 2), ahead=1_000)
@@ -18,13 +19,25 @@ def plays(url: str, folder: Path) -> None:
     assert "jobs/s" in minutes[-1].line()
 
 
+def compares(full: str, new: str, folder: Path) -> None:
+    compared = compare(full, new, folder, rounds=2, jobs=200)
+    assert len(compared.full) == len(compared.new) == 2
+    assert all(rate > 0 for rate in (*compared.full, *compared.new))
+    assert "ratio" in compared.line()
+
+
 def test_a_short_run_on_a_file(tmp_path: Path) -> None:
-    plays(f"sqlite:///{tmp_path / 'app.db'}", tmp_path)
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    plays(url, tmp_path)
+    compares(url, beside(url), tmp_path)
 
 
 def test_a_short_run_on_a_server(tmp_path: Path) -> None:
-    url = new_database()
+    full = new_database()
+    url = full.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        plays(url.set(drivername="postgresql").render_as_string(hide_password=False), tmp_path)
+        plays(url, tmp_path)
+        compares(url, beside(url), tmp_path)
     finally:
-        drop(url)
+        drop(full)
+        drop(full.set(database=f"{full.database}_new"))
