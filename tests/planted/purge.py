@@ -6,7 +6,7 @@ from typing import Final
 
 from .bug import Bug
 
-STATUS: Final = "tests/promises/test_job_status.py"
+RETENTION: Final = "tests/promises/test_retention.py"
 BEHIND: Final = "test_with_somebodys_transaction_open_the_last_batch_is_as_quick_as_the_first"
 
 PURGE: Final = (
@@ -16,7 +16,7 @@ PURGE: Final = (
         file="database/purge.py",
         old="delete(jobs).where(jobs.c.id.in_(_OLD.with_only_columns(finished.c.job_id)))",
         new='delete(jobs).where(jobs.c.scheduled_time < bindparam("before", type_=Timestamp))',
-        tests=(f"{STATUS}::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",),
+        tests=(f"{RETENTION}::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",),
     ),
     Bug(
         name="purge a day too early",
@@ -24,7 +24,7 @@ PURGE: Final = (
         file="dispatch/purge.py",
         old="before = self._clock.now() - self._settings.retention",
         new="before = self._clock.now() - self._settings.retention * 6 / 7",
-        tests=(f"{STATUS}::test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever",),
+        tests=(f"{RETENTION}::test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever",),
     ),
     Bug(
         name="one batch of the purge a minute",
@@ -32,7 +32,7 @@ PURGE: Final = (
         file="dispatch/purge.py",
         old="            return time.monotonic() - began\n",
         new="            return LOOK_EVERY.total_seconds()\n",
-        tests=(f"{STATUS}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
+        tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
     ),
     Bug(
         name="the purge leaves nobody time",
@@ -40,7 +40,7 @@ PURGE: Final = (
         file="dispatch/purge.py",
         old="            return time.monotonic() - began\n",
         new="            return 0.0\n",
-        tests=(f"{STATUS}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
+        tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
     ),
     Bug(
         name="a purge goes on behind what failed",
@@ -48,7 +48,7 @@ PURGE: Final = (
         file="dispatch/purge.py",
         old="        reached, self._reached = self._reached, {}  # after an error from the beginning\n",
         new="        reached = self._reached\n",
-        tests=(f"{STATUS}::test_a_purge_that_failed_begins_anew",),
+        tests=(f"{RETENTION}::test_a_purge_that_failed_begins_anew",),
     ),
     Bug(
         name="every batch of the purge begins at the beginning",

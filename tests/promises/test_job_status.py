@@ -1,22 +1,20 @@
-"""What a job looks like: to functions, in joins, as JSON, and for how long.
+"""What a job looks like to functions and as JSON.
 
 Shown here, from the paragraph on status rows (the checklist has no numbers for it): the fields, the five states and who
-sees them, lists, joins with the user's own tables, read-only for user code, seven days, the JSON document of the seed.
+sees them, lists, the JSON document of the seed. `test_jobs_as_a_table.py` and `test_retention.py` show the rest of it.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from app.models import Note, Subscription, User
+from app.models import User
 from app.status import PendingJob, get_job_status, list_pending_jobs
 from app.subscriptions import create_subscription
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import Connection, delete, func, insert, select, text, update
 from stage import START, app_of
 
 from convexpy import (
@@ -27,16 +25,12 @@ from convexpy import (
     JobId,
     MutationCtx,
     QueryCtx,
-    ReadOnlyError,
     ScheduledFunction,
-    Settings,
     action,
     internal_mutation,
     mutation,
     query,
 )
-from convexpy.database.purge import purge_jobs
-from convexpy.dispatch import purge as purging
 from convexpy.testing import ConvexTest
 
 seen: list[Any] = []
@@ -166,6 +160,12 @@ def test_jobs_are_listed_by_state_and_by_name(convex: ConvexTest) -> None:
     assert ids(state="pending", limit=1) == [soon]
 
 
+@mutation
+def schedule_many(ctx: MutationCtx, count: int) -> None:
+    for _ in range(count):
+        ctx.schedule.after(timedelta(days=1), work)
+
+
 def test_a_list_is_bounded(convex: ConvexTest) -> None:
     convex.run(schedule_many, count=105)
     assert len(convex.run(listed, wanted={})) == 100
@@ -176,6 +176,16 @@ def test_a_list_is_bounded(convex: ConvexTest) -> None:
 def test_a_list_of_something_else_is_an_error(convex: ConvexTest, wanted: dict[str, Any]) -> None:
     with pytest.raises(InvalidArguments):
         convex.run(listed, wanted=wanted)
+
+
+def test_the_cron_of_a_job_is_its_name() -> None:
+    crons = Crons()
+    crons.interval("every minute", timedelta(minutes=1), work)
+    with ConvexTest(app_of(work, listed, crons=crons), now=START) as convex:
+        convex.advance(minutes=1)
+        found = convex.run(listed, wanted={"cron": "every minute"})
+        assert [(job.cron, job.state.kind) for job in found] == [("every minute", "success")] * 2
+        assert convex.run(listed, wanted={"cron": "another"}) == []
 
 
 # ---------------------------------------------------------------------------------------------- the seed's endpoints
@@ -224,64 +234,6 @@ def test_a_job_has_a_json_schema(convex: ConvexTest) -> None:
     assert "completedTime" not in schema["required"]
 
 
-# ---------------------------------------------------------------------------------------------- as a table
-
-
-@query
-def plans_and_states(ctx: QueryCtx) -> list[tuple[str, str, datetime]]:
-    statement = select(Subscription.plan, ScheduledFunction).join(
-        ScheduledFunction, ScheduledFunction.id == Subscription.expiration_job
-    )
-    return [(plan, job.state.kind, job.scheduled_time) for plan, job in ctx.db.execute(statement)]
-
-
-@query
-def selected(ctx: QueryCtx) -> list[str]:
-    """By every field that a status has."""
-    statement = (
-        select(ScheduledFunction)
-        .where(ScheduledFunction.state.kind == "pending")
-        .where(ScheduledFunction.state.error.is_(None))
-        .where(ScheduledFunction.scheduled_time > datetime(2030, 1, 1, tzinfo=UTC))
-        .where(ScheduledFunction.completed_time.is_(None))
-        .where(ScheduledFunction.name.like("%:work"))
-        .where(ScheduledFunction.cron.is_(None))
-        .order_by(ScheduledFunction.scheduled_time)
-    )
-    return [job.id for job in ctx.db.scalars(statement)]
-
-
-@mutation
-def subscribe(ctx: MutationCtx, plan: str) -> None:
-    job_id = ctx.schedule.after(timedelta(days=30), work)
-    ctx.db.add(Subscription(user_id="u1", plan=plan, expiration_job=job_id))
-
-
-def test_jobs_are_joined_with_the_users_own_tables(convex: ConvexTest) -> None:
-    convex.run(subscribe, plan="basic")
-    assert convex.run(plans_and_states) == [("basic", "pending", START + timedelta(days=30))]
-    convex.advance(days=30)
-    assert convex.run(plans_and_states) == [("basic", "success", START + timedelta(days=30))]
-
-
-def test_jobs_are_selected_by_their_columns(convex: ConvexTest) -> None:
-    later, sooner = convex.run(schedule, seconds=2), convex.run(schedule, seconds=1)
-    convex.run(schedule, outside=True)
-    assert convex.run(selected) == [sooner, later]
-
-
-@query
-def select_all(ctx: QueryCtx) -> list[ScheduledFunction]:
-    return list(ctx.db.scalars(select(ScheduledFunction)))
-
-
-def test_selected_jobs_are_returned_like_others(convex: ConvexTest) -> None:
-    job_id = convex.run(schedule, seconds=2)
-    (job,) = convex.run(select_all)
-    assert (job.id, job.state.kind, job.args) == (job_id, "pending", {"fail": False})
-    assert convex.call(f"{__name__}:select_all") == [convex.call(f"{__name__}:get", {"job_id": job_id})]
-
-
 class StateView(BaseModel):
     """A state without its error."""
 
@@ -310,166 +262,3 @@ def test_a_narrower_result_hides_the_rest_of_a_job(convex: ConvexTest) -> None:
     assert status is not None
     assert status.model_dump() == {**expected, "state": {"kind": "failed"}}
     assert convex.run(narrow, job_id=JobId("0" * 32)) is None
-
-
-CHANGES: dict[str, Any] = {
-    "an attribute": lambda ctx, job: setattr(job, "name", "other"),
-    "delete()": lambda ctx, job: ctx.db.delete(job),
-    "add()": lambda ctx, job: ctx.db.add(
-        ScheduledFunction(id="0" * 32, name="x", kind="mutation", args={}, scheduled_time=ctx.now)
-    ),
-    "an update": lambda ctx, job: ctx.db.execute(update(ScheduledFunction).values(name="other")),
-    "a delete": lambda ctx, job: ctx.db.execute(delete(ScheduledFunction)),
-    "an insert": lambda ctx, job: ctx.db.execute(insert(ScheduledFunction).values(id="0" * 32)),
-    "a core update": lambda ctx, job: ctx.db.connection().execute(
-        update(ScheduledFunction.__table__).values(name="other")
-    ),
-    "raw SQL": lambda ctx, job: ctx.db.execute(text("UPDATE _scheduled_functions SET name = 'other'")),
-    "raw SQL on the queue": lambda ctx, job: ctx.db.execute(text('delete from "_convexpy_queue"')),
-}
-
-
-@mutation
-def change(ctx: MutationCtx, how: str) -> None:
-    ctx.db.add(Note(text="never"))
-    CHANGES[how](ctx, ctx.db.scalars(select(ScheduledFunction)).one())
-    ctx.db.flush()
-
-
-@pytest.mark.parametrize("how", CHANGES)
-def test_jobs_are_read_only_for_user_code(convex: ConvexTest, how: str) -> None:
-    job_id = convex.run(schedule, seconds=1)
-    with pytest.raises(ReadOnlyError, match="read-only for user code"):
-        convex.run(change, how=how)
-    job = convex.job(job_id)
-    assert job is not None
-    assert (job.name, job.state.kind) == (f"{__name__}:work", "pending")
-    convex.advance(seconds=1)
-    assert seen
-    with convex.db() as db:
-        assert db.scalars(select(Note)).all() == []
-
-
-# ---------------------------------------------------------------------------------------------- for how long
-
-
-def test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever(convex: ConvexTest) -> None:
-    done = convex.run(schedule)
-    failed = convex.run(schedule, fail=True)
-    canceled = convex.run(schedule, seconds=60)
-    pending = convex.run(schedule, seconds=5 * 365 * 86_400)
-    convex.run_due()
-    convex.run(cancel, job_id=canceled)
-    convex.advance(days=6, hours=23, minutes=59)
-    assert {job.id for job in convex.jobs()} == {done, failed, canceled, pending}
-    convex.advance(minutes=2)
-    assert {job.id for job in convex.jobs()} == {pending}
-    convex.advance(days=1000)
-    assert {job.id for job in convex.jobs()} == {pending}
-
-
-def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(convex: ConvexTest) -> None:
-    convex.run(schedule)
-    convex.run_due()
-    overdue = convex.run(schedule)
-    convex.clock.move_to(START + timedelta(days=8))  # nothing was running
-    convex.convex.service.purge.tick()
-    assert [job.id for job in convex.jobs()] == [overdue]
-    convex.run_due()
-    assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
-
-
-def test_the_seven_days_count_from_the_end_of_a_job(convex: ConvexTest) -> None:
-    job_id = convex.run(schedule, seconds=86_400)
-    convex.advance(days=7, hours=12)
-    assert convex.job(job_id) is not None
-    convex.advance(hours=13)
-    assert convex.job(job_id) is None
-
-
-def test_how_long_they_are_kept_is_a_setting(database: str) -> None:
-    hour = Settings(retention=timedelta(hours=1))
-    with ConvexTest(app_of(schedule, work, act), database_url=database, now=START, settings=hour) as convex:
-        convex.run(schedule)
-        convex.advance(minutes=59)
-        assert len(convex.jobs()) == 1
-        convex.advance(minutes=2)
-        assert convex.jobs() == []
-
-
-def test_many_old_jobs_are_purged_in_batches(convex: ConvexTest) -> None:
-    for _ in range(2):
-        convex.run(schedule_many, count=550)
-    convex.run(cancel_many)
-    convex.advance(days=8)
-    with convex.db() as db:
-        for table in ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished"):
-            assert db.scalar(select(func.count()).select_from(text(table))) == 0
-
-
-@mutation
-def schedule_many(ctx: MutationCtx, count: int) -> None:
-    for _ in range(count):
-        ctx.schedule.after(timedelta(days=1), work)
-
-
-@mutation
-def cancel_many(ctx: MutationCtx) -> None:
-    for job in ctx.system.scheduled_functions(limit=10_000):
-        ctx.schedule.cancel(job.id)
-
-
-def test_the_cron_of_a_job_is_its_name() -> None:
-    crons = Crons()
-    crons.interval("every minute", timedelta(minutes=1), work)
-    with ConvexTest(app_of(work, listed, crons=crons), now=START) as convex:
-        convex.advance(minutes=1)
-        found = convex.run(listed, wanted={"cron": "every minute"})
-        assert [(job.cron, job.state.kind) for job in found] == [("every minute", "success")] * 2
-        assert convex.run(listed, wanted={"cron": "another"}) == []
-
-
-def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between(
-    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
-    for _ in range(5):
-        convex.run(schedule)
-    convex.run_due()
-    convex.clock.move_to(START + timedelta(days=8))
-    purge = convex.convex.service.purge
-    left, pauses = [], []
-    for _ in range(4):
-        began = time.monotonic()
-        pauses.append(purge.tick() / (time.monotonic() - began))
-        left.append(len(convex.jobs()))
-    assert left == [3, 1, 0, 0]
-    assert all(0.5 < pause <= 1 for pause in pauses[:2]), pauses
-
-
-def test_a_worker_with_nothing_to_purge_looks_again_in_a_minute(convex: ConvexTest) -> None:
-    assert convex.convex.service.purge.tick() == 60
-
-
-def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
-    for _ in range(5):
-        convex.run(schedule)
-        convex.advance(seconds=1)
-    convex.clock.move_to(START + timedelta(days=8))
-    purge = convex.convex.service.purge
-
-    def broken(connection: Connection, end: str, *given: Any) -> tuple[int, datetime]:
-        if end == "failed":
-            raise ConnectionError("the database went away in the middle of it")
-        return purge_jobs(connection, end, *given)
-
-    assert purge.batch()
-    with monkeypatch.context() as patch:
-        patch.setattr(purging, "purge_jobs", broken)
-        with pytest.raises(ConnectionError):
-            purge.batch()
-    assert len(convex.jobs()) == 3
-    while purge.batch():
-        pass
-    assert convex.jobs() == []

@@ -1,0 +1,151 @@
+"""For how long a job is remembered: seven days from its end, and for ever before it."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, select, text
+from stage import START, app_of
+
+from convexpy import (
+    ConvexError,
+    JobId,
+    MutationCtx,
+    Settings,
+    internal_mutation,
+    mutation,
+)
+from convexpy.database.purge import purge_jobs
+from convexpy.dispatch import purge as purging
+from convexpy.testing import ConvexTest
+
+
+@internal_mutation
+def work(ctx: MutationCtx, fail: bool = False) -> None:
+    if fail:
+        raise ConvexError("CONFLICT", "it failed on purpose")
+
+
+@mutation
+def schedule(ctx: MutationCtx, seconds: float = 0, fail: bool = False) -> JobId:
+    return ctx.schedule.after(timedelta(seconds=seconds), work, fail=fail)
+
+
+@mutation
+def cancel(ctx: MutationCtx, job_id: JobId) -> None:
+    ctx.schedule.cancel(job_id)
+
+
+def test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever(convex: ConvexTest) -> None:
+    done = convex.run(schedule)
+    failed = convex.run(schedule, fail=True)
+    canceled = convex.run(schedule, seconds=60)
+    pending = convex.run(schedule, seconds=5 * 365 * 86_400)
+    convex.run_due()
+    convex.run(cancel, job_id=canceled)
+    convex.advance(days=6, hours=23, minutes=59)
+    assert {job.id for job in convex.jobs()} == {done, failed, canceled, pending}
+    convex.advance(minutes=2)
+    assert {job.id for job in convex.jobs()} == {pending}
+    convex.advance(days=1000)
+    assert {job.id for job in convex.jobs()} == {pending}
+
+
+def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(convex: ConvexTest) -> None:
+    convex.run(schedule)
+    convex.run_due()
+    overdue = convex.run(schedule)
+    convex.clock.move_to(START + timedelta(days=8))  # nothing was running
+    convex.convex.service.purge.tick()
+    assert [job.id for job in convex.jobs()] == [overdue]
+    convex.run_due()
+    assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
+
+
+def test_the_seven_days_count_from_the_end_of_a_job(convex: ConvexTest) -> None:
+    job_id = convex.run(schedule, seconds=86_400)
+    convex.advance(days=7, hours=12)
+    assert convex.job(job_id) is not None
+    convex.advance(hours=13)
+    assert convex.job(job_id) is None
+
+
+def test_how_long_they_are_kept_is_a_setting(database: str) -> None:
+    hour = Settings(retention=timedelta(hours=1))
+    with ConvexTest(app_of(schedule, work), database_url=database, now=START, settings=hour) as convex:
+        convex.run(schedule)
+        convex.advance(minutes=59)
+        assert len(convex.jobs()) == 1
+        convex.advance(minutes=2)
+        assert convex.jobs() == []
+
+
+def test_many_old_jobs_are_purged_in_batches(convex: ConvexTest) -> None:
+    for _ in range(2):
+        convex.run(schedule_many, count=550)
+    convex.run(cancel_many)
+    convex.advance(days=8)
+    with convex.db() as db:
+        for table in ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished"):
+            assert db.scalar(select(func.count()).select_from(text(table))) == 0
+
+
+@mutation
+def schedule_many(ctx: MutationCtx, count: int) -> None:
+    for _ in range(count):
+        ctx.schedule.after(timedelta(days=1), work)
+
+
+@mutation
+def cancel_many(ctx: MutationCtx) -> None:
+    for job in ctx.system.scheduled_functions(limit=10_000):
+        ctx.schedule.cancel(job.id)
+
+
+def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between(
+    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
+    for _ in range(5):
+        convex.run(schedule)
+    convex.run_due()
+    convex.clock.move_to(START + timedelta(days=8))
+    purge = convex.convex.service.purge
+    left, pauses = [], []
+    for _ in range(4):
+        began = time.monotonic()
+        pauses.append(purge.tick() / (time.monotonic() - began))
+        left.append(len(convex.jobs()))
+    assert left == [3, 1, 0, 0]
+    assert all(0.5 < pause <= 1 for pause in pauses[:2]), pauses
+
+
+def test_a_worker_with_nothing_to_purge_looks_again_in_a_minute(convex: ConvexTest) -> None:
+    assert convex.convex.service.purge.tick() == 60
+
+
+def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
+    for _ in range(5):
+        convex.run(schedule)
+        convex.advance(seconds=1)
+    convex.clock.move_to(START + timedelta(days=8))
+    purge = convex.convex.service.purge
+
+    def broken(connection: Connection, end: str, *given: Any) -> tuple[int, datetime]:
+        if end == "failed":
+            raise ConnectionError("the database went away in the middle of it")
+        return purge_jobs(connection, end, *given)
+
+    assert purge.batch()
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "purge_jobs", broken)
+        with pytest.raises(ConnectionError):
+            purge.batch()
+    assert len(convex.jobs()) == 3
+    while purge.batch():
+        pass
+    assert convex.jobs() == []
