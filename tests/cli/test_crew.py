@@ -10,13 +10,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Iterator
 from subprocess import TimeoutExpired
 from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -24,73 +20,17 @@ from servers.shared import drop, new_database
 
 from convexpy.cli import crew
 
-from .process import DEADLINE_SECONDS, Process
+from .process import DEADLINE_SECONDS
 from .shop import Shop
 from .terminal import Terminal
+from .workers import MARK, RUNNING, Workers, configure, end_all, eventually, holding, is_alive, pids
 
-WORK = """
-    import os
-    from pathlib import Path
-    from threading import Event
-
-    from sqlalchemy.orm import Mapped, mapped_column
-
-    from convexpy import MutationCtx, QueryCtx, SyncActionCtx, internal_action, internal_mutation, mutation, query
-    from sqlalchemy import select
-
-    from .models import Base
-
-
-    class Mark(Base):
-        __tablename__ = "marks"
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        number: Mapped[int]
-
-
-    @mutation
-    def plan(ctx: MutationCtx, holds: int = 0, marks: int = 0) -> None:
-        for _ in range(holds):
-            ctx.schedule.now(hold)
-        for number in range(marks):
-            ctx.schedule.now(mark, number=number)
-
-
-    @internal_action
-    def hold(ctx: SyncActionCtx) -> None:
-        assert "_CONVEXPY_MEMBER" not in os.environ  # what the app starts is none of them
-        print(f"holds {os.getpid()}", flush=True)
-        while not Path("gate").exists():
-            Event().wait(0.01)
-
-
-    @internal_mutation
-    def mark(ctx: MutationCtx, number: int) -> None:
-        ctx.db.add(Mark(number=number))
-
-
-    @query
-    def marks(ctx: QueryCtx) -> list[int]:
-        return sorted(ctx.db.scalars(select(Mark.number)))
-"""
-RUNNING = "processes run what is scheduled"
-MARK = "TEST_CREW"
 # A worker that says it runs, and hears no more.
 DEAF = (
     "import os, signal, socket, threading; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     "line = socket.socket(fileno=int(os.environ['_CONVEXPY_MEMBER'].split(':')[1])); "
     "line.send(b'!'); threading.Event().wait()"
 )
-
-
-def configure(shop: Shop, url: str) -> None:
-    # One action at a time, so that two that hold are two processes.
-    settings = {"functions": "shop", "database": url, "action_concurrency": 1, "stop_grace": 30}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    shop.write("pyproject.toml", "\n".join(["[tool.convexpy]", *lines]) + "\n")
-    shop.write("shop/work.py", WORK)
-    assert shop.cli("db", "revision", "-m", "marks").exit_code == 0
-    assert shop.cli("db", "upgrade").exit_code == 0
 
 
 @pytest.fixture
@@ -111,54 +51,10 @@ def either(request: pytest.FixtureRequest, shop: Shop) -> Iterator[Shop]:
     drop(url)
 
 
-class Workers(Process):
-    """A crew of so many. Whatever a test finds, none of them outlives it."""
-
-    def __init__(self, folder: Path, processes: int, *args: str) -> None:
-        self._mark = uuid4().hex
-        super().__init__(folder, "worker", "--processes", str(processes), *args, env={MARK: self._mark})
-
-    def __exit__(self, *exception: Any) -> None:
-        end_all(self._mark)
-        super().__exit__(*exception)
-
-
-def end_all(mark: str) -> None:
-    """End every process that was started with this mark."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
-
-
 @pytest.fixture
 def workers(production: Shop) -> Iterator[Workers]:
     with Workers(production.root, 2) as running:
         yield running
-
-
-def pids(line: str) -> list[int]:
-    """The workers that a crew says it has."""
-    return [int(pid) for pid in re.findall(r"\d+", line.rpartition(": ")[2])]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    deadline, pause = time.monotonic() + DEADLINE_SECONDS, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, what
-        pause.wait(0.02)
-
-
-def holding(running: Process) -> set[int]:
-    """The next two processes that hold."""
-    return {int(running.line("^holds ").split()[1]) for _ in range(2)}
 
 
 def test_they_share_the_jobs_and_each_runs_once(either: Shop) -> None:
@@ -255,59 +151,6 @@ def test_told_to_stop_while_they_still_start_they_end_as_cleanly(production: Sho
     production.write("shop/slow.py", "import threading\nprint('starts', flush=True)\nthreading.Event().wait()\n")
     with Workers(production.root, 2) as running:
         running.line("starts")
-        assert running.stop() == 0
-
-
-def refused(root: Path, *args: str) -> str:
-    with Workers(root, 3, *args) as running:
-        assert running.process.wait(DEADLINE_SECONDS) == 1
-        with pytest.raises(AssertionError):
-            running.line("this is the end")
-        return "\n".join(running.lines)
-
-
-def test_an_app_that_does_not_load_says_so_once(production: Shop) -> None:
-    production.write("shop/broken.py", "x = (\n")
-    text = refused(production.root)
-    assert text.count("the app cannot be loaded") == 1
-    assert text.count("shop/broken.py:1") == 1
-    with Process(production.root, "worker") as alone:
-        assert alone.process.wait(DEADLINE_SECONDS) == 1
-        with pytest.raises(AssertionError):
-            alone.line("this is the end")
-        assert "\n".join(alone.lines) == text
-
-
-def test_a_database_that_is_not_migrated_is_refused_once(production: Shop) -> None:
-    assert refused(production.root, "--database", "sqlite:///new.db").count("convexpy db upgrade") == 1
-
-
-def test_without_a_configured_database_they_refuse(shop: Shop) -> None:
-    result = shop.cli("worker", "--processes", "2")
-    assert result.exit_code == 1
-    assert "CONVEXPY_DATABASE" in result.stderr
-
-
-@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
-def test_a_number_that_is_none_is_wrong_usage(production: Shop, number: str) -> None:
-    result = production.cli("worker", "--processes", number)
-    assert result.exit_code == 2
-    assert "--processes" in result.stderr
-
-
-def test_on_windows_several_are_refused(production: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("convexpy.cli.start"), "os", SimpleNamespace(name="nt"))
-    result = production.cli("worker", "--processes", "2")
-    assert result.exit_code == 2
-    assert "start `convexpy worker` several times" in result.stderr
-
-
-def test_one_process_is_this_very_process(production: Shop) -> None:
-    with Process(production.root, "worker", "--processes", "1") as running:
-        assert "process" not in json.loads(running.line("running:"))
-        production.cli("run", "work:plan", '{"holds": 1}')
-        assert int(running.line("^holds").split()[1]) == running.process.pid
-        production.write("gate", "")
         assert running.stop() == 0
 
 

@@ -9,9 +9,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
+from servers.shared import drop, execute, new_database
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 
 from convexpy.database.migrate import migrate
+from convexpy.database.user_tables import keep_in_step
+
+from .everything import METADATA
+from .shop import never
 
 POSTGRESQL = os.environ.get("CONVEXPY_TEST_POSTGRESQL")
 
@@ -53,6 +58,32 @@ def sqlite_database(sqlite: Engine) -> Engine:
 def folder(tmp_path: Path) -> Path:
     """Where revisions are, under a name that is not easy."""
     return tmp_path / "my migrations, 100%"
+
+
+@pytest.fixture
+def postgresql() -> Iterator[URL]:
+    """An empty PostgreSQL database."""
+    url = new_database()
+    execute(f"ALTER DATABASE {url.database} SET timezone = 'Asia/Tokyo'")  # which must not matter
+    yield url
+    drop(url)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Engine:
+    """A SQLite database with the models' tables."""
+    engine = sqlite_engine(tmp_path / "source.db")
+    migrate(engine)
+    keep_in_step(engine, METADATA, never)
+    return engine
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> URL:
+    """An empty SQLite database."""
+    engine = sqlite_engine(tmp_path / "empty.db")
+    engine.connect().close()
+    return engine.url
 
 
 def sqlite_engine(path: Path, busy_milliseconds: int = 30_000) -> Engine:

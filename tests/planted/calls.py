@@ -7,7 +7,8 @@ from typing import Final
 from .bug import Bug
 
 ATOMIC: Final = "tests/promises/test_scheduling_is_atomic.py"
-RETRIES: Final = "tests/promises/test_errors_and_retries.py"
+RETRIES: Final = "tests/promises/test_retries_of_calls.py"
+SNAPSHOTS: Final = "tests/promises/test_snapshots.py"
 TRANSACTIONS: Final = "tests/promises/test_transactions.py"
 
 CALLS: Final = (
@@ -133,7 +134,7 @@ CALLS: Final = (
         file="database/sqlite/database.py",
         old="""f"query_only = {'ON' if read_only else 'OFF'}",""",
         new="",
-        tests=(f"{TRANSACTIONS}::test_every_way_of_writing_through_a_query_is_an_error",),
+        tests=(f"{SNAPSHOTS}::test_every_way_of_writing_through_a_query_is_an_error",),
     ),
     Bug(
         name="SQLite begins without a lock",

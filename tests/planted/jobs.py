@@ -7,7 +7,8 @@ from typing import Final
 from .bug import Bug
 
 CANCELING: Final = "tests/promises/test_canceling.py"
-RETRIES: Final = "tests/promises/test_errors_and_retries.py"
+CANCELING_WHAT_RUNS: Final = "tests/promises/test_canceling_what_runs.py"
+RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
 KILL: Final = "tests/faults/test_kill.py::test_a_process_killed_here_loses_and_doubles_nothing"
 
 JOBS: Final = (
@@ -26,7 +27,7 @@ JOBS: Final = (
     return connection.execute(update(jobs).where(jobs.c.id == job_id).values(values)).rowcount == 1
 """,
         tests=(
-            f"{CANCELING}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",
+            f"{CANCELING_WHAT_RUNS}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",
             f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",
         ),
     ),
@@ -92,7 +93,7 @@ JOBS: Final = (
         file="database/jobs.py",
         old="    due = max(job.scheduled_time, now)\n",
         new="    due = job.scheduled_time\n",
-        tests=("tests/promises/test_scheduling_is_atomic.py::test_a_past_time_does_not_jump_the_queue",),
+        tests=("tests/promises/test_times_of_jobs.py::test_a_past_time_does_not_jump_the_queue",),
     ),
     Bug(
         name="mutation completed in another transaction",
@@ -202,6 +203,6 @@ JOBS: Final = (
         file="runtime/schedule.py",
         old="        if not is_canceled(connection, self._job.id):\n",
         new="        if True:\n",
-        tests=(f"{CANCELING}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",),
+        tests=(f"{CANCELING_WHAT_RUNS}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",),
     ),
 )

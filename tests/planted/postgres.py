@@ -34,7 +34,7 @@ POSTGRES: Final = (
         file="database/postgres/begin.py",
         old='self._begin("REPEATABLE READ READ ONLY"',
         new='self._begin("READ COMMITTED READ ONLY"',
-        tests=("tests/promises/test_transactions.py::test_a_query_reads_one_snapshot[postgres]",),
+        tests=("tests/promises/test_snapshots.py::test_a_query_reads_one_snapshot[postgres]",),
     ),
     Bug(
         name="the window is not checked",

@@ -6,7 +6,7 @@ from typing import Final
 
 from .bug import Bug
 
-RETRIES: Final = "tests/promises/test_errors_and_retries.py"
+RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
 RESCUE: Final = "tests/postgres/test_rescue.py"
 SEVERAL: Final = "tests/promises/test_workers.py"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from app.models import Base
 from crew import PATIENCE_SECONDS
+from cron_app import ran, unlucky
 from servers.shared import Template, drop
 from stage import START
 
@@ -47,6 +48,13 @@ def shop(database: str) -> Iterator[ConvexTest]:
     """The example app, a package."""
     with ConvexTest("app", metadata=Base.metadata, database_url=database, now=START) as convex:
         yield convex
+
+
+@pytest.fixture
+def nothing_ran() -> None:
+    """The app with crons has written nothing down yet, and is in luck."""
+    ran.clear()
+    unlucky.reset()
 
 
 @pytest.fixture

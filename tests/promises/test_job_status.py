@@ -1,7 +1,8 @@
 """What a job looks like to functions and as JSON.
 
 Shown here, from the paragraph on status rows (the checklist has no numbers for it): the fields, the five states and who
-sees them, lists, the JSON document of the seed. `test_jobs_as_a_table.py` and `test_retention.py` show the rest of it.
+sees them, lists, the JSON document of the seed. Joins, read-only for user code and the seven days have files of their
+own.
 """
 
 from __future__ import annotations

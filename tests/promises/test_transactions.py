@@ -1,10 +1,9 @@
-"""One call is one transaction: a query reads one snapshot, a mutation writes all or nothing.
+"""One call is one transaction, whatever its handler does to it: a mutation writes all or nothing.
 
 ==== ======================================================================================
-F1   test_a_query_reads_one_snapshot, test_every_way_of_writing_through_a_query_is_an_error
+F1   test_a_query_cannot_end_its_snapshot_either
 F2   test_the_framework_alone_begins_commits_and_rolls_back, test_mutations_are_serializable
 S7   test_an_error_that_a_handler_swallowed_does_not_commit_half_a_mutation
-S8   test_the_whole_body_is_run_again_with_nothing_left_of_the_try_before
 ==== ======================================================================================
 """
 
@@ -12,41 +11,24 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from app.models import Base, Note, Order
-from sqlalchemy import delete, func, insert, select, text, update
+from app.models import Note, Order
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from stage import START, Unlucky, a_conflict, app_of
 
-from convexpy import (
-    ConvexError,
-    FunctionTimeout,
-    JobId,
-    MutationCtx,
-    QueryCtx,
-    ReadOnlyError,
-    Settings,
-    TransactionEnded,
-    mutation,
-    query,
-)
+from convexpy import ConvexError, MutationCtx, QueryCtx, TransactionEnded, mutation, query
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
 seen: list[Any] = []
-outside: list[ConvexTest] = []
-unlucky = Unlucky()
 
 
 @pytest.fixture(autouse=True)
-def from_outside(convex: ConvexTest) -> None:
+def nothing_seen() -> None:
     seen.clear()
-    unlucky.reset()
-    outside[:] = [convex]
 
 
 @mutation
@@ -64,98 +46,6 @@ def assert_works(convex: ConvexTest, expected: list[str]) -> None:
     assert convex.run(texts) == expected
     convex.run(write, text="the next one")
     assert convex.run(texts) == [*expected, "the next one"]
-
-
-# ---------------------------------------------------------------------------------------------- queries
-
-
-@query
-def read_twice(ctx: QueryCtx) -> list[int]:
-    count = select(func.count()).select_from(Note)
-    first = ctx.db.scalars(count).one()
-    outside[0].run(write, text="meanwhile")
-    return [first, ctx.db.scalars(count).one(), ctx.db.execute(text("SELECT count(*) FROM notes")).scalar_one()]
-
-
-@promise("F1")
-def test_a_query_reads_one_snapshot(convex: ConvexTest) -> None:
-    assert convex.run(read_twice) == [0, 0, 0]
-    assert convex.run(texts) == ["meanwhile"]
-
-
-@query
-def begin_to_read(ctx: QueryCtx) -> list[str]:
-    outside[0].run(write, text="before the first read")
-    return texts(ctx)
-
-
-@promise("F1")
-def test_the_snapshot_is_taken_by_the_first_read_at_the_latest(convex: ConvexTest) -> None:
-    assert convex.run(begin_to_read) in ([], ["before the first read"])
-
-
-def change_a_row(ctx: QueryCtx) -> None:
-    ctx.db.scalars(select(Note)).one().text = "changed"
-
-
-def change_a_row_and_flush(ctx: QueryCtx) -> None:
-    change_a_row(ctx)
-    ctx.db.flush()
-
-
-WRITES: dict[str, Any] = {
-    "add": lambda ctx: ctx.db.add(Note(text="never")),
-    "add and flush": lambda ctx: (ctx.db.add(Note(text="never")), ctx.db.flush()),
-    "add and autoflush": lambda ctx: (ctx.db.add(Note(text="never")), texts(ctx)),
-    "change": change_a_row,
-    "change and flush": change_a_row_and_flush,
-    "delete": lambda ctx: ctx.db.delete(ctx.db.scalars(select(Note)).one()),
-    "merge": lambda ctx: ctx.db.merge(Note(id=1, text="merged")),
-    "insert": lambda ctx: ctx.db.execute(insert(Note).values(text="never")),
-    "update": lambda ctx: ctx.db.execute(update(Note).values(text="never")),
-    "delete statement": lambda ctx: ctx.db.execute(delete(Note)),
-    "raw insert": lambda ctx: ctx.db.execute(text("INSERT INTO notes (text) VALUES ('never')")),
-    "raw returning": lambda ctx: ctx.db.execute(text("DELETE FROM notes RETURNING id")).all(),
-    "raw table": lambda ctx: ctx.db.execute(text("CREATE TABLE never (id INTEGER)")),
-    "connection": lambda ctx: ctx.db.connection().exec_driver_sql("DELETE FROM notes"),
-    "bulk": lambda ctx: ctx.db.bulk_save_objects([Note(text="never")]),
-    "savepoint": lambda ctx: ctx.db.begin_nested() and ctx.db.execute(delete(Note)),
-}
-
-
-@query
-def write_through_a_query(ctx: QueryCtx, how: str) -> None:
-    WRITES[how](ctx)
-
-
-@mutation
-def write_through_a_nested_query(ctx: MutationCtx, how: str) -> None:
-    ctx.run_query(write_through_a_query, how=how)
-
-
-@promise("F1")
-@pytest.mark.parametrize("how", WRITES)
-def test_every_way_of_writing_through_a_query_is_an_error(convex: ConvexTest, how: str) -> None:
-    convex.run(write, text="there")
-    with pytest.raises(ReadOnlyError):
-        convex.run(write_through_a_query, how=how)
-    with pytest.raises(ReadOnlyError):
-        convex.run(write_through_a_nested_query, how=how)
-    assert_works(convex, ["there"])
-
-
-@mutation
-def write_after_a_nested_query(ctx: MutationCtx) -> None:
-    write(ctx, "before")
-    assert ctx.run_query(texts) == ["before"]
-    write(ctx, "after")
-    ctx.db.execute(text("INSERT INTO notes (text) VALUES ('raw')"))
-
-
-@promise("F2")
-def test_a_mutation_writes_on_after_it_called_a_query(convex: ConvexTest) -> None:
-    convex.run(write_after_a_nested_query)
-    assert_works(convex, ["before", "after", "raw"])
 
 
 # ---------------------------------------------------------------------------------------------- mutations
@@ -376,87 +266,3 @@ def swallow_an_error_of_ones_own(ctx: MutationCtx) -> None:
 def test_an_error_that_has_nothing_to_do_with_the_database_may_be_swallowed(convex: ConvexTest) -> None:
     convex.run(swallow_an_error_of_ones_own)
     assert_works(convex, ["kept"])
-
-
-# ---------------------------------------------------------------------------------------------- again
-
-
-@mutation
-def collect(ctx: MutationCtx, items: list[str]) -> list[str]:
-    assert ctx.system.scheduled_functions() == []
-    assert texts(ctx) == []
-    ctx.db.add(Note(text="once"))
-    items.append("once")
-    job_id = ctx.schedule.now(write, text="scheduled")
-    ctx.schedule.cancel(job_id)
-    seen.append(ctx.schedule.now(write, text="scheduled"))
-    ctx.db.flush()
-    unlucky.strike()
-    return items
-
-
-@promise("S8")
-def test_the_whole_body_is_run_again_with_nothing_left_of_the_try_before(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict(), a_conflict(), a_conflict())
-    assert convex.run(collect, items=["given"]) == ["given", "once"]
-    assert len(set(seen)) == 4
-    assert [job.id for job in convex.jobs(state="pending")] == [JobId(seen[-1])]
-    assert len(convex.jobs(state="canceled")) == 1
-    assert_works(convex, ["once"])
-
-
-@mutation
-def conflict_in_a_nested_mutation(ctx: MutationCtx) -> None:
-    try:
-        ctx.run_mutation(collect, items=[])
-    except ConvexError:
-        seen.append("caught")
-
-
-@promise("S8")
-def test_a_conflict_in_a_nested_mutation_runs_the_whole_again(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict())
-    convex.run(conflict_in_a_nested_mutation)
-    assert len(seen) == 2
-    assert_works(convex, ["once"])
-
-
-# ---------------------------------------------------------------------------------------------- time limits
-
-
-@mutation
-def hang(ctx: MutationCtx, catch: bool) -> None:
-    try:
-        ctx.db.add(Note(text="never"))
-        ctx.db.flush()
-        ctx.schedule.now(write, text="never")
-        while True:
-            pass
-    except BaseException as error:
-        seen.append(isinstance(error, Exception))
-        if not catch:
-            raise
-
-
-@query
-def hang_reading(ctx: QueryCtx) -> None:
-    texts(ctx)
-    while True:
-        pass
-
-
-# The interruption may strike anywhere, so also where Python can only report it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@promise("F2", "S7")
-@pytest.mark.parametrize("catch", [False, True])
-def test_a_mutation_that_hangs_is_rolled_back_and_holds_up_nobody(database: str, catch: bool) -> None:
-    limits = Settings(mutation_time_limit=timedelta(seconds=0.1), query_time_limit=timedelta(seconds=0.1))
-    app = app_of(hang, hang_reading, write, texts)
-    with ConvexTest(app, metadata=Base.metadata, database_url=database, settings=limits, now=START) as convex:
-        with pytest.raises(FunctionTimeout, match=r"0\.1 s"):
-            convex.run(hang, catch=catch)
-        assert seen == [False]  # so that no `except Exception` of the handler holds it up
-        with pytest.raises(FunctionTimeout):
-            convex.run(hang_reading)
-        assert convex.jobs() == []
-        assert_works(convex, [])

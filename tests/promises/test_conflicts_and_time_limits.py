@@ -1,0 +1,130 @@
+"""A mutation that meets a conflict runs again as a whole; one that hangs is rolled back.
+
+==== ======================================================================================
+S8   test_the_whole_body_is_run_again_with_nothing_left_of_the_try_before
+==== ======================================================================================
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from app.models import Base, Note
+from sqlalchemy import select
+from stage import START, Unlucky, a_conflict, app_of
+
+from convexpy import ConvexError, FunctionTimeout, JobId, MutationCtx, QueryCtx, Settings, mutation, query
+from convexpy.testing import ConvexTest
+
+promise = pytest.mark.promise
+seen: list[Any] = []
+unlucky = Unlucky()
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen() -> None:
+    seen.clear()
+    unlucky.reset()
+
+
+@mutation
+def write(ctx: MutationCtx, text: str) -> None:
+    ctx.db.add(Note(text=text))
+
+
+@query
+def texts(ctx: QueryCtx) -> list[str]:
+    return list(ctx.db.scalars(select(Note.text).order_by(Note.id)))
+
+
+def assert_works(convex: ConvexTest, expected: list[str]) -> None:
+    """Whatever a handler did: what is stored is this, and the next mutation is not disturbed."""
+    assert convex.run(texts) == expected
+    convex.run(write, text="the next one")
+    assert convex.run(texts) == [*expected, "the next one"]
+
+
+# ---------------------------------------------------------------------------------------------- again
+
+
+@mutation
+def collect(ctx: MutationCtx, items: list[str]) -> list[str]:
+    assert ctx.system.scheduled_functions() == []
+    assert texts(ctx) == []
+    ctx.db.add(Note(text="once"))
+    items.append("once")
+    job_id = ctx.schedule.now(write, text="scheduled")
+    ctx.schedule.cancel(job_id)
+    seen.append(ctx.schedule.now(write, text="scheduled"))
+    ctx.db.flush()
+    unlucky.strike()
+    return items
+
+
+@promise("S8")
+def test_the_whole_body_is_run_again_with_nothing_left_of_the_try_before(convex: ConvexTest) -> None:
+    unlucky.reset(a_conflict(), a_conflict(), a_conflict())
+    assert convex.run(collect, items=["given"]) == ["given", "once"]
+    assert len(set(seen)) == 4
+    assert [job.id for job in convex.jobs(state="pending")] == [JobId(seen[-1])]
+    assert len(convex.jobs(state="canceled")) == 1
+    assert_works(convex, ["once"])
+
+
+@mutation
+def conflict_in_a_nested_mutation(ctx: MutationCtx) -> None:
+    try:
+        ctx.run_mutation(collect, items=[])
+    except ConvexError:
+        seen.append("caught")
+
+
+@promise("S8")
+def test_a_conflict_in_a_nested_mutation_runs_the_whole_again(convex: ConvexTest) -> None:
+    unlucky.reset(a_conflict())
+    convex.run(conflict_in_a_nested_mutation)
+    assert len(seen) == 2
+    assert_works(convex, ["once"])
+
+
+# ---------------------------------------------------------------------------------------------- time limits
+
+
+@mutation
+def hang(ctx: MutationCtx, catch: bool) -> None:
+    try:
+        ctx.db.add(Note(text="never"))
+        ctx.db.flush()
+        ctx.schedule.now(write, text="never")
+        while True:
+            pass
+    except BaseException as error:
+        seen.append(isinstance(error, Exception))
+        if not catch:
+            raise
+
+
+@query
+def hang_reading(ctx: QueryCtx) -> None:
+    texts(ctx)
+    while True:
+        pass
+
+
+# The interruption may strike anywhere, so also where Python can only report it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@promise("F2", "S7")
+@pytest.mark.parametrize("catch", [False, True])
+def test_a_mutation_that_hangs_is_rolled_back_and_holds_up_nobody(database: str, catch: bool) -> None:
+    limits = Settings(mutation_time_limit=timedelta(seconds=0.1), query_time_limit=timedelta(seconds=0.1))
+    app = app_of(hang, hang_reading, write, texts)
+    with ConvexTest(app, metadata=Base.metadata, database_url=database, settings=limits, now=START) as convex:
+        with pytest.raises(FunctionTimeout, match=r"0\.1 s"):
+            convex.run(hang, catch=catch)
+        assert seen == [False]  # so that no `except Exception` of the handler holds it up
+        with pytest.raises(FunctionTimeout):
+            convex.run(hang_reading)
+        assert convex.jobs() == []
+        assert_works(convex, [])
