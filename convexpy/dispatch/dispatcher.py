@@ -17,7 +17,7 @@ from ..database.claim import START, Claim, Place
 from ..database.engine import Database
 from ..functions.declare import Kind
 from ..settings import Settings
-from .frontier import Frontier
+from .frontier import LONG_SECONDS, Frontier
 from .rooms import Room
 from .worker import Worker
 
@@ -60,7 +60,7 @@ class Dispatcher:
         self._has_claimed_at_once = False
         # Rooms that the last claim has filled: there may be more for them, and nobody has to look first.
         self._filled: set[Room] = set()
-        self._frontier = Frontier()
+        self.frontier = Frontier()
         self.rooms = rooms
 
     def news(self) -> None:
@@ -98,8 +98,8 @@ class Dispatcher:
 
     def _fill(self, room: Room, due: datetime | None) -> float:
         seconds = self._longest if due is None else (due - self._clock.now()).total_seconds()
-        if seconds > 0:  # or sooner, if this look did not begin where the queue does
-            return min(seconds, self._frontier.seconds() or self._longest, self._longest)
+        if seconds > 0:
+            return min(seconds, self._longest)
         claims = self._claim_for(room)
         # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
         return 0.0 if claims else PAUSE_SECONDS * random.uniform(0.5, 1.0)
@@ -109,8 +109,8 @@ class Dispatcher:
             free = room.free() if room in self.rooms else 0
             if free <= 0:
                 return []
-            claims = self.claim(room.kind, free, self._frontier.place(room.kind))
-            self._frontier.claimed(room.kind, claims)
+            claims = self.claim(room.kind, free, self.frontier.place(room.kind))
+            self.frontier.claimed(room.kind, claims)
             for claim in claims:
                 room.enter(claim)
             if len(claims) == free:
@@ -120,10 +120,16 @@ class Dispatcher:
         return claims
 
     def _next_dues(self) -> dict[str, datetime | None]:
-        places, began = dict(self._frontier.places()), time.monotonic()
-        with self._database.look(hot=True) as connection:
-            dues = jobs.next_due(connection, places)
-        self._frontier.looked(places, dues, time.monotonic() - began)
+        places, began = dict(self.frontier.places()), time.monotonic()
+        try:
+            with self._database.look(hot=True) as connection:
+                dues = jobs.next_due(connection, places)
+        except Exception:
+            if not places and time.monotonic() - began > LONG_SECONDS:
+                self.frontier.gave_up(self._clock.now())
+            raise
+        if not places:
+            self.frontier.looked(dues, time.monotonic() - began, self._clock.now())
         return dues
 
     def claim(self, kind: Kind, room: int, after: Place = START) -> list[Claim]:

@@ -2,23 +2,20 @@
 
 PostgreSQL keeps what was deleted for as long as the oldest transaction of anybody's may still look at it. While such a
 transaction is open, who looks for what is due walks over everything that was due since. So once that takes long, claims
-begin where the last one ended, and only now and then where the queue does. What was given back, or was committed late,
-waits there for as long.
+begin where the last one ended. ``Stragglers`` looks for what waits behind.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ..database.claim import START, Claim, Place
+from ..database.statements import KINDS
 
 # A look that takes longer than this has walked over much that is over; or the server is on another continent.
 LONG_SECONDS: Final = 0.1
-# How many times as long as such a look takes there is none again.
-PAUSE_TIMES: Final = 10.0
 
 
 class Frontier:
@@ -26,29 +23,42 @@ class Frontier:
 
     def __init__(self) -> None:
         self._last: dict[str, Place] = {}
-        self._until = 0.0
-
-    def seconds(self) -> float:
-        """For how long claims do not begin where the queue does. 0: they do."""
-        return max(0.0, self._until - time.monotonic())
+        self.is_far = False
 
     def places(self) -> Mapping[str, Place]:
         """Behind which place to look now, for each kind."""
-        return self._last if self.seconds() else {}
+        return self._last if self.is_far else {}
 
     def place(self, kind: str) -> Place:
         return self.places().get(kind, START)
 
-    def looked(self, places: Mapping[str, Place], dues: Mapping[str, datetime | None], seconds: float) -> None:
-        """A look behind these places has taken so long, and found when the first of each kind is due."""
-        if places or seconds <= LONG_SECONDS:
-            return
-        self._until = time.monotonic() + PAUSE_TIMES * seconds
-        for kind, due in dues.items():
-            if due is not None:
-                self._last[kind] = Place(due, -1)
+    def before(self, time: timedelta) -> Mapping[str, Place]:
+        """The places of what was due so much earlier."""
+        return {kind: Place(place.due_time - time, 0) for kind, place in tuple(self._last.items())}
+
+    def looked(self, dues: Mapping[str, datetime | None], seconds: float, now: datetime) -> None:
+        """A look from the beginning has taken so long, and found when the first of each kind is due."""
+        self.is_far = seconds > LONG_SECONDS
+        if self.is_far:
+            for kind, due in dues.items():
+                self._last[kind] = Place(min(due or now, now), -1)
+
+    def gave_up(self, now: datetime) -> None:
+        """A look from the beginning has taken so long that the server broke it off. What comes from now on is found."""
+        self.is_far = True
+        for kind in KINDS:
+            self._last.setdefault(kind, Place(now, -1))
 
     def claimed(self, kind: str, claims: Sequence[Claim]) -> None:
         """These were claimed."""
         if claims:
             self._last[kind] = claims[-1].place
+
+    def go_back(self, dues: Mapping[str, datetime | None]) -> bool:
+        """Let claims begin with what was found further back, if anything was. Whether it was."""
+        has_gone = False
+        for kind, due in dues.items():
+            if due is not None and kind in self._last and Place(due, -1) < self._last[kind]:
+                self._last[kind] = Place(due, -1)
+                has_gone = True
+        return has_gone

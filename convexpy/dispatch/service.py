@@ -23,6 +23,7 @@ from .places import KeptPlaces
 from .purge import Purge
 from .recovery import Recovery
 from .rooms import Room
+from .stragglers import Stragglers
 from .strangers import Strangers
 from .worker import Worker, try_to
 
@@ -82,7 +83,9 @@ class Service:
         self._wake, elsewhere = self._news(dispatching)
         self._feed.listen(self._wake, elsewhere)
         self._feed.watch()
-        self._loops = [dispatching, ticking, beating, recovering, purging]
+        stragglers = Stragglers(self._database, self._settings, self.dispatcher.frontier, dispatching.wake)
+        looking_back = Loop("stragglers", stragglers.tick, self._settings)
+        self._loops = [dispatching, ticking, beating, recovering, purging, looking_back]
         for loop in self._loops:
             loop.start()
 
@@ -123,12 +126,11 @@ class Service:
         """
         if not self._loops:
             return
-        dispatching, ticking, beating, recovering, purging = self._loops
+        dispatching, ticking, beating, recovering, purging, looking_back = self._loops
         self._loops = []
         rooms = self.dispatcher.close()
         self._feed.stop()
         self._feed.forget(self._wake)
-        purging.stop()
         ticking.stop()
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
@@ -140,5 +142,7 @@ class Service:
             room.stop(max(0.0, deadline - time.monotonic()))
         self.executor.stop()
         recovering.stop()
+        purging.stop()
+        looking_back.stop()
         beating.stop()  # it says that we are alive for as long as anything of ours runs
         try_to(self.worker.leave)

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from faults.process import wait_until
 from sqlalchemy import text
 
 from convexpy import Convex
-from convexpy.database import jobs
 
 from .app import work
 
 SAMPLES = 20
+PATIENCE_SECONDS = 120.0
 SIZE = {
     "postgresql": "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname IN "
     "('_scheduled_functions', '_convexpy_queue', '_convexpy_finished', '_convexpy_receipts')",
@@ -32,7 +33,7 @@ class Minute:
     schedule_ms: float
     status_ms: float
     cancel_ms: float
-    look_for_due_ms: float
+    start_ms: float
     cron_late_ms: float | None
     megabytes: float
     held: bool
@@ -42,13 +43,13 @@ class Minute:
         return (
             f"minute {self.number:3}{' (held)' if self.held else '       '} {self.rate:7,.0f} jobs/s  "
             f"schedule {self.schedule_ms:6.2f}  status {self.status_ms:5.2f}  cancel {self.cancel_ms:6.2f}  "
-            f"look {self.look_for_due_ms:5.2f}  cron late {late} ms  {self.megabytes:,.0f} MB"
+            f"start {self.start_ms:6.2f}  cron late {late} ms  {self.megabytes:,.0f} MB"
         )
 
 
 def look_at(convex: Convex, number: int, rate: float, *, held: bool) -> Minute:
     """Take the times, twenty of each in turn."""
-    times: dict[str, list[float]] = {"schedule": [], "status": [], "cancel": [], "look": []}
+    times: dict[str, list[float]] = {"schedule": [], "status": [], "cancel": [], "start": []}
 
     def timed(what: str, do: Callable[[], Any]) -> Any:
         began = time.perf_counter()
@@ -60,7 +61,7 @@ def look_at(convex: Convex, number: int, rate: float, *, held: bool) -> Minute:
         job = timed("schedule", lambda: convex.run(work.place))
         found = timed("status", lambda job=job: convex.run(work.status, job_id=job))
         timed("cancel", lambda job=job: convex.run(work.cancel, job_id=job))
-        timed("look", lambda: look_for_due(convex))
+        times["start"].append(start(convex))
         if found != "pending" or convex.run(work.status, job_id=job) != "canceled":
             raise RuntimeError(f"job {job} was {found}, and then {convex.run(work.status, job_id=job)}")
     late = convex.run(work.lateness)
@@ -73,14 +74,16 @@ def look_at(convex: Convex, number: int, rate: float, *, held: bool) -> Minute:
         medians["schedule"],
         medians["status"],
         medians["cancel"],
-        medians["look"],
+        medians["start"],
         None if late is None else late * 1000,
         size / 1e6,
         held,
     )
 
 
-def look_for_due(convex: Convex) -> None:
-    """As a dispatcher does that has nothing else to do."""
-    with convex.database.look(hot=True) as connection:
-        jobs.next_due(connection)
+def start(convex: Convex) -> float:
+    """How many milliseconds after it was scheduled for now an action is over that does nothing, in the worker."""
+    job = convex.run(work.act)
+    wait_until(lambda: convex.run(work.status, job_id=job) == "success", f"the action {job} is over", PATIENCE_SECONDS)
+    seconds = convex.run(work.seconds, job_id=job)
+    return seconds * 1000

@@ -7,10 +7,11 @@ from typing import Final
 from .bug import Bug
 from .calls import CALLS
 from .crons import CRONS
+from .frontier import FRONTIER
 from .groups import GROUPS, OWN_CLAIMS
 from .jobs import JOBS
 from .postgres import POSTGRES
 from .purge import PURGE
 from .workers import WORKERS
 
-BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES, *GROUPS, *OWN_CLAIMS, *PURGE)
+BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES, *GROUPS, *OWN_CLAIMS, *PURGE, *FRONTIER)

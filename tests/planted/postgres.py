@@ -8,7 +8,6 @@ from .bug import Bug
 
 UNKNOWN: Final = "tests/postgres/test_unknown_commit.py"
 BEGIN: Final = "tests/postgres/test_begin.py"
-FRONTIER: Final = "tests/postgres/test_frontier.py"
 WINDOW: Final = "tests/postgres/test_window.py::test_with_it_one_of_them_is_run_again_and_sees_the_other"
 
 POSTGRES: Final = (
@@ -195,21 +194,5 @@ POSTGRES: Final = (
         old="            if is_late and watched.database_is_late:\n",
         new="            if False:\n",
         tests=(f"{BEGIN}::test_a_database_that_does_not_begin_is_not_the_handlers_fault",),
-    ),
-    Bug(
-        name="what was given back is left behind",
-        breaks="once a look has taken long, jobs that were given back or committed late are never found",
-        file="dispatch/frontier.py",
-        old="        return max(0.0, self._until - time.monotonic())\n",
-        new="        return 1.0 if self._until else 0.0\n",
-        tests=(f"{FRONTIER}::test_after_a_long_look_claims_begin_where_the_last_one_ended_for_a_while",),
-    ),
-    Bug(
-        name="every claim walks over what is over",
-        breaks="while anybody keeps a transaction open, claims become slower and slower",
-        file="dispatch/frontier.py",
-        old="        return self._last if self.seconds() else {}\n",
-        new="        return {}\n",
-        tests=(f"{FRONTIER}::test_what_was_given_back_is_found_when_the_while_is_over",),
     ),
 )

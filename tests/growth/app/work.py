@@ -39,12 +39,26 @@ def cancel(ctx: MutationCtx, job_id: JobId) -> None:
     ctx.schedule.cancel(job_id)
 
 
+@mutation
+def act(ctx: MutationCtx) -> JobId:
+    """Schedule an action for now."""
+    return ctx.schedule.now(tick)
+
+
+@query
+def seconds(ctx: QueryCtx, job_id: JobId) -> float:
+    """How long after its time a job was over."""
+    job = ctx.system.get(job_id)
+    assert job is not None
+    assert job.completed_time is not None
+    return (job.completed_time - job.scheduled_time).total_seconds()
+
+
 @query
 def lateness(ctx: QueryCtx) -> float | None:
     """How many seconds after its time the latest tick was over."""
     for job in ctx.system.scheduled_functions(cron="tick", state="success", limit=1):
-        if job.completed_time is not None:
-            return (job.completed_time - job.scheduled_time).total_seconds()
+        return seconds(ctx, job.id)
     return None
 
 
