@@ -171,8 +171,13 @@ def run_tests(path: Path) -> None:
     forget(path.parent)
     options = "-q -s --import-mode=importlib -p no:cacheprovider -p no:faulthandler -p convexpy.pytest_plugin"
     warnings = "-W error -W ignore::pytest.PytestAssertRewriteWarning"  # the plugin is imported already
-    assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"
-    forget(path.parent)
+    ours = sys.modules.pop(path.stem, None)  # a test of our own may have the same name
+    try:
+        assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"
+    finally:
+        forget(path.parent)
+        if ours is not None:
+            sys.modules[path.stem] = ours
 
 
 def forget(folder: Path) -> None:
