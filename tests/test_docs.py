@@ -171,13 +171,8 @@ def run_tests(path: Path) -> None:
     forget(path.parent)
     options = "-q -s --import-mode=importlib -p no:cacheprovider -p no:faulthandler -p convexpy.pytest_plugin"
     warnings = "-W error -W ignore::pytest.PytestAssertRewriteWarning"  # the plugin is imported already
-    ours = sys.modules.pop(path.stem, None)  # a test of our own may have the same name
-    try:
-        assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"
-    finally:
-        forget(path.parent)
-        if ours is not None:
-            sys.modules[path.stem] = ours
+    assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"
+    forget(path.parent)
 
 
 def forget(folder: Path) -> None:
@@ -196,7 +191,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two writes within a second would look like one
     monkeypatch.chdir(tmp_path)
-    others = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in ("shop", "my_app")}
+    # Of our own modules some have names that a page gives to its own.
+    ours = [name for name in sys.modules if name.startswith(("shop", "my_app", "test_")) and name != __name__]
+    others = {name: sys.modules.pop(name) for name in ours}
     yield Project(tmp_path)
     forget(tmp_path)
     sys.modules.update(others)
