@@ -37,17 +37,20 @@ class Minute:
     cron_late_ms: float | None
     megabytes: float
     held: bool
+    stolen_percent: float
+    """What another machine had of our processors: a virtual one is slower for it, whatever runs."""
 
     def line(self) -> str:
         late = "-" if self.cron_late_ms is None else f"{self.cron_late_ms:.0f}"
         return (
             f"minute {self.number:3}{' (held)' if self.held else '       '} {self.rate:7,.0f} jobs/s  "
             f"schedule {self.schedule_ms:6.2f}  status {self.status_ms:5.2f}  cancel {self.cancel_ms:6.2f}  "
-            f"start {self.start_ms:6.2f}  cron late {late} ms  {self.megabytes:,.0f} MB"
+            f"start {self.start_ms:6.2f}  cron late {late} ms  {self.megabytes:,.0f} MB  "
+            f"stolen {self.stolen_percent:.0f} %"
         )
 
 
-def look_at(convex: Convex, number: int, rate: float, *, held: bool) -> Minute:
+def look_at(convex: Convex, number: int, rate: float, *, held: bool, stolen: float) -> Minute:
     """Take the times, twenty of each in turn."""
     times: dict[str, list[float]] = {"schedule": [], "status": [], "cancel": [], "start": []}
 
@@ -78,6 +81,7 @@ def look_at(convex: Convex, number: int, rate: float, *, held: bool) -> Minute:
         None if late is None else late * 1000,
         size / 1e6,
         held,
+        stolen,
     )
 
 

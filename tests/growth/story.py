@@ -22,6 +22,7 @@ from convexpy import Convex, Settings
 from . import app
 from .app import work
 from .busy import Feeder, worker
+from .machine import Machine
 from .minute import Minute, look_at
 
 PATIENCE_SECONDS = 120.0
@@ -67,10 +68,10 @@ def play(url: str, folder: Path, wishes: Wishes) -> Iterator[Minute]:
                 for number in range(1, wishes.minutes + 1):
                     if number == first:
                         stranger.enter_context(snapshot(url))
-                    before, began = observed.jobs(), time.monotonic()
+                    before, began, machine = observed.jobs(), time.monotonic(), Machine.now()
                     time.sleep(wishes.minute_seconds)
-                    rate = (observed.jobs() - before) / (time.monotonic() - began)
-                    yield look_at(convex, number, rate, held=first <= number <= last)
+                    rate, stolen = (observed.jobs() - before) / (time.monotonic() - began), machine.stolen_since()
+                    yield look_at(convex, number, rate, held=first <= number <= last, stolen=stolen)
                     if number == last:
                         stranger.close()
                     if feeder.error or process.poll() is not None:

@@ -17,6 +17,7 @@ def plays(url: str, folder: Path) -> None:
     assert [(minute.number, minute.held) for minute in minutes] == [(1, True), (2, True)]
     assert minutes[-1].megabytes > 0
     assert "jobs/s" in minutes[-1].line()
+    assert 0 <= minutes[-1].stolen_percent <= 100
 
 
 def compares(full: str, new: str, folder: Path) -> None:

@@ -1,0 +1,30 @@
+"""How much of this machine somebody else had, who shares it with us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STAT = Path("/proc/stat")
+STEAL = 7
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What its processors have done until now, in ticks."""
+
+    all: int
+    stolen: int
+
+    @classmethod
+    def now(cls) -> Machine:
+        """Of a system that does not tell, nothing was taken."""
+        if not STAT.is_file():
+            return cls(0, 0)
+        ticks = [int(word) for word in STAT.read_text().splitlines()[0].split()[1:9]]  # "cpu", and what guests are in
+        return cls(sum(ticks), ticks[STEAL])
+
+    def stolen_since(self) -> float:
+        """The part of its time that another machine had, in percent."""
+        now = Machine.now()
+        return 100 * (now.stolen - self.stolen) / max(now.all - self.all, 1)
