@@ -17,7 +17,7 @@ from ..database.claim import START, Claim, Place
 from ..database.engine import Database
 from ..functions.declare import Kind
 from ..settings import Settings
-from .frontier import LONG_SECONDS, Frontier
+from .frontier import Frontier
 from .rooms import Room
 from .worker import Worker
 
@@ -125,7 +125,7 @@ class Dispatcher:
             with self._database.look(hot=True) as connection:
                 dues = jobs.next_due(connection, places)
         except Exception:
-            if not places and time.monotonic() - began > LONG_SECONDS:
+            if not places and self.frontier.is_long(time.monotonic() - began):
                 self.frontier.gave_up(self._clock.now())
             raise
         if not places:

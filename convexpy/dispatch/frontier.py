@@ -14,7 +14,7 @@ from typing import Final
 from ..database.claim import START, Claim, Place
 from ..database.statements import KINDS
 
-# A look that takes longer than this has walked over much that is over; or the server is on another continent.
+# A look takes a few milliseconds; or the server is on another continent.
 LONG_SECONDS: Final = 0.1
 
 
@@ -24,6 +24,11 @@ class Frontier:
     def __init__(self) -> None:
         self._last: dict[str, Place] = {}
         self.is_far = False
+
+    @staticmethod
+    def is_long(seconds: float) -> bool:
+        """Whether a look that took so long has walked over much that is over."""
+        return seconds > LONG_SECONDS
 
     def places(self) -> Mapping[str, Place]:
         """Behind which place to look now, for each kind."""
@@ -38,7 +43,7 @@ class Frontier:
 
     def looked(self, dues: Mapping[str, datetime | None], seconds: float, now: datetime) -> None:
         """A look from the beginning has taken so long, and found when the first of each kind is due."""
-        self.is_far = seconds > LONG_SECONDS
+        self.is_far = self.is_long(seconds)
         if self.is_far:
             for kind, due in dues.items():
                 self._last[kind] = Place(min(due or now, now), -1)

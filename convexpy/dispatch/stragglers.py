@@ -10,7 +10,7 @@ from ..database import jobs
 from ..database.claim import Place
 from ..database.engine import Database
 from ..settings import Settings
-from .frontier import LONG_SECONDS, Frontier
+from .frontier import Frontier
 
 # How many times as long as a look takes there is none like it again.
 PAUSE_TIMES: Final = 10.0
@@ -44,7 +44,7 @@ class Stragglers:
         began = time.monotonic()
         try:
             self._look({})
-            self._frontier.is_far = time.monotonic() - began > LONG_SECONDS
+            self._frontier.is_far = self._frontier.is_long(time.monotonic() - began)
         finally:  # also if it took so long that the server broke it off
             ended = time.monotonic()
             self._next_long_look = ended + PAUSE_TIMES * (ended - began)

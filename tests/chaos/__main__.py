@@ -30,6 +30,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="KIND", help="this kind of fault; may be repeated")
     parser.add_argument("--plan", type=Path, metavar="FILE", help="the faults of a run before, from its plan.jsonl")
     parser.add_argument("--together", action="store_true", help="mutations share transactions, whatever they are like")
+    parser.add_argument("--far", action="store_true", help="claims begin where the last one ended")
     parser.add_argument("--quiet-seconds", type=float, default=120.0, help="how soon all must be over")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="put the files here, and leave them")
     given = parser.parse_args(words)
@@ -48,6 +49,7 @@ def main(words: list[str] | None = None) -> int:
         quiet_seconds=given.quiet_seconds,
         pause=given.pause,
         together=given.together,
+        far=given.far,
         only=tuple(given.only) if given.only else None,
         plan=tuple(Blow(**json.loads(line)) for line in given.plan.read_text().splitlines()) if given.plan else None,
     )

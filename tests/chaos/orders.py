@@ -57,6 +57,8 @@ class Orders:
     crons: bool = True
     # Workers only: mutations share transactions, also those that are slow or have met trouble.
     together: bool = False
+    # Workers only: claims begin where the last one ended, as beside a transaction that stays open.
+    far: bool = False
 
 
 class Terminated(BaseException):

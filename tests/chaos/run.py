@@ -38,6 +38,8 @@ class Wishes:
     silent: bool = False
     # Mutations share transactions, whatever they are like.
     together: bool = False
+    # Claims begin where the last one ended.
+    far: bool = False
 
 
 @dataclass
@@ -72,6 +74,7 @@ def scene_of(wishes: Wishes) -> Iterator[tuple[Scene, list[Kind]]]:
                 threads=2 if wishes.database == "postgres" else 1,
                 crons=crons,
                 together=wishes.together,
+                far=wishes.far,
             )
 
         workers = Crew("worker", wishes.workers, orders_of)

@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+from convexpy.dispatch.frontier import Frontier
 from convexpy.dispatch.habits import Habits
 from convexpy.testing.process import Willing
 
@@ -18,6 +19,8 @@ def work(orders: Orders, pipe: Connection) -> None:
     begin(orders)
     if orders.together:
         setattr(Habits, "may_share", Willing.may_share)  # noqa: B010
+    if orders.far:
+        setattr(Frontier, "is_long", staticmethod(lambda seconds: True))  # noqa: B010
     with suppress(Terminated):
         clock = WrongClock()
         with open_app(orders) as convex:

@@ -47,7 +47,7 @@ FRONTIER: Final = (
         name="once far, always far",
         breaks="after somebody's long transaction two looks go back for as long as the process lives",
         file="dispatch/stragglers.py",
-        old="            self._frontier.is_far = time.monotonic() - began > LONG_SECONDS\n",
+        old="            self._frontier.is_far = self._frontier.is_long(time.monotonic() - began)\n",
         new="",
         tests=(f"{TESTS}::test_when_the_queue_is_short_again_claims_begin_at_its_beginning",),
     ),
