@@ -21,6 +21,7 @@ from .patient import Check, Patient
 OF_A_FILE: Final[tuple[Check, ...]] = (
     file.check_library,
     file.check_modes,
+    file.check_log,
     file.check_drive,
     file.check_permissions,
     file.check_pages,

@@ -19,6 +19,8 @@ NETWORK_DRIVES: Final = frozenset(
 )
 MOUNTS: Final = Path("/proc/self/mountinfo")
 QUICK_CHECK_BYTES: Final = 1 << 30
+# Once nobody reads what is old, it is cut to 64 MiB.
+MUCH_LOG_BYTES: Final = 1 << 30
 
 
 def check_library(patient: Patient) -> Iterator[Finding]:
@@ -61,6 +63,18 @@ def check_modes(patient: Patient) -> Iterator[Finding]:
             "a power cut can undo the last commits",
             "Set sqlite_synchronous to FULL unless that is acceptable",
         )
+
+
+def check_log(patient: Patient) -> Iterator[Finding]:
+    """What was committed moves from the log into the file once nobody's snapshot is older."""
+    path = file_of(patient)
+    log = path.with_name(f"{path.name}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if size <= MUCH_LOG_BYTES:
+        yield ok("log", f"{size >> 20} MiB")
+    else:
+        why = "somebody's transaction is open for long: until it ends, every commit adds to it and fills the disk"
+        yield note("log", f"{log} has {size >> 30} GiB", why, f"End it; `fuser {path}` names who has the file open")
 
 
 def check_drive(patient: Patient) -> Iterator[Finding]:

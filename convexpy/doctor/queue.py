@@ -102,7 +102,7 @@ def due_jobs(patient: Patient, now: datetime) -> tuple[int, datetime | None]:
 
 
 def check_dead_rows(patient: Patient) -> Iterator[Finding]:
-    """Claims slow down with every dead row that they have to step over."""
+    """Whoever looks from the beginning of the queue steps over every dead row."""
     row = patient.connection.exec_driver_sql(DEAD_ROWS).one_or_none()
     dead, live = row if row is not None else (0, 0)
     seen = f"{dead:,} dead rows beside {live:,} live ones"
@@ -111,7 +111,7 @@ def check_dead_rows(patient: Patient) -> Iterator[Finding]:
         return
     weigh = risk if dead > TOO_MANY_DEAD else note
     todo = "End what is open for long (see `oldest transaction`), then VACUUM _convexpy_queue"
-    yield weigh("queue", seen, "every claim steps over them, and jobs start late", todo)
+    yield weigh("queue", seen, "every look from its beginning steps over them", todo)
 
 
 def check_horizon(patient: Patient) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ def check_horizon(patient: Patient) -> Iterator[Finding]:
         yield note(
             "oldest transaction",
             "the transactions of other users cannot be seen",
-            "one that is open for long slows the queue down and fills the slots of serializable transactions",
+            "one that is open for long keeps what is deleted, and fills the slots of serializable transactions",
             "GRANT pg_read_all_stats TO this user, or examine the database as another one",
         )
         return
@@ -132,7 +132,7 @@ def check_horizon(patient: Patient) -> Iterator[Finding]:
     yield weigh(
         "oldest transaction",
         f"{row.who} is in a transaction for {about_time(row.age)}",
-        "what was deleted since cannot be cleaned up, so the queue grows and claims slow down",
+        "what was deleted since cannot be cleaned up, so the tables grow, and looking for what is old slows down",
         "End it: SELECT pg_terminate_backend(…), or ROLLBACK PREPARED",
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,6 +50,17 @@ def test_another_journal_mode_and_less_durability(file: Database) -> None:
     file.run("PRAGMA journal_mode = DELETE")
     assert [finding.mark for finding in file.findings("journal")] == ["note"]
     assert [finding.mark for finding in file.findings("durability", Settings(sqlite_synchronous="NORMAL"))] == ["note"]
+
+
+def test_a_log_that_somebody_keeps_from_the_file(file: Database) -> None:
+    assert [finding.mark for finding in file.findings("log")] == ["ok"]
+    path = Path(f"{file.url.database}-wal")
+    with closing(sqlite3.connect(str(file.url.database))) as somebody:
+        somebody.execute("SELECT count(*) FROM sqlite_master").fetchone()  # as long as it is there, so is the log
+        os.truncate(path, 3 << 30)  # a hole, which needs no room
+        (finding,) = file.findings("log")
+    assert (finding.mark, finding.seen) == ("note", f"{path} has 3 GiB")
+    assert "fuser" in finding.todo
 
 
 @pytest.mark.parametrize(("mode", "mark"), [(0o600, "ok"), (0o640, "ok"), (0o644, "note"), (0o646, "risk")])
