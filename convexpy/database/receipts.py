@@ -1,8 +1,8 @@
 """Find out whether a transaction was committed whose connection broke in COMMIT. Never guess.
 
 A fenced transaction inserts a receipt in the message that carries its COMMIT. Whoever needs to know inserts the same
-receipt over another connection: a duplicate means that it was committed. If it was not, the row that is there now is
-a fence: should the late message still arrive, its insert fails and its transaction with it.
+receipt over another connection: if there was one, it was committed. If there was none, the row that is there now is a
+fence: should the late message still arrive, its insert fails and its transaction with it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, literal_column, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from ..clock import unix_milliseconds
 from .postgres_faults import is_conflict
 from .tables import receipts
 
 KEPT: Final = timedelta(hours=1)
-DUPLICATE: Final = "23505"
+# A row tells which transaction has written it.
+_writer: Final[Any] = literal_column(f"{receipts.name}.xmin::text")
+FENCE: Final = insert(receipts).values(id=bindparam("id")).on_conflict_do_nothing().returning(_writer)
+FOUND: Final = select(_writer).select_from(receipts).where(receipts.c.id == bindparam("id"))
 
 
 def new_receipt(now: datetime) -> str:
@@ -35,18 +40,24 @@ def statement(receipt: str) -> str:
     return f"INSERT INTO {receipts.name} (id) VALUES ('{receipt}')"
 
 
-def is_committed(connection: Connection, receipt: str) -> bool | None:
-    """Whether the transaction with this receipt was committed. None: it is still under way, ask again.
+class Question:
+    """Whether a transaction was committed: to be asked until there is an answer."""
 
-    The connection's transaction is to be committed after False, and rolled back after True.
-    """
-    try:
-        connection.execute(insert(receipts).values(id=receipt))
-    except Exception as error:
-        driver: Any = getattr(error, "orig", None)
-        if getattr(driver, "sqlstate", None) == DUPLICATE:
-            return True
-        if driver is not None and is_conflict(driver):
-            return None
-        raise
-    return False
+    def __init__(self, receipt: str) -> None:
+        self._receipt = receipt
+        # The answer to a fence's own COMMIT may be lost as well: what is found next is the fence, and no receipt.
+        self._fences: set[str] = set()
+
+    def is_committed(self, connection: Connection) -> bool | None:
+        """None: it is still under way, ask again. The connection's transaction is to be committed after False."""
+        try:
+            fence = connection.execute(FENCE, {"id": self._receipt}).scalar()
+        except DBAPIError as error:
+            driver: Any = error.orig
+            if is_conflict(driver):
+                return None
+            raise
+        if fence is not None:
+            self._fences.add(fence)
+            return False
+        return connection.execute(FOUND, {"id": self._receipt}).scalar_one() not in self._fences

@@ -95,6 +95,14 @@ POSTGRES: Final = (
         tests=(f"{UNKNOWN}::test_a_transaction_that_is_still_under_way_is_waited_for",),
     ),
     Bug(
+        name="a fence counts as a receipt",
+        breaks="a call is answered that never happened, if the answer to the question was lost as well",
+        file="database/receipts.py",
+        old="            self._fences.add(fence)\n",
+        new="",
+        tests=(f"{UNKNOWN}::test_an_answer_that_was_lost_as_well_does_not_turn_into_another",),
+    ),
+    Bug(
         name="an action's schedule leaves no receipt",
         breaks="what an action schedules is scheduled twice after a lost answer",
         file="runtime/outside.py",

@@ -200,13 +200,13 @@ class PostgresDatabase:
             CommitUnknown: The database does not answer.
         """
         deadline = time.monotonic() + self._settings.commit_timeout.total_seconds()
-        tries = 0
+        question, tries = receipts.Question(receipt), 0
         while True:
             try:
                 with self._transaction(
                     self._own, self._begin.internal("as set"), "own", partial(PostgresHeld, read_only=False)
                 ) as held:
-                    committed = receipts.is_committed(held.connection, receipt)
+                    committed = question.is_committed(held.connection)
                     if committed is False:
                         held.commit()
                     if committed is not None:
