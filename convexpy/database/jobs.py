@@ -161,12 +161,12 @@ def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -
 
     False: not all of them were this worker's any more. Nothing of that transaction may be committed then.
     """
-    ids, tokens = [claim.job_id for claim in claims], list({claim.token for claim in claims})
+    ids, pairs = [claim.job_id for claim in claims], [claim.job_id + claim.token for claim in claims]
     end = {"end": "success", "error": None, "now": now}
     if connection.dialect.name == "postgresql":
-        values = {"ids": ",".join(ids), "tokens": ",".join(tokens), **end}
+        values = {"ids": ",".join(ids), "pairs": ",".join(pairs), **end}
         return set(sql.END_ALL.on(connection, values).rows[0]) == {len(claims)}
-    values = {"ids": json.dumps(ids), "tokens": json.dumps(tokens), **end}
+    values = {"ids": json.dumps(ids), "pairs": json.dumps(pairs), **end}
     if sql.TAKE_ALL.on(connection, values).rowcount != len(claims):
         return False
     if sql.END_ALL_TAKEN.on(connection, values).rowcount != len(claims):

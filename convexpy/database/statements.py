@@ -183,10 +183,12 @@ END_STARTED: Final = Statement(
 REMEMBER_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
 
 # The ends of all the jobs that one transaction has run: in a file three statements about a list of them.
+# A job and its token are compared as one: with a token of another of these jobs it may be held by another claim.
+_pair: Final = type_coerce(queue.c.job_id, String) + queue.c.claim_token
 TAKE_ALL: Final = Statement(
     delete(queue).where(
         queue.c.job_id.in_(select(values_of("ids"))),
-        queue.c.claim_token.in_(select(values_of("tokens"))),
+        _pair.in_(select(values_of("pairs"))),
         queue.c.run_token.is_(None),
     )
 )
@@ -201,12 +203,12 @@ REMEMBER_ALL: Final = Statement(
 # On a server that is one message as well.
 # Ids and tokens are hexadecimal: joined by commas they are one value, which the driver need not look through.
 _ids: Final = func.string_to_array(bindparam("ids", type_=Text), ",", type_=ARRAY(Text))
-_tokens: Final = func.string_to_array(bindparam("tokens", type_=Text), ",", type_=ARRAY(Text))
+_pairs: Final = select(func.unnest(func.string_to_array(bindparam("pairs", type_=Text), ",", type_=ARRAY(Text))))
 _taken: Final = (
     delete(queue)
     .where(
         queue.c.job_id == any_(_ids),
-        queue.c.claim_token == any_(_tokens),
+        _pair.in_(_pairs).is_(true()),  # or it would be a join, which could be made the other way round
         queue.c.run_token.is_(None),
     )
     .returning(queue.c.job_id)

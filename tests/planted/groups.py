@@ -25,9 +25,17 @@ GROUPS: Final = (
         name="ended whoever holds it",
         breaks="a worker that had given jobs back ends them in a file all the same, while another one runs them",
         file="database/statements.py",
-        old='        queue.c.claim_token.in_(select(values_of("tokens"))),\n',
+        old='        _pair.in_(select(values_of("pairs"))),\n',
         new="",
         tests=(f"{TOGETHER}::test_what_others_have_claimed_meanwhile_is_ended_by_them[sqlite]",),
+    ),
+    Bug(
+        name="a token that fits another job",
+        breaks="a worker that was frozen ends a job under a claim that others took away, next to one of its new claims",
+        file="database/jobs.py",
+        old="[claim.job_id + claim.token for claim in claims]",
+        new="[claim.job_id + other.token for claim in claims for other in claims]",
+        tests=(f"{TOGETHER}::test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim",),
     ),
     Bug(
         name="nobody counts what was taken off the queue",

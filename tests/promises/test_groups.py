@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from stage import START
 
 from convexpy import JobId, MutationCtx, internal_mutation, mutation
+from convexpy.database.jobs import release
 from convexpy.runtime import together
 from convexpy.testing import ConvexTest
 
@@ -232,6 +233,26 @@ def test_what_others_have_claimed_meanwhile_is_ended_by_them(convex: ConvexTest)
     crew.work(claimed_again)
     assert (texts(convex.convex), crew.outcomes()[3:]) == (["a", "b", "c"], ["success"] * 3)
     assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 1)}
+
+
+def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim(convex: ConvexTest) -> None:
+    """A worker that was frozen may have a job twice: as it held it before others recovered it, and as it holds it now.
+
+    Next to one of the same new claim, the old one has everything but a pair of job and token.
+    """
+    convex.run(plan, works=[("write", "a"), ("write", "b")])
+    crew = crew_for(convex, "write")
+    old = crew.claim()
+    with convex.convex.database.internal() as connection:
+        for claim in old:
+            assert release(connection, claim, "the process that had claimed it died", claim.due_time)
+    new = crew.claim()
+    crew.work([old[0], new[1]])
+    assert (texts(convex.convex), crew.outcomes()) == (["b"], ["lost", "success"])
+    crew.work([new[0], old[1]])
+    assert (texts(convex.convex), crew.outcomes()[2:]) == (["a", "b"], ["success", "lost"])
+    assert [run.attempt for run in crew.runs if run.outcome == "success"] == [2, 2]
+    assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 2)}
 
 
 def test_one_that_is_canceled_by_another_of_its_group_happens_or_is_canceled_and_never_both(convex: ConvexTest) -> None:
