@@ -4,6 +4,9 @@ A direct mutation must tell the truth: what was answered is there, what failed i
 one must take effect exactly once in the end, and be a success if that was said; so must each of several that share one
 transaction (``grouped``). With ``late``, the bytes behind the break reach the server all the same,
 once everything has been decided without them.
+
+Whoever heard nothing of a COMMIT asks whether it happened, and that question may break off as well. So there are two
+breaks in a row: one at the COMMIT of a direct mutation, and one after each byte that follows (``asked``).
 """
 
 from __future__ import annotations
@@ -13,13 +16,13 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import psycopg
 
@@ -42,15 +45,16 @@ from convexpy.testing.process import Willing
 from .orders import APP, SETTINGS
 from .place import Place
 from .postgres_stage import APP_USER, DATABASE, PLAIN, create_database
-from .tap import Direction, Rest, Tap
+from .tap import Break, Direction, Rest, Tap
 
-Way = Literal["direct", "scheduled", "grouped"]
-WAYS: Final[tuple[Way, ...]] = ("direct", "scheduled", "grouped")
+Way = Literal["direct", "scheduled", "grouped", "asked, COMMIT lost", "asked, COMMIT late", "asked, answer lost"]
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
 PLAN: Final[list[tuple[Direction, Rest]]] = [
     ("to the server", "lost"),
     ("to the server", "late"),
     ("to the app", "lost"),
 ]
+COMMIT: Final = b"COMMIT"  # the command, and the beginning of its answer
 CHILDREN: Final = 2
 GROUP: Final = 3
 MOST_TRIES: Final = 400
@@ -87,11 +91,10 @@ class Bench:
     def enumerate(self, way: Way, direction: Direction, rest: Rest, every: int = 1) -> Tally:
         """Break after every byte, until a whole transaction passes unharmed."""
         tally = Tally()
-        run = {"direct": self._direct, "scheduled": self._scheduled, "grouped": self._grouped}[way]
+        run = {"scheduled": self._scheduled, "grouped": self._grouped}.get(way, self._direct)
         while True:
             self._number += 1
-            call = f"c{self._number}"
-            outcome, wrong = run(call, direction, tally.bytes, rest)
+            outcome, wrong = run(f"c{self._number}", [*first_breaks(way), Break(direction, tally.bytes, rest)])
             if wrong:
                 tally.wrong.append(f"{way}, byte {tally.bytes} {direction}, {rest}: {wrong}")
             if outcome == "unharmed":
@@ -103,8 +106,8 @@ class Bench:
             tally.broken_off += 1
             tally.bytes += every
 
-    def _direct(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
-        self._tap.arm(direction, after, rest)
+    def _direct(self, call: str, breaks: list[Break]) -> tuple[str, str]:
+        self._tap.arm(*breaks)
         try:
             self._convex.call("work:fan_out", {"call": call, "children": CHILDREN})
             outcome = "ok"
@@ -112,29 +115,31 @@ class Bench:
             outcome = "unknown"
         except ConvexError as error:
             outcome = f"failed with {type(error).__name__}"
-        broke = self._tap.disarm()
+        left = self._tap.disarm()
         effects, jobs = self._effects(call), self._count("args LIKE %s", f'%"{call}/%')
         whole, nothing = (1, CHILDREN), (0, 0)
         allowed = [whole] if outcome == "ok" else [nothing] if outcome != "unknown" else [whole, nothing]
         wrong = "" if (effects, jobs) in allowed else f"{outcome}, yet {effects} effects and {jobs} jobs"
-        return outcome if broke else "unharmed", wrong
+        if left > 1:
+            wrong += "nobody said COMMIT"
+        return "unharmed" if left else outcome, wrong
 
-    def _scheduled(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
-        return self._jobs(call, 1, lambda: self._tap.arm(direction, after, rest))
+    def _scheduled(self, call: str, breaks: list[Break]) -> tuple[str, str]:
+        return self._jobs(call, 1, breaks)
 
-    def _grouped(self, call: str, direction: Direction, after: int, rest: Rest) -> tuple[str, str]:
-        return self._jobs(call, GROUP, lambda: self._tap.arm(direction, after, rest))
+    def _grouped(self, call: str, breaks: list[Break]) -> tuple[str, str]:
+        return self._jobs(call, GROUP, breaks)
 
-    def _jobs(self, call: str, number: int, arm: Callable[[], None]) -> tuple[str, str]:
+    def _jobs(self, call: str, number: int, breaks: list[Break]) -> tuple[str, str]:
         """Schedule so many jobs, break the wire in the first round, and go on until all of them are over."""
         self._connection.execute("TRUNCATE _convexpy_queue")  # what the direct calls have scheduled stays where it is
         self._convex.service.dispatcher._doubts.clear()  # of the byte before, whose job is over
         self._told.clear()
         for n in range(number):
             self._near.call("work:plan", {"call": f"{call}/{n}", "kind": "mutation", "due": time.time() - 60})
-        arm()
+        self._tap.arm(*breaks)
         self._try_once(number)
-        broke = self._tap.disarm()
+        broke = self._tap.disarm() == 0
         wrong, tries = self._lies(), 1
         while self._count("args LIKE %s AND state_kind <> 'pending'", f'%"{call}/%') < number:
             tries += 1
@@ -197,6 +202,16 @@ class Bench:
         row = self._connection.execute(query, (value,)).fetchone()
         assert row is not None
         return int(row[0])
+
+
+def first_breaks(way: Way) -> list[Break]:
+    """What has to break so that somebody asks."""
+    commit = Break("to the server", word=COMMIT)
+    return {
+        "asked, COMMIT lost": [commit],
+        "asked, COMMIT late": [replace(commit, rest="late")],
+        "asked, answer lost": [replace(commit, direction="to the app")],
+    }.get(way, [])
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""A wire to the server that breaks after a certain byte, in one direction or the other."""
+"""A wire to the server that breaks after a certain byte, in one direction or the other, and then after another."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import threading
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -15,40 +16,62 @@ Rest = Literal["lost", "late"]
 CHUNK: Final = 65536
 
 
+@dataclass
+class Break:
+    """Where the wire breaks: after so many bytes in a direction, whichever connections carry them.
+
+    Attributes:
+        word: Not after a number of bytes, but where somebody begins to say this.
+    """
+
+    direction: Direction
+    after: int = 0
+    rest: Rest = "lost"
+    word: bytes = b""
+
+    def find(self, said: bytes) -> int | None:
+        """Where it is in what is said next. None: further on."""
+        if self.word:
+            return said.find(self.word) if self.word in said else None
+        if self.after < len(said):
+            return self.after
+        self.after -= len(said)
+        return None
+
+
 class Tap:
-    """A port that leads to a server. It breaks once, after so many bytes since it was armed."""
+    """A port that leads to a server. It breaks where it was told to; each place counts from the one before."""
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self._mutex = threading.Lock()
-        self._left: int | None = None
-        self._direction: Direction = "to the server"
-        self._rest: Rest = "lost"
+        self._breaks: deque[Break] = deque()
         self._released = threading.Event()
-        self._delivered = threading.Event()
-        self.struck = False
+        self._late = 0
+        self._delivered = threading.Semaphore(0)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._links: list[Link] = []
         self._threads = [threading.Thread(target=self._accept, name="tap", daemon=True)]
         self._threads[0].start()
 
-    def arm(self, direction: Direction, after: int, rest: Rest) -> None:
-        """Break after so many bytes in a direction, whichever connections carry them."""
+    def arm(self, *breaks: Break) -> None:
+        """Break at each of these places, one after the other."""
         with self._mutex:
-            self._direction, self._left, self._rest, self.struck = direction, after, rest, False
+            self._breaks = deque(breaks)
+            self._late = 0
             self._released.clear()
-            self._delivered.clear()
 
-    def disarm(self) -> bool:
-        """Break no more, and deliver what is late. Whether it broke."""
+    def disarm(self) -> int:
+        """Break no more, and deliver what is late. At how many of its places it did not break."""
         with self._mutex:
-            self._left = None
-            late = self.struck and self._rest == "late" and self._direction == "to the server"
+            left, late = len(self._breaks), self._late
+            self._breaks.clear()
         self._released.set()
-        if late and not self._delivered.wait(30):
-            raise TimeoutError("the server did not close a connection whose client is gone")
-        return self.struck
+        for _ in range(late):
+            if not self._delivered.acquire(timeout=30):
+                raise TimeoutError("the server did not close a connection whose client is gone")
+        return left
 
     def close(self) -> None:
         """Take no more connections, and end those that there are."""
@@ -93,26 +116,26 @@ class Tap:
         source, sink = link.ends(direction)
         with suppress(OSError):
             while said := source.recv(CHUNK):
-                passes = self._how_many_pass(direction, len(said))
+                passes, struck = self._how_many_pass(direction, said)
                 sink.sendall(said[:passes])
-                if passes < len(said):
-                    self._break(link, direction, said[passes:])
+                if struck is not None:
+                    self._break(link, struck, said[passes:])
                     return
         if not link.is_late:
             link.hang_up()
 
-    def _how_many_pass(self, direction: Direction, size: int) -> int:
+    def _how_many_pass(self, direction: Direction, said: bytes) -> tuple[int, Break | None]:
+        """How much of what somebody says passes, and the break that it meets, if it meets one."""
         with self._mutex:
-            if self._left is None or direction != self._direction:
-                return size
-            if size <= self._left:
-                self._left -= size
-                return size
-            passes, self._left, self.struck = self._left, None, True
-            return passes
+            place = self._breaks[0] if self._breaks else None
+            if place is None or direction != place.direction or (passes := place.find(said)) is None:
+                return len(said), None
+            self._breaks.popleft()
+            self._late += place.rest == "late"
+            return passes, place
 
-    def _break(self, link: Link, direction: Direction, rest: bytes) -> None:
-        if self._rest == "lost" or direction == "to the app":
+    def _break(self, link: Link, place: Break, rest: bytes) -> None:
+        if place.rest == "lost":
             reset(link.client)
             reset(link.server)
             return
@@ -126,7 +149,7 @@ class Tap:
             while link.server.recv(CHUNK):
                 pass
         link.hang_up()
-        self._delivered.set()
+        self._delivered.release()
 
 
 @dataclass

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from servers.postgres import NoServer
 
+from convexpy.dispatch.frontier import Frontier
+
 from .report import is_clean, report_on
 from .run import Database, Wishes, carry_out
+from .worker import begin_where_the_last_ended
 
 A_FEW: dict[Database, tuple[str, ...]] = {
     "sqlite": (
@@ -50,3 +54,13 @@ def test_chaos_loses_and_doubles_nothing(database: Database, tmp_path: Path) -> 
     assert is_clean(report), "\n".join([*report["problems"], *report["violations"]])
     assert min(report["fired"].values()) > 0
     assert report["jobs"] > 10
+
+
+def test_claims_begin_where_the_last_one_ended_if_a_run_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Frontier, "is_long", staticmethod(Frontier.is_long))  # put back afterwards
+    now, frontier = datetime(2030, 1, 7, tzinfo=UTC), Frontier()
+    frontier.looked({"mutation": None, "action": now}, 0.0, now)
+    assert frontier.places() == {}
+    begin_where_the_last_ended()
+    frontier.looked({"mutation": None, "action": now}, 0.0, now)
+    assert frontier.places().keys() == {"mutation", "action"}

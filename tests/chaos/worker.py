@@ -20,7 +20,7 @@ def work(orders: Orders, pipe: Connection) -> None:
     if orders.together:
         setattr(Habits, "may_share", Willing.may_share)  # noqa: B010
     if orders.far:
-        setattr(Frontier, "is_long", staticmethod(lambda seconds: True))  # noqa: B010
+        begin_where_the_last_ended()
     with suppress(Terminated):
         clock = WrongClock()
         with open_app(orders) as convex:
@@ -30,6 +30,11 @@ def work(orders: Orders, pipe: Connection) -> None:
                 listen(pipe, clock)
             finally:
                 convex.stop()
+
+
+def begin_where_the_last_ended() -> None:
+    """Let claims do so always, and not only while looks take long."""
+    setattr(Frontier, "is_long", staticmethod(lambda seconds: True))  # noqa: B010
 
 
 def listen(pipe: Connection, clock: WrongClock) -> None:
