@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Direction = Literal["to the server", "to the app"]
-# What becomes of the bytes after the one at which the wire breaks: nothing, or they arrive once all is forgotten.
+# What becomes of the bytes after the one at which the wire breaks: nothing, or they arrive once all is forgotten, which
+# only a server can bear.
 Rest = Literal["lost", "late"]
 CHUNK: Final = 65536
 
@@ -30,7 +31,7 @@ class Break:
     word: bytes = b""
 
     def find(self, said: bytes) -> int | None:
-        """Where it is in what is said next. None: further on."""
+        """Where it is in what is said next, which counts from then on. None: further on."""
         if self.word:
             return said.find(self.word) if self.word in said else None
         if self.after < len(said):
