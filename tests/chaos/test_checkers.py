@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from . import checkers
 from .checkers import Rules, check
 from .checkers.__main__ import main
-from .checkers.planted_faults import FAULTS, a_mutation_before_it_is_due, an_effect_twice
+from .checkers.planted_faults import FAULTS
+from .checkers.planted_in_jobs import a_mutation_before_it_is_due, an_effect_twice
 from .checkers.planting import erase, intent, jobs, move, roots, steps, take_back, traces
 from .checkers.rehearsal import Files, Line, rehearse
 from .checkers.timetables import following
