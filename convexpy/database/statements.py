@@ -183,8 +183,8 @@ END_STARTED: Final = Statement(
 REMEMBER_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
 
 # The ends of all the jobs that one transaction has run: in a file three statements about a list of them.
-# Compared as one: a worker may have run a job under a claim that it has lost, and hold it again under another one, whose
-# token is that of the next job in the list.
+# Job and token are compared as one: a worker may have run a job under a claim that it has lost, and hold it again under
+# another one, whose token is that of the next job in the list.
 _pair: Final = type_coerce(queue.c.job_id, String) + queue.c.claim_token
 TAKE_ALL: Final = Statement(
     delete(queue).where(
