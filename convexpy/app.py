@@ -12,18 +12,18 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import MetaData
 
 from .clock import Clock
-from .database import migrate
 from .database.commits import CommitFeed
-from .database.conflicts import Losses
-from .database.engine import Database, connect
-from .dispatch.service import Service
+from .database.conflicts import ConflictRecord
+from .database.database import Database, connect
+from .dispatch.worker import Service
 from .errors import LoadError
 from .functions.declare import Function
 from .functions.load import App, forget_modules, load_app
 from .functions.registry import Registry
-from .runtime.colours import check_colours
+from .migrations import framework
+from .runtime.events import Run
+from .runtime.handler_checks import check_handlers
 from .runtime.identity import Identity
-from .runtime.run import Run
 from .runtime.runtime import Runtime
 from .settings import Settings
 from .system import System
@@ -85,8 +85,8 @@ class Convex:
 
     def migrate(self) -> None:
         """Create the framework's tables, or bring them up to date."""
-        with self.database.altering() as connection:
-            migrate.migrate(connection)
+        with self.database.ddl() as connection:
+            framework.migrate(connection)
         self._is_migrated = True
 
     def start(self) -> None:
@@ -142,7 +142,7 @@ class Convex:
         """
         self.runtime.observers.add(listener, afterwards)
 
-    def on_conflict(self, listener: Callable[[Losses], None]) -> None:
+    def on_conflict(self, listener: Callable[[ConflictRecord], None]) -> None:
         """Call this a moment after mutations of this process lost to others, from a thread of its own."""
         self.runtime.calls.conflicts.listen(listener)
 
@@ -186,8 +186,8 @@ class Convex:
             self._is_migrated = True
 
     def _check_revision(self) -> None:
-        with self.database.look() as connection:
-            migrate.check_revision(connection)
+        with self.database.read_internal() as connection:
+            framework.check_revision(connection)
 
 
 class Caller:
@@ -226,7 +226,7 @@ class Caller:
 def checked_app(functions: str | ModuleType, settings: Settings) -> App:
     """Load the app and check everything that can be checked before a call."""
     app = load_app(functions, settings.min_cron_interval.total_seconds())
-    problems = check_colours(app.registry)
+    problems = check_handlers(app.registry)
     if problems:
         raise LoadError(problems)
     return app

@@ -10,9 +10,9 @@ from .clock import Clock
 from .database import crons as stored
 from .database import jobs
 from .database.commits import CommitFeed
-from .database.conflicts import Losses, list_losses
-from .database.engine import Database
-from .database.history import find_job, list_jobs
+from .database.conflicts import ConflictRecord, list_conflicts
+from .database.database import Database
+from .database.job_queries import find_job, list_jobs
 from .database.jobs import NewJob
 from .database.scheduled_function import ScheduledFunction, StateKind
 from .database.types import JobId
@@ -54,23 +54,23 @@ class System:
         self, state: StateKind | None = None, name: str | None = None, cron: str | None = None, limit: int = 100
     ) -> list[ScheduledFunction]:
         """Jobs that fit: pending ones soonest first, then running and finished ones, latest first."""
-        with self._database.look() as connection:
+        with self._database.read_internal() as connection:
             return list_jobs(connection, state, name, cron, limit)
 
-    def conflicts(self) -> list[Losses]:
+    def conflicts(self) -> list[ConflictRecord]:
         """Which functions lost to which, the most frequent first."""
-        with self._database.look() as connection:
-            return list_losses(connection)
+        with self._database.read_internal() as connection:
+            return list_conflicts(connection)
 
     def job(self, job_id: str) -> ScheduledFunction | None:
         """One job, or None if there is none or it was purged."""
-        with self._database.look() as connection:
+        with self._database.read_internal() as connection:
             return find_job(connection, check_job_id(job_id))
 
     def cancel(self, job_id: str) -> ScheduledFunction | None:
         """Cancel a job and return it as it is now, canceled or already finished; None if there is none."""
         checked = check_job_id(job_id)
-        with self._database.internal(sync="as set", fenced=True) as connection:
+        with self._database.write_internal(sync="as set", logged=True) as connection:
             jobs.cancel(connection, checked, self._clock.now())
             found = find_job(connection, checked)
         self._feed.announce()
@@ -97,7 +97,7 @@ class System:
 
     def crons(self) -> list[CronStatus]:
         """Every stored cron, by name."""
-        with self._database.look() as connection:
+        with self._database.read_internal() as connection:
             rows = stored.stored_crons(connection)
             last = {name: find_job(connection, row.last_job or "") for name, row in rows.items()}
         definitions = self.app.crons.definitions
@@ -128,7 +128,7 @@ class System:
         function = self.app.registry.find(definition.function)
         now = self._clock.now()
         job = NewJob(self._database.new_job_id(), function.name, function.kind, definition.stored_args, now, cron=name)
-        with self._database.internal(sync="as set", fenced=True) as connection:
+        with self._database.write_internal(sync="as set", logged=True) as connection:
             row = stored.stored_crons(connection).get(name)
             if row is not None and stored.is_running(connection, row.last_job):
                 raise ConvexError("CONFLICT", f"cron {name!r} is running: at most one run at a time")
@@ -138,7 +138,7 @@ class System:
         return job.id
 
     def _insert(self, job: NewJob) -> JobId:
-        with self._database.internal(sync="as set", fenced=True) as connection:
+        with self._database.write_internal(sync="as set", logged=True) as connection:
             jobs.insert_jobs(connection, [job], self._clock.now())
         self._feed.announce()
         return job.id

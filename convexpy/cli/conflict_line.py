@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .output import one_line
 
 if TYPE_CHECKING:
-    from ..database.conflicts import Losses
+    from ..database.conflicts import ConflictRecord
 
 ANOTHER: Final = "another transaction"
 SHOWN_EVERY: Final = timedelta(seconds=10)
@@ -23,18 +23,18 @@ class ConflictLines:
         self._lately: dict[tuple[str, str | None, str | None], deque[tuple[datetime, int]]] = {}
         self._shown: dict[tuple[str, str | None, str | None], datetime] = {}
 
-    def line(self, losses: Losses) -> str | None:
+    def line(self, records: ConflictRecord) -> str | None:
         """``conflict  orders:place lost to stock:take on "items" …``. None: it was said a moment ago."""
-        pair, now = (losses.function, losses.other, losses.table), losses.last_time
+        pair, now = (records.function, records.other, records.table), records.last_time
         lately = self._lately.setdefault(pair, deque())
-        lately.append((now, losses.times))
+        lately.append((now, records.times))
         while lately[0][0] <= now - MINUTE:
             lately.popleft()
         if pair in self._shown and now - self._shown[pair] < SHOWN_EVERY:
             return None
         self._shown[pair] = now
         times = sum(number for _, number in lately)
-        where = f' on "{one_line(losses.table)}"' if losses.table else ""
+        where = f' on "{one_line(records.table)}"' if records.table else ""
         often = "once" if times == 1 else f"{times:,} times"
-        met = f"{losses.function} lost to {losses.other or ANOTHER}{where}"
+        met = f"{records.function} lost to {records.other or ANOTHER}{where}"
         return f"conflict   {met} and ran again ({often} in the last minute)"

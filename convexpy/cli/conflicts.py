@@ -13,7 +13,7 @@ from .output import show_json, show_table
 from .times import relative
 
 if TYPE_CHECKING:
-    from ..database.conflicts import Losses
+    from ..database.conflicts import ConflictRecord
 
 
 def conflicts(project: ProjectOption = HERE, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
@@ -24,22 +24,22 @@ def conflicts(project: ProjectOption = HERE, database: DatabaseOption = None, as
     with opened(project, database) as convex:
         found = convex.system.conflicts()
     if as_json:
-        show_json([document(losses) for losses in found])
+        show_json([document(records) for records in found])
         return
     now = datetime.now(UTC)
     show_table(("FUNCTION", "LOST TO", "TABLE", "TIMES", "LAST"), [row(each, now) for each in found], "No conflicts.")
 
 
-def row(losses: Losses, now: datetime) -> tuple[str, ...]:
-    last = relative(losses.last_time, now)
-    return losses.function, losses.other or ANOTHER, losses.table or "", f"{losses.times:,}", last
+def row(records: ConflictRecord, now: datetime) -> tuple[str, ...]:
+    last = relative(records.last_time, now)
+    return records.function, records.other or ANOTHER, records.table or "", f"{records.times:,}", last
 
 
-def document(losses: Losses) -> dict[str, Any]:
+def document(records: ConflictRecord) -> dict[str, Any]:
     return {
-        "function": losses.function,
-        "other": losses.other,
-        "table": losses.table,
-        "times": losses.times,
-        "lastTime": unix_milliseconds(losses.last_time),
+        "function": records.function,
+        "other": records.other,
+        "table": records.table,
+        "times": records.times,
+        "lastTime": unix_milliseconds(records.last_time),
     }

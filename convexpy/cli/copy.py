@@ -21,8 +21,8 @@ from .times import relative
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
-    from ..database.copy import Copied
     from ..project import Project
+    from ..transfer.copy import Copied
 
 
 def copy(
@@ -47,8 +47,8 @@ def copy(
     refuse_same(database_url(found), database_url(to))
     metadata = found.find_metadata() or MetaData()
     with made_target(to) as url:
-        from ..database.copy import copy_database
-        from ..database.ends import one_transaction, snapshot
+        from ..transfer.connections import one_transaction, snapshot
+        from ..transfer.copy import copy_database
 
         say(f"copying {shown_database(database_url(found), found.root)} to {shown_database(url, found.root)}")
         with snapshot(database_url(found), found.settings) as read, one_transaction(url, to.settings) as write:
@@ -66,9 +66,9 @@ def refuse_same(source: URL, target: URL) -> None:
 
 def refuse_live_workers(source: Connection, project: Project) -> None:
     """What a worker does after the snapshot would be missing in the copy, and be done there again."""
-    from ..database.ends import now_of
-    from ..database.migrate import check_revision
     from ..database.workers import find_live
+    from ..migrations.framework import check_revision
+    from ..transfer.connections import now_of
 
     check_revision(source)
     now = now_of(source)
@@ -87,7 +87,7 @@ def refuse_live_workers(source: Connection, project: Project) -> None:
 @contextmanager
 def made_target(project: Project) -> Iterator[URL]:
     """The target, tried before anything is read. A file that was made for nothing is removed again."""
-    from ..database.engine import connect
+    from ..database.database import connect
 
     asked = database_url(project)
     file = Path(str(asked.database)) if asked.get_backend_name() == "sqlite" and asked.database else None

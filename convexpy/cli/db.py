@@ -42,7 +42,7 @@ def upgrade(
     found = project_at(project, database)
     metadata = tables_of(found)
     with migrating(found) as engine:
-        from ..database import revisions
+        from ..migrations import revisions
 
         say(f"upgrading {shown_database(engine.url, found.root)}")
         before = revisions.current(engine, found.migrations).revision
@@ -65,8 +65,8 @@ def show_current(project: ProjectOption = HERE, database: DatabaseOption = None,
     found = project_at(project, database)
     refuse_missing_file(found)
     with migrating(found) as engine:
-        from ..database import revisions
-        from ..database.migrate import HEAD, current_revision
+        from ..migrations import revisions
+        from ..migrations.framework import HEAD, current_revision
 
         framework = {"revision": current_revision(engine), "newest": HEAD}
         standing = revisions.current(engine, found.migrations)
@@ -91,7 +91,7 @@ def make_revision(
 
     From what all revisions so far build to what the models say now. The database itself is not touched.
     """
-    from ..database import revisions
+    from ..migrations import revisions
 
     found = project_at(project, database)
     with schema_engine(database_url(found)) as engine:  # it only says which kind of database this is for
@@ -113,7 +113,7 @@ def sql(
 
     From where the database stands now, or from an empty one. Nothing is run.
     """
-    from ..database import revisions
+    from ..migrations import revisions
 
     found = project_at(project, database)
     if from_empty or dialect is not None:
@@ -122,7 +122,7 @@ def sql(
             raise Failure(f"there is no SQL for {kind!r} databases", f"Choose with --dialect {' or '.join(DIALECTS)}.")
         text = revisions.upgrade_sql(kind, found.migrations)
     else:
-        from ..database.migrate import current_revision
+        from ..migrations.framework import current_revision
 
         refuse_missing_file(found)
         with migrating(found) as engine:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from ..app import Convex
-    from ..database.conflicts import Losses
+    from ..database.conflicts import ConflictRecord
     from ..project import Project
 
 
@@ -100,8 +100,8 @@ class DevServer:
             raise
         return convex
 
-    def _say_conflict(self, losses: Losses) -> None:
-        if line := self._conflicts.line(losses):
+    def _say_conflict(self, records: ConflictRecord) -> None:
+        if line := self._conflicts.line(records):
             say(escaped(line), style="yellow")
 
     def _keep_tables(self, convex: Convex, metadata: MetaData | None) -> None:

@@ -34,7 +34,7 @@ def doctor(
 
     One line for each finding: what it saw, why it matters, what to do. Exits 1 if there is a risk. Changes nothing.
     """
-    from ..doctor.examination import examine
+    from ..doctor.checks import examine
     from ..project import load_project
 
     found = load_project(project, database=database)

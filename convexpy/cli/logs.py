@@ -16,7 +16,7 @@ from .run_line import run_document, run_line
 
 if TYPE_CHECKING:
     from ..project import Project
-    from ..runtime.run import Run
+    from ..runtime.events import Run
 
 log = logging.getLogger("convexpy.server")
 

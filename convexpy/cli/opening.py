@@ -38,14 +38,14 @@ def loaded(project: Project) -> App:
 @contextmanager
 def opened(path: Path, database: str | None) -> Iterator[Convex]:
     """The app of the project at a folder, on a database that is there and migrated, for the length of one command."""
-    from ..database.migrate import check_revision
+    from ..migrations.framework import check_revision
     from ..project import load_project
 
     project = load_project(path, database=database)
     refuse_missing_file(project)
     convex = open_app(project)
     try:
-        with convex.database.look() as connection:
+        with convex.database.read_internal() as connection:
             check_revision(connection)
         yield convex
     finally:
@@ -100,7 +100,7 @@ def migrating(project: Project) -> Iterator[Engine]:
     Raises:
         DatabaseError: The database cannot be used.
     """
-    from ..database.engine import connect
+    from ..database.database import connect
 
     make_state_folder(project)
     database = connect(project.database, project.settings)
@@ -131,9 +131,9 @@ def write_in_turn(engine: Engine) -> Iterator[None]:
     """Whoever writes to the same SQLite file waits for as long as a connection of this engine is open."""
     from sqlalchemy import event
 
-    from ..database.sqlite.turn import WriteTurn
+    from ..database.sqlite.write_lock import WriteLock
 
-    turn = WriteTurn(Path(str(engine.url.database)))
+    turn = WriteLock(Path(str(engine.url.database)))
 
     @event.listens_for(engine, "connect")
     def take(*_: object) -> None:

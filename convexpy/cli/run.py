@@ -20,8 +20,8 @@ from .run_line import error_lines, scheduled_document, scheduled_note
 
 if TYPE_CHECKING:
     from ..app import Convex
+    from ..runtime.events import Run
     from ..runtime.identity import Identity
-    from ..runtime.run import Run
 
 PAUSE_SECONDS: Final = 0.25
 LOOK_AGAIN_SECONDS: Final = 1.0  # commits that schedule nothing are told to nobody

@@ -15,7 +15,7 @@ from .times import clock_time, duration, relative
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ..runtime.run import Run, Scheduled
+    from ..runtime.events import Run, Scheduled
 
 OUTCOMES: Final = {
     "success": ("ok", "green"),

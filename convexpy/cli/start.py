@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from .check import contents
+from .child_process import FIRST, Member, myself
 from .failure import Failure, WrongUsage
-from .member import FIRST, Member, myself
 from .options import HERE, DatabaseOption, ProjectOption
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def calm_the_garbage_collector() -> None:
 def lead(path: Path, database: str | None, processes: int) -> None:
     """Let several processes serve until SIGINT or SIGTERM. A second one ends them all at once."""
     from ..project import load_project
-    from .crew import Crew, same_again
     from .logs import log_to_stdout
+    from .supervisor import Crew, same_again
 
     if os.name != "posix":
         raise WrongUsage(

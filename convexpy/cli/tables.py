@@ -11,8 +11,8 @@ from .output import escaped, say
 if TYPE_CHECKING:
     from sqlalchemy import URL, MetaData
 
-    from ..database.table_plan import Step
-    from ..database.user_tables import Outcome
+    from ..migrations.dev_sync import Outcome
+    from ..migrations.plan import Step
 
 
 class TablesInStep:
@@ -30,7 +30,7 @@ class TablesInStep:
         """
         if metadata is None:
             return
-        from ..database.user_tables import keep_in_step
+        from ..migrations.dev_sync import keep_in_step
 
         with schema_engine(url) as engine:
             outcome = keep_in_step(engine, metadata, self._confirm)

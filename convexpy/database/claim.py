@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 from .types import EPOCH, JobId
 
 
-class Place(NamedTuple):
+class QueuePosition(NamedTuple):
     """Where a job waits in the queue of its kind."""
 
     due_time: datetime
     position: int
 
 
-START: Final = Place(EPOCH, 0)
+START: Final = QueuePosition(EPOCH, 0)
 
 
 class Claim(NamedTuple):
@@ -33,5 +33,5 @@ class Claim(NamedTuple):
     due_time: datetime
 
     @property
-    def place(self) -> Place:
-        return Place(self.due_time, self.position)
+    def place(self) -> QueuePosition:
+        return QueuePosition(self.due_time, self.position)

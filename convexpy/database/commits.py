@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .held import Held
-from .signals import Signals
+from .notifier import Signals
+from .transaction import OpenTransaction
 
 
 class CommitFeed:
@@ -31,9 +31,9 @@ class CommitFeed:
         self._listeners.remove(listener)
         del self._elsewhere[listener]
 
-    def announce(self, held: Held | None = None) -> None:
-        """A transaction of this process was committed. ``held``: it, if its connection is still at hand."""
-        self._signals.send(held)
+    def announce(self, transaction: OpenTransaction | None = None) -> None:
+        """A transaction of this process was committed. ``transaction``: it, if its connection is still at hand."""
+        self._signals.send(transaction)
         self.tell_listeners()
 
     def tell_listeners(self) -> None:

@@ -11,11 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from .tables import conflicts, finished, jobs
 
-NOBODY_KNOWS = ""
+UNKNOWN = ""
 
 
 @dataclass(frozen=True)
-class Losses:
+class ConflictRecord:
     """``function`` lost to ``other`` on ``table``, so many times. None: nobody knows."""
 
     function: str
@@ -25,38 +25,38 @@ class Losses:
     last_time: datetime
 
 
-def remember_losses(connection: Connection, losses: Sequence[Losses]) -> None:
+def add_conflicts(connection: Connection, records: Sequence[ConflictRecord]) -> None:
     """Add to what is remembered."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     new = dialect.insert(conflicts)
     added = {"times": conflicts.c.times + new.excluded.times, "last_time": new.excluded.last_time}
     statement = new.on_conflict_do_update(index_elements=[*conflicts.primary_key], set_=added)
     # In one order, so that two processes that do this at once wait for each other and not both ways.
-    rows = sorted((row_of(each) for each in losses), key=lambda row: (row["function"], row["other_function"]))
+    rows = sorted((row_of(each) for each in records), key=lambda row: (row["function"], row["other_function"]))
     for row in rows:
         connection.execute(statement, row)
 
 
-def row_of(losses: Losses) -> dict[str, object]:
+def row_of(records: ConflictRecord) -> dict[str, object]:
     return {
-        "function": losses.function,
-        "other_function": losses.other or NOBODY_KNOWS,
-        "table_name": losses.table or NOBODY_KNOWS,
-        "times": losses.times,
-        "last_time": losses.last_time,
+        "function": records.function,
+        "other_function": records.other or UNKNOWN,
+        "table_name": records.table or UNKNOWN,
+        "times": records.times,
+        "last_time": records.last_time,
     }
 
 
-def list_losses(connection: Connection) -> list[Losses]:
+def list_conflicts(connection: Connection) -> list[ConflictRecord]:
     """Everything that is remembered, the most frequent first."""
     rows = connection.execute(select(conflicts).order_by(conflicts.c.times.desc(), conflicts.c.last_time.desc()))
     return [
-        Losses(row.function, row.other_function or None, row.table_name or None, row.times, row.last_time)
+        ConflictRecord(row.function, row.other_function or None, row.table_name or None, row.times, row.last_time)
         for row in rows
     ]
 
 
-def forget_losses(connection: Connection, before: datetime) -> None:
+def purge_conflicts(connection: Connection, before: datetime) -> None:
     """Forget pairs that have not met since."""
     connection.execute(delete(conflicts).where(conflicts.c.last_time < before))
 

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select, update
 
-from . import statements as sql
-from .claim import START, Claim, Place
+from . import job_statements as sql
+from .claim import START, Claim, QueuePosition
 from .statement import Statement
 from .tables import jobs, queue
 from .types import JobId
 
-ANYWHERE: Final[Mapping[str, Place]] = {}
+ANYWHERE: Final[Mapping[str, QueuePosition]] = {}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def place_of(job: NewJob, now: datetime, position: int, claimant: Claimant | Non
     return {**place, "worker": worker, "claim_token": token}
 
 
-def next_due(connection: Connection, after: Mapping[str, Place] = ANYWHERE) -> dict[str, datetime | None]:
+def next_due(connection: Connection, after: Mapping[str, QueuePosition] = ANYWHERE) -> dict[str, datetime | None]:
     """When the first unclaimed job of each kind is due; on a server, of those behind a place."""
     if connection.dialect.name != "postgresql":
         return dict(sql.NEXT_DUE.on(connection).rows[0]._asdict())
@@ -113,7 +113,7 @@ def new_token() -> str:
 
 
 def claim_jobs(
-    connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int, after: Place = START
+    connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int, after: QueuePosition = START
 ) -> list[Claim]:
     """Claim up to ``room`` due jobs of a kind for a worker, the longest due first, all under one token.
 

@@ -1,6 +1,6 @@
 """Find out whether a transaction was committed whose connection broke in COMMIT. Never guess.
 
-A fenced transaction inserts a receipt in the message that carries its COMMIT. Whoever needs to know inserts the same
+A logged transaction inserts a receipt in the message that carries its COMMIT. Whoever needs to know inserts the same
 receipt over another connection: if there was one, it was committed. If there was none, the row that is there now is a
 fence: should the late message still arrive, its insert fails and its transaction with it.
 """
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import unix_milliseconds
-from .postgres_faults import is_conflict
+from .postgres_errors import is_conflict
 from .tables import receipts
 
 KEPT: Final = timedelta(hours=1)

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from ..settings import Settings
-from . import statements as sql
+from . import job_statements as sql
 from .jobs import finish_started
 from .tables import jobs, queue
 from .types import JobId
@@ -19,7 +19,7 @@ LOST_ACTION: Final = (
 LOST_CLAIM: Final = "the process that had claimed this job died before it was done"
 
 
-def held_by_worker(connection: Connection, worker: str) -> set[JobId]:
+def jobs_of_worker(connection: Connection, worker: str) -> set[JobId]:
     """The jobs that a worker has claimed or started."""
     return set(connection.execute(select(queue.c.job_id).where(queue.c.worker == worker)).scalars())
 
@@ -33,11 +33,11 @@ def rescue(
         only: These of its jobs. None: all of them, as it is dead.
     """
     lost = freed = 0
-    held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
+    transaction = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
     if only is not None:
-        held = held.where(queue.c.job_id.in_(only))
+        transaction = transaction.where(queue.c.job_id.in_(only))
     # An action that is starting at this moment, or a job that is ending, is waited for and seen as what it is then.
-    for row in connection.execute(held.with_for_update(of=queue)).all():
+    for row in connection.execute(transaction.with_for_update(of=queue)).all():
         if row.run_token is not None:
             lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
             continue

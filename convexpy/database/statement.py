@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from .held import HELD, Held
+from .transaction import OPEN_TRANSACTION, OpenTransaction
 from .types import JobIdType
 
 Values = Mapping[str, Any]
@@ -40,13 +40,13 @@ class Statement:
 
     def on(self, connection: Connection, values: Values | Sequence[Values] = NOTHING) -> Answer:
         """Execute it within the transaction that is open on a connection; once for each, if there are many values."""
-        held: Held | None = connection.info.get(HELD)
-        if held is None:  # not a transaction of ours: a copy, or a test
+        transaction: OpenTransaction | None = connection.info.get(OPEN_TRANSACTION)
+        if transaction is None:  # not a transaction of ours: a copy, or a test
             result = connection.execute(self.clause, values)
             rows = result.all() if result.returns_rows else ()
             return Answer(result.rowcount, [self.row._make(row) for row in rows] if self.row else rows)
-        text = self._texts.get(held.dialect) or self._write(connection.dialect)
-        return text.send(connection, held, self, values)
+        text = self._texts.get(transaction.dialect) or self._write(connection.dialect)
+        return text.send(connection, transaction, self, values)
 
     def _write(self, dialect: Dialect) -> Text:
         text = self._texts[dialect.name] = Text(self.clause, dialect, self.row)
@@ -76,14 +76,14 @@ class Text:
         self._readers = [(place, read) for place, read in readers if read is not None]
         self._row: Any = row or (namedtuple("Row", [column.keyname for column in columns]) if columns else None)
 
-    def send(self, connection: Connection, held: Held, statement: Statement, values: Any) -> Answer:
-        held.check_shortly()
-        held.note(self.sql)
-        if held.on_statement is not None:
-            held.on_statement(statement)
+    def send(self, connection: Connection, transaction: OpenTransaction, statement: Statement, values: Any) -> Answer:
+        transaction.check_shortly()
+        transaction.note(self.sql)
+        if transaction.on_statement is not None:
+            transaction.on_statement(statement)
         many = not isinstance(values, dict)
         given = [self._given(each) for each in values] if many else self._given(values)
-        cursor = held.driver.cursor()
+        cursor = transaction.driver.cursor()
         try:
             if many:
                 cursor.executemany(self.sql, given)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from .statements import IS_KNOWN
+from .job_statements import IS_KNOWN
 from .tables import queue, workers
 
 

@@ -13,13 +13,13 @@ from typing import Final
 
 from ..clock import Clock
 from ..database import jobs
-from ..database.claim import START, Claim, Place
-from ..database.engine import Database
+from ..database.claim import START, Claim, QueuePosition
+from ..database.database import Database
 from ..functions.declare import Kind
 from ..settings import Settings
-from .frontier import Frontier
-from .rooms import Room
-from .worker import Worker
+from .claim_cursor import ClaimCursor
+from .heartbeat import Worker
+from .pool import Pool
 
 logger = logging.getLogger("convexpy.dispatch")
 
@@ -54,13 +54,13 @@ class Dispatcher:
         self._claiming = threading.Lock()
         self.open(())
 
-    def open(self, rooms: Sequence[Room]) -> None:
+    def open(self, rooms: Sequence[Pool]) -> None:
         """Claim for these from now on."""
         self._has_news = False
         self._has_claimed_at_once = False
         # Rooms that the last claim has filled: there may be more for them, and nobody has to look first.
-        self._filled: set[Room] = set()
-        self.frontier = Frontier()
+        self._filled: set[Pool] = set()
+        self.frontier = ClaimCursor()
         self.rooms = rooms
 
     def news(self) -> None:
@@ -74,7 +74,7 @@ class Dispatcher:
         except Exception as error:
             logger.debug("what another process has committed is looked for again: %s", error)
 
-    def close(self) -> Sequence[Room]:
+    def close(self) -> Sequence[Pool]:
         """Claim nothing more. The rooms that were filled, with all that was claimed for them."""
         rooms, self.rooms = self.rooms, ()  # first: who claims for one of them at this moment does not for the next
         with self._claiming:
@@ -96,7 +96,7 @@ class Dispatcher:
         dues = self._next_dues() if rooms else {}
         return min((self._fill(room, dues[room.kind]) for room in rooms), default=self._longest)
 
-    def _fill(self, room: Room, due: datetime | None) -> float:
+    def _fill(self, room: Pool, due: datetime | None) -> float:
         seconds = self._longest if due is None else (due - self._clock.now()).total_seconds()
         if seconds > 0:
             return min(seconds, self._longest)
@@ -104,7 +104,7 @@ class Dispatcher:
         # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
         return 0.0 if claims else PAUSE_SECONDS * random.uniform(0.5, 1.0)
 
-    def _claim_for(self, room: Room) -> list[Claim]:
+    def _claim_for(self, room: Pool) -> list[Claim]:
         with self._claiming:
             free = room.free() if room in self.rooms else 0
             if free <= 0:
@@ -122,7 +122,7 @@ class Dispatcher:
     def _next_dues(self) -> dict[str, datetime | None]:
         places, began = dict(self.frontier.places()), time.monotonic()
         try:
-            with self._database.look(hot=True) as connection:
+            with self._database.read_internal(generic_plan=True) as connection:
                 dues = jobs.next_due(connection, places)
         except Exception:
             if not places and self.frontier.is_long(time.monotonic() - began):
@@ -132,11 +132,11 @@ class Dispatcher:
             self.frontier.looked(dues, time.monotonic() - began, self._clock.now())
         return dues
 
-    def claim(self, kind: Kind, room: int, after: Place = START) -> list[Claim]:
+    def claim(self, kind: Kind, room: int, after: QueuePosition = START) -> list[Claim]:
         """Claim due jobs for this worker; on a server, only those behind a place."""
         token, worker = jobs.new_token(), self._worker.id
         try:
-            with self._database.internal(hot=True) as connection:
+            with self._database.write_internal(generic_plan=True) as connection:
                 now = self._clock.now()
                 claims = jobs.claim_jobs(connection, kind, worker, token, now, room, after)
                 if not claims and (new := self._worker.be_known(connection)) != worker:
@@ -157,7 +157,7 @@ class Dispatcher:
         It may still be on its way, so this is done again now and then until it no longer can be.
         """
         for doubt in [doubt for doubt in tuple(self._doubts) if time.monotonic() >= doubt.next_look]:
-            with self._database.internal() as connection:
+            with self._database.write_internal() as connection:
                 jobs.unclaim_all(connection, doubt.worker, doubt.token)
             doubt.next_look = time.monotonic() + LOOK_AGAIN_SECONDS
             if time.monotonic() > doubt.until:
@@ -166,5 +166,5 @@ class Dispatcher:
     def unclaim(self, claims: Sequence[Claim]) -> None:
         """Give back what was claimed and never tried, so that it need not wait for this worker to count as dead."""
         if claims:
-            with self._database.internal() as connection:
+            with self._database.write_internal() as connection:
                 jobs.unclaim(connection, claims)

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from ..database.claim import Claim
-from .rooms import Room
-from .worker import Worker, try_to
+from .heartbeat import Worker, try_to
+from .pool import Pool
 
 
 class KeptPlaces:
@@ -16,7 +16,7 @@ class KeptPlaces:
     def __init__(
         self,
         worker: Worker,
-        rooms: Mapping[str, Room],
+        rooms: Mapping[str, Pool],
         unclaim: Callable[[Sequence[Claim]], None],
         doubt: Callable[[str, str], None],
     ) -> None:

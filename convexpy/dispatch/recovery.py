@@ -9,13 +9,13 @@ from datetime import datetime
 from ..clock import Clock
 from ..database import workers
 from ..database.commits import CommitFeed
-from ..database.engine import Database
-from ..database.faults import is_internal
-from ..database.rescue import held_by_worker, rescue
+from ..database.database import Database
+from ..database.errors import is_internal
+from ..database.rescue import jobs_of_worker, rescue
 from ..database.types import JobId
 from ..database.workers import Suspect
 from ..settings import Settings
-from .worker import Worker
+from .heartbeat import Worker
 
 logger = logging.getLogger("convexpy.dispatch")
 
@@ -56,7 +56,7 @@ class Recovery:
         everybody seems to have been silent for long, and the living prove the opposite within one interval.
         """
         now = self._clock.now()
-        with self._database.look() as connection:
+        with self._database.read_internal() as connection:
             timeout = self._settings.heartbeat_timeout
             suspects = workers.find_suspects(connection, self._worker.id, now, timeout)
             unknown = workers.find_unknown(connection)
@@ -68,14 +68,14 @@ class Recovery:
         self._suspects = {each.id: each.heartbeat_time for each in suspects}
 
     def _recover(self, suspect: Suspect, now: datetime) -> None:
-        with self._database.internal(sync="as set") as connection:
+        with self._database.write_internal(sync="as set") as connection:
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
             rescued = rescue(connection, suspect.id, now, self._settings)
         self._tell("a worker died", rescued)
 
     def _give_back(self, worker: str, now: datetime, why: str, only: set[JobId] | None = None) -> None:
-        with self._database.internal(sync="as set") as connection:
+        with self._database.write_internal(sync="as set") as connection:
             rescued = rescue(connection, worker, now, self._settings, only)
         self._tell(why, rescued)
 
@@ -89,8 +89,8 @@ class Recovery:
         That is how a claim ends whose COMMIT was never answered, or an action that finished on a primary whose last
         commits were lost. What was found so at the last round already is not just on its way.
         """
-        with self._database.look() as connection:
-            forgotten = held_by_worker(connection, self._worker.id) - self.holds()
+        with self._database.read_internal() as connection:
+            forgotten = jobs_of_worker(connection, self._worker.id) - self.holds()
         confirmed, self._forgotten = forgotten & self._forgotten, forgotten
         if confirmed:
             why = "the database says that this worker holds jobs that it does not know"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..database import jobs
-from ..database.claim import Place
-from ..database.engine import Database
+from ..database.claim import QueuePosition
+from ..database.database import Database
 from ..settings import Settings
-from .frontier import Frontier
+from .claim_cursor import ClaimCursor
 
 # How many times as long as a look takes there is none like it again.
 PAUSE_TIMES: Final = 10.0
@@ -22,7 +22,7 @@ NEAR_SECONDS: Final = 1.0
 class Stragglers:
     """Looks behind the frontier on a thread of its own: nobody waits while it walks over what is over."""
 
-    def __init__(self, database: Database, settings: Settings, frontier: Frontier, wake: Callable[[], None]) -> None:
+    def __init__(self, database: Database, settings: Settings, frontier: ClaimCursor, wake: Callable[[], None]) -> None:
         self._database = database
         self._frontier = frontier
         self._wake = wake
@@ -49,9 +49,9 @@ class Stragglers:
             ended = time.monotonic()
             self._next_long_look = ended + PAUSE_TIMES * (ended - began)
 
-    def _look(self, places: Mapping[str, Place]) -> None:
+    def _look(self, places: Mapping[str, QueuePosition]) -> None:
         """Let claims begin with what is found behind these places and before the frontier."""
-        with self._database.look(hot=True) as connection:
+        with self._database.read_internal(generic_plan=True) as connection:
             dues = jobs.next_due(connection, places)
         if self._frontier.go_back(dues):
             self._wake()

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from ..database.postgres.database import OWN_CONNECTIONS as OWN
 from ..database.tables import workers
 from .finding import Finding, note, ok, risk
-from .patient import Patient
+from .target import Target
 
 LISTENING: Final = 1
 LIMITS: Final = """
@@ -21,7 +21,7 @@ FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_da
 """
 
 
-def check_connections(patient: Patient) -> Iterator[Finding]:
+def check_connections(patient: Target) -> Iterator[Finding]:
     """A worker that gets no connection waits, and its calls fail after ``lock_timeout``."""
     role, database, others = patient.connection.exec_driver_sql(LIMITS).one()
     alive = living(patient)
@@ -42,14 +42,14 @@ def check_connections(patient: Patient) -> Iterator[Finding]:
         yield ok("connections", seen)
 
 
-def allowed(patient: Patient, role: int, database: int) -> int:
+def allowed(patient: Target, role: int, database: int) -> int:
     """How many connections this user may have: -1 stands for no limit of the user's or the database's own."""
     kept = ("superuser_reserved_connections", "reserved_connections")
     server = patient.number("max_connections") - sum(patient.number(name) for name in kept)
     return min([server, *(limit for limit in (role, database) if limit >= 0)])
 
 
-def living(patient: Patient) -> int:
+def living(patient: Target) -> int:
     """How many workers have said lately that they are alive."""
     since: Any = patient.now() - patient.settings.heartbeat_timeout
     alive = select(func.count()).select_from(workers).where(workers.c.heartbeat_time >= since)

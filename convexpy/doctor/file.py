@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from .finding import Finding, note, ok, risk
-from .patient import Patient
+from .target import Target
 
 FIXED: Final = (3, 51, 3)
 NETWORK_DRIVES: Final = frozenset(
@@ -23,7 +23,7 @@ QUICK_CHECK_BYTES: Final = 1 << 30
 MUCH_LOG_BYTES: Final = 1 << 30
 
 
-def check_library(patient: Patient) -> Iterator[Finding]:
+def check_library(patient: Target) -> Iterator[Finding]:
     """SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at one moment."""
     yield library(sqlite3.sqlite_version_info, has_file_locks=os.name == "posix")
 
@@ -43,7 +43,7 @@ def library(version: tuple[int, ...], *, has_file_locks: bool) -> Finding:
     return risk("version", seen, why, "Run one process only, or use a Python with a newer SQLite")
 
 
-def check_modes(patient: Patient) -> Iterator[Finding]:
+def check_modes(patient: Target) -> Iterator[Finding]:
     mode = patient.ask("PRAGMA journal_mode")
     if mode == "wal":
         yield ok("journal", "WAL mode")
@@ -65,7 +65,7 @@ def check_modes(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def check_log(patient: Patient) -> Iterator[Finding]:
+def check_log(patient: Target) -> Iterator[Finding]:
     """What was committed moves from the log into the file once nobody's snapshot is older."""
     path = file_of(patient)
     log = path.with_name(f"{path.name}-wal")
@@ -77,7 +77,7 @@ def check_log(patient: Patient) -> Iterator[Finding]:
         yield note("log", f"{log} has {size >> 30} GiB", why, f"End it; `fuser {path}` names who has the file open")
 
 
-def check_drive(patient: Patient) -> Iterator[Finding]:
+def check_drive(patient: Target) -> Iterator[Finding]:
     """SQLite's locks and shared memory work on the machine's own drives only."""
     if not MOUNTS.exists():
         return  # only Linux says how
@@ -105,7 +105,7 @@ def drive_of(path: Path, mounts: str) -> str:
     return found[1]
 
 
-def check_permissions(patient: Patient) -> Iterator[Finding]:
+def check_permissions(patient: Target) -> Iterator[Finding]:
     """Everything that the app knows is in this file."""
     path = file_of(patient)
     if sys.platform == "win32":
@@ -128,7 +128,7 @@ def is_reachable(path: Path) -> bool:
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
 
 
-def check_pages(patient: Patient) -> Iterator[Finding]:
+def check_pages(patient: Target) -> Iterator[Finding]:
     """Whether the file is whole. A large one would take minutes."""
     size = file_of(patient).stat().st_size
     if size > QUICK_CHECK_BYTES:
@@ -140,5 +140,5 @@ def check_pages(patient: Patient) -> Iterator[Finding]:
         yield risk("pages", str(said).replace("\n", " "), why, "Stop the app, and go back to a backup")
 
 
-def file_of(patient: Patient) -> Path:
+def file_of(patient: Target) -> Path:
     return Path(str(patient.connection.engine.url.database))

@@ -13,7 +13,7 @@ from sqlalchemy import inspect
 
 from ..database.tables import FRAMEWORK_TABLES
 from .finding import Finding, note, ok
-from .patient import Patient
+from .target import Target
 
 MANY_SCANS: Final = 50
 SCANS: Final = """
@@ -23,7 +23,7 @@ ORDER BY seq_scan DESC
 """
 
 
-def check_foreign_keys(patient: Patient) -> Iterator[Finding]:
+def check_foreign_keys(patient: Target) -> Iterator[Finding]:
     """Foreign keys are what rows are looked up by, by the app and by the database itself when a parent goes."""
     why = (
         "a look-up by it reads the whole table, and conflicts with every transaction that writes to it"
@@ -38,7 +38,7 @@ def check_foreign_keys(patient: Patient) -> Iterator[Finding]:
         yield ok("indexes", "every foreign key has an index")
 
 
-def unindexed_keys(patient: Patient) -> Iterator[tuple[str, Sequence[str]]]:
+def unindexed_keys(patient: Target) -> Iterator[tuple[str, Sequence[str]]]:
     inspector = inspect(patient.connection)
     for table in inspector.get_table_names():
         if not is_users(patient, table):
@@ -54,7 +54,7 @@ def unindexed_keys(patient: Patient) -> Iterator[tuple[str, Sequence[str]]]:
                 yield table, columns
 
 
-def is_users(patient: Patient, table: str) -> bool:
+def is_users(patient: Target, table: str) -> bool:
     """Whether it is one of the app's tables. Without its models, whatever is not the framework's counts as that."""
     if patient.metadata is not None:
         return table in patient.metadata.tables
@@ -77,7 +77,7 @@ def spelling(columns: Sequence[str]) -> str:
     return f"Write __table_args__ = (Index(None, {names}),)"
 
 
-def check_scans(patient: Patient) -> Iterator[Finding]:
+def check_scans(patient: Target) -> Iterator[Finding]:
     """Tables that are read from end to end. Few rows matter too: it is the whole table that a transaction has read."""
     for row in patient.connection.exec_driver_sql(SCANS):
         if row.seq_scan >= MANY_SCANS and is_users(patient, row.relname):

@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from ..database.migrate import HEAD, current_revision
 from ..database.tables import queue, workers
+from ..migrations.framework import HEAD, current_revision
 from .finding import Finding, about_time, note, ok, risk
-from .patient import Patient
+from .target import Target
 
 LATE: Final = timedelta(seconds=30)
 OLD_SECONDS: Final = 60.0
@@ -34,7 +34,7 @@ SELECT age, who FROM (
 DEAD_ROWS: Final = "SELECT n_dead_tup, n_live_tup FROM pg_stat_user_tables WHERE relname = '_convexpy_queue'"
 
 
-def check_revision(patient: Patient) -> Iterator[Finding]:
+def check_revision(patient: Target) -> Iterator[Finding]:
     current = current_revision(patient.connection)
     if current == HEAD:
         yield ok("tables", f"convexpy's own are at {HEAD}")
@@ -47,7 +47,7 @@ def check_revision(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def check_workers(patient: Patient) -> Iterator[Finding]:
+def check_workers(patient: Target) -> Iterator[Finding]:
     """Somebody must be there to run what is due, and no two machines may share a SQLite file."""
     now, timeout = patient.now(), patient.settings.heartbeat_timeout
     rows = patient.connection.execute(select(workers)).all()
@@ -94,14 +94,14 @@ def lateness(late: int, seconds: float) -> Finding:
     )
 
 
-def due_jobs(patient: Patient, now: datetime) -> tuple[int, datetime | None]:
+def due_jobs(patient: Target, now: datetime) -> tuple[int, datetime | None]:
     """How many jobs are due and claimed by nobody, and since when the oldest is."""
     due = select(func.count(), func.min(queue.c.due_time)).where(queue.c.worker.is_(None), queue.c.due_time <= now)
     number, oldest = patient.connection.execute(due).one()
     return number, oldest
 
 
-def check_dead_rows(patient: Patient) -> Iterator[Finding]:
+def check_dead_rows(patient: Target) -> Iterator[Finding]:
     """Whoever looks from the beginning of the queue steps over every dead row."""
     row = patient.connection.exec_driver_sql(DEAD_ROWS).one_or_none()
     dead, live = row if row is not None else (0, 0)
@@ -114,7 +114,7 @@ def check_dead_rows(patient: Patient) -> Iterator[Finding]:
     yield weigh("queue", seen, "every look from its beginning steps over them", todo)
 
 
-def check_horizon(patient: Patient) -> Iterator[Finding]:
+def check_horizon(patient: Target) -> Iterator[Finding]:
     """An old transaction keeps every row that was deleted since."""
     if not patient.ask("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"):
         yield note(

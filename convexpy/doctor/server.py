@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from .finding import Finding, about_time, note, ok, risk
-from .patient import Patient
+from .target import Target
 
 OLDEST: Final = 14
 NEWEST: Final = 18
 MANY_LOCKS: Final = 256
 
 
-def check_version(patient: Patient) -> Iterator[Finding]:
+def check_version(patient: Target) -> Iterator[Finding]:
     major, shown = patient.version // 10_000, patient.server["server_version"]
     seen = f"PostgreSQL {shown}"
     if major < OLDEST:
@@ -24,7 +24,7 @@ def check_version(patient: Patient) -> Iterator[Finding]:
         yield ok("version", seen)
 
 
-def check_writable(patient: Patient) -> Iterator[Finding]:
+def check_writable(patient: Target) -> Iterator[Finding]:
     """A server that takes no writes runs no mutations."""
     if patient.ask("SELECT pg_is_in_recovery()"):
         yield risk(
@@ -44,7 +44,7 @@ def check_writable(patient: Patient) -> Iterator[Finding]:
         yield ok("role", "a primary that can be written")
 
 
-def check_durability(patient: Patient) -> Iterator[Finding]:
+def check_durability(patient: Target) -> Iterator[Finding]:
     """What is committed must survive a power cut, or an action may start twice."""
     sound = True
     for name, why in (
@@ -66,7 +66,7 @@ def check_durability(patient: Patient) -> Iterator[Finding]:
         yield ok("durability", "fsync, full_page_writes and synchronous_commit are on")
 
 
-def check_failover(patient: Patient) -> Iterator[Finding]:
+def check_failover(patient: Target) -> Iterator[Finding]:
     """A standby that takes over must have every commit that was acknowledged."""
     names, level = patient.server["synchronous_standby_names"], patient.server["synchronous_commit"]
     standbys = patient.ask("SELECT count(*) FROM pg_stat_replication")
@@ -97,7 +97,7 @@ def check_failover(patient: Patient) -> Iterator[Finding]:
         yield ok("failover", f"commits wait for {names!r}")
 
 
-def check_timeouts(patient: Patient) -> Iterator[Finding]:
+def check_timeouts(patient: Target) -> Iterator[Finding]:
     """The runtime limits its own transactions; those of other programs hold locks for as long as they like."""
     name = "idle_in_transaction_session_timeout"
     idle = patient.number(name) / 1000
@@ -116,7 +116,7 @@ def check_timeouts(patient: Patient) -> Iterator[Finding]:
     yield ok("timeouts", f"lock_timeout is {waits}; convexpy sets {ours} for each of its transactions")
 
 
-def check_isolation(patient: Patient) -> Iterator[Finding]:
+def check_isolation(patient: Target) -> Iterator[Finding]:
     name = "default_transaction_isolation"
     if (level := patient.server[name]) == "read committed":
         yield ok("isolation", f"{name} is {level}; mutations ask for serializable themselves")
@@ -132,7 +132,7 @@ def check_isolation(patient: Patient) -> Iterator[Finding]:
         yield note("isolation", f"{name} is {level}", why, f"Leave {name} at read committed")
 
 
-def check_predicate_locks(patient: Patient) -> Iterator[Finding]:
+def check_predicate_locks(patient: Target) -> Iterator[Finding]:
     name = "max_pred_locks_per_transaction"
     if (locks := patient.number(name)) >= MANY_LOCKS:
         yield ok("predicate locks", f"{name} is {locks}")
@@ -145,7 +145,7 @@ def check_predicate_locks(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def check_privileges(patient: Patient) -> Iterator[Finding]:
+def check_privileges(patient: Target) -> Iterator[Finding]:
     user = patient.ask("SELECT current_user")
     if patient.ask("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         yield note(

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ..database.postgres.window import SLOTS_A_BACKEND, backends_besides, count_slots
+from ..database.postgres.serializable_limit import SLOTS_A_BACKEND, backends_besides, count_slots
 from .finding import Finding, about_time, note, ok, risk
-from .patient import Patient
+from .target import Target
 
 HEADROOM: Final = 2
 FINISHED: Final = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
@@ -35,14 +35,14 @@ WHERE reads.mode = 'SIReadLock' AND activity.pid <> pg_backend_pid()
 FOLDED: Final = "SELECT blks_zeroed FROM pg_stat_slru WHERE lower(name) IN ('serial', 'serializable')"
 
 
-def measure_rate(patient: Patient) -> float:
+def measure_rate(patient: Target) -> float:
     """Transactions a second, of every kind and in all databases of the server: more than the serializable ones."""
     before, began = patient.ask(FINISHED), time.monotonic()
     time.sleep(patient.seconds)
     return float(patient.ask(FINISHED) - before) / (time.monotonic() - began)
 
 
-def check_slots(patient: Patient) -> Iterator[Finding]:
+def check_slots(patient: Target) -> Iterator[Finding]:
     """Nothing may finish so often that the slots run out within the longest mutation."""
     yield weigh(patient.server, measure_rate(patient), patient.settings.mutation_time_limit.total_seconds())
     if patient.ask(FOLDED):
@@ -75,7 +75,7 @@ def weigh(server: Mapping[str, str], rate: float, limit: float) -> Finding:
     return risk("serializable", seen, HOLE, todo)
 
 
-def check_open(patient: Patient) -> Iterator[Finding]:
+def check_open(patient: Target) -> Iterator[Finding]:
     """A serializable transaction that others keep open fills the slots however short the mutations are."""
     age, limit = patient.ask(OPEN), patient.settings.mutation_time_limit.total_seconds()
     if age is not None and age > limit:

@@ -14,22 +14,22 @@ from ..clock import Clock
 from ..database import jobs
 from ..database.claim import Claim
 from ..database.commits import CommitFeed
-from ..database.engine import Database
-from ..database.faults import is_conflict, is_internal
-from ..database.held import Held
+from ..database.database import Database
+from ..database.errors import is_conflict, is_internal
+from ..database.transaction import OpenTransaction
 from ..errors import CallNotAllowed, FunctionTimeout, InternalError, WriteConflict
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .conflicts import Conflicts
 from .context import Context, MutationCtx, QueryCtx, Schedule
-from .deadline import Deadlines
+from .events import Job, Scheduled
 from .identity import Identity
-from .invoke import invoke
 from .lanes import Lanes
+from .middleware import invoke
 from .own_claims import NoPlaces, OwnClaims, Places
-from .run import Job, Scheduled
 from .schedule import Limits, ScheduleBuffer
+from .time_limit import Deadlines
 from .transaction import JobLost, Transaction
 
 T = TypeVar("T")
@@ -117,11 +117,11 @@ class Calls:
             JobLost: The job is not this worker's any more.
             InternalFault: The database failed.
         """
-        held: Held | None = None
+        held: OpenTransaction | None = None
         own_claims = OwnClaims(self.places)
         trying = self.conflicts.trying(call.function.name)
         try:
-            with self.lanes.pass_through(call.function.name), self.database.write(fenced=claim is None) as held:
+            with self.lanes.pass_through(call.function.name), self.database.write(logged=claim is None) as held:
                 trying.holds(held)
                 if claim is not None and not jobs.take(held.connection, claim):
                     raise JobLost
@@ -137,7 +137,7 @@ class Calls:
         own_claims.enter()
         return done
 
-    def _end_of(self, claim: Claim | None, held: Held) -> FinishJob | None:
+    def _end_of(self, claim: Claim | None, held: OpenTransaction) -> FinishJob | None:
         """What ends the job of a claim in the transaction that has taken it."""
         if claim is None:
             return None
@@ -146,7 +146,7 @@ class Calls:
     def settle(
         self,
         call: Call,
-        held: Held,
+        held: OpenTransaction,
         own_claims: OwnClaims,
         finish_job: FinishJob | None,
         on_late: Callable[[], None] | None = None,
@@ -169,7 +169,7 @@ class Calls:
             transaction.close()
         return Done(result, buffer.scheduled())
 
-    def _raise_if_internal(self, call: Call, error: BaseException, held: Held | None) -> None:
+    def _raise_if_internal(self, call: Call, error: BaseException, held: OpenTransaction | None) -> None:
         try:
             raise_if_internal(error, held)
         except InternalFault as fault:
@@ -178,7 +178,7 @@ class Calls:
             raise
 
     def _read(self, call: Call) -> Any:
-        held: Held | None = None
+        held: OpenTransaction | None = None
         try:
             with self.database.read() as held:
                 transaction = Transaction(self.database, held, self.clock, self.clock.now(), None)
@@ -251,19 +251,19 @@ class WithinTransaction:
             return self._calls._run(call, self._transaction)
 
 
-def raise_if_internal(error: BaseException, held: Held | None) -> None:
+def raise_if_internal(error: BaseException, held: OpenTransaction | None) -> None:
     """Raise InternalFault if the database is to blame for an error, also for one that the handler made of it."""
     cause = internal_cause(error, held)
     if cause is not None:
         raise InternalFault(cause) from error
 
 
-def is_maybe_committed(error: BaseException, held: Held | None) -> bool:
+def is_maybe_committed(error: BaseException, held: OpenTransaction | None) -> bool:
     """Whether a transaction may have been committed in spite of an error."""
     return held is not None and held.is_committing and not is_conflict(internal_cause(error, held) or error)
 
 
-def internal_cause(error: BaseException, held: Held | None) -> BaseException | None:
+def internal_cause(error: BaseException, held: OpenTransaction | None) -> BaseException | None:
     """The error of the database's that is behind an error, if there is one."""
     if isinstance(error, FunctionTimeout | JobLost | InternalFault):
         return None

@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from ..clock import Clock
-from ..database.conflicts import Losses, finished_meanwhile, forget_losses, remember_losses
-from ..database.engine import Database
-from ..database.faults import conflict_table, is_conflict
+from ..database.conflicts import ConflictRecord, add_conflicts, finished_meanwhile, purge_conflicts
+from ..database.database import Database
+from ..database.errors import conflict_table, is_conflict
 from ..database.footprint import Footprint, footprint_of_all
-from ..database.held import Held
 from ..database.tables import FRAMEWORK_TABLES
+from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
 from ..settings import Settings
 
@@ -66,20 +66,20 @@ class Conflicts:
         self._known: dict[str, Collection[str]] = {}
         self._lost: deque[Lost] = deque(maxlen=RECENT)
         self._unwritten: Counter[tuple[str, str | None, str | None]] = Counter()
-        self._listeners: list[Callable[[Losses], None]] = []
+        self._listeners: list[Callable[[ConflictRecord], None]] = []
         self._mutex = threading.Lock()
         self._flushing = threading.Lock()
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def listen(self, listener: Callable[[Losses], None]) -> None:
+    def listen(self, listener: Callable[[ConflictRecord], None]) -> None:
         """Call this for every pair of functions that met, with how often since the last time. It must not wait."""
         self._listeners.append(listener)
 
-    def trying(self, function: str) -> Trying:
+    def trying(self, function: str) -> AttemptRecorder:
         """A mutation asks for its transaction."""
-        return Trying(self, function, self._clock)
+        return AttemptRecorder(self, function, self._clock)
 
     def committed(self, attempt: Attempt) -> None:
         self._recent.append(attempt)
@@ -99,14 +99,14 @@ class Conflicts:
             new = [self._lost.popleft() for _ in range(len(self._lost))]
             found = Counter(self._explain(lost) for lost in new)
             now = self._clock.now()
-            for losses in as_losses(found, now):
+            for records in as_records(found, now):
                 for listener in self._listeners:
-                    listener(losses)
+                    listener(records)
             self._unwritten += found
             if self._unwritten:
-                with self._database.internal() as connection:
-                    remember_losses(connection, as_losses(self._unwritten, now))
-                    forget_losses(connection, now - self._settings.retention)
+                with self._database.write_internal() as connection:
+                    add_conflicts(connection, as_records(self._unwritten, now))
+                    purge_conflicts(connection, now - self._settings.retention)
                 self._unwritten.clear()
 
     def stop(self) -> None:
@@ -141,7 +141,7 @@ class Conflicts:
     def _elsewhere(self, lost: Attempt) -> list[Attempt]:
         """Scheduled mutations that other processes committed meanwhile, as far as this one knows what they do."""
         try:
-            with self._database.look() as connection:
+            with self._database.read_internal() as connection:
                 names = finished_meanwhile(connection, lost.began, lost.ended + MEANWHILE, RECENT)
         except Exception as error:
             logger.debug("who was in the way of %s could not be looked up: %s", lost.function, error)
@@ -151,7 +151,7 @@ class Conflicts:
         ]
 
 
-class Trying:
+class AttemptRecorder:
     """A try that is under way."""
 
     def __init__(self, conflicts: Conflicts, function: str, clock: Clock) -> None:
@@ -161,17 +161,17 @@ class Trying:
         self._began = clock.now()  # from now on it may wait for its turn
         self.statements: set[str] = set()
 
-    def holds(self, held: Held) -> None:
+    def holds(self, transaction: OpenTransaction) -> None:
         """Its transaction has begun."""
-        self.statements = held.statements
+        self.statements = transaction.statements
         self._began = self._clock.now()
 
     def committed(self) -> None:
         self._conflicts.committed(Attempt(self._function, self.statements, self._began, self._clock.now()))
 
-    def failed(self, error: BaseException, held: Held | None) -> None:
+    def failed(self, error: BaseException, transaction: OpenTransaction | None) -> None:
         """It failed, maybe because others were in the way."""
-        cause = (held.internal_error if held is not None else None) or error
+        cause = (transaction.internal_error if transaction is not None else None) or error
         if not is_conflict(cause) or isinstance(error, FunctionTimeout):
             return
         attempt = Attempt(self._function, self.statements, self._began, self._clock.now())
@@ -203,5 +203,5 @@ def likeliest(lost: Lost, others: Iterable[Attempt]) -> tuple[str | None, str | 
     return (best[2], best[3]) if best else (None, None)
 
 
-def as_losses(counted: Counter[tuple[str, str | None, str | None]], now: datetime) -> list[Losses]:
-    return [Losses(*pair, times, now) for pair, times in counted.items()]
+def as_records(counted: Counter[tuple[str, str | None, str | None]], now: datetime) -> list[ConflictRecord]:
+    return [ConflictRecord(*pair, times, now) for pair, times in counted.items()]

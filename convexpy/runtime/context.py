@@ -13,10 +13,10 @@ from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
 from ..errors import CallNotAllowed
 from ..functions.declare import ActionFunction, Function, Kind, MutationFunction, QueryFunction, SchedulableFunction
+from .events import Job
 from .identity import Identity
-from .run import Job
+from .job_reader import System
 from .schedule import ScheduleBuffer, time_after, time_at
-from .status import System
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,14 +10,14 @@ from ..database.scheduled_function import ScheduledFunction
 from ..database.types import JobId
 from ..functions.declare import Kind
 from .call import Call, Calls, check_kind
-from .run import Scheduled
+from .events import Scheduled
+from .job_reader import System
 from .schedule import Limits, ScheduleBuffer, time_after, time_at
-from .status import System
 
 T = TypeVar("T")
 
 
-class OutsideTransaction:
+class ActionCaller:
     """The calls, schedules and looks of one run of an action, on the calling thread."""
 
     def __init__(self, calls: Calls, parent: Call, act: Callable[[Call], Any]) -> None:
@@ -61,7 +61,7 @@ class OutsideTransaction:
         result = change(buffer, now)
 
         def commit() -> None:
-            with calls.database.internal(sync="as set", fenced=True) as connection:
+            with calls.database.write_internal(sync="as set", logged=True) as connection:
                 buffer.write(connection, now)
 
         calls.retried(self._parent.function.name, commit)
@@ -80,7 +80,7 @@ class OutsideTransaction:
 class ScheduleCalls:
     """``ctx.schedule`` of an action."""
 
-    def __init__(self, outside: OutsideTransaction) -> None:
+    def __init__(self, outside: ActionCaller) -> None:
         self._outside = outside
 
     def now(self, function: object, /, *args: Any, **kwargs: Any) -> JobId:
@@ -101,7 +101,7 @@ class ScheduleCalls:
 class SystemCalls:
     """``ctx.system`` of an action."""
 
-    def __init__(self, outside: OutsideTransaction) -> None:
+    def __init__(self, outside: ActionCaller) -> None:
         self._outside = outside
 
     def get(self, job_id: str, /) -> ScheduledFunction | None:

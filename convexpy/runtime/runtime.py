@@ -8,16 +8,16 @@ from typing import Any
 
 from ..clock import Clock
 from ..database.commits import CommitFeed
-from ..database.engine import Database
+from ..database.database import Database
 from ..errors import InvalidArguments
 from ..functions.declare import Kind
 from ..functions.registry import Registry
 from ..settings import Settings
-from .act import Actions, in_thread
-from .background import BackgroundLoop
+from .actions import Actions, in_thread
 from .call import Call, Calls, Done
+from .event_loop import EventLoopThread
+from .events import Observers, Run, describe
 from .identity import Identity
-from .run import Observers, Run, describe
 from .together import Together
 
 
@@ -29,7 +29,7 @@ class Runtime:
     ) -> None:
         self.calls = Calls(database, registry, settings, clock, feed)
         self.together = Together(self.calls)
-        self.background = BackgroundLoop()
+        self.background = EventLoopThread()
         self.actions = Actions(self.calls, self.background)
         self.observers = Observers()
         self._clock = clock

@@ -12,14 +12,14 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..database import jobs
-from ..database.history import is_canceled
+from ..database.job_queries import is_canceled
 from ..database.jobs import Claimant, NewJob
 from ..database.types import EPOCH, JobId
 from ..errors import FunctionNotFound, InvalidSchedule, ScheduleLimitExceeded
 from ..functions.declare import Kind
 from ..functions.registry import Registry
 from ..settings import Settings
-from .run import Job, Scheduled
+from .events import Job, Scheduled
 
 FARTHEST: Final = timedelta(days=5 * 366)
 JOB_ID: Final = re.compile(r"[0-9a-f]{32}")

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.dml import UpdateBase
 
-from ..database.held import HELD, Held
 from ..database.scheduled_function import ScheduledFunction
+from ..database.transaction import OPEN_TRANSACTION, OpenTransaction
 from ..errors import ReadOnlyError, TransactionEnded
 from .schedule import Mark, ScheduleBuffer
 
@@ -34,7 +34,7 @@ class TransactionSession(Session):
     def connection(self, *args: Any, **kwargs: Any) -> Connection:
         """As in ``Session``. Who wants only that, for SQL of their own, needs nothing that a session begins."""
         connection = super().connection(*args, **kwargs) if args or kwargs or self.is_over else self._connection
-        held: Held | None = connection.info.get(HELD)
+        held: OpenTransaction | None = connection.info.get(OPEN_TRANSACTION)
         if held is not None:
             held.wait_for_begin()
         return connection

@@ -12,10 +12,10 @@ from typing import Final
 
 from ..database import jobs
 from ..database.claim import Claim
-from ..database.faults import is_conflict
-from ..database.held import Held
+from ..database.errors import is_conflict
+from ..database.transaction import OpenTransaction
 from .call import Call, Calls, Done, internal_cause, is_maybe_committed
-from .conflicts import Trying
+from .conflicts import AttemptRecorder
 from .own_claims import OwnClaims
 from .transaction import JobLost
 
@@ -23,11 +23,11 @@ from .transaction import JobLost
 MOST_SECONDS: Final = 0.02
 
 
-class WantsAlone(Exception):
+class NotBatchable(Exception):
     """A call looked at the jobs, or set something for its whole transaction: it must not share one."""
 
 
-class FellApart(Exception):
+class BatchFailed(Exception):
     """Nothing of a shared transaction was committed.
 
     Attributes:
@@ -36,7 +36,7 @@ class FellApart(Exception):
         is_internal: The database is to blame, not a call.
     """
 
-    def __init__(self, error: BaseException, held: Held | None, place: int | None) -> None:
+    def __init__(self, error: BaseException, held: OpenTransaction | None, place: int | None) -> None:
         super().__init__(str(error))
         cause = internal_cause(error, held)
         self.cause = cause or error
@@ -58,11 +58,11 @@ class Together:
         Each call is taken from ``members`` when its turn comes, the first at least. What is not taken was not run.
 
         Raises:
-            FellApart: None of them has happened.
+            BatchFailed: None of them has happened.
         """
         done: list[Done] = []
-        tryings: dict[str, Trying] = {}
-        held: Held | None = None
+        tryings: dict[str, AttemptRecorder] = {}
+        held: OpenTransaction | None = None
         own_claims = OwnClaims(self._calls.places)
         place: int | None = None
         try:
@@ -72,11 +72,11 @@ class Together:
                 for place, (call, claim) in enumerate(members):  # noqa: B007, the error needs to know
                     self._begin(call, held, tryings)
                     ended = self._calls.settle(call, held, own_claims, left_to_the_end, on_late)
-                    if held.wants_alone and done:
-                        raise WantsAlone(f"{call.function.name} has to be alone in its transaction")
+                    if held.not_batchable and done:
+                        raise NotBatchable(f"{call.function.name} has to be alone in its transaction")
                     claims.append(claim)
                     done.append(ended)
-                    if held.wants_alone or time.monotonic() >= until:
+                    if held.not_batchable or time.monotonic() >= until:
                         break
                 place = None
                 if claims and not jobs.finish_all(held.connection, claims, self._calls.clock.now()):
@@ -88,13 +88,13 @@ class Together:
             own_claims.undone(maybe=is_maybe_committed(error, held))
             for trying in tryings.values():
                 trying.failed(error, held)
-            raise FellApart(error, held, place) from error
+            raise BatchFailed(error, held, place) from error
         for trying in tryings.values():
             trying.committed()
         own_claims.enter()
         return done
 
-    def _begin(self, call: Call, held: Held, tryings: dict[str, Trying]) -> None:
+    def _begin(self, call: Call, held: OpenTransaction, tryings: dict[str, AttemptRecorder]) -> None:
         """A call's turn begins. What it says is noted under its own name."""
         name = call.function.name
         trying = tryings.get(name)

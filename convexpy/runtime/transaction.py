@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from ..clock import Clock
-from ..database.engine import Database
-from ..database.held import Held
+from ..database.database import Database
 from ..database.jobs import Claimant
+from ..database.transaction import OpenTransaction
 from ..errors import TransactionEnded
+from .job_reader import System
 from .schedule import ScheduleBuffer
 from .session import TransactionSession
-from .status import System
 
 
 class JobLost(Exception):
@@ -28,7 +28,7 @@ class Transaction:
     """What one query or mutation reads, writes and schedules, from its first line to its settling."""
 
     def __init__(
-        self, database: Database, held: Held, clock: Clock, now: datetime, buffer: ScheduleBuffer | None
+        self, database: Database, held: OpenTransaction, clock: Clock, now: datetime, buffer: ScheduleBuffer | None
     ) -> None:
         self._database = database
         self._clock = clock

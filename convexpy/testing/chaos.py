@@ -92,8 +92,8 @@ class Chaos:
         self._mutex = threading.Lock()
         self._thread = threading.local()
 
-    def reach(self, station: Station, move: str, dialect: str, fenced: bool) -> None:
-        """Something may go wrong here. Who is fenced finds out about lost answers within the database's own code.
+    def reach(self, station: Station, move: str, dialect: str, logged: bool) -> None:
+        """Something may go wrong here. Who is logged finds out about lost answers within the database's own code.
 
         Raises:
             Crash: The process died here, or had died before.
@@ -101,7 +101,7 @@ class Chaos:
         """
         life = check_alive()
         misfortune = self._draw(station, life)
-        if misfortune is None or (misfortune == "no answer" and fenced):
+        if misfortune is None or (misfortune == "no answer" and logged):
             return
         if misfortune in FAILURES:
             self._thread.in_a_row = self._in_a_row() + 1

@@ -11,8 +11,8 @@ from types import TracebackType
 from sqlalchemy import URL, MetaData, NullPool, create_engine
 from sqlalchemy.orm import Session
 
-from ..database.engine import connect
-from ..database.migrate import migrate
+from ..database.database import connect
+from ..migrations.framework import migrate
 from ..settings import Settings
 
 _templates: dict[int, tuple[MetaData | None, Path]] = {}
@@ -44,7 +44,7 @@ def create_tables(url: str | URL, metadata: MetaData | None) -> None:
     """The framework's tables, by its migrations, and the app's."""
     database = connect(url, Settings(sqlite_synchronous="NORMAL"))
     try:
-        with database.altering() as connection:
+        with database.ddl() as connection:
             migrate(connection)
             if metadata is not None:
                 metadata.create_all(connection)

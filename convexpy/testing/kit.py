@@ -14,17 +14,17 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 
 from ..app import Convex
-from ..database.engine import connect
+from ..database.database import connect
 from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
 from ..functions.declare import Function
 from ..runtime.identity import Identity
 from ..settings import Settings
 from .chaos import Chaos
+from .chaos_worker import ChaosWorker
 from .clock import VirtualClock
 from .database import ArrangingSession, copy_of_template, create_tables
-from .disturbed import DisturbedClock, DisturbedDatabase
-from .unlucky import UnluckyWorker
+from .faulty_database import FaultyClock, FaultyDatabase
 from .worker import MANY_RUNS, VirtualWorker
 
 P = ParamSpec("P")
@@ -91,14 +91,14 @@ class ConvexTest:
             app = Convex(url, functions=functions, metadata=metadata, settings=self._settings, clock=self.clock)
             return VirtualWorker(app)
         settings = self._chaos.settings
-        database = DisturbedDatabase(connect(url, settings), self._chaos)
+        database = FaultyDatabase(connect(url, settings), self._chaos)
         try:
-            clock = DisturbedClock(self.clock)
+            clock = FaultyClock(self.clock)
             app = Convex(database, functions=functions, metadata=metadata, settings=settings, clock=clock)
         except BaseException:
             database.close()
             raise
-        return UnluckyWorker(app, database, self.clock, self._chaos)
+        return ChaosWorker(app, database, self.clock, self._chaos)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,8 +9,8 @@ from typing import Final
 from ..app import Convex
 from ..database.claim import Claim
 from ..database.jobs import first_due
-from ..dispatch.service import Service
-from ..dispatch.worker import try_to
+from ..dispatch.heartbeat import try_to
+from ..dispatch.worker import Service
 from ..functions.declare import Kind
 
 MANY_RUNS: Final = 10_000
@@ -82,7 +82,7 @@ class VirtualWorker:
 
     def next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
-        with self.convex.database.look() as connection:
+        with self.convex.database.read_internal() as connection:
             first = first_due(connection)
         return None if first is None else (first[0], Kind(first[1]))
 

@@ -151,7 +151,7 @@ class Shop:
         with self.convex() as convex:
             convex.migrate()
             assert convex.metadata is not None
-            with convex.database.internal() as connection:
+            with convex.database.write_internal() as connection:
                 convex.metadata.create_all(connection)
 
     def work(self, *names: str) -> None:

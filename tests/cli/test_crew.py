@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 from servers.shared import drop, new_database
 
-from convexpy.cli import crew
+from convexpy.cli import supervisor
 
 from .process import DEADLINE_SECONDS
 from .shop import Shop
@@ -157,10 +157,10 @@ def test_told_to_stop_while_they_still_start_they_end_as_cleanly(production: Sho
 def test_one_that_keeps_dying_is_started_again_and_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(crew, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(crew, "LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.05)
     caplog.set_level(logging.WARNING, "convexpy.server")
-    post = crew.Post(1, [sys.executable, "-S", "-c", "raise SystemExit(3)"])
+    post = supervisor.Post(1, [sys.executable, "-S", "-c", "raise SystemExit(3)"])
 
     def dies() -> bool:
         post.fill()
@@ -173,7 +173,7 @@ def test_one_that_keeps_dying_is_started_again_and_again(
         "0.04 s",
         *2 * ["0.05 s"],
     ]
-    monkeypatch.setattr(crew, "LONG_ENOUGH_SECONDS", 0.0)
+    monkeypatch.setattr(supervisor, "LONG_ENOUGH_SECONDS", 0.0)
     caplog.clear()
     eventually(lambda: post.fill() or bool(caplog.records), "it has died once more, after running long enough")
     assert "another is started in 0.01 s" in caplog.messages[0]
@@ -181,9 +181,9 @@ def test_one_that_keeps_dying_is_started_again_and_again(
 
 def test_pauses_grow_to_half_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "convexpy.server")
-    post = crew.Post(1, ["/nowhere/python"])
+    post = supervisor.Post(1, ["/nowhere/python"])
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(crew, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     for _ in range(7):
         post.fill()
         post.fill()  # it is not time yet
@@ -194,9 +194,9 @@ def test_pauses_grow_to_half_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: p
 
 
 def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(crew, "FAREWELL_SECONDS", 0.3)
+    monkeypatch.setattr(supervisor, "FAREWELL_SECONDS", 0.3)
     caplog.set_level(logging.INFO, "convexpy.server")
-    deaf, codes = crew.Crew(2, [sys.executable, "-S", "-c", DEAF], 0.0), []
+    deaf, codes = supervisor.Crew(2, [sys.executable, "-S", "-c", DEAF], 0.0), []
     thread = threading.Thread(target=lambda: codes.append(deaf.work()))
     thread.start()
     eventually(lambda: RUNNING in caplog.text, "they run")

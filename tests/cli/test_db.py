@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from convexpy.database.migrate import HEAD
+from convexpy.migrations.framework import HEAD
 
 from .shop import Shop
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from convexpy.cli.dev_server import DevServer
-from convexpy.database.conflicts import Losses, remember_losses
+from convexpy.database.conflicts import ConflictRecord, add_conflicts
 from convexpy.project import load_project
 from convexpy.runtime.conflicts import Attempt, Lost
 
@@ -82,7 +82,7 @@ def test_an_app_that_cannot_be_loaded_is_no_reason_not_to_look(sound_shop: Shop)
 
 
 def test_only_the_tables_of_the_app_are_looked_at(sound_shop: Shop) -> None:
-    with sound_shop.convex() as convex, convex.database.altering() as connection:
+    with sound_shop.convex() as convex, convex.database.ddl() as connection:
         connection.exec_driver_sql("CREATE TABLE others (id INTEGER PRIMARY KEY, other INTEGER REFERENCES others (id))")
     assert "every foreign key has an index" in sound_shop.cli("doctor").stdout
 
@@ -91,9 +91,9 @@ def test_conflicts_are_listed_the_most_frequent_first(sound_shop: Shop) -> None:
     assert sound_shop.cli("conflicts").stdout == "No conflicts.\n"
     assert json.loads(sound_shop.cli("conflicts", "--json").stdout) == []
     last = datetime.now(UTC) - timedelta(minutes=3)
-    with sound_shop.convex() as convex, convex.database.internal() as connection:
-        remember_losses(connection, [Losses("orders:mark", None, None, 1, last)])
-        remember_losses(connection, [Losses("orders:place", "orders:mark", "orders", 12, last)])
+    with sound_shop.convex() as convex, convex.database.write_internal() as connection:
+        add_conflicts(connection, [ConflictRecord("orders:mark", None, None, 1, last)])
+        add_conflicts(connection, [ConflictRecord("orders:place", "orders:mark", "orders", 12, last)])
     lines = [line.split() for line in sound_shop.cli("conflicts").stdout.splitlines()]
     assert lines == [
         ["FUNCTION", "LOST", "TO", "TABLE", "TIMES", "LAST"],

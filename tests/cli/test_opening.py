@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from convexpy.cli.opening import schema_engine
-from convexpy.database.faults import LostTurn
+from convexpy.database.errors import LockTimeout
 from convexpy.settings import Settings
 
 from .shop import Shop
@@ -17,7 +17,7 @@ def test_nobody_writes_while_tables_are_changed(ready_shop: Shop) -> None:
     with ready_shop.convex() as convex, schema_engine(convex.database.url) as engine:
         assert convex.settings != Settings()
         for _ in range(2):
-            with engine.connect(), pytest.raises(LostTurn), convex.database.write():
+            with engine.connect(), pytest.raises(LockTimeout), convex.database.write():
                 pass
             with convex.database.write():
                 pass

@@ -12,8 +12,8 @@ import pytest
 from servers.shared import drop, execute, new_database
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 
-from convexpy.database.migrate import migrate
-from convexpy.database.user_tables import keep_in_step
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.framework import migrate
 
 from .everything import METADATA
 from .shop import never

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, MetaData, Table, insert, inspect, select
 
-from convexpy.database.copy import Copied, copy_database
-from convexpy.database.ends import one_transaction, snapshot
 from convexpy.settings import Settings
+from convexpy.transfer.connections import one_transaction, snapshot
+from convexpy.transfer.copy import Copied, copy_database
 
 from .everything import EVERYTHING, FULL, LINKS, METADATA, NOTES, TREE
 

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
-from convexpy.database import crons, history, jobs, purge, workers
+from convexpy.database import crons, job_queries, jobs, retention, workers
 from convexpy.database.claim import Claim
-from convexpy.database.held import HELD
 from convexpy.database.jobs import NewJob
 from convexpy.database.rescue import rescue
+from convexpy.database.transaction import OPEN_TRANSACTION
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 JOB = JobId("0" * 32)
@@ -35,15 +35,15 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "cancel": lambda c: jobs.cancel(c, JOB, NOW),
     "rescue": lambda c: rescue(c, "worker", NOW, Settings()),
     "unknown owners": lambda c: workers.find_unknown(c),
-    "purge": lambda c: purge.purge_jobs(c, "success", NOW - timedelta(days=1), NOW, 1000),
-    "status": lambda c: history.find_job(c, JOB),
-    "list": lambda c: history.list_jobs(c),
-    "list pending": lambda c: history.list_jobs(c, "pending"),
-    "list running": lambda c: history.list_jobs(c, "inProgress"),
-    "list failed": lambda c: history.list_jobs(c, "failed"),
-    "list by name": lambda c: history.list_jobs(c, None, "f:f"),
-    "list by cron": lambda c: history.list_jobs(c, None, None, "nightly"),
-    "purge receipts": lambda c: purge.purge_receipts(c, NOW, 1000),
+    "purge": lambda c: retention.purge_jobs(c, "success", NOW - timedelta(days=1), NOW, 1000),
+    "status": lambda c: job_queries.find_job(c, JOB),
+    "list": lambda c: job_queries.list_jobs(c),
+    "list pending": lambda c: job_queries.list_jobs(c, "pending"),
+    "list running": lambda c: job_queries.list_jobs(c, "inProgress"),
+    "list failed": lambda c: job_queries.list_jobs(c, "failed"),
+    "list by name": lambda c: job_queries.list_jobs(c, None, "f:f"),
+    "list by cron": lambda c: job_queries.list_jobs(c, None, None, "nightly"),
+    "purge receipts": lambda c: retention.purge_receipts(c, NOW, 1000),
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
@@ -66,10 +66,10 @@ def statements_of(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
         statements.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
 
     event.listen(connection, "before_cursor_execute", note)
-    held = connection.info.pop(HELD, None)  # or the framework's own statements would go past SQLAlchemy
+    held = connection.info.pop(OPEN_TRANSACTION, None)  # or the framework's own statements would go past SQLAlchemy
     try:
         yield statements
     finally:
         if held is not None:
-            connection.info[HELD] = held
+            connection.info[OPEN_TRANSACTION] = held
         event.remove(connection, "before_cursor_execute", note)

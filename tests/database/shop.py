@@ -35,9 +35,9 @@ from sqlalchemy import (
     true,
 )
 
-from convexpy.database.table_plan import Step
 from convexpy.database.types import JobIdType, StoredJSON, Timestamp
-from convexpy.database.user_tables import keep_in_step
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.plan import Step
 
 
 class Colour(enum.Enum):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from convexpy.database.autogenerate import include_name
 from convexpy.database.tables import FRAMEWORK_TABLES
+from convexpy.migrations.autogenerate import include_name
 
 ENV = """
 from alembic import context
@@ -73,7 +73,7 @@ def test_the_plugin_hides_the_frameworks_tables_with_nothing_configured(database
 def test_the_plugin_hides_the_frameworks_tables_when_it_is_set_up(database: Engine, tmp_path: Path) -> None:
     before = """
 from alembic.runtime.plugins import Plugin
-from convexpy.database import autogenerate
+from convexpy.migrations import autogenerate
 Plugin.setup_plugin_from_module(autogenerate, "of.this.test")
 """
     revision = autogenerate(
@@ -92,7 +92,7 @@ def test_include_name_hides_the_frameworks_tables_explicitly(database: Engine, t
         tmp_path,
         database,
         f"include_name=include_name, {WITHOUT_PLUGIN}",
-        "from convexpy.database.autogenerate import include_name",
+        "from convexpy.migrations.autogenerate import include_name",
     )
 
     assert "op.create_table('orders'" in revision
@@ -108,7 +108,7 @@ def test_only_the_frameworks_tables_are_hidden() -> None:
 
 
 def test_the_plugin_can_be_imported_before_alembic() -> None:
-    code = "import convexpy.database.autogenerate, sys; assert 'alembic' not in sys.modules; import alembic"
+    code = "import convexpy.migrations.autogenerate, sys; assert 'alembic' not in sys.modules; import alembic"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
     assert finished.returncode == 0, finished.stderr

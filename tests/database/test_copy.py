@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import URL, Column, Engine, Integer, MetaData, Table, Text, insert, update
 
 from convexpy.database import workers
-from convexpy.database.copy import COPIED_ACTION, copy_database
-from convexpy.database.ends import one_transaction, snapshot
 from convexpy.database.jobs import NewJob, claim_jobs, insert_jobs, start
-from convexpy.database.migrate import migrate
 from convexpy.database.tables import crons, finished, jobs, queue
 from convexpy.database.types import new_job_id
-from convexpy.database.user_tables import keep_in_step
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.framework import migrate
+from convexpy.transfer.connections import one_transaction, snapshot
+from convexpy.transfer.copy import COPIED_ACTION, copy_database
 
 from .conftest import sqlite_engine
 from .copies import SETTINGS, copied, fill, put, read, spoil

@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from convexpy import JobId, Settings
 from convexpy.database import jobs, workers
-from convexpy.database.engine import connect
+from convexpy.database.database import connect
 from convexpy.database.jobs import NewJob
-from convexpy.database.migrate import migrate
 from convexpy.database.postgres.begin import HOT, NO_SCANS
 from convexpy.database.types import new_job_id
+from convexpy.migrations.framework import migrate
 
 from .moves import MOVES, NOW, OWN_TABLES, statements_of
 
@@ -27,7 +27,7 @@ MANY = 1_000_000
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
     database = connect(f"sqlite:///{tmp_path / 'plans.db'}", Settings())
-    with database.altering() as connection:
+    with database.ddl() as connection:
         migrate(connection)
     with database.write() as held:
         yield held.connection
@@ -76,11 +76,11 @@ def full() -> Iterator[Connection]:
     """A million jobs for later, and a million that are over."""
     url = new_database()
     database = connect(url, Settings())
-    with database.altering() as connection:
+    with database.ddl() as connection:
         migrate(connection)
         for statement in FILL.split(";"):
             connection.exec_driver_sql(statement)
-    with database.altering() as connection:
+    with database.ddl() as connection:
         yield connection
     database.close()
     drop(url)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, text
 
-from convexpy.database import migrate as migrations
 from convexpy.database import tables
-from convexpy.database.migrate import HEAD, alembic_config, check_revision, current_revision, migrate
 from convexpy.errors import DatabaseError
+from convexpy.migrations import framework as migrations
+from convexpy.migrations.framework import HEAD, alembic_config, check_revision, current_revision, migrate
 
 from .conftest import sqlite_engine
 
@@ -80,7 +80,7 @@ def test_a_database_that_is_up_to_date_is_checked_without_importing_alembic(sqli
     code = """
 import sys
 from sqlalchemy import create_engine
-from convexpy.database.migrate import check_revision, migrate
+from convexpy.migrations.framework import check_revision, migrate
 engine = create_engine(sys.argv[1])
 check_revision(engine)
 migrate(engine)
@@ -96,7 +96,7 @@ def test_several_processes_may_migrate_at_once(engine: Engine) -> None:
     code = """
 import sys
 from sqlalchemy import create_engine
-from convexpy.database.migrate import migrate
+from convexpy.migrations.framework import migrate
 import alembic.command
 engine = create_engine(sys.argv[1], isolation_level="SERIALIZABLE")
 print("ready", flush=True)

@@ -10,7 +10,7 @@ import pytest
 from servers.postgres import NoServer, Server, server
 
 from convexpy import Settings
-from convexpy.database.engine import connect
+from convexpy.database.database import connect
 
 
 @pytest.fixture(scope="module")

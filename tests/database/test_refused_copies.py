@@ -23,12 +23,12 @@ from sqlalchemy import (
 )
 
 from convexpy.database import workers
-from convexpy.database.ends import snapshot
 from convexpy.database.jobs import NewJob, insert_jobs
-from convexpy.database.migrate import migrate
 from convexpy.database.types import new_job_id
-from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.framework import migrate
+from convexpy.transfer.connections import snapshot
 
 from .conftest import sqlite_engine
 from .copies import SETTINGS, copied, fill, put, read, spoil, tables_in

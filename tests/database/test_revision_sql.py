@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, Text
 
-from convexpy.database.migrate import HEAD, check_revision
-from convexpy.database.revisions import current, make_revision, upgrade, upgrade_sql
 from convexpy.errors import DatabaseError
+from convexpy.migrations.framework import HEAD, check_revision
+from convexpy.migrations.revisions import current, make_revision, upgrade, upgrade_sql
 
 from .conftest import sqlite_engine
 from .shop import all_types, note, orders, write_revision

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, Table, Text, inspect
 from sqlalchemy.types import TypeDecorator
 
-from convexpy.database.migrate import check_revision, migrate
-from convexpy.database.revisions import Standing, adopt, current, make_revision, upgrade, upgrade_sql
-from convexpy.database.table_plan import plan
 from convexpy.database.types import JobIdType, Timestamp
-from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.framework import check_revision, migrate
+from convexpy.migrations.plan import plan
+from convexpy.migrations.revisions import RevisionStatus, adopt, current, make_revision, upgrade, upgrade_sql
 
 from .shop import all_types, everything, never, note, orders, rows, run, write_revision
 
@@ -133,17 +133,17 @@ def test_upgrading_brings_the_frameworks_tables_too(engine: Engine, folder: Path
 
 
 def test_current_says_where_the_database_is_and_where_it_could_be(engine: Engine, folder: Path) -> None:
-    assert current(engine, folder) == Standing(None, None)
+    assert current(engine, folder) == RevisionStatus(None, None)
     write_revision(folder, "one", None, "pass")
     write_revision(folder, "two", "one", "pass")
-    assert current(engine, folder) == Standing(None, "two")
+    assert current(engine, folder) == RevisionStatus(None, "two")
 
     upgrade(engine, orders(), folder, "one")
-    assert current(engine, folder) == Standing("one", "two")
+    assert current(engine, folder) == RevisionStatus("one", "two")
 
     upgrade(engine, orders(), folder)
     upgrade(engine, orders(), folder)
-    assert current(engine, folder) == Standing("two", "two")
+    assert current(engine, folder) == RevisionStatus("two", "two")
 
 
 def test_a_revision_that_fails_leaves_the_database_as_it_was(engine: Engine, folder: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_database_that_dev_has_made_can_be_adopted(engine: Engine, folder: Pat
 
     head = adopt(engine, models, folder)
 
-    assert current(engine, folder) == Standing(head, head)
+    assert current(engine, folder) == RevisionStatus(head, head)
     upgrade(engine, models, folder)
     assert not plan(engine, models)
 

@@ -11,10 +11,10 @@ from sqlalchemy import (
     Text,
 )
 
-from convexpy.database.table_change import apply
-from convexpy.database.table_plan import plan
-from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
+from convexpy.migrations.apply import apply
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.plan import plan
 
 from .shop import all_types, everything, made_with, never, note, orders, rows, yes
 

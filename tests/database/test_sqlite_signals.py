@@ -16,20 +16,20 @@ from threading import enumerate as threads
 import pytest
 
 from convexpy import Settings
-from convexpy.database.engine import Database, connect
+from convexpy.database.database import Database, connect
 from convexpy.database.sqlite import file_watch, inotify, touches
-from convexpy.database.sqlite.signals import DOUBT_SECONDS, FileSignals
+from convexpy.database.sqlite.notifier import DOUBT_SECONDS, FileNotifier
 
 PATIENCE_SECONDS = 20.0
 OTHER = """
 import sys, time
 from convexpy import Settings
-from convexpy.database.engine import connect
+from convexpy.database.database import connect
 
 database = connect(sys.argv[1], Settings(sqlite_synchronous="NORMAL"))
 for line in sys.stdin:
     for _ in range(int(line)):
-        with database.internal() as connection:
+        with database.write_internal() as connection:
             connection.exec_driver_sql("INSERT INTO notes VALUES (1)")
         committed = time.monotonic()
         database.signals.send()
@@ -75,7 +75,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     database = connect(url, Settings())
-    with database.internal() as connection:
+    with database.write_internal() as connection:
         connection.exec_driver_sql("CREATE TABLE notes (n INTEGER)")
     yield database
     database.close()
@@ -99,7 +99,7 @@ def without_inotify(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def notes(database: Database) -> int:
-    with database.look() as connection:
+    with database.read_internal() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM notes").scalar_one())
 
 
@@ -149,7 +149,7 @@ def times_awake(name: str) -> int:
 
 
 def test_a_process_hears_its_own_commits_late_and_many_as_one(way: str, tmp_path: Path) -> None:
-    signals, heard = FileSignals(tmp_path / "test.db"), SimpleQueue[float]()
+    signals, heard = FileNotifier(tmp_path / "test.db"), SimpleQueue[float]()
     signals.watch(lambda: heard.put(time.monotonic()))
     began = time.monotonic()
     for _ in range(1000):
@@ -162,7 +162,7 @@ def test_a_process_hears_its_own_commits_late_and_many_as_one(way: str, tmp_path
 def test_many_commits_cost_few_touches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touched: list[Path] = []
     monkeypatch.setattr(touches, "touch", touched.append)
-    signals, began = FileSignals(tmp_path / "test.db"), time.monotonic()
+    signals, began = FileNotifier(tmp_path / "test.db"), time.monotonic()
     for _ in range(20_000):
         signals.send()
     signals.close()
@@ -170,7 +170,7 @@ def test_many_commits_cost_few_touches(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_another_says_right_before_us_is_heard(way: str, tmp_path: Path) -> None:
-    ours, theirs, heard = FileSignals(tmp_path / "test.db"), FileSignals(tmp_path / "test.db"), Event()
+    ours, theirs, heard = FileNotifier(tmp_path / "test.db"), FileNotifier(tmp_path / "test.db"), Event()
     ours.watch(heard.set)
     for _ in range(20):
         heard.clear()
@@ -181,7 +181,7 @@ def test_what_another_says_right_before_us_is_heard(way: str, tmp_path: Path) ->
 
 
 def test_one_who_ends_at_once_has_said_everything(tmp_path: Path) -> None:
-    ours, theirs = FileSignals(tmp_path / "test.db"), FileSignals(tmp_path / "test.db")
+    ours, theirs = FileNotifier(tmp_path / "test.db"), FileNotifier(tmp_path / "test.db")
     heard = Event()
     theirs.send()
     theirs.send()  # this one has to wait
@@ -192,7 +192,7 @@ def test_one_who_ends_at_once_has_said_everything(tmp_path: Path) -> None:
 
 
 def test_it_ends_at_once_when_told_to(way: str, tmp_path: Path) -> None:
-    signals = FileSignals(tmp_path / "test.db")
+    signals = FileNotifier(tmp_path / "test.db")
     files = Path("/proc/self/fd")
     before = len(os.listdir(files)) if files.exists() else 0
     for _ in range(20):
@@ -205,7 +205,7 @@ def test_it_ends_at_once_when_told_to(way: str, tmp_path: Path) -> None:
 
 
 def test_a_lock_file_that_is_made_anew_is_watched(way: str, tmp_path: Path) -> None:
-    ours, theirs, heard = FileSignals(tmp_path / "test.db"), FileSignals(tmp_path / "test.db"), Event()
+    ours, theirs, heard = FileNotifier(tmp_path / "test.db"), FileNotifier(tmp_path / "test.db"), Event()
     with (tmp_path / "test.db.lock").open("ab"):  # as every process that writes has it open
         ours.watch(heard.set)
         (tmp_path / "test.db.lock").unlink()
@@ -219,7 +219,7 @@ def test_a_lock_file_that_is_made_anew_is_watched(way: str, tmp_path: Path) -> N
 def test_where_inotify_is_there_and_silent_one_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_watch, "PROOF_SECONDS", 0.01)
     monkeypatch.setattr(inotify, "IN_ATTRIB", 0x400)  # tells only of the file's end
-    ours, theirs, heard = FileSignals(tmp_path / "test.db"), FileSignals(tmp_path / "test.db"), Event()
+    ours, theirs, heard = FileNotifier(tmp_path / "test.db"), FileNotifier(tmp_path / "test.db"), Event()
     ours.watch(heard.set)
     theirs.send()
     assert heard.wait(PATIENCE_SECONDS)
@@ -227,7 +227,7 @@ def test_where_inotify_is_there_and_silent_one_looks(tmp_path: Path, monkeypatch
 
 
 def test_where_nothing_can_be_made_nothing_fails(way: str, tmp_path: Path) -> None:
-    signals = FileSignals(tmp_path / "nowhere" / "test.db")
+    signals = FileNotifier(tmp_path / "nowhere" / "test.db")
     signals.watch(lambda: None)
     signals.send()
     signals.send()

@@ -19,10 +19,10 @@ from sqlalchemy import (
     text,
 )
 
-from convexpy.database.table_change import apply
-from convexpy.database.table_plan import Plan, plan
-from convexpy.database.user_tables import Outcome, keep_in_step
 from convexpy.errors import DatabaseError
+from convexpy.migrations.apply import apply
+from convexpy.migrations.dev_sync import Outcome, keep_in_step
+from convexpy.migrations.plan import Plan, plan
 
 from .shop import Colour, all_types, everything, made_with, never, note, orders, rows, run, yes
 

@@ -18,9 +18,9 @@ from sqlalchemy import (
     true,
 )
 
-from convexpy.database.table_plan import plan
-from convexpy.database.user_tables import keep_in_step
 from convexpy.errors import DatabaseError
+from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.plan import plan
 
 from .shop import Colour, made_with, never, no, note, orders, rows, run, yes
 

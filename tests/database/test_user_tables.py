@@ -16,10 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from convexpy.database.table_plan import Step
 from convexpy.database.tables import FRAMEWORK_TABLES
-from convexpy.database.user_tables import Outcome, fingerprint, keep_in_step
 from convexpy.errors import DatabaseError
+from convexpy.migrations.dev_sync import Outcome, fingerprint, keep_in_step
+from convexpy.migrations.plan import Step
 
 from .shop import made_with, never, no, note, orders, rows, run, yes
 
@@ -126,7 +126,7 @@ def test_when_nothing_has_changed_alembic_is_not_imported(sqlite_database: Engin
     code = """
 import sys
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
-from convexpy.database.user_tables import keep_in_step
+from convexpy.migrations.dev_sync import keep_in_step
 metadata = MetaData()
 Table("orders", metadata, Column("id", Integer, primary_key=True), Column("note", String(20)))
 assert keep_in_step(create_engine(sys.argv[1]), metadata, None).done == []

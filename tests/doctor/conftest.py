@@ -12,10 +12,10 @@ import pytest
 from servers.postgres import NoServer, Server, server
 from sqlalchemy import NullPool, create_engine, insert, make_url
 
-from convexpy.database.migrate import migrate
 from convexpy.database.tables import workers
-from convexpy.doctor.examination import examine
+from convexpy.doctor.checks import examine
 from convexpy.doctor.finding import Finding
+from convexpy.migrations.framework import migrate
 from convexpy.settings import Settings
 
 GOOD = {

@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from convexpy import Convex, MutationCtx, Settings, WriteConflict, internal_mutation, mutation
 from convexpy.cli.conflict_line import ConflictLines
-from convexpy.database.conflicts import Losses, forget_losses, list_losses, remember_losses
+from convexpy.database.conflicts import ConflictRecord, add_conflicts, list_conflicts, purge_conflicts
 from convexpy.runtime.conflicts import RECENT, Attempt, Lost, likeliest
 
 
@@ -103,7 +103,7 @@ def opened(url: str, **settings: object) -> Convex:
     gate = Gate()
     convex = Convex(url, functions=APP, metadata=Base.metadata, settings=Settings(**settings))  # type: ignore[arg-type]
     convex.migrate()
-    with convex.database.altering() as connection:
+    with convex.database.ddl() as connection:
         Base.metadata.create_all(connection)
         connection.execute(text("INSERT INTO items (id, stock) VALUES (1, 5), (2, 5)"))
     return convex
@@ -139,7 +139,7 @@ def test_a_transaction_of_another_program_is_not_blamed_on_a_function(postgres: 
     thread = threading.Thread(target=lambda: postgres.run(place))
     thread.start()
     assert gate.reached.wait(30)
-    with postgres.database.internal() as connection:
+    with postgres.database.write_internal() as connection:
         connection.execute(text("UPDATE items SET stock = 0"))
     postgres.run(visit)
     gate.open.set()
@@ -169,7 +169,7 @@ def schedule(convex: Convex) -> None:
     from convexpy.database.types import new_job_id
 
     now = convex.database.clock.now()
-    with convex.database.internal() as connection:
+    with convex.database.write_internal() as connection:
         job = NewJob(new_job_id(), "shop_of_conflicts:swallow", "mutation", "{}", now)
         insert_jobs(connection, [job], now)
 
@@ -188,9 +188,9 @@ def test_whoever_held_the_turn_on_sqlite(tmp_path: Path) -> None:
 
 
 def test_listeners_hear_of_it_and_it_is_written_down_without_being_asked(postgres: Convex) -> None:
-    heard: list[Losses] = []
+    heard: list[ConflictRecord] = []
     told = threading.Event()
-    postgres.on_conflict(lambda losses: (heard.append(losses), told.set()))  # type: ignore[func-returns-value]
+    postgres.on_conflict(lambda records: (heard.append(records), told.set()))  # type: ignore[func-returns-value]
     while_open(postgres, place, take)
     assert told.wait(30)
     assert [(each.function, each.other, each.times) for each in heard] == [
@@ -211,12 +211,12 @@ def test_what_is_left_is_written_when_the_process_stops(tmp_path: Path) -> None:
 
 def test_a_failure_to_write_keeps_what_was_counted(sqlite: Convex) -> None:
     conflicts = sqlite.runtime.calls.conflicts
-    with sqlite.database.altering() as connection:
+    with sqlite.database.ddl() as connection:
         connection.execute(text("ALTER TABLE _convexpy_conflicts RENAME TO elsewhere"))
     conflicts._lost.append(lost())
     with pytest.raises(Exception, match="no such table"):
         conflicts.flush()
-    with sqlite.database.altering() as connection:
+    with sqlite.database.ddl() as connection:
         connection.execute(text("ALTER TABLE elsewhere RENAME TO _convexpy_conflicts"))
     conflicts._lost.append(lost())
     assert pairs(sqlite) == [("a", None, None, 2)]
@@ -270,20 +270,23 @@ def test_what_is_kept_is_bounded(sqlite: Convex) -> None:
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_rows_are_added_up_and_old_ones_forgotten(kind: str, request: pytest.FixtureRequest) -> None:
     convex: Convex = request.getfixturevalue(kind)
-    first, second = Losses("a", "b", "items", 2, NOW), Losses("a", None, None, 1, NOW - timedelta(days=8))
-    with convex.database.internal() as connection:
-        remember_losses(connection, [first, second])
-        remember_losses(connection, [Losses("a", "b", "items", 3, NOW + timedelta(seconds=1))])
-        assert list_losses(connection) == [Losses("a", "b", "items", 5, NOW + timedelta(seconds=1)), second]
-        forget_losses(connection, NOW - timedelta(days=7))
-        assert [each.times for each in list_losses(connection)] == [5]
+    first, second = (
+        ConflictRecord("a", "b", "items", 2, NOW),
+        ConflictRecord("a", None, None, 1, NOW - timedelta(days=8)),
+    )
+    with convex.database.write_internal() as connection:
+        add_conflicts(connection, [first, second])
+        add_conflicts(connection, [ConflictRecord("a", "b", "items", 3, NOW + timedelta(seconds=1))])
+        assert list_conflicts(connection) == [ConflictRecord("a", "b", "items", 5, NOW + timedelta(seconds=1)), second]
+        purge_conflicts(connection, NOW - timedelta(days=7))
+        assert [each.times for each in list_conflicts(connection)] == [5]
 
 
 def test_one_line_for_many_conflicts() -> None:
     lines = ConflictLines()
 
     def line(seconds: float, times: int = 1, other: str | None = "stock:take") -> str | None:
-        return lines.line(Losses("orders:place", other, "items", times, NOW + timedelta(seconds=seconds)))
+        return lines.line(ConflictRecord("orders:place", other, "items", times, NOW + timedelta(seconds=seconds)))
 
     assert line(0) == 'conflict   orders:place lost to stock:take on "items" and ran again (once in the last minute)'
     assert line(1) is None

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from servers.postgres import QUICK, Server
 
-from convexpy.database.postgres.window import count_slots
+from convexpy.database.postgres.serializable_limit import count_slots
 from convexpy.database.tables import queue
 from convexpy.doctor import indexes
 from convexpy.doctor import queue as queue_checks

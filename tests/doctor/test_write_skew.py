@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convexpy.database.postgres.window import count_slots
+from convexpy.database.postgres.serializable_limit import count_slots
 
 from .conftest import Database
 

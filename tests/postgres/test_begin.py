@@ -13,11 +13,11 @@ from servers.wire import Wire
 from sqlalchemy import URL, select
 
 from convexpy import Convex, MutationCtx, QueryCtx, Settings, mutation, query
-from convexpy.database.engine import connect
-from convexpy.database.faults import BrokeOff
+from convexpy.database.database import connect
+from convexpy.database.errors import ConnectionLost
 from convexpy.functions.declare import Kind
-from convexpy.runtime.deadline import Watched
-from convexpy.runtime.together import FellApart
+from convexpy.runtime.time_limit import Watched
+from convexpy.runtime.together import BatchFailed
 
 from .conftest import rows
 
@@ -150,7 +150,7 @@ def test_a_database_that_does_not_begin_is_not_the_handlers_fault(
         thread.join(PATIENCE_SECONDS)
         network.mode("pass")
     (error,) = found
-    assert isinstance(error, FellApart)
+    assert isinstance(error, BatchFailed)
     assert error.is_internal
 
 
@@ -163,7 +163,7 @@ def test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake(url: URL
     with closing(connect(url, Settings())) as database:
         begins = database._begin  # type: ignore[attr-defined]
         begins._write, right = "SELECT 1", begins._write
-        with database.write() as held, pytest.raises(BrokeOff, match="being begun"):
+        with database.write() as held, pytest.raises(ConnectionLost, match="being begun"):
             held.check()
         begins._write = right
         with database.write() as held:
@@ -194,7 +194,7 @@ def test_a_claim_is_planned_once(near: Convex) -> None:
     for _ in range(20):
         near.service.dispatcher.claim(Kind.MUTATION, 1)
         near.service.dispatcher._next_dues()
-    with near.database.look() as connection:
+    with near.database.read_internal() as connection:
         found = connection.exec_driver_sql(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%SKIP LOCKED%%'"
         )

@@ -20,9 +20,9 @@ def nothing(ctx: MutationCtx) -> None:
 
 def test_two_that_claim_at_the_same_moment_get_different_jobs(near: Convex) -> None:
     near.run(plan)
-    with near.database.internal() as connection:
+    with near.database.write_internal() as connection:
         workers.register(connection, "one", near.clock.now())
-    with near.database.internal() as connection:
+    with near.database.write_internal() as connection:
         first = jobs.claim_jobs(connection, "mutation", "one", "of one", near.clock.now(), 2)
         second = near.service.dispatcher.claim(Kind.MUTATION, 10)  # the first has not committed yet
     assert (len(first), len(second)) == (2, 2)

@@ -12,8 +12,8 @@ from sqlalchemy import URL, text
 
 from convexpy import ActionCtx, Convex, MutationCtx, Settings, internal_action, mutation
 from convexpy.database import jobs
-from convexpy.database.engine import connect
-from convexpy.database.faults import BrokeOff
+from convexpy.database.database import connect
+from convexpy.database.errors import ConnectionLost
 from convexpy.database.postgres.connection import cut_off
 from convexpy.functions.declare import Kind
 
@@ -70,5 +70,5 @@ def test_a_connection_that_breaks_without_an_error_is_nobodys_mistake(url: URL) 
         cut_off(held.driver)
         with suppress(psycopg.Error):
             held.driver.execute("SELECT 1")  # behind the guard's back: nothing notes the error
-        with pytest.raises(BrokeOff, match="nothing of it is kept"):
+        with pytest.raises(ConnectionLost, match="nothing of it is kept"):
             held.check()

@@ -26,7 +26,7 @@ def test_two_workers_that_start_together_store_a_cron_once(near: Convex, url: UR
     cron = crons.definitions["tidy"]
     values = {"name": "tidy", "schedule": cron.timetable.text, "function": cron.function, "args": cron.stored_args}
     with ThreadPoolExecutor(1) as threads:
-        with near.database.internal() as connection:  # another worker, in the middle of the same
+        with near.database.write_internal() as connection:  # another worker, in the middle of the same
             stored.lock_crons(connection)
             stored.add_cron(connection, {**values, "next_time": near.clock.now()})
             adopting = threads.submit(near.service.crons.adopt, crons, near.registry)

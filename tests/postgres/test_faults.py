@@ -13,8 +13,8 @@ from servers.postgres import NoServer, Server, server
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from convexpy.database.faults import is_conflict, is_internal
-from convexpy.database.postgres_faults import is_lost
+from convexpy.database.errors import is_conflict, is_internal
+from convexpy.database.postgres_errors import is_lost
 
 SMALL = {"fsync": "off", "max_connections": "6", "superuser_reserved_connections": "0", "reserved_connections": "0"}
 

@@ -7,12 +7,12 @@ from contextlib import closing
 from itertools import count
 
 import pytest
-from chaos.tap import Break, Direction, Tap
 from sqlalchemy import URL
+from stress.chaos.tap import Break, Direction, Tap
 
 from convexpy import DatabaseError, Settings
-from convexpy.database.engine import connect
-from convexpy.database.faults import is_internal
+from convexpy.database.database import connect
+from convexpy.database.errors import is_internal
 
 STEP = 61  # bytes; every one of them takes a minute
 

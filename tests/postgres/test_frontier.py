@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from convexpy import Convex, JobId, MutationCtx, internal_mutation, mutation
 from convexpy.database import jobs
-from convexpy.database.claim import START, Claim, Place
+from convexpy.database.claim import START, Claim, QueuePosition
 from convexpy.database.jobs import NewJob
-from convexpy.dispatch.frontier import LONG_SECONDS, Frontier
+from convexpy.dispatch.claim_cursor import LONG_SECONDS, ClaimCursor
 from convexpy.dispatch.stragglers import Stragglers
 from convexpy.functions.declare import Kind
 
@@ -65,21 +65,28 @@ def stragglers(convex: Convex, wake: Callable[[], None] = lambda: None) -> Strag
 
 
 def test_after_a_long_look_claims_begin_with_what_it_found_or_with_what_is_due_from_now_on() -> None:
-    made, now = Frontier(), datetime(2026, 1, 1, tzinfo=UTC)
+    made, now = ClaimCursor(), datetime(2026, 1, 1, tzinfo=UTC)
     before, after = now - timedelta(seconds=1), now + timedelta(days=30)
     made.looked({"mutation": before}, LONG_SECONDS / 2, now)
     assert (made.is_far, made.place("mutation")) == (False, START)
     made.looked({"mutation": before, "action": None}, 1.0, now)
-    assert (made.is_far, made.place("mutation"), made.place("action")) == (True, Place(before, -1), Place(now, -1))
+    assert (made.is_far, made.place("mutation"), made.place("action")) == (
+        True,
+        QueuePosition(before, -1),
+        QueuePosition(now, -1),
+    )
     made.looked({"mutation": after}, 1.0, now)  # until then there will be others
-    assert made.place("mutation") == Place(now, -1)
+    assert made.place("mutation") == QueuePosition(now, -1)
 
 
 def test_a_look_that_the_server_broke_off_leaves_what_is_known_and_begins_the_rest_now() -> None:
-    made, now = Frontier(), datetime(2026, 1, 1, tzinfo=UTC)
+    made, now = ClaimCursor(), datetime(2026, 1, 1, tzinfo=UTC)
     made.looked({"mutation": now - timedelta(hours=1)}, 1.0, now)
     made.gave_up(now)
-    assert (made.place("mutation"), made.place("action")) == (Place(now - timedelta(hours=1), -1), Place(now, -1))
+    assert (made.place("mutation"), made.place("action")) == (
+        QueuePosition(now - timedelta(hours=1), -1),
+        QueuePosition(now, -1),
+    )
 
 
 def test_a_worker_whose_look_is_broken_off_runs_what_comes_next(near: Convex, url: URL) -> None:
@@ -113,7 +120,7 @@ def test_what_was_committed_late_is_found_by_a_short_look_back(far: Convex) -> N
     looking = stragglers(far)
     looking._next_long_look = float("inf")
     began = far.database.clock.now() - timedelta(seconds=2)
-    with far.database.internal() as late:
+    with far.database.write_internal() as late:
         jobs.insert_jobs(late, [NewJob(JobId("1" * 32), f"{__name__}:nothing", "mutation", "{}", began)], began)
         far.run(plan, times=1)
         assert len(claim(far, 10)) == 1
@@ -136,7 +143,7 @@ def test_a_long_look_is_followed_by_a_long_pause(far: Convex, monkeypatch: pytes
     looking, now, looks = stragglers(far), [100.0], []
     monkeypatch.setattr("convexpy.dispatch.stragglers.time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    def look(places: Mapping[str, Place]) -> None:
+    def look(places: Mapping[str, QueuePosition]) -> None:
         looks.append("short" if places else "long")
         now[0] += 0.5 if places else 3.0
 
@@ -160,7 +167,7 @@ def test_behind_the_last_claim_nobody_walks_over_what_is_over(near: Convex, url:
 
         def read(after: object) -> int:
             before = blocks(own)
-            with near.database.look(hot=True) as connection:
+            with near.database.read_internal(generic_plan=True) as connection:
                 jobs.next_due(connection, after)  # type: ignore[arg-type]
                 connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
             return blocks(own) - before

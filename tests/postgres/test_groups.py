@@ -15,14 +15,14 @@ from sqlalchemy import URL, Connection
 from convexpy import Convex, MutationCtx, internal_mutation, mutation
 from convexpy.database import jobs
 from convexpy.database.claim import Claim
-from convexpy.dispatch import mutation_room
-from convexpy.dispatch.company import Company
-from convexpy.dispatch.group import Group
-from convexpy.dispatch.habits import Habits
+from convexpy.dispatch import mutation_pool
+from convexpy.dispatch.batch import Company
+from convexpy.dispatch.batch_policy import BatchPolicy
+from convexpy.dispatch.batch_runner import Group
 from convexpy.dispatch.turns import Turns
 from convexpy.functions.declare import Kind
 from convexpy.runtime import together
-from convexpy.runtime.run import Run
+from convexpy.runtime.events import Run
 
 from .conftest import rows
 
@@ -59,7 +59,7 @@ def schedule_directly(ctx: MutationCtx) -> None:
 @pytest.fixture(autouse=True)
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     transactions.clear()
-    for module in (together, mutation_room):
+    for module in (together, mutation_pool):
         monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE_SECONDS)
 
 
@@ -77,7 +77,7 @@ def run_as_a_group(convex: Convex) -> list[Run]:
     """Claim what is due and run it together. What the observers are told."""
     told: list[Run] = []
     convex.on_run(told.append)
-    habits = Habits()
+    habits = BatchPolicy()
     group = Group(convex.service.executor, convex.runtime.together, habits, Turns(1), lambda claims: None)
     habits.ran_alone(f"{__name__.rpartition('.')[2]}:write_and_schedule", 0.001, well=True)
     claims = convex.service.dispatcher.claim(Kind.MUTATION, 100)

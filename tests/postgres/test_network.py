@@ -1,4 +1,4 @@
-"""Silence, slowness and broken connections: nothing waits for ever, and all goes on when the network is back."""
+"""NullNotifier, slowness and broken connections: nothing waits for ever, and all goes on when the network is back."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import URL, Connection
 
 from convexpy import Convex, MutationCtx, mutation
-from convexpy.database.purge import PURGE, purge_jobs
-from convexpy.dispatch import purge as purging
+from convexpy.database.retention import PURGE, purge_jobs
+from convexpy.dispatch import retention as purging
 
 from .conftest import execute, rows
 
@@ -89,7 +89,7 @@ def test_what_another_worker_is_just_purging_is_passed_by(
     fill(url, 5)
     monkeypatch.setattr(purging, "BATCH", 3)
     before = near.clock.now() - timedelta(days=7)
-    with near.database.internal() as other:
+    with near.database.write_internal() as other:
         assert purge_jobs(other, "success", purging.LONG_AGO, before, 3)[0] == 3
         began = time.monotonic()
         while near.service.purge.batch():

@@ -15,7 +15,7 @@ from convexpy import ActionCtx, Convex, MutationCtx, internal_action, internal_m
 from convexpy.database import jobs, workers
 from convexpy.database.rescue import LOST_ACTION
 from convexpy.database.workers import Suspect
-from convexpy.dispatch.service import Service
+from convexpy.dispatch.worker import Service
 from convexpy.functions.declare import Kind
 
 from .conftest import rows
@@ -49,7 +49,7 @@ def plan_action(ctx: MutationCtx) -> None:
 def claim_under_way(convex: Convex, service: Service) -> Iterator[None]:
     """A worker has claimed a job, and its COMMIT comes at the end of the block."""
     convex.run(plan)
-    with convex.database.internal() as connection:
+    with convex.database.write_internal() as connection:
         worker = service.worker.be_known(connection)
         claims = jobs.claim_jobs(connection, "mutation", worker, jobs.new_token(), convex.clock.now(), 10)
         assert len(claims) == 1
@@ -68,7 +68,7 @@ def begun(url: URL, work: Callable[[], Any]) -> Thread:
 def suspect(convex: Convex) -> Suspect:
     """The only worker, as others see it that take it for dead."""
     later = convex.clock.now() + timedelta(days=1)
-    with convex.database.look() as connection:
+    with convex.database.read_internal() as connection:
         (itself,) = workers.find_suspects(connection, "another", later, timedelta(seconds=1))
     return itself
 
@@ -93,7 +93,7 @@ def test_an_action_that_starts_while_its_worker_is_given_up_is_failed(near: Conv
     """Its worker woke up just then. Left as it is, it would be in progress for ever once that worker dies."""
     near.run(plan_action)
     (claim,) = service.dispatcher.claim(Kind.ACTION, 10)
-    with near.database.internal() as connection:
+    with near.database.write_internal() as connection:
         assert jobs.start(connection, claim, "token", near.clock.now())
         rescuer = begun(url, lambda: service.recovery._recover(suspect(near), near.clock.now()))
     rescuer.join()

@@ -10,8 +10,8 @@ import psycopg
 from sqlalchemy import URL
 
 from convexpy import Settings
-from convexpy.database.engine import connect
-from convexpy.database.postgres.signals import CHANNEL
+from convexpy.database.database import connect
+from convexpy.database.postgres.notifier import CHANNEL
 
 
 @contextmanager

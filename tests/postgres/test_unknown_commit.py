@@ -25,8 +25,8 @@ from convexpy import (
     internal_mutation,
     mutation,
 )
-from convexpy.database.engine import connect
-from convexpy.database.faults import BrokeOff
+from convexpy.database.database import connect
+from convexpy.database.errors import ConnectionLost
 from convexpy.database.postgres.connection import cut_off
 from convexpy.database.receipts import Question, new_receipt, statement
 from convexpy.functions.declare import Kind
@@ -128,7 +128,7 @@ def test_the_answer_that_was_given_is_never_contradicted_by_a_late_message(url: 
     receipt = new_receipt(database.clock.now())
     with database.write() as held:
         held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
-        with database.internal() as asking:
+        with database.write_internal() as asking:
             assert Question(receipt).is_committed(asking) is False
         with pytest.raises(Exception, match="duplicate key"):
             held.send_with_commit(statement(receipt))  # type: ignore[attr-defined]
@@ -157,11 +157,11 @@ def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
         held.connection.exec_driver_sql(statement(receipt))
         with (
             pytest.raises(Exception, match=r"ended before its commit|lock timeout|failed"),
-            database.internal() as asking,
+            database.write_internal() as asking,
         ):
             assert question.is_committed(asking) is None
         held.commit()
-    with database.internal() as asking:
+    with database.write_internal() as asking:
         assert question.is_committed(asking) is True
     database.close()
 
@@ -286,8 +286,8 @@ class Quiet:
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_commit_that_broke_without_an_error_is_asked_about(url: URL, arrives: bool) -> None:
-    ends = nullcontext() if arrives else pytest.raises(BrokeOff, match="being committed")
-    with closing(connect(url, Settings())) as database, ends, database.write(fenced=True) as held:
+    ends = nullcontext() if arrives else pytest.raises(ConnectionLost, match="being committed")
+    with closing(connect(url, Settings())) as database, ends, database.write(logged=True) as held:
         held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'written')")
         held.driver = Quiet(held.driver, arrives=arrives)
         held.commit()

@@ -16,7 +16,7 @@ from servers.postgres import NoServer, Server, server
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from convexpy import Convex, MutationCtx, WriteConflict, mutation
-from convexpy.database.postgres.window import Window
+from convexpy.database.postgres.serializable_limit import Window
 from convexpy.settings import Settings
 
 # As few slots as a server can have.
@@ -76,7 +76,7 @@ def convex(request: pytest.FixtureRequest, few: Server) -> Iterator[Convex]:
     settings = Settings(database_connections=4, mutation_time_limit=60)  # type: ignore[arg-type]
     with Convex(few.url(), functions=request.module, settings=settings) as convex:
         convex.migrate()
-        with convex.database.altering() as connection:
+        with convex.database.ddl() as connection:
             Models.metadata.drop_all(connection)
             Models.metadata.create_all(connection)
             connection.exec_driver_sql("INSERT INTO doctors VALUES (1, true), (2, true)")
@@ -87,7 +87,7 @@ def convex(request: pytest.FixtureRequest, few: Server) -> Iterator[Convex]:
 
 
 def on_call(convex: Convex) -> int:
-    with convex.database.look() as connection:
+    with convex.database.read_internal() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM doctors WHERE on_call").scalar_one())
 
 

@@ -12,7 +12,7 @@ from cron_app import ran, unlucky
 from servers.shared import Template, drop
 from stage import START
 
-from convexpy.dispatch import habits, mutation_room
+from convexpy.dispatch import batch_policy, mutation_pool
 from convexpy.runtime import together
 from convexpy.testing import ConvexTest
 from convexpy.testing.database import copy_of_template
@@ -60,7 +60,7 @@ def nothing_ran() -> None:
 @pytest.fixture
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A group has time, and every function counts as quick."""
-    for module in (together, mutation_room):
+    for module in (together, mutation_pool):
         monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(habits, "QUICK_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(habits, "MAYBE_QUICK_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(batch_policy, "QUICK_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(batch_policy, "MAYBE_QUICK_SECONDS", PATIENCE_SECONDS)

@@ -17,13 +17,13 @@ from sqlalchemy import select
 from convexpy import Convex, JobId, MutationCtx, Settings
 from convexpy.database.claim import Claim
 from convexpy.database.scheduled_function import ScheduledFunction
-from convexpy.dispatch.company import Company
+from convexpy.dispatch.batch import Batch
+from convexpy.dispatch.batch_policy import BatchPolicy
+from convexpy.dispatch.batch_runner import BatchRunner
 from convexpy.dispatch.dispatcher import Dispatcher
-from convexpy.dispatch.group import Group
-from convexpy.dispatch.habits import Habits
 from convexpy.dispatch.turns import Turns
 from convexpy.functions.declare import Kind
-from convexpy.runtime.run import Run
+from convexpy.runtime.events import Run
 
 QUICK_SECONDS = 0.001
 PATIENCE_SECONDS = 60.0
@@ -61,8 +61,8 @@ class Crew:
         self.ended: list[Claim] = []
         self.runs: list[Run] = []
         convex.on_run(lambda run: self.runs.append(run) if run.job else None)
-        habits = Habits()
-        self.group = Group(convex.service.executor, convex.runtime.together, habits, Turns(1), self.ended.extend)
+        habits = BatchPolicy()
+        self.group = BatchRunner(convex.service.executor, convex.runtime.together, habits, Turns(1), self.ended.extend)
         for name in quick:
             habits.ran_alone(name, QUICK_SECONDS, well=True)
 
@@ -71,7 +71,7 @@ class Crew:
 
     def work(self, claims: list[Claim] | None = None) -> None:
         """Run what is due to its end."""
-        self.group.run(Company(self.claim() if claims is None else claims, lambda: None))
+        self.group.run(Batch(self.claim() if claims is None else claims, lambda: None))
 
     def outcomes(self) -> list[str]:
         """What the observers were told of each run."""
@@ -95,7 +95,7 @@ def opened(database: str, functions: Any, **settings: Any) -> Convex:
 
 def texts(convex: Convex) -> list[str]:
     """The notes that are there, in order."""
-    with convex.database.look() as connection:
+    with convex.database.read_internal() as connection:
         return list(connection.execute(select(Note.text).order_by(Note.text)).scalars())
 
 

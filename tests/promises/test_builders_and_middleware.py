@@ -17,15 +17,7 @@ from app.orders import get_order, process_order
 from sqlalchemy import select
 from stage import app_of
 
-from convexpy import (
-    ActionCtx,
-    ConvexError,
-    MutationCtx,
-    QueryCtx,
-    action,
-    mutation,
-    query,
-)
+from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise

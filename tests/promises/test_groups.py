@@ -104,7 +104,7 @@ def test_many_quick_jobs_share_their_commits_and_each_happens_once(convex: Conve
     assert len(journal.transactions) < len(names) / 5
     for job in jobs_of(convex.convex).values():
         assert (job.state.kind, job.attempts, job.completed_time, job.next_try) == ("success", 1, START, None)
-    with convex.convex.database.look() as connection:
+    with convex.convex.database.read_internal() as connection:
         for table, rows in (("_convexpy_queue", 0), ("_convexpy_finished", len(names))):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == rows
 
@@ -243,7 +243,7 @@ def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim
     convex.run(plan, works=[("write", "a"), ("write", "b")])
     crew = crew_for(convex, "write")
     old = crew.claim()
-    with convex.convex.database.internal() as connection:
+    with convex.convex.database.write_internal() as connection:
         for claim in old:
             assert release(connection, claim, "the process that had claimed it died", claim.due_time)
     new = crew.claim()

@@ -11,8 +11,8 @@ from app.models import Note
 from crew import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wait_until
 
 from convexpy import MutationCtx, internal_mutation, mutation
-from convexpy.dispatch.company import Company
-from convexpy.dispatch.mutation_room import MutationRoom
+from convexpy.dispatch.batch import Batch
+from convexpy.dispatch.mutation_pool import MutationPool
 from convexpy.functions.declare import Kind
 
 journal = Journal()
@@ -137,7 +137,7 @@ def test_slow_functions_still_run_side_by_side(database: str) -> None:
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time
 def test_the_next_slow_one_begins_as_soon_as_one_has_ended(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no more are claimed than there are threads, each thread that is free asks for the next."""
-    monkeypatch.setattr(MutationRoom, "AHEAD_SECONDS", 0.0)
+    monkeypatch.setattr(MutationPool, "AHEAD_SECONDS", 0.0)
     names = labels(5)
     gates.update({name: threading.Event() for name in names})
     with opened(database, sys.modules[__name__], mutation_concurrency=4, poll_interval=10 * PATIENCE_SECONDS) as convex:
@@ -174,7 +174,7 @@ def test_who_comes_back_at_the_last_moment_is_not_given_up(database: str) -> Non
     with opened(database, sys.modules[__name__]) as convex:
         convex.service.prepare(convex.app)
         convex.run(plan, name="write", labels=["late", "innocent"])
-        company = Company(convex.service.dispatcher.claim(Kind.MUTATION, 2), lambda: None)
+        company = Batch(convex.service.dispatcher.claim(Kind.MUTATION, 2), lambda: None)
         company.begin()
         company.note_late()
         company.end()  # it has come back

@@ -117,7 +117,7 @@ def break_once(ctx: MutationCtx, text: str) -> None:
     ctx.db.add(Note(text=text))
     if seen:
         process = ctx.db.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
-        with outside[0].convex.database.internal() as connection:
+        with outside[0].convex.database.write_internal() as connection:
             connection.exec_driver_sql(f"SELECT pg_terminate_backend({seen.pop() and process})")
 
 
@@ -193,7 +193,7 @@ def test_every_try_sees_the_arguments_as_they_were_given(convex: ConvexTest) -> 
 
 
 def test_one_whose_writes_a_constraint_refuses_at_commit_fails_alone(convex: ConvexTest) -> None:
-    with convex.convex.database.altering() as connection:
+    with convex.convex.database.ddl() as connection:
         for table in TABLES:
             connection.exec_driver_sql(table)
     ids = convex.run(plan, works=[("own", "a"), ("own", "bad"), ("own", "c")])

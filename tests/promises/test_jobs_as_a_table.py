@@ -10,16 +10,7 @@ from app.models import Note, Subscription
 from sqlalchemy import delete, insert, select, text, update
 from stage import START
 
-from convexpy import (
-    JobId,
-    MutationCtx,
-    QueryCtx,
-    ReadOnlyError,
-    ScheduledFunction,
-    internal_mutation,
-    mutation,
-    query,
-)
+from convexpy import JobId, MutationCtx, QueryCtx, ReadOnlyError, ScheduledFunction, internal_mutation, mutation, query
 from convexpy.testing import ConvexTest
 
 

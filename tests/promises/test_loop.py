@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from convexpy import Settings
-from convexpy.database.engine import connect
-from convexpy.dispatch import loop
-from convexpy.dispatch.loop import Loop
+from convexpy.database.database import connect
+from convexpy.dispatch import periodic_thread
+from convexpy.dispatch.periodic_thread import Loop
 
 PATIENCE_SECONDS = 30.0
 
@@ -59,7 +59,7 @@ def test_a_stop_waits_for_the_tick_that_is_under_way() -> None:
 def test_a_tick_that_never_ends_does_not_keep_the_process_from_ending(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(loop, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(periodic_thread, "PATIENCE_SECONDS", 0.05)
     tick = Tick()
     running = Loop("test", tick, Settings())
     running.start()

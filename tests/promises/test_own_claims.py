@@ -13,7 +13,7 @@ from app.models import Note
 from crew import PATIENCE_SECONDS, Crew, is_quiet, jobs_of, opened, texts, wait_until
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, internal_mutation, mutation
-from convexpy.dispatch.mutation_room import MutationRoom
+from convexpy.dispatch.mutation_pool import MutationPool
 from convexpy.dispatch.places import KeptPlaces
 from convexpy.runtime.own_claims import NoPlaces
 
@@ -114,7 +114,7 @@ def convex(database: str) -> Iterator[Convex]:
 
 def claimed(convex: Convex) -> list[bool]:
     """Of each job in the queue, whether somebody has claimed it."""
-    with convex.database.look() as connection:
+    with convex.database.read_internal() as connection:
         found = connection.exec_driver_sql("SELECT worker IS NOT NULL FROM _convexpy_queue ORDER BY position")
         return [bool(is_claimed) for (is_claimed,) in found.all()]
 
@@ -174,7 +174,7 @@ def test_no_more_is_claimed_than_there_are_free_places(convex: Convex) -> None:
     with finding_nothing(convex):
         convex.run(plan, text="many", times=50)
         wait_until(lambda: not any(claimed(convex)), "those that had a place have run")
-        places = MutationRoom.AT_HAND * convex.database.writers
+        places = MutationPool.AT_HAND * convex.database.writers
         assert texts(convex) == [f"many {number:02}" for number in range(places)]
         assert len(claimed(convex)) == 50 - places
     with convex.running():
@@ -183,7 +183,7 @@ def test_no_more_is_claimed_than_there_are_free_places(convex: Convex) -> None:
 
 
 def test_places_are_free_again_after_a_rollback(convex: Convex) -> None:
-    with convex.database.altering() as connection:
+    with convex.database.ddl() as connection:
         for table in TABLES:
             connection.exec_driver_sql(table)
     with finding_nothing(convex):

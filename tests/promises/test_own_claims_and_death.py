@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from crew import wait_until
-from faults import checker
-from faults.process import Died, Place
+from stress.faults import checker
+from stress.faults.process import Died, Place
 
 
 def test_a_process_that_is_killed_right_after_the_commit_loses_nothing(tmp_path: Path) -> None:

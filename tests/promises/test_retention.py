@@ -10,16 +10,9 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 from stage import START, app_of
 
-from convexpy import (
-    ConvexError,
-    JobId,
-    MutationCtx,
-    Settings,
-    internal_mutation,
-    mutation,
-)
-from convexpy.database.purge import purge_jobs
-from convexpy.dispatch import purge as purging
+from convexpy import ConvexError, JobId, MutationCtx, Settings, internal_mutation, mutation
+from convexpy.database.retention import purge_jobs
+from convexpy.dispatch import retention as purging
 from convexpy.testing import ConvexTest
 
 
@@ -108,7 +101,7 @@ def cancel_many(ctx: MutationCtx) -> None:
 def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between(
     convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
+    monkeypatch.setattr("convexpy.dispatch.retention.BATCH", 2)
     for _ in range(5):
         convex.run(schedule)
     convex.run_due()
@@ -128,7 +121,7 @@ def test_a_worker_with_nothing_to_purge_looks_again_in_a_minute(convex: ConvexTe
 
 
 def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexpy.dispatch.purge.BATCH", 2)
+    monkeypatch.setattr("convexpy.dispatch.retention.BATCH", 2)
     for _ in range(5):
         convex.run(schedule)
         convex.advance(seconds=1)

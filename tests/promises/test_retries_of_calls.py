@@ -16,8 +16,8 @@ from sqlalchemy import select
 from stage import START, Unlucky, a_conflict, a_disk_error, app_of, code_of, write_lock
 
 from convexpy import ConvexError, InternalError, MutationCtx, QueryCtx, Settings, WriteConflict, mutation, query
-from convexpy.database.postgres.database import FencedHeld
-from convexpy.database.sqlite.held import SQLiteHeld
+from convexpy.database.postgres.database import LoggedTransaction
+from convexpy.database.sqlite.transaction import SQLiteTransaction
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
@@ -166,7 +166,7 @@ def test_a_lock_that_is_let_go_in_time_is_not_noticed(database: str, monkeypatch
 
 def test_a_commit_that_the_database_refuses_is_tried_again(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = [a_conflict(), a_conflict()]
-    for kind in (SQLiteHeld, FencedHeld):
+    for kind in (SQLiteTransaction, LoggedTransaction):
 
         def refuse(held: Any, send: Any = kind.send_commit) -> None:
             if refusals:

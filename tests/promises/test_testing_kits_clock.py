@@ -7,16 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from stage import START, app_of
 
-from convexpy import (
-    ActionCtx,
-    Crons,
-    JobId,
-    MutationCtx,
-    QueryCtx,
-    action,
-    mutation,
-    query,
-)
+from convexpy import ActionCtx, Crons, JobId, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest
 
 ran: list[tuple[str, datetime]] = []

@@ -40,7 +40,7 @@ from convexpy import (
     mutation,
     query,
 )
-from convexpy.database.faults import BrokeOff
+from convexpy.database.errors import ConnectionLost
 
 promise = pytest.mark.promise
 
@@ -190,7 +190,7 @@ def test_an_app_that_is_started_again_is_no_longer_about_to_leave(url: str) -> N
 def fail_once(tries: list[str]) -> None:
     tries.append("done" if tries else "failed")
     if tries == ["failed"]:
-        raise BrokeOff("the database is gone for a moment")
+        raise ConnectionLost("the database is gone for a moment")
 
 
 def test_functions_are_called_from_async_code(url: str) -> None:

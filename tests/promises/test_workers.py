@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from stage import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
-from convexpy.database.rescue import LOST_ACTION, held_by_worker
+from convexpy.database.rescue import LOST_ACTION, jobs_of_worker
 from convexpy.database.tables import workers
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
@@ -102,8 +102,8 @@ def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None
 
 
 def held(convex: ConvexTest, worker: str) -> set[JobId]:
-    with convex.convex.database.look() as connection:
-        return held_by_worker(connection, worker)
+    with convex.convex.database.read_internal() as connection:
+        return jobs_of_worker(connection, worker)
 
 
 def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:
@@ -136,7 +136,7 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         job_id = convex.run(schedule)
         other.service.dispatcher.claim(Kind.MUTATION, 1)
-        with convex.convex.database.internal() as connection:
+        with convex.convex.database.write_internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == other.service.worker.id))
         convex.convex.service.recovery.tick()
         convex.advance(seconds=1)
@@ -147,7 +147,7 @@ def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_cl
     app = app_of(work, schedule)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         job_id, buried = convex.run(schedule), other.service.worker.id
-        with convex.convex.database.internal() as connection:
+        with convex.convex.database.write_internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == buried))
         (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
         convex.convex.service.recovery.tick()

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from chaos.proxy import Cut, Mode, Proxy
+from stress.chaos.proxy import Cut, Mode, Proxy
 
 T = TypeVar("T")
 NAME = "test"

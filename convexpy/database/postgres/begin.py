@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from ...settings import Settings
-from ..held import Sync
+from ..transaction import Sync
 
 LATER: Final = timedelta(seconds=1)
 INTERNAL_LIMIT: Final = timedelta(seconds=15)
@@ -54,11 +54,11 @@ class Begin:
     def write(self, sync: Sync) -> str:
         return self._write + self._sync[sync]
 
-    def internal(self, sync: Sync, *, hot: bool = False) -> str:
-        return self._internal + self._sync[sync] + (HOT if hot else "")
+    def internal(self, sync: Sync, *, generic_plan: bool = False) -> str:
+        return self._internal + self._sync[sync] + (HOT if generic_plan else "")
 
-    def look(self, *, hot: bool = False) -> str:
-        return self._look + (NO_SCANS + HOT if hot else "")
+    def read_internal(self, *, generic_plan: bool = False) -> str:
+        return self._look + (NO_SCANS + HOT if generic_plan else "")
 
     def _begin(self, mode: str, limit: timedelta) -> str:
         limits = {

@@ -15,9 +15,9 @@ from sqlalchemy.exc import ResourceClosedError
 
 from ...errors import DatabaseError
 from ...settings import Settings
-from ..faults import BrokeOff
-from ..guard import guard
-from ..postgres_faults import POOLER_ERRORS
+from ..errors import ConnectionLost
+from ..postgres_errors import POOLER_ERRORS
+from ..statement_guard import guard
 
 logger = logging.getLogger("convexpy.database")
 
@@ -60,7 +60,7 @@ def make_engine(url: URL, settings: Settings, *, begins_ahead: bool = False, **p
     """An engine whose transactions begin with the statement that they are asked for with.
 
     Args:
-        begins_ahead: Nobody waits for the answer before it is needed: see ``PostgresHeld.wait_for_begin``.
+        begins_ahead: Nobody waits for the answer before it is needed: see ``PostgresTransaction.wait_for_begin``.
     """
     engine = create_engine(url, connect_args=connect_arguments(url, settings), **pool)
     is_pooled = False
@@ -80,29 +80,29 @@ def make_engine(url: URL, settings: Settings, *, begins_ahead: bool = False, **p
             is_pooled = True
             context.is_disconnect = True  # and with it every connection that has prepared something
 
-    guard(engine, ask if begins_ahead else begin_transaction, commit_transaction)
+    guard(engine, send if begins_ahead else begin_transaction, commit_transaction)
     return engine
 
 
 def begin_transaction(driver: Any, statement: str) -> None:
     """Begin a transaction, its limits along with it in one message."""
-    say(driver, statement)
+    execute(driver, statement)
     check_begun(driver)
 
 
 def check_begun(driver: Any) -> None:
     if driver.pgconn.transaction_status != IN_TRANSACTION:
         # A connection that breaks between the answers to the statements raises nothing.
-        raise BrokeOff("the connection to the database broke while a transaction was being begun")
+        raise ConnectionLost("the connection to the database broke while a transaction was being begun")
 
 
 def commit_transaction(driver: Any) -> None:
     """Commit, unless that was said along with something else."""
     if driver.pgconn.transaction_status != IDLE:
-        say(driver, "COMMIT")
+        execute(driver, "COMMIT")
 
 
-def say(driver: Any, statement: str) -> None:
+def execute(driver: Any, statement: str) -> None:
     """Say something that is answered with nothing, past what the driver would do for a query.
 
     Raises:
@@ -112,14 +112,14 @@ def say(driver: Any, statement: str) -> None:
     check_answer(driver, driver.pgconn.exec_(statement.encode()))
 
 
-def ask(driver: Any, statement: str) -> None:
+def send(driver: Any, statement: str) -> None:
     """The same, without waiting for the answer: ``hear`` does, and nothing else may be said before."""
     check_open(driver)
     driver.pgconn.send_query(statement.encode())
     driver.pgconn.flush()
 
 
-def hear(driver: Any) -> None:
+def receive(driver: Any) -> None:
     """Wait for the answer to what was asked."""
     connection = driver.pgconn
     while True:
@@ -169,13 +169,13 @@ def connected(engine: Engine) -> Connection:
     """A connection of an engine's.
 
     Raises:
-        BrokeOff: It broke while SQLAlchemy asked the server for what it wants to know of it at first. What SQLAlchemy
+        ConnectionLost: It broke while SQLAlchemy asked the server for what it wants to know of it at first. What SQLAlchemy
             says then sounds like a mistake in the code that uses it.
     """
     try:
         return engine.connect()
     except (ResourceClosedError, NotImplementedError) as error:
-        raise BrokeOff("the connection to the database broke while it was being made") from error
+        raise ConnectionLost("the connection to the database broke while it was being made") from error
 
 
 def driver_of(connection: Connection) -> Any:

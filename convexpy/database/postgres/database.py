@@ -14,18 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from ...errors import CommitUnknown, DatabaseError
 from ...settings import Settings
 from .. import receipts
-from ..faults import BrokeOff, is_internal
-from ..held import Held, Sync, begin
-from ..postgres_faults import is_gone
-from ..signals import Signals
+from ..errors import ConnectionLost, is_internal
+from ..notifier import Signals
+from ..postgres_errors import is_gone
+from ..timer import Watchdog
+from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
-from ..watchdog import Watchdog
 from .begin import INTERNAL_LIMIT, LATER, Begin
 from .clock import ServerClock
-from .connection import connected, cut_off, driver_of, make_engine, say, with_driver
-from .held import PostgresHeld
-from .signals import NotifySignals, Silence
-from .window import Window
+from .connection import connected, cut_off, driver_of, execute, make_engine, with_driver
+from .notifier import NullNotifier, PostgresNotifier
+from .serializable_limit import Window
+from .transaction import PostgresTransaction
 
 OLDEST: Final = 14
 OWN_CONNECTIONS: Final = 3
@@ -65,49 +65,57 @@ class PostgresDatabase:
         self._begin, self._window = self._greet()
         listens = settings.listen_notify
         self.signals: Signals = (
-            NotifySignals(self.url, settings, self._watchdog, self._notify) if listens else Silence()
+            PostgresNotifier(self.url, settings, self._watchdog, self._notify) if listens else NullNotifier()
         )
 
     def new_job_id(self) -> JobId:
         return new_job_id()  # by the time, transactions that insert would meet on the same page of an index
 
     @contextmanager
-    def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:
+    def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
         opened = time.monotonic()
 
-        def check_window(held: PostgresHeld) -> None:
+        def check_window(transaction: PostgresTransaction) -> None:
             if time.monotonic() - opened > self._window.seconds:
-                self._window.check(held.driver, receipts.new_receipt(self.clock.now()))
+                self._window.check(transaction.driver, receipts.new_receipt(self.clock.now()))
 
-        kind = FencedHeld if fenced else PostgresHeld
+        kind = LoggedTransaction if logged else PostgresTransaction
         held_by = partial(kind, read_only=False, before_commit=check_window)
-        with self._transaction(self._calls, self._begin.write(sync), "write", held_by) as held:
-            if isinstance(held, FencedHeld):
-                held.fence(receipts.new_receipt(self.clock.now()), self._resolve)
-            yield held
+        with self._transaction(self._calls, self._begin.write(sync), "write", held_by) as transaction:
+            if isinstance(transaction, LoggedTransaction):
+                transaction.fence(receipts.new_receipt(self.clock.now()), self._resolve)
+            yield transaction
 
     @contextmanager
-    def read(self) -> Iterator[Held]:
-        with self._transaction(self._calls, self._begin.read, "read", partial(PostgresHeld, read_only=True)) as held:
-            yield held
+    def read(self) -> Iterator[OpenTransaction]:
+        with self._transaction(
+            self._calls, self._begin.read, "read", partial(PostgresTransaction, read_only=True)
+        ) as transaction:
+            yield transaction
 
     @contextmanager
-    def internal(self, *, sync: Sync = "later", fenced: bool = False, hot: bool = False) -> Iterator[Connection]:
-        held_by = partial(FencedHeld if fenced else PostgresHeld, read_only=False)
-        with self._transaction(self._own, self._begin.internal(sync, hot=hot), "own", held_by) as held:
-            if isinstance(held, FencedHeld):
-                held.fence(receipts.new_receipt(self.clock.now()), self._resolve)
-            yield held.connection
-            held.commit()
+    def write_internal(
+        self, *, sync: Sync = "later", logged: bool = False, generic_plan: bool = False
+    ) -> Iterator[Connection]:
+        held_by = partial(LoggedTransaction if logged else PostgresTransaction, read_only=False)
+        with self._transaction(
+            self._own, self._begin.internal(sync, generic_plan=generic_plan), "own", held_by
+        ) as transaction:
+            if isinstance(transaction, LoggedTransaction):
+                transaction.fence(receipts.new_receipt(self.clock.now()), self._resolve)
+            yield transaction.connection
+            transaction.commit()
 
     @contextmanager
-    def look(self, *, hot: bool = False) -> Iterator[Connection]:
-        held_by = partial(PostgresHeld, read_only=True)
-        with self._transaction(self._own, self._begin.look(hot=hot), "own", held_by) as held:
-            yield held.connection
+    def read_internal(self, *, generic_plan: bool = False) -> Iterator[Connection]:
+        held_by = partial(PostgresTransaction, read_only=True)
+        with self._transaction(
+            self._own, self._begin.read_internal(generic_plan=generic_plan), "own", held_by
+        ) as transaction:
+            yield transaction.connection
 
     @contextmanager
-    def altering(self) -> Iterator[Connection]:
+    def ddl(self) -> Iterator[Connection]:
         engine = make_engine(self.url, self._settings, poolclass=NullPool)
         with connected(engine) as connection:
             begin(connection, self._begin.alter)
@@ -115,21 +123,21 @@ class PostgresDatabase:
             connection.commit()
 
     @contextmanager
-    def read_only(self, held: Held) -> Iterator[None]:
-        held.check()  # the context of a call that is over may hold a connection that is somebody else's by now
-        was_read_only, held.read_only = held.read_only, True
-        held.driver.execute("SAVEPOINT convexpy_query; SET TRANSACTION READ ONLY", prepare=False)
+    def read_only(self, transaction: OpenTransaction) -> Iterator[None]:
+        transaction.check()  # the context of a call that is over may hold a connection that is somebody else's by now
+        was_read_only, transaction.read_only = transaction.read_only, True
+        transaction.driver.execute("SAVEPOINT convexpy_query; SET TRANSACTION READ ONLY", prepare=False)
         try:
             yield
         except BaseException:
-            if not held.expired:
+            if not transaction.expired:
                 with suppress(Exception):  # the error that is under way says more
-                    held.driver.execute("ROLLBACK TO convexpy_query; RELEASE convexpy_query", prepare=False)
+                    transaction.driver.execute("ROLLBACK TO convexpy_query; RELEASE convexpy_query", prepare=False)
             raise
         else:
-            held.driver.execute("RELEASE convexpy_query", prepare=False)
+            transaction.driver.execute("RELEASE convexpy_query", prepare=False)
         finally:
-            held.read_only = was_read_only
+            transaction.read_only = was_read_only
 
     def close(self) -> None:
         self.signals.close()
@@ -145,11 +153,11 @@ class PostgresDatabase:
                 if self.clock.is_stale():
                     self.clock.look(driver)
                 begin(connection, statement)
-                held: PostgresHeld = held_by(connection)
+                transaction: PostgresTransaction = held_by(connection)
                 try:
-                    yield held
+                    yield transaction
                 finally:
-                    held.close()
+                    transaction.close()
         except BaseException:
             if not connection.closed and is_broken(connection):
                 connection.invalidate()
@@ -186,7 +194,7 @@ class PostgresDatabase:
         try:
             driver = driver_of(connection)
             with self._watchdog.limit(self._limits["own"], partial(cut_off, driver)):
-                say(driver, statement)
+                execute(driver, statement)
         except BaseException:
             connection.invalidate()
             raise
@@ -204,11 +212,11 @@ class PostgresDatabase:
         while True:
             try:
                 with self._transaction(
-                    self._own, self._begin.internal("as set"), "own", partial(PostgresHeld, read_only=False)
-                ) as held:
-                    committed = question.is_committed(held.connection)
+                    self._own, self._begin.internal("as set"), "own", partial(PostgresTransaction, read_only=False)
+                ) as transaction:
+                    committed = question.is_committed(transaction.connection)
                     if committed is False:
-                        held.commit()
+                        transaction.commit()
                     if committed is not None:
                         return committed
             except Exception as error:
@@ -223,7 +231,7 @@ class PostgresDatabase:
             time.sleep(self._settings.backoff(tries, longest=LATER).total_seconds())
 
 
-class FencedHeld(PostgresHeld):
+class LoggedTransaction(PostgresTransaction):
     """A transaction that leaves a receipt, so that an unknown COMMIT becomes a known one."""
 
     def fence(self, receipt: str, resolve: Any) -> None:
@@ -235,16 +243,16 @@ class FencedHeld(PostgresHeld):
             self._before_commit(self)
         try:
             self.send_with_commit(receipts.statement(self._receipt))
-        except (DBAPIError, BrokeOff) as error:
+        except (DBAPIError, ConnectionLost) as error:
             if not is_unknown(error) or not self._resolve(self._receipt, error):
                 raise
             # It was committed; only the answer was lost, and the connection with it.
             self.internal_error = error
 
 
-def is_unknown(error: DBAPIError | BrokeOff) -> bool:
+def is_unknown(error: DBAPIError | ConnectionLost) -> bool:
     """Whether an error of COMMIT leaves open if the server has carried it out."""
-    if isinstance(error, BrokeOff):
+    if isinstance(error, ConnectionLost):
         return True
     driver: Any = error.orig
     state = driver.sqlstate

@@ -15,13 +15,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ...clock import Clock
 from ...errors import DatabaseError
 from ...settings import Settings
-from ..faults import LostTurn, is_conflict
-from ..guard import guard
-from ..held import Held, Sync, begin
+from ..errors import LockTimeout, is_conflict
+from ..statement_guard import guard
+from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
-from .held import SQLiteHeld
-from .signals import FileSignals
-from .turn import WriteTurn
+from .notifier import FileNotifier
+from .transaction import SQLiteTransaction
+from .write_lock import WriteLock
 
 IMPATIENT_MILLISECONDS: Final = 5
 BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
@@ -43,10 +43,10 @@ class SQLiteDatabase:
         self.path = Path(str(url.database)).absolute()
         self.url = url.set(database=str(self.path))
         self.clock = Clock()
-        self.signals = FileSignals(self.path)
+        self.signals = FileNotifier(self.path)
         self._synchronous = settings.sqlite_synchronous
         self._lock_seconds = settings.lock_timeout.total_seconds()
-        self._turn = WriteTurn(self.path)
+        self._turn = WriteLock(self.path)
         self._writing = self._engine(NullPool, read_only=False)
         self._reading = self._engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
         self._writer: Connection | None = None
@@ -56,20 +56,20 @@ class SQLiteDatabase:
         return new_job_id(by_time=True)  # at random, each would change a page of its own in the file
 
     @contextmanager
-    def write(self, *, sync: Sync = "as set", fenced: bool = False) -> Iterator[Held]:
+    def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
         if not self._turn.take(self._lock_seconds):
-            raise LostTurn(f"other transactions kept writing for {self._lock_seconds:g} s")
+            raise LockTimeout(f"other transactions kept writing for {self._lock_seconds:g} s")
         try:
-            held = self._begin_writing(sync)
+            transaction = self._begin_writing(sync)
         except BaseException:
             self._turn.give()
             raise
         try:
-            yield held
+            yield transaction
         finally:
-            held.close()
+            transaction.close()
 
-    def _begin_writing(self, sync: Sync) -> Held:
+    def _begin_writing(self, sync: Sync) -> OpenTransaction:
         connection = self._writer or self._writing.connect()
         self._writer = None  # taken; it comes back when the transaction ends well
         try:
@@ -81,12 +81,12 @@ class SQLiteDatabase:
             raise
 
         def release() -> None:
-            if not (held.expired or held.broken):
+            if not (transaction.expired or transaction.broken):
                 self._writer = connection
             self._turn.give()
 
-        held = SQLiteHeld(connection, release, read_only=False)
-        return held
+        transaction = SQLiteTransaction(connection, release, read_only=False)
+        return transaction
 
     def _set_synchronous(self, connection: Connection, sync: Sync) -> None:
         """Bookkeeping that may be redone after a power cut does not wait for the disk; everything else does."""
@@ -96,48 +96,50 @@ class SQLiteDatabase:
             connection.info["synchronous"] = wanted
 
     @contextmanager
-    def read(self) -> Iterator[Held]:
+    def read(self) -> Iterator[OpenTransaction]:
         connection = self._reading.connect()
         try:
             begin(connection, BEGIN_READING)
-            held = SQLiteHeld(connection, lambda: None, read_only=True)
+            transaction = SQLiteTransaction(connection, lambda: None, read_only=True)
         except BaseException:
             connection.close()
             raise
         try:
-            yield held
+            yield transaction
         finally:
-            held.close()
+            transaction.close()
             connection.close()
 
     @contextmanager
-    def internal(self, *, sync: Sync = "later", fenced: bool = False, hot: bool = False) -> Iterator[Connection]:
-        with self.write(sync=sync) as held:
-            yield held.connection
-            held.commit()
+    def write_internal(
+        self, *, sync: Sync = "later", logged: bool = False, generic_plan: bool = False
+    ) -> Iterator[Connection]:
+        with self.write(sync=sync) as transaction:
+            yield transaction.connection
+            transaction.commit()
 
     @contextmanager
-    def look(self, *, hot: bool = False) -> Iterator[Connection]:
-        with self.read() as held:
-            yield held.connection
+    def read_internal(self, *, generic_plan: bool = False) -> Iterator[Connection]:
+        with self.read() as transaction:
+            yield transaction.connection
 
     @contextmanager
-    def altering(self) -> Iterator[Connection]:
-        with self.internal(sync="as set") as connection:
+    def ddl(self) -> Iterator[Connection]:
+        with self.write_internal(sync="as set") as connection:
             yield connection
 
     @contextmanager
-    def read_only(self, held: Held) -> Iterator[None]:
-        held.check()  # the context of a call that is over may hold a connection that is somebody else's by now
-        was_read_only = held.read_only
-        held.read_only = True
-        held.driver.execute("PRAGMA query_only = ON")
+    def read_only(self, transaction: OpenTransaction) -> Iterator[None]:
+        transaction.check()  # the context of a call that is over may hold a connection that is somebody else's by now
+        was_read_only = transaction.read_only
+        transaction.read_only = True
+        transaction.driver.execute("PRAGMA query_only = ON")
         try:
             yield
         finally:
-            held.read_only = was_read_only
-            if not was_read_only and not held.expired:
-                held.driver.execute("PRAGMA query_only = OFF")
+            transaction.read_only = was_read_only
+            if not was_read_only and not transaction.expired:
+                transaction.driver.execute("PRAGMA query_only = OFF")
 
     def close(self) -> None:
         self.signals.close()

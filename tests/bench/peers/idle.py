@@ -39,6 +39,6 @@ def observe_idle(convex: Convex, seconds: float) -> dict[str, float]:
 
 def server_calls(convex: Convex) -> int:
     """What the server itself has counted."""
-    with convex.database.internal() as connection:
+    with convex.database.write_internal() as connection:
         connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         return int(connection.exec_driver_sql(SERVER + OURS).scalar() or 0)

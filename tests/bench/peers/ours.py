@@ -71,7 +71,7 @@ class Ours(Player):
                 ended = f"SELECT count(*) FROM _scheduled_functions WHERE id = '{job}' AND state_kind = 'success'"
                 while not self.count(ended):
                     time.sleep(0.01)
-        with self.convex().database.altering() as connection:  # it takes longer than a transaction of the framework may
+        with self.convex().database.ddl() as connection:  # it takes longer than a transaction of the framework may
             for table in framework.sorted_tables:
                 copy_rows(connection, table, job, rows, self.place.database)
 

@@ -1,0 +1,32 @@
+"""How the commits of other processes are heard of. Hints, all of them: the tables are the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .transaction import OpenTransaction
+
+
+class Signals(Protocol):
+    """A way between the processes that share a database."""
+
+    def send(self, transaction: OpenTransaction | None = None) -> None:
+        """Say that something was committed here. Returns at once, and never fails.
+
+        Args:
+            transaction: The transaction that was committed, while its connection is still transaction: the word may go along.
+        """
+        ...
+
+    def watch(self, heard: Callable[[], None]) -> None:
+        """Begin to listen, on a thread of its own, and call ``heard`` when another process has committed."""
+        ...
+
+    def stop(self) -> None:
+        """Listen no more."""
+        ...
+
+    def close(self) -> None:
+        """Listen no more, and say no more."""
+        ...

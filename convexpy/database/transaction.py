@@ -1,0 +1,200 @@
+"""A connection transaction for one transaction, which notices when that transaction is no longer what it was."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection
+
+from ..errors import TransactionEnded
+from .errors import ConnectionLost
+
+OPEN_TRANSACTION: Final = "convexpy_transaction"
+BEGIN: Final = "convexpy_begin"
+CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
+
+# Of what was said in a transaction. Texts are shared by all that say the same, unless they are long.
+MOST_STATEMENTS: Final = 200
+MOST_CHARACTERS: Final = 2000
+
+# When a commit waits for the disk: as the settings say, always, or with one that comes later.
+Sync = Literal["as set", "always", "later"]
+
+
+class OpenTransaction(ABC):
+    """One open transaction on one connection, owned by one thread until it is committed, rolled back or expired."""
+
+    def __init__(self, connection: Connection, *, read_only: bool) -> None:
+        self.connection = connection
+        self.read_only = read_only
+        self.internal_error: BaseException | None = None
+        self.failed: BaseException | None = None
+        self.expired = False
+        self.broken = False
+        self.runs_handler = False
+        self.is_open = True
+        self.is_committing = False
+        # The handler waits for nothing but the answer to BEGIN.
+        self.waits_for_begin = False
+        self.statements: set[str] = set()
+        # Several calls may share a transaction. What one of them says may concern the others: then it has to be alone.
+        self.not_batchable = False
+        self.on_statement: Callable[[object], None] | None = None
+        self.dialect = connection.dialect.name
+        # Kept: a handler may close or invalidate the connection, and then it no longer says what was behind it.
+        self.driver: Any = connection.connection.driver_connection
+        self._lock = threading.Lock()
+        connection.info[OPEN_TRANSACTION] = self
+
+    @abstractmethod
+    def wait_for_begin(self) -> None:
+        """Wait until the transaction has begun: before the driver is used past SQLAlchemy."""
+
+    @abstractmethod
+    def in_transaction(self) -> bool:
+        """Whether the driver's connection is in a transaction, failed or not."""
+
+    @abstractmethod
+    def is_fine(self) -> bool:
+        """Whether the driver's connection is in a transaction that has not failed."""
+
+    @abstractmethod
+    def has_failed(self) -> bool:
+        """Whether that transaction can only be rolled back any more."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """End the transaction from another thread, at once, whatever its own thread is doing."""
+
+    @abstractmethod
+    def is_reusable(self) -> bool:
+        """After its transaction: whether the next one may have the connection."""
+
+    def send_commit(self) -> None:
+        """COMMIT, and nothing else."""
+        self.connection.commit()
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let the next one in. Called once, when the transaction is over, maybe from another thread."""
+
+    def note(self, statement: str) -> None:
+        """Remember what was said: in whose way it was is only asked if that becomes a question."""
+        if len(self.statements) < MOST_STATEMENTS:
+            self.statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
+
+    def check(self) -> None:
+        """Make sure that the transaction is the one that was begun, still open.
+
+        Raises:
+            TransactionEnded: It is not.
+            ConnectionLost: Its connection is gone, which is nobody's mistake.
+        """
+        if self.expired:
+            raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
+        if not self._is_whole():
+            if self.is_connection_lost():
+                raise ConnectionLost(
+                    "the connection to the database broke within a transaction, so nothing of it is kept"
+                )
+            cause = self.internal_error or self.failed
+            why = f": {cause}" if cause else ""
+            raise TransactionEnded(f"the transaction ended before its commit, so nothing of it is kept{why}")
+        if self.failed is not None or self.has_failed():
+            # PostgreSQL refuses to go on here, so SQLite does as well: the same app must run on both.
+            raise TransactionEnded(
+                "a statement failed and its error was caught, but the transaction failed with it: "
+                f"{self.failed or 'its error is not known'}. "
+                "Put what may fail into `with ctx.db.begin_nested():` and catch the error around that"
+            )
+
+    def is_connection_lost(self) -> bool:
+        """Whether the connection broke by itself. Not every break comes with an error of a statement's."""
+        return False
+
+    def check_shortly(self) -> None:
+        """The same for every statement, in short as long as the driver sees nothing wrong. Not enough for COMMIT."""
+        if not (self.is_open and not self.expired and self.failed is None and self.is_fine()):
+            self.check()
+
+    def _is_whole(self) -> bool:
+        connection = self.connection
+        return self.is_open and connection.in_transaction() and not connection.invalidated and self.in_transaction()
+
+    def commit(self) -> None:
+        """COMMIT, unless the transaction expired or was ended by an error that the handler swallowed."""
+        with self._lock:
+            self.check()
+            self.is_open = False
+        self.is_committing = True
+        try:
+            self.send_commit()
+        except BaseException:
+            self.is_open = True  # so that close() rolls back whatever is left
+            raise
+
+    def expire(self) -> bool:
+        """Roll back from another thread, so that a handler that hangs holds up nobody. False: it had ended already."""
+        with self._lock:
+            if not self.is_open or self.expired:
+                return False
+            self.expired = True
+            with suppress(Exception):  # a handler that closed the connection left nothing to roll back
+                self.cut()
+            self.release()
+            return True
+
+    def close(self) -> None:
+        """Roll back what was not committed and let the next one in."""
+        with self._lock:
+            if self.expired:
+                self._discard()
+                return
+            was_open, self.is_open = self.is_open, False
+            try:
+                self.connection.info.pop(OPEN_TRANSACTION, None)
+                if was_open:
+                    self.roll_back()
+                # What failed may be the connection itself, or what a handler has set on it: the next gets a new one.
+                self.broken = not self.is_reusable()
+            except Exception:
+                self.broken = True
+            finally:
+                if self.broken:
+                    self._discard()
+                self.release()
+
+    def roll_back(self) -> None:
+        """Undo what is open."""
+        self.connection.rollback()
+
+    def _discard(self) -> None:
+        """Close a connection that a handler left unusable. Whatever was open on it is rolled back by that."""
+        if self.connection.closed:  # it is back in its pool, which rolled back
+            return
+        with suppress(Exception):
+            self.connection.invalidate()
+        with suppress(Exception):
+            self.connection.close()
+        self.driver.close()
+
+
+def begin(connection: Connection, statement: str) -> None:
+    """Begin a transaction with this statement.
+
+    Nothing else can begin one, so a context that is used after its call starts nothing by accident.
+    """
+    connection.info[BEGIN] = statement
+    connection.begin()
+
+
+def take_begin(info: Any) -> str:
+    """The statement that the transaction that begins now was asked for with."""
+    statement: str | None = info.pop(BEGIN, None)
+    if statement is None:
+        raise TransactionEnded(CALL_IS_OVER)
+    return statement

@@ -1,0 +1,113 @@
+"""Fire crons: a slot that has come becomes a job, once, whoever fires it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..clock import Clock
+from ..database import crons as stored
+from ..database import jobs
+from ..database.commits import CommitFeed
+from ..database.database import Database
+from ..database.jobs import NewJob
+from ..errors import FunctionNotFound
+from ..functions.crons import Crons
+from ..functions.registry import Registry
+from ..functions.timetable import parse
+from ..settings import Settings
+
+logger = logging.getLogger("convexpy.dispatch")
+
+
+class CronScheduler:
+    """Keeps the stored crons like the declared ones, and turns slots into jobs."""
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings, feed: CommitFeed) -> None:
+        self._database = database
+        self._clock = clock
+        self._feed = feed
+        self._longest = settings.poll_interval.total_seconds()
+        self.registry: Registry | None = None
+
+    def adopt(self, crons: Crons, registry: Registry) -> None:
+        """Compare the declared crons with the stored ones by name: add, change and remove what differs."""
+        self.registry = registry
+        now = self._clock.now()
+        with self._database.write_internal(sync="as set") as connection:
+            stored.lock_crons(connection)  # workers that start together would all add the same
+            known = stored.stored_crons(connection)
+            for name, cron in crons.definitions.items():
+                values: dict[str, Any] = {
+                    "schedule": cron.timetable.text,
+                    "function": cron.function,
+                    "args": cron.stored_args,
+                }
+                row = known.pop(name, None)
+                if row is None:
+                    values |= {"name": name, "next_time": cron.timetable.first(now)}
+                    stored.add_cron(connection, values)
+                elif row.schedule != cron.timetable.text:
+                    values["next_time"] = cron.timetable.changed(row.last_time, now)
+                    stored.change_cron(connection, name, values)
+                else:
+                    stored.change_cron(connection, name, values)
+            stored.remove_crons(connection, list(known))
+
+    def next_slot(self) -> datetime | None:
+        """When the first cron fires."""
+        with self._database.read_internal() as connection:
+            return stored.next_slot(connection)
+
+    def tick(self) -> float:
+        """Fire what is due. How many seconds until the next slot."""
+        now = self._clock.now()
+        with self._database.read_internal() as connection:
+            following = stored.next_slot(connection)
+            due = stored.due_crons(connection, now) if following is not None and following <= now else []
+        fired = [self._fire(row, now) for row in due]
+        if any(fired):
+            self._feed.announce()
+            return 0.0
+        if following is None or due:
+            return self._longest
+        return min((following - now).total_seconds(), self._longest)
+
+    def _fire(self, row: Any, now: datetime) -> bool:
+        """Turn a slot into a job, unless somebody else did, or the run before is not over."""
+        try:
+            kind = self.registry.find(row.function).kind if self.registry else None
+        except FunctionNotFound:
+            kind = None
+        if kind is None:
+            logger.warning("cron %r: this process does not know %s and leaves it to others", row.name, row.function)
+            return False
+        timetable = parse(row.schedule)
+        following = timetable.after(row.next_time, now)
+        with self._database.write_internal(sync="as set") as connection:
+            if not stored.advance(connection, row.name, row.next_time, following):
+                return False
+            if stored.is_running(connection, row.last_job):
+                self._skip(connection, row, row.next_time, "skipped: the run before was not over", now)
+            else:
+                job_id = self._database.new_job_id()
+                run = NewJob(job_id, row.function, kind, row.args_text, row.next_time, cron=row.name)
+                jobs.insert_jobs(connection, [run], now)
+                stored.remember_run(connection, row.name, row.next_time, job_id)
+            missed = timetable.missed(row.next_time, now)
+            if missed != 0:
+                slots = "every slot" if missed is None else f"{missed} slot{'s' if missed > 1 else ''}"
+                text = f"skipped {slots} between {row.next_time:%F %T} and {now:%F %T} UTC: nothing was running then"
+                self._skip(connection, row, row.next_time, text, now)
+        return True
+
+    def _skip(self, connection: Connection, row: Any, slot: datetime, why: str, now: datetime) -> None:
+        """Say in the history that slots were skipped."""
+        kind = "mutation"  # it never runs
+        skipped = NewJob(
+            self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
+        )
+        jobs.insert_jobs(connection, [skipped], now)

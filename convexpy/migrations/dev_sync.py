@@ -1,0 +1,138 @@
+"""Keeps the user's tables in step with the models, in a development database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, Dialect, Engine, MetaData, text
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
+
+from ..database.tables import FRAMEWORK_TABLES
+from ..errors import DatabaseError
+from .framework import check_revision, recorded_revision
+from .made_tables import key_of, made_tables, remember_made_tables
+from .metadata import read_note, write_note
+from .schema_change import schema_change, transaction
+
+if TYPE_CHECKING:  # they import Alembic, which is not needed when nothing has changed
+    from .plan import Plan, Step
+
+IN_STEP: Final = "models_in_step"
+USERS_VERSION_TABLE: Final = "alembic_version"
+
+POSTGRESQL_SHAPE: Final = text(
+    "SELECT md5(coalesce(string_agg(concat_ws(' ', c.relname, a.attname, a.atttypid, a.atttypmod, a.attnotnull, "
+    "a.atthasdef), ',' ORDER BY c.relname, a.attnum), '')) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+    "WHERE c.relkind IN ('r', 'p', 'i') AND a.attnum > 0 AND NOT a.attisdropped AND pg_table_is_visible(c.oid) "
+    "AND c.relnamespace <> 'pg_catalog'::regnamespace"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the differences, each in a line."""
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    by_revisions: bool = False
+    """The user's own Alembic revisions keep this database, so nothing was done and everything is left."""
+
+
+def keep_in_step(bind: Engine | Connection, metadata: MetaData, confirm: Callable[[list[Step]], bool]) -> Outcome:
+    """Make the tables what the models say: at once what loses nothing, after a question what does.
+
+    One transaction: if a step fails, nothing was changed. No lock is held while the question is open. A database that
+    has Alembic revisions of the user's is left to them. When nothing has changed since the last time, this takes a
+    few queries and does not import Alembic.
+
+    Args:
+        bind: A database with the framework's tables. On SQLite an engine, or a connection outside a transaction.
+        metadata: The user's models.
+        confirm: Called with the steps that lose something, if there are any. False leaves them undone, and they are
+            asked about again the next time.
+
+    Raises:
+        DatabaseError: Something cannot be done with the rows that are there; the text names the ways out.
+    """
+    with transaction(bind) as connection:
+        check_revision(connection)
+        if is_in_step(connection, metadata):
+            return Outcome()
+        by_revisions = recorded_revision(connection, USERS_VERSION_TABLE) is not None
+    from .apply import allowing_null, carry_out
+    from .plan import plan
+
+    proposed = plan(bind, metadata)
+    if by_revisions and proposed:
+        return Outcome(left=[*lines(proposed.safe), *lines(proposed.lossy), *proposed.blocked], by_revisions=True)
+    refuse_blocked(proposed)
+    agreed = lines(proposed.lossy) if proposed.lossy and confirm(proposed.lossy) else []
+    with schema_change(bind) as connection:
+        # Once more, as somebody may have written while the question was open.
+        current = plan(connection, metadata)
+        refuse_blocked(current)
+        steps = [*current.safe, *(step for step in current.lossy if step.description in agreed)]
+        left = [step for step in current.lossy if step not in steps]
+        carry_out(connection, [*steps, *allowing_null(left)])
+        remember(connection, metadata, steps, left)
+    return Outcome(lines(steps), lines(left))
+
+
+def fingerprint(metadata: MetaData, dialect: Dialect) -> str:
+    """A hash of what would create the models' tables. Different models, different hash.
+
+    Raises:
+        DatabaseError: A table has something that this kind of database does not know.
+    """
+    ddl = hashlib.sha256()
+    for key, table in sorted(metadata.tables.items()):
+        if key in FRAMEWORK_TABLES:
+            continue
+        indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        statements: list[DDLElement] = [CreateTable(table), *map(CreateIndex, indexes)]
+        for statement in statements:
+            try:
+                ddl.update(str(statement.compile(dialect=dialect)).encode())
+            except CompileError as error:
+                raise DatabaseError(f"table {key} cannot be made on {dialect.name}: {error}") from error
+    return ddl.hexdigest()
+
+
+def is_in_step(connection: Connection, metadata: MetaData) -> bool:
+    """Whether neither models nor database have changed since they were last in step."""
+    noted = read_note(connection, IN_STEP)
+    return noted is not None and noted == state(connection, metadata)
+
+
+def remember(connection: Connection, metadata: MetaData, done: list[Step], left: list[Step]) -> None:
+    """Which tables are ours to drop one day, and, if nothing is left to do, that there is nothing to compare."""
+    models = {key_of(table.name, table.schema, connection.dialect) for table in metadata.tables.values()}
+    dropped = {step.table.key for step in done if step.table is not None and step.table.metadata is not metadata}
+    remember_made_tables(connection, (made_tables(connection) | models) - dropped - FRAMEWORK_TABLES)
+    write_note(connection, IN_STEP, "" if left else state(connection, metadata))
+
+
+def state(connection: Connection, metadata: MetaData) -> str:
+    return f"{fingerprint(metadata, connection.dialect)} {shape(connection)}"
+
+
+def shape(connection: Connection) -> Any:
+    """Something that changes whenever a table does, whoever changes it."""
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql("PRAGMA schema_version").scalar()
+    return connection.execute(POSTGRESQL_SHAPE).scalar()
+
+
+def lines(steps: list[Step]) -> list[str]:
+    return [step.description for step in steps]
+
+
+def refuse_blocked(proposed: Plan) -> None:
+    if proposed.blocked:
+        raise DatabaseError(
+            "the tables cannot follow the models:\n" + "\n".join(f"- {why}" for why in proposed.blocked)
+        )

@@ -1,0 +1,288 @@
+"""What would bring a database in step with the user's models: a plan of steps, sorted by what they would cost.
+
+This file imports Alembic, whose import takes longer than everything else: import it only when there is something to
+compare.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from alembic.operations import ops
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, UniqueConstraint
+from sqlalchemy.types import NullType
+
+from .compare import Differences, only_columns
+from .row_counts import count_nulls, count_rows, count_values, counted, find_duplicate, rows_have
+from .schema_change import transaction
+
+INTEGERS: Final = ("SMALLINT", "INTEGER", "BIGINT")
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One change of one table. ``description`` says it in a line."""
+
+    description: str
+    table: Table | None = field(repr=False)
+    """As the models say it; as the database says it, if the table goes."""
+    operation: Any = field(repr=False)
+    """Alembic's own word for the change."""
+    fill: Column[Any] | None = field(default=None, repr=False)
+    """The column whose default goes into the rows that have no value, before it becomes NOT NULL."""
+
+    def __str__(self) -> str:
+        return self.description
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps from the database as it is to the models."""
+
+    safe: list[Step] = field(default_factory=list)
+    """They lose nothing."""
+    lossy: list[Step] = field(default_factory=list)
+    """They lose what somebody may still want: ask first."""
+    blocked: list[str] = field(default_factory=list)
+    """What cannot be done with the rows that are there, and the ways out."""
+
+    def __bool__(self) -> bool:
+        return bool(self.safe or self.lossy or self.blocked)
+
+
+def plan(bind: Engine | Connection, metadata: MetaData) -> Plan:
+    """Compare the database with the models. Changes nothing.
+
+    Tables of the framework's, of Alembic's and those that convexpy did not make are left alone.
+    """
+    with transaction(bind) as connection:
+        planner = Planner(Differences(connection, metadata))
+        for operation in planner.differences.operations:
+            planner.look_at(operation)
+        for model in planner.differences.changed_tables:
+            planner.compare_primary_key(model)
+        planner.plan.lossy.sort(key=str)
+        return planner.plan
+
+
+class Planner:
+    """Sorts differences into a plan, by looking at the rows that are there."""
+
+    def __init__(self, differences: Differences) -> None:
+        self.differences = differences
+        self.connection = differences.connection
+        self.plan = Plan()
+
+    def look_at(self, operation: Any) -> None:
+        match operation:
+            case ops.CreateTableOp():
+                self.safe(f"add table {self.table_of(operation).key}", operation)
+            case ops.DropTableOp():
+                self.drop_table(operation)
+            case ops.AddColumnOp():
+                self.add_column(operation)
+            case ops.DropColumnOp():
+                self.drop_column(operation)
+            case ops.AlterColumnOp():
+                self.alter_column(operation)
+            case ops.CreateIndexOp():
+                self.add_index(operation)
+            case ops.DropIndexOp():
+                self.safe(f"drop index {operation.index_name} of {operation.table_name}", operation)
+            case ops.CreateUniqueConstraintOp():
+                constraint = operation.to_constraint()
+                self.add_unique(operation, f"unique constraint on {columns_of(constraint)}", constraint)
+            case ops.CreateForeignKeyOp():
+                target = f"{operation.referent_table}.{', '.join(operation.remote_cols)}"
+                self.safe(f"add foreign key {columns_of(operation.to_constraint())} to {target}", operation)
+            case ops.DropConstraintOp():
+                gone = operation.to_constraint()
+                kind = "unique constraint on" if isinstance(gone, UniqueConstraint) else "foreign key"
+                self.safe(f"drop {kind} {columns_of(gone)}", operation)
+            case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
+                self.safe(f"change the comment of {operation.table_name}", operation)
+            case _:  # some other plugin's of Alembic, so who knows
+                self.plan.lossy.append(
+                    Step(f"{type(operation).__name__}: {operation.to_diff_tuple()}", None, operation)
+                )
+
+    def drop_table(self, operation: ops.DropTableOp) -> None:
+        table = operation.to_table()
+        rows = count_rows(self.connection, table)
+        if not rows:
+            self.plan.safe.append(Step(f"drop table {table.key}, which is empty", table, operation))
+            return
+        names = [column.name for column in table.columns]
+        for twin in self.differences.new_tables:
+            if [column.name for column in twin.columns] == names:
+                hint = f"run INSERT INTO {twin.key} ({', '.join(names)}) SELECT {', '.join(names)} FROM {table.key}"
+                what = f"drop table {table.key} ({counted(rows, 'row')}){if_renamed(twin.key, hint)}"
+                break
+        else:
+            what = f"drop table {table.key} ({counted(rows, 'row')})"
+        self.plan.lossy.append(Step(what, table, operation))
+
+    def add_column(self, operation: ops.AddColumnOp) -> None:
+        table, column = self.table_of(operation), operation.column
+        what = f"add column {table.key}.{column.name}"
+        rows = 0 if column.nullable or column.server_default is not None else count_rows(self.connection, table)
+        default = default_text(column)
+        if not rows:
+            self.safe(what, operation)
+        elif default:
+            self.safe(f"{what}, with {default} in {counted(rows, 'row')}", operation, fill=column)
+        else:
+            old = self.twin(column, self.differences.dropped_columns(table))
+            renamed = f"ALTER TABLE {table.key} RENAME COLUMN {old} TO {column.name}"
+            self.plan.blocked.append(
+                f"cannot {what}: it is NOT NULL, and {table.key} has {counted(rows, 'row')} that would have no value. "
+                "Make it nullable, or give it a server_default, or a plain default"
+                + (f". Or, if it is {old} renamed, run {renamed}" if old else "")
+            )
+
+    def drop_column(self, operation: ops.DropColumnOp) -> None:
+        table, name = self.table_of(operation), operation.column_name
+        values = count_values(self.connection, table, name)
+        if not values:
+            self.safe(f"drop column {table.key}.{name}, where no row has a value", operation)
+            return
+        new = self.twin(operation.to_column(), self.differences.added_columns(table))
+        hint = if_renamed(new, f"run UPDATE {table.key} SET {new} = {name}") if new else ""
+        self.lossy(f"drop column {table.key}.{name} ({rows_have(values)} a value){hint}", operation)
+
+    def alter_column(self, operation: ops.AlterColumnOp) -> None:
+        """Up to four changes of one column, each a step of its own."""
+        table = self.table_of(operation)
+        column = next(each for each in table.columns if each.name == operation.column_name)
+        where = f"{table.key}.{column.name}"
+        if operation.modify_type is not None:
+            self.change_type(operation, where, table)
+        if operation.modify_server_default is not False:
+            what = "drop" if operation.modify_server_default is None else "change"
+            default = getattr(operation.modify_server_default, "arg", operation.modify_server_default)
+            self.safe(f"{what} the server_default of {where}", part(operation, modify_server_default=default))
+        if operation.modify_comment is not False:
+            self.safe(f"change the comment of {where}", part(operation, modify_comment=operation.modify_comment))
+        if operation.modify_nullable:
+            self.safe(f"allow NULL in {where}", part(operation, modify_nullable=True))
+        elif operation.modify_nullable is False:
+            self.forbid_null(part(operation, modify_nullable=False), where, column)
+
+    def change_type(self, operation: ops.AlterColumnOp, where: str, table: Table) -> None:
+        types: list[Any] = [operation.existing_type, operation.modify_type]
+        old, new = (each.compile(self.connection.dialect) for each in types)
+        values = count_values(self.connection, table, operation.column_name)
+        what = f"change the type of {where} from {old} to {new}"
+        change = part(operation, modify_type=operation.modify_type)
+        if not values or keeps_every_value(old, new):
+            self.safe(what, change)
+        else:
+            self.lossy(f"{what} ({rows_have(values)} a value)", change)
+
+    def forbid_null(self, operation: ops.AlterColumnOp, where: str, column: Column[Any]) -> None:
+        nulls = count_nulls(self.connection, column.table, column.name)
+        default = default_text(column)
+        if not nulls:
+            self.safe(f"forbid NULL in {where}", operation)
+        elif default:
+            self.lossy(f"forbid NULL in {where}, with {default} in {counted(nulls, 'row')}", operation, fill=column)
+        else:
+            self.plan.blocked.append(
+                f"cannot forbid NULL in {where}: {rows_have(nulls)} no value there. Keep it nullable, give "
+                f"it a default, or run UPDATE {column.table.key} SET {column.name} = … WHERE {column.name} IS NULL"
+            )
+
+    def add_index(self, operation: ops.CreateIndexOp) -> None:
+        index = operation.to_index()
+        what = f"index {operation.index_name} on {columns_of(index)}"
+        if operation.unique and only_columns(index) and not any("where" in option for option in index.kwargs):
+            self.add_unique(operation, f"unique {what}", index)
+        else:
+            self.safe(f"add {'unique ' if operation.unique else ''}{what}", operation)
+
+    def add_unique(self, operation: Any, what: str, unique: Any) -> None:
+        table, names = self.table_of(operation), [column.name for column in unique.columns]
+        duplicate = None
+        if self.differences.has_columns(table, names):
+            duplicate = find_duplicate(self.connection, table, names)
+        if duplicate is None:
+            self.safe(f"add {what}", operation)
+            return
+        values = ", ".join(f"{name} = {value!r}" for name, value in duplicate[0].items())
+        self.plan.blocked.append(
+            f"cannot add {what}: {counted(duplicate[1], 'row')} of {table.key} have {values}, perhaps others too. "
+            "Change or remove all but one"
+        )
+
+    def compare_primary_key(self, model: Table) -> None:
+        there, wanted = self.differences.primary_key(model), [column.name for column in model.primary_key]
+        if set(there) != set(wanted):
+            self.plan.blocked.append(
+                f"cannot change the primary key of {model.key} from ({', '.join(there)}) to ({', '.join(wanted)}). "
+                "Drop the table, or start with a new development database; elsewhere, write a revision by hand"
+            )
+
+    def table_of(self, operation: Any) -> Table:
+        return self.differences.models[self.differences.key_of(operation)]
+
+    def twin(self, column: Column[Any], others: list[Column[Any]]) -> str | None:
+        """The name of another column with the same type: perhaps the same column under another name."""
+        wanted = self.ddl(column)
+        return next((each.name for each in others if wanted and self.ddl(each) == wanted), None)
+
+    def ddl(self, column: Column[Any]) -> str:
+        """The column's type as the database says it. Nothing for a column of SQLite's that has none."""
+        return "" if isinstance(column.type, NullType) else column.type.compile(self.connection.dialect)
+
+    def safe(self, description: str, operation: Any, fill: Column[Any] | None = None) -> None:
+        self.plan.safe.append(Step(description, self.table_of(operation), operation, fill))
+
+    def lossy(self, description: str, operation: Any, fill: Column[Any] | None = None) -> None:
+        self.plan.lossy.append(Step(description, self.table_of(operation), operation, fill))
+
+
+def part(operation: ops.AlterColumnOp, **modify: Any) -> ops.AlterColumnOp:
+    """One of the changes that an operation makes."""
+    default: Any = operation.existing_server_default
+    return ops.AlterColumnOp(
+        operation.table_name,
+        operation.column_name,
+        schema=operation.schema,
+        existing_type=operation.existing_type,
+        existing_nullable=operation.existing_nullable,
+        existing_server_default=default,
+        existing_comment=operation.existing_comment,
+        **modify,
+    )
+
+
+def default_text(column: Column[Any]) -> str | None:
+    """What goes into existing rows, if that is known without calling Python."""
+    default = column.default
+    if default is not None and default.is_scalar:
+        return repr(default.arg)  # type: ignore[attr-defined]
+    if default is not None and default.is_clause_element:
+        return str(default.arg)  # type: ignore[attr-defined]
+    return "its server_default" if column.server_default is not None else None
+
+
+def keeps_every_value(old: str, new: str) -> bool:
+    """Whether a type, as DDL says it, can hold whatever the other one holds."""
+    if old in INTEGERS and new in INTEGERS:
+        return INTEGERS.index(old) <= INTEGERS.index(new)
+    texts = [re.fullmatch(r"(?:VARCHAR|TEXT)(?:\((\d+)\))?", each) for each in (old, new)]
+    if not all(texts):
+        return False
+    room = [int(each[1]) if each and each[1] else float("inf") for each in texts]
+    return room[0] <= room[1]
+
+
+def columns_of(thing: Any) -> str:
+    """A constraint or index as people write it: ``orders (number, year)``."""
+    return f"{thing.table.key} ({', '.join(column.name for column in thing.columns)})"
+
+
+def if_renamed(new: str, remedy: str) -> str:
+    return f". If it was renamed to {new}: say no, {remedy}, and say yes the next time"

@@ -1,0 +1,136 @@
+"""The two ends of a copy: a snapshot that cannot write, and one transaction that writes all of it or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError
+
+from ..database.postgres.connection import make_engine, with_driver
+from ..database.sqlite.write_lock import WriteLock
+from ..database.transaction import begin, take_begin
+from ..errors import DatabaseError
+from ..settings import Settings
+
+TURN_SECONDS: Final = 60
+
+
+@contextmanager
+def snapshot(url: URL, settings: Settings) -> Iterator[Connection]:
+    """A database as of one moment, whatever others commit meanwhile.
+
+    Raises:
+        DatabaseError: It cannot be opened.
+    """
+    statement = "BEGIN" if is_sqlite(url) else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    with engine_of(url, settings, read_only=True) as engine, begun(engine, statement) as connection:
+        yield connection
+
+
+@contextmanager
+def one_transaction(url: URL, settings: Settings) -> Iterator[Connection]:
+    """A transaction that is committed at the end of the block, and rolled back after an error.
+
+    Raises:
+        DatabaseError: The database cannot be opened, or others keep writing to it.
+    """
+    statement = "BEGIN IMMEDIATE" if is_sqlite(url) else "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    with engine_of(url, settings, read_only=False) as engine, alone(url), begun(engine, statement) as connection:
+        yield connection
+        connection.commit()
+
+
+@contextmanager
+def engine_of(url: URL, settings: Settings, *, read_only: bool) -> Iterator[Engine]:
+    if is_sqlite(url):
+        engine = sqlite_engine(url, read_only)
+    else:
+        engine = make_engine(with_driver(url), settings, poolclass=NullPool)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def sqlite_engine(url: URL, read_only: bool) -> Engine:
+    """References are not checked row by row, but all of them at the end."""
+    file = f"{Path(str(url.database)).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    engine = create_engine(url, poolclass=NullPool, creator=lambda: sqlite3.connect(file, TURN_SECONDS, uri=True))
+
+    @event.listens_for(engine, "connect")
+    def prepare(driver: sqlite3.Connection, record: object) -> None:
+        driver.isolation_level = None
+        for pragma in ("foreign_keys = OFF", "trusted_schema = OFF", "synchronous = FULL", "fullfsync = ON"):
+            driver.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(take_begin(connection.info))
+
+    return engine
+
+
+@contextmanager
+def begun(engine: Engine, statement: str) -> Iterator[Connection]:
+    """A connection in a transaction, which is rolled back unless it is committed."""
+    try:
+        connection = engine.connect()
+    except DBAPIError as error:
+        raise cannot_open(engine, error) from error
+    with connection:
+        try:
+            begin(connection, statement)
+            if connection.dialect.name == "postgresql":
+                without_limits(connection)
+        except DBAPIError as error:
+            raise cannot_open(engine, error) from error
+        yield connection
+
+
+@contextmanager
+def alone(url: URL) -> Iterator[None]:
+    """On SQLite, the turn to write: no other process of ours writes to the file meanwhile."""
+    if not is_sqlite(url):
+        yield
+        return
+    turn = WriteLock(Path(str(url.database)).absolute())
+    try:
+        if not turn.take(TURN_SECONDS):
+            raise DatabaseError(f"{url.database}: others kept writing for {TURN_SECONDS} s. Try again")
+        try:
+            yield
+        finally:
+            turn.give()
+    finally:
+        turn.close()
+
+
+def without_limits(connection: Connection) -> None:
+    """A copy takes as long as it takes. Times that have no zone are UTC."""
+    version: Any = connection.dialect.server_version_info
+    limits = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+    for limit in limits + (["transaction_timeout"] if version >= (17,) else []):
+        connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
+    connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+
+
+def now_of(connection: Connection) -> datetime:
+    """The time by which the database's workers beat: the server's, or this machine's."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
+
+
+def is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def cannot_open(engine: Engine, error: DBAPIError) -> DatabaseError:
+    return DatabaseError(f"{engine.url.render_as_string(hide_password=True)}: {str(error.orig).strip()}")

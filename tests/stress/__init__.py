@@ -1,0 +1,1 @@
+"""Long runs, each with its own command: chaos, faults, races, simulation, failover, growth, planted bugs."""

@@ -1,0 +1,66 @@
+"""The long version: ``python -m tests.stress.failover``. It prints a line a failover, and exits 1 if a promise broke.
+
+With ``--hosts`` every server and every worker is on a machine of its own, and the primary loses its network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # as pytest does
+
+from stress.failover.network import hosts, why_not
+from stress.failover.pair import pair
+from stress.failover.story import WORKERS, Round, run
+from stress.faults.process import wait_until
+
+BORN = "CONVEXPY_TEST_IN_A_NAMESPACE"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.stress.failover", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how many failovers")
+    parser.add_argument("--orders", type=int, default=100, help="how many orders before and after each")
+    parser.add_argument("--hosts", action="store_true", help="on machines of their own (network namespaces; root)")
+    arguments = parser.parse_args()
+    if arguments.hosts and BORN not in os.environ:
+        if reason := why_not():
+            print(f"not possible here: {reason}")
+            return 2
+        again = ["unshare", "--net", sys.executable, "-m", "tests.stress.failover", *sys.argv[1:]]
+        os.execvpe("unshare", again, {**os.environ, BORN: "yes"})
+    broken = 0
+    for number in range(1, arguments.rounds + 1):
+        it = one_round(arguments.orders, on_hosts=arguments.hosts)
+        verdict = it.verdict
+        broken += len(verdict.broken)
+        print(
+            f"{time.strftime('%H:%M:%S')}  failover {number}: {len(it.told.acknowledged)} orders acknowledged, "
+            f"{sum(it.told.failed.values())} not; {verdict.jobs} jobs, {it.pending} of them unfinished at the stop; "
+            f"lost {verdict.lost}, doubled {verdict.doubled}, stuck {verdict.stuck}, "
+            f"violations {len(verdict.broken)}; {dict(verdict.states)}; next order after {it.outage:.1f} s",
+            flush=True,
+        )
+        for text in verdict.broken[:5]:
+            print(f"    BROKEN {text}", flush=True)
+    return 1 if broken else 0
+
+
+def one_round(orders: int, *, on_hosts: bool) -> Round:
+    """Two servers and the workers, and one failover between them."""
+    with (
+        TemporaryDirectory(prefix="failover-") as folder,
+        hosts(2 + WORKERS if on_hosts else 0) as machines,
+        pair(synchronous=True, machines=machines[:2]) as servers,
+    ):
+        wait_until(servers.is_synchronous, "a synchronous standby")
+        return run(servers, Path(folder), orders, machines=machines[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

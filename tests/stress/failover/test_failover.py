@@ -1,0 +1,59 @@
+"""The primary stops under load and the standby takes over; the long version does it again and again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from servers.postgres import NoServer
+
+from stress.faults.process import wait_until
+
+from .network import why_not
+from .pair import Pair, pair
+from .story import run
+
+ORDERS = 20
+
+
+def started(stack: ExitStack, *, synchronous: bool) -> Pair:
+    try:
+        return stack.enter_context(pair(synchronous=synchronous))
+    except NoServer as reason:
+        pytest.skip(f"no PostgreSQL: {reason}")
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_failover_to_a_synchronous_standby_loses_and_doubles_nothing(stack: ExitStack, tmp_path: Path) -> None:
+    servers = started(stack, synchronous=True)
+    wait_until(servers.is_synchronous, "a synchronous standby")
+    round = run(servers, tmp_path, ORDERS)
+    assert round.pending > 0, "the primary stopped when nothing was under way"
+    assert round.verdict.broken == []
+    assert round.verdict.jobs >= 4 * len(round.told.acknowledged)
+
+
+def test_one_to_a_standby_that_is_behind_loses_orders_and_the_verdict_says_so(stack: ExitStack, tmp_path: Path) -> None:
+    servers = started(stack, synchronous=False)
+    round = run(servers, tmp_path, ORDERS, behind=True)
+    assert round.verdict.lost > 0
+    assert any("was acknowledged: 0 marks" in text for text in round.verdict.broken)
+
+
+def test_neither_does_one_between_machines_when_the_primary_is_cut_off_and_does_not_know_it() -> None:
+    if reason := why_not():
+        pytest.skip(f"no network namespaces: {reason}")
+    command = [sys.executable, "-m", "tests.stress.failover", "--hosts", "--rounds", "1", "--orders", str(ORDERS)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "violations 0" in done.stdout

@@ -1,0 +1,206 @@
+"""Bugs that only a server can have: isolation, the network, COMMITs without an answer, clocks that differ."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .bug import Bug
+
+UNKNOWN: Final = "tests/postgres/test_unknown_commit.py"
+BEGIN: Final = "tests/postgres/test_begin.py"
+WINDOW: Final = "tests/postgres/test_window.py::test_with_it_one_of_them_is_run_again_and_sees_the_other"
+
+POSTGRES: Final = (
+    Bug(
+        name="mutations are READ COMMITTED",
+        breaks="of two who add to the same number at the same time, one is forgotten",
+        file="database/postgres/begin.py",
+        old='self._begin("SERIALIZABLE READ WRITE"',
+        new='self._begin("READ COMMITTED READ WRITE"',
+        tests=("tests/promises/test_transactions.py::test_mutations_are_serializable_so_no_update_is_lost[postgres]",),
+    ),
+    Bug(
+        name="mutations are REPEATABLE READ",
+        breaks="two doctors go home at the same time, because each saw the other one stay",
+        file="database/postgres/begin.py",
+        old='self._begin("SERIALIZABLE READ WRITE"',
+        new='self._begin("REPEATABLE READ READ WRITE"',
+        tests=(f"{WINDOW}[0]",),
+    ),
+    Bug(
+        name="queries are READ COMMITTED",
+        breaks="a query sees money leave one account and not yet arrive in the other",
+        file="database/postgres/begin.py",
+        old='self._begin("REPEATABLE READ READ ONLY"',
+        new='self._begin("READ COMMITTED READ ONLY"',
+        tests=("tests/promises/test_snapshots.py::test_a_query_reads_one_snapshot[postgres]",),
+    ),
+    Bug(
+        name="the window is not checked",
+        breaks="a mutation that stayed open while very many others passed commits against what it overlooked",
+        file="database/postgres/database.py",
+        old="            if time.monotonic() - opened > self._window.seconds:\n",
+        new="            if time.monotonic() < opened:\n",
+        tests=(WINDOW,),
+    ),
+    Bug(
+        name="due by the clock of the worker",
+        breaks="a machine whose clock is a day ahead runs tomorrow's jobs",
+        file="database/postgres/clock.py",
+        old="        return shown + timedelta(seconds=steady() - at)\n",
+        new="        return super().now()\n",
+        tests=("tests/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
+    ),
+    Bug(
+        name="unknown COMMIT tried again without asking",
+        breaks="an order is placed twice because the answer to its COMMIT was lost",
+        file="database/postgres/database.py",
+        old="            if not is_unknown(error) or not self._resolve(self._receipt, error):\n",
+        new="            if True:\n",
+        tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
+    ),
+    Bug(
+        name="unknown COMMIT taken for done",
+        breaks="a call says that an order was placed which never reached the database",
+        file="database/postgres/database.py",
+        old="            if not is_unknown(error) or not self._resolve(self._receipt, error):\n",
+        new="            if not is_unknown(error):\n",
+        tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
+    ),
+    Bug(
+        name="receipt not written",
+        breaks="whoever asks after a lost answer hears that nothing happened, and does it again",
+        file="database/postgres/database.py",
+        old="self.send_with_commit(receipts.statement(self._receipt))",
+        new='self.send_with_commit("SELECT 1")',
+        tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
+    ),
+    Bug(
+        name="no fence behind the answer",
+        breaks="a COMMIT that was only late arrives after the call was told to run again, and both count",
+        file="database/postgres/database.py",
+        old="""\
+                    if committed is False:
+                        transaction.commit()
+""",
+        new="",
+        tests=(f"{UNKNOWN}::test_a_commit_that_was_asked_for_can_no_longer_arrive",),
+    ),
+    Bug(
+        name="under way counts as not done",
+        breaks="a COMMIT that takes a second longer is done again, and both count",
+        file="database/receipts.py",
+        old="            return None\n",
+        new="            return False\n",
+        tests=(f"{UNKNOWN}::test_a_transaction_that_is_still_under_way_is_waited_for",),
+    ),
+    Bug(
+        name="a fence counts as a receipt",
+        breaks="a call is answered that never happened, if the answer to the question was lost as well",
+        file="database/receipts.py",
+        old="            self._fences.add(fence)\n",
+        new="",
+        tests=(f"{UNKNOWN}::test_an_answer_that_was_lost_as_well_does_not_turn_into_another",),
+    ),
+    Bug(
+        name="an action's schedule leaves no receipt",
+        breaks="what an action schedules is scheduled twice after a lost answer",
+        file="runtime/outside.py",
+        old='calls.database.write_internal(sync="as set", logged=True)',
+        new='calls.database.write_internal(sync="as set")',
+        tests=(f"{UNKNOWN}::test_what_an_action_schedules_exists_once",),
+    ),
+    Bug(
+        name="going on after the server's transaction ended",
+        breaks="what a handler writes after its transaction is gone is committed by itself, line by line",
+        file="database/postgres/transaction.py",
+        old="        return self._status() not in (IDLE, UNKNOWN)\n",
+        new="        return True\n",
+        tests=(
+            "tests/promises/test_transactions.py"
+            "::test_nothing_is_written_after_a_transaction_ended_behind_our_back[postgres]",
+        ),
+    ),
+    Bug(
+        name="connections to a standby are kept",
+        breaks="after a failover, a worker goes on asking the old primary, which only reads",
+        file="database/postgres/transaction.py",
+        old=" and (error is None or not is_lost(error))\n",
+        new="\n",
+        tests=("tests/postgres/test_connections.py::test_a_connection_to_a_server_that_only_reads_is_not_used_again",),
+    ),
+    Bug(
+        name="a standby's refusal is the developer's error",
+        breaks="during a failover, every job that runs is failed for good",
+        file="database/postgres_errors.py",
+        old='    "25006",  # the server only reads',
+        new="    # the server only reads",
+        tests=("tests/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[a server that only reads]",),
+    ),
+    Bug(
+        name="a deadlock is the developer's error",
+        breaks="two mutations that lock the same rows the other way round fail instead of being run again",
+        file="database/postgres_errors.py",
+        old='{"40001", "40P01", "40000", "55P03"}',
+        new='{"40001", "40000", "55P03"}',
+        tests=("tests/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[deadlock]",),
+    ),
+    Bug(
+        name="the start of an action does not wait for the server's disk",
+        breaks="after a crash of the server, an action runs that had already begun",
+        file="database/postgres/begin.py",
+        old='"always": "" if waits_for_disk else "; SET LOCAL synchronous_commit = on"',
+        new='"always": ""',
+        tests=(
+            "tests/postgres/test_connections.py::test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says",
+        ),
+    ),
+    Bug(
+        name="the driver is used before it has an answer",
+        breaks="SQL of the user's own on the driver fails now and then, because BEGIN is not over",
+        file="runtime/session.py",
+        old="            held.wait_for_begin()\n",
+        new="            pass\n",
+        tests=(f"{BEGIN}::test_the_drivers_own_connection_has_begun_as_well",),
+    ),
+    Bug(
+        name="nobody looks whether there is a transaction",
+        breaks="where BEGIN was not carried out, every statement is committed by itself",
+        file="database/postgres/transaction.py",
+        old="                check_begun(self.driver)\n",
+        new="",
+        tests=(f"{BEGIN}::test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake",),
+    ),
+    Bug(
+        name="that it did not begin is forgotten",
+        breaks="a job is failed for good though the server began no transaction for it",
+        file="database/postgres/transaction.py",
+        old="            self.internal_error = error\n            raise\n",
+        new="            raise\n",
+        tests=(f"{BEGIN}::test_who_swallows_that_the_server_did_not_begin_runs_again",),
+    ),
+    Bug(
+        name="claims are planned each time",
+        breaks="a claim takes the server four times as long",
+        file="database/postgres/begin.py",
+        old='        "plan_cache_mode = force_generic_plan",\n',
+        new="",
+        tests=(f"{BEGIN}::test_a_claim_is_planned_once",),
+    ),
+    Bug(
+        name="a look forgets what was prepared",
+        breaks="after every query, each statement of its connection is planned anew",
+        file="database/postgres/transaction.py",
+        old="        if self.read_only and self.is_fine():\n",
+        new="        if False:\n",
+        tests=(f"{BEGIN}::test_a_query_does_not_make_the_driver_forget_what_it_has_prepared",),
+    ),
+    Bug(
+        name="a database that is late is the handler's fault",
+        breaks="a job is failed for good because the server did not answer before its time was up",
+        file="runtime/time_limit.py",
+        old="            if is_late and watched.database_is_late:\n",
+        new="            if False:\n",
+        tests=(f"{BEGIN}::test_a_database_that_does_not_begin_is_not_the_handlers_fault",),
+    ),
+)

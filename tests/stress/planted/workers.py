@@ -1,0 +1,186 @@
+"""Bugs in what a worker does besides running jobs: dispatching, its heartbeat, and what it does for dead ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .bug import Bug
+
+RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
+RESCUE: Final = "tests/postgres/test_rescue.py"
+SEVERAL: Final = "tests/promises/test_workers.py"
+
+WORKERS: Final = (
+    Bug(
+        name="a lost action runs again",
+        breaks="an action that was running when its process died is started a second time",
+        file="database/rescue.py",
+        old="""\
+            lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
+            continue
+""",
+        new="""\
+            connection.execute(jobs.update().where(jobs.c.id == row.job_id).values(state_kind="pending"))
+            free = {"worker": None, "claim_token": None, "run_token": None}
+            connection.execute(queue.update().where(queue.c.job_id == row.job_id).values(free))
+            continue
+""",
+        tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
+    ),
+    Bug(
+        name="what a dead worker claimed stays claimed",
+        breaks="a job is lost with the process that was about to run it",
+        file="database/rescue.py",
+        old="        if sql.POSTPONE.on(connection, claim).rowcount == 1:\n",
+        new="        if not claim:\n",
+        tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
+    ),
+    Bug(
+        name="silent once is dead",
+        breaks="when the clock of the database jumps, every running action is failed though nobody died",
+        file="dispatch/recovery.py",
+        old="            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:\n",
+        new="            if suspect.heartbeat_time < now:\n",
+        tests=(f"{SEVERAL}::test_a_clock_that_jumps_buries_nobody_who_is_alive",),
+    ),
+    Bug(
+        name="given up though heard of",
+        breaks="a worker that woke up in time is buried all the same, and its running actions are failed",
+        file="database/workers.py",
+        old="delete(workers).where(workers.c.id == worker, workers.c.heartbeat_time == heartbeat_time)",
+        new="delete(workers).where(workers.c.id == worker)",
+        tests=(f"{RESCUE}::test_a_worker_that_was_heard_of_meanwhile_is_not_given_up",),
+    ),
+    Bug(
+        name="rescued without waiting for a start",
+        breaks="an action that starts just while its worker is given up is in progress for ever",
+        file="database/rescue.py",
+        old="connection.execute(transaction.with_for_update(of=queue))",
+        new="connection.execute(transaction)",
+        tests=(f"{RESCUE}::test_an_action_that_starts_while_its_worker_is_given_up_is_failed",),
+    ),
+    Bug(
+        name="rescued before it is given up",
+        breaks="what a worker claims just while it is given up belongs to nobody",
+        file="dispatch/recovery.py",
+        old="""\
+            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+                return
+            rescued = rescue(connection, suspect.id, now, self._settings)
+""",
+        new="""\
+            rescued = rescue(connection, suspect.id, now, self._settings)
+            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+                return
+""",
+        tests=(f"{RESCUE}::test_what_a_dead_worker_is_just_claiming_is_rescued_with_the_rest",),
+    ),
+    Bug(
+        name="left in the middle of a claim",
+        breaks="what a stopping worker was still claiming belongs to nobody",
+        file="database/workers.py",
+        old="    connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())\n",
+        new="",
+        tests=(f"{RESCUE}::test_a_worker_that_leaves_while_it_is_still_claiming_stays_registered",),
+    ),
+    Bug(
+        name="a buried worker goes on under its old name",
+        breaks="what it claims and runs is taken out of its hands by the others, to whom it is dead",
+        file="dispatch/heartbeat.py",
+        old="return worker if workers.is_known(connection, worker) else self._begin_anew(connection)",
+        new="return worker",
+        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims",),
+    ),
+    Bug(
+        name="notifications are the only truth",
+        breaks="a job whose notification was lost waits until something else happens",
+        file="dispatch/dispatcher.py",
+        old="        self._longest = settings.poll_interval.total_seconds()\n",
+        new="        self._longest = 1e6\n",
+        tests=("tests/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",),
+    ),
+    Bug(
+        name="commits are kept from other processes",
+        breaks="what the web server schedules starts seconds later on the workers",
+        file="database/commits.py",
+        old="        self._signals.send(transaction)\n        self.tell_listeners()\n",
+        new="        self.tell_listeners()\n",
+        tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
+    ),
+    Bug(
+        name="a claim in doubt is kept",
+        breaks="jobs whose claim was committed but not answered wait until this worker looks at all that it holds",
+        file="dispatch/dispatcher.py",
+        old="        self._doubts.append(Doubt(worker, token, time.monotonic() + DOUBT_SECONDS))\n",
+        new="",
+        tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
+    ),
+    Bug(
+        name="held without knowing, for ever",
+        breaks="a job that the database gave to a worker which never heard of it waits for a restart",
+        file="dispatch/recovery.py",
+        old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
+        new="        confirmed, self._forgotten = forgotten - forgotten, forgotten\n",
+        tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
+    ),
+    Bug(
+        name="given back at first sight",
+        breaks="a job that is just on its way to its room is taken out of its hands",
+        file="dispatch/recovery.py",
+        old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
+        new="        confirmed, self._forgotten = forgotten, forgotten\n",
+        tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
+    ),
+    Bug(
+        name="running jobs are given back",
+        breaks="an action that takes longer than two heartbeats is failed though it runs",
+        file="dispatch/recovery.py",
+        old="jobs_of_worker(connection, self._worker.id) - self.holds()",
+        new="jobs_of_worker(connection, self._worker.id)",
+        tests=(f"{SEVERAL}::test_what_a_worker_holds_and_knows_is_left_to_it",),
+    ),
+    Bug(
+        name="jobs of nobody are kept",
+        breaks="what a worker held whose row somebody removed is never run",
+        file="dispatch/recovery.py",
+        old="        for worker in unknown:\n",
+        new="        for worker in unknown[:0]:\n",
+        tests=(f"{SEVERAL}::test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others",),
+    ),
+    Bug(
+        name="claims kept at a stop",
+        breaks="what a stopped process had claimed waits until it counts as dead",
+        file="dispatch/worker.py",
+        old="        try_to(lambda: self._give_back(untried))\n",
+        new="",
+        tests=(
+            "tests/stress/faults/test_stop.py::test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions",
+        ),
+    ),
+    Bug(
+        name="an unknown function fails at once",
+        breaks="during a deployment, old workers fail the jobs of functions that only the new ones have",
+        file="dispatch/executor.py",
+        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._strangers.leave(claim, text))",
+        new="False",
+        tests=(f"{SEVERAL}::test_a_job_that_another_worker_knows_is_left_to_it",),
+    ),
+    Bug(
+        name="an unknown function is left for ever",
+        breaks="a job whose function was deleted is handed around between workers and never fails",
+        file="dispatch/unknown_functions.py",
+        old="            waited = now - since >= self._settings.unknown_function_patience\n",
+        new="            waited = False\n",
+        tests=(f"{SEVERAL}::test_a_job_that_nobody_knows_fails_after_the_patience",),
+    ),
+    Bug(
+        name="about to leave for ever",
+        breaks="an app that is stopped and started again gives up at the first error of the database",
+        file="dispatch/worker.py",
+        old="        self.executor.start()\n",
+        new="",
+        tests=(
+            "tests/promises/test_the_app_from_python.py::test_an_app_that_is_started_again_is_no_longer_about_to_leave",
+        ),
+    ),
+)

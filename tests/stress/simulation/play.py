@@ -1,0 +1,206 @@
+"""Play one seed: random calls, cancels, crons and leaps of time, with chaos on the way, and then the verdict."""
+
+from __future__ import annotations
+
+import logging
+import random
+import traceback
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from convexpy import Crons, Settings
+from convexpy.database.tables import queue
+from convexpy.testing import ConvexTest
+
+from . import app, model, record
+from .app import Audit, Base, Broken, Effect, Plan, world
+from .plans import Planner
+from .record import FINAL, Record
+
+BEGIN = datetime(2030, 1, 7, 12, tzinfo=UTC)
+SETTINGS = Settings(
+    sqlite_synchronous="NORMAL",
+    retention=timedelta(hours=6),
+    retry_first=timedelta(milliseconds=100),
+    conflict_first=timedelta(milliseconds=5),
+    lock_timeout=timedelta(seconds=2),
+)
+PERIODS = [timedelta(minutes=20), timedelta(hours=1), "0 */2 * * *", "*/30 * * * *"]
+HOURS_TO_FORGET = 7
+
+
+@dataclass
+class Outcome:
+    """What one seed gave."""
+
+    seed: int
+    broken: list[str]
+    timeline: list[str]
+    jobs: int
+    misfortunes: int
+
+    def __str__(self) -> str:
+        return "\n".join([f"seed {self.seed}:", *(f"  {line}" for line in self.timeline), *self.broken])
+
+
+class Play:
+    """One run of the app under one seed."""
+
+    def __init__(self, seed: int, convex: ConvexTest) -> None:
+        self.dice = random.Random(f"play {seed}")
+        self.planner = Planner(self.dice)
+        self.convex = convex
+        self.chaos: Any = convex._chaos
+        self.committed: set[str] = set()
+        self.broken: list[str] = []
+        self.misfortunes = 0
+        self._db = convex.db()
+        self._read = 0
+        self._names = ["sweep", "report"]
+        self._timetables: dict[str, set[timedelta | str]] = {}
+
+    def run(self) -> None:
+        moves = [self.order] * 5 + [self.crowd] * 2 + [self.cancel] * 2 + [self.wait] * 5 + [self.run_due] * 2
+        moves += [self.redefine_crons, self.restart, self.leap, self.finish]
+        self.redefine_crons()
+        for _ in range(self.dice.randint(8, 16)):
+            self.dice.choice(moves)()
+            self.read_internal()
+        self.misfortunes = sum(">" not in line for line in self.chaos.diary)
+        self.chaos.is_awake = False
+        self.convex.finish_all_scheduled()
+        self.read_internal()
+
+    def say(self, text: str) -> None:
+        self.chaos.diary.append(f"{self.convex.now:%F %T.%f}  > {text}")
+
+    def order(self) -> None:
+        self._call(self.planner.order())
+
+    def crowd(self) -> None:
+        """Many mutations that are due together, and may run together."""
+        self._call(self.planner.crowd())
+
+    def _call(self, plan: Plan) -> None:
+        self.say(f"order {plan}")
+        try:
+            self.convex.run(app.order, plan=plan)
+        except Broken:
+            if not plan["fails"]:
+                raise
+        else:
+            self.committed.add(plan["label"])
+
+    def cancel(self) -> None:
+        """Cancel some job, as a direct call that does nothing else."""
+        label = self.planner.some_label()
+        plan = {"label": "cancel", "kind": "order", "fails": False, "steps": [{"do": "cancel", "label": label}]}
+        self.say(f"cancel {label}")
+        self.convex.run(app.order, plan=plan)
+
+    def wait(self) -> None:
+        seconds = self.dice.choice([0.1, 0.5, 1, 5, 20, 70])
+        self.say(f"wait {seconds} s")
+        self.convex.advance(seconds=seconds)
+
+    def leap(self) -> None:
+        hours = self.dice.choice([1, 3])
+        self.say(f"wait {hours} h")
+        self.convex.advance(hours=hours)
+
+    def run_due(self) -> None:
+        self.say("run what is due")
+        self.convex.run_due()
+
+    def finish(self) -> None:
+        self.say("finish what is scheduled")
+        self.convex.finish_all_scheduled()
+
+    def restart(self) -> None:
+        self.say("restart")
+        worker: Any = self.convex._worker
+        worker.restart()
+
+    def redefine_crons(self) -> None:
+        """A new version of the app: other crons, or the same ones with other timetables."""
+        crons = Crons()
+        names = self.dice.sample(self._names, self.dice.randint(0, len(self._names)))
+        for name in names:
+            period = self.dice.choice(PERIODS)
+            self._timetables.setdefault(name, set()).add(period)
+            if isinstance(period, str):
+                crons.cron(name, period, app.tick, cron=name)
+            else:
+                crons.interval(name, period, app.tick, cron=name)
+        # Who comes back is another cron: it may well fire at once, in the very moment of its last slot.
+        self._names = [name if name in names else f"{name}'" for name in self._names]
+        convex = self.convex.convex
+        problems = crons.resolve(convex.registry)
+        assert not problems, problems
+        self.say(f"crons: { {name: each.timetable.text for name, each in crons.definitions.items()} }")
+        convex._app = replace(convex.app, crons=crons)
+        self.restart()
+
+    def look(self) -> None:
+        """Write down what became of jobs, and check that nothing was forgotten too early."""
+        oldest = self.convex.now - SETTINGS.retention
+        rows = self._db.scalars(select(Audit).where(Audit.id > self._read).order_by(Audit.id)).all()
+        self._db.rollback()
+        for job in record.read_jobs(rows):
+            self.say(f"  {job}{''.join(f' ({move.error})' for move in job.moves if move.error)}")
+        for row in rows:
+            self._read = row.id
+            if row.became is None and (row.was not in FINAL or row.completed > oldest.timestamp() * 1e6):
+                self.broken.append(f"retention: {row.job} was forgotten as {row.was}, completed {row.completed}")
+
+    def record(self) -> Record:
+        empty: Any = (Counter(), {}, Counter(), Counter(), {})
+        jobs = record.read_jobs(self._db.scalars(select(Audit).order_by(Audit.id)))
+        found = Record(self.planner.nodes, self.committed, self.planner.notes, jobs, *empty)
+        record.read_effects(self._db.scalars(select(Effect).order_by(Effect.id)), found)
+        found.left = self._db.scalar(select(func.count()).select_from(queue)) or 0
+        self._db.rollback()
+        record.read_journal(world, found)
+        found.misfortunes = self.misfortunes
+        for name, (period, *others) in self._timetables.items():
+            if isinstance(period, timedelta) and not others:
+                found.steady[name] = period // timedelta(microseconds=1)
+        return found
+
+    def check_forgetting(self) -> None:
+        """With time all are forgotten that ended before the retention."""
+        self.convex.convex.service.crons.adopt(Crons(), self.convex.convex.registry)
+        self.convex.advance(hours=HOURS_TO_FORGET)
+        kept = [job.name for job in self.convex.jobs()]
+        if kept:
+            self.broken.append(f"retention: {kept} are still remembered")
+
+
+def play(seed: int, url: str | None = None) -> Outcome:
+    """Play one seed to its end, on a throw-away database or on one that nobody has used."""
+    random.seed(seed)  # the jitter of retries
+    logging_is_quiet()
+    options: Any = {"metadata": Base.metadata, "settings": SETTINGS, "now": BEGIN, "database_url": url}
+    with ConvexTest(app, **options, chaos=seed) as convex:
+        world.now, world.journal = lambda: convex.now, []
+        played = Play(seed, convex)
+        played.chaos.may_step_ahead = seed % 2 == 1
+        found = None
+        try:
+            played.run()
+            found = played.record()
+            played.broken += model.violations(found)
+            played.check_forgetting()
+        except Exception as error:
+            played.broken.append("".join(traceback.format_exception(error)))
+        jobs = len(found.jobs) if found else 0
+        return Outcome(seed, played.broken, played.chaos.diary, jobs, played.misfortunes)
+
+
+def logging_is_quiet() -> None:
+    for name in ("convexpy.testing", "convexpy.dispatch", "convexpy.run"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
