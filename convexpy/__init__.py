@@ -29,8 +29,18 @@ if TYPE_CHECKING:
     from .functions.crons import Crons
     from .functions.declare import Function
     from .functions.references import api, internal
-    from .runtime.builders import action, internal_action, internal_mutation, internal_query, mutation, query
-    from .runtime.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+    from .runtime.context import (
+        ActionCtx,
+        MutationCtx,
+        QueryCtx,
+        SyncActionCtx,
+        action,
+        internal_action,
+        internal_mutation,
+        internal_query,
+        mutation,
+        query,
+    )
     from .runtime.identity import Identity
     from .settings import Settings
 
@@ -103,8 +113,18 @@ HOMES: Final = {
     ),
     "functions.declare": ("Function",),
     "functions.references": ("api", "internal"),
-    "runtime.builders": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
-    "runtime.context": ("ActionCtx", "MutationCtx", "QueryCtx", "SyncActionCtx"),
+    "runtime.context": (
+        "ActionCtx",
+        "MutationCtx",
+        "QueryCtx",
+        "SyncActionCtx",
+        "action",
+        "internal_action",
+        "internal_mutation",
+        "internal_query",
+        "mutation",
+        "query",
+    ),
     "runtime.identity": ("Identity",),
     "settings": ("Settings",),
 }

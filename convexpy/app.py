@@ -12,19 +12,18 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import MetaData
 
 from .clock import Clock
-from .database.commits import CommitFeed
 from .database.conflicts import ConflictRecord
 from .database.database import Database, connect
-from .dispatch.worker import Service
+from .dispatch.worker import Worker
 from .errors import LoadError
 from .functions.declare import Function
 from .functions.load import App, forget_modules, load_app
 from .functions.registry import Registry
 from .migrations import framework
+from .runtime.call_executor import CallExecutor
 from .runtime.events import Run
 from .runtime.handler_checks import check_handlers
 from .runtime.identity import Identity
-from .runtime.runtime import Runtime
 from .settings import Settings
 from .system import System
 
@@ -62,11 +61,9 @@ class Convex:
         self._app = checked_app(functions, self.settings)
         self.database = connect(database, self.settings) if isinstance(database, str) else database
         self.clock = clock or self.database.clock
-        self._feed = CommitFeed(self.database.signals)
-        registry = self._app.registry
-        self.runtime = Runtime(self.database, registry, self.settings, self.clock, self._feed)
-        self.system = System(self.database, self.clock, self._feed, self._app)
-        self.service = self.new_service()
+        self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
+        self.system = System(self.database, self.clock, self._app)
+        self.worker = self.new_worker()
         self._is_migrated = False
 
     @property
@@ -79,9 +76,9 @@ class Convex:
         """What the last loading of the package gave: functions, crons, modules, warnings."""
         return self._app
 
-    def new_service(self) -> Service:
+    def new_worker(self) -> Worker:
         """What runs jobs and crons, as a process has it when it starts."""
-        return Service(self.database, self.clock, self.settings, self._feed, self.runtime)
+        return Worker(self.database, self.clock, self.settings, self.calls)
 
     def migrate(self) -> None:
         """Create the framework's tables, or bring them up to date."""
@@ -92,11 +89,11 @@ class Convex:
     def start(self) -> None:
         """Begin to run what is scheduled, and the crons, on threads of this process."""
         self._check_migrated()
-        self.service.start(self._app)
+        self.worker.start(self._app)
 
     def stop(self) -> None:
         """Stop running what is scheduled. What runs may finish within ``settings.stop_grace``."""
-        self.service.stop()
+        self.worker.stop()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -140,11 +137,11 @@ class Convex:
             listener: Is told of each run.
             afterwards: Called when it was told of all that ended at the same moment: jobs may share a COMMIT.
         """
-        self.runtime.observers.add(listener, afterwards)
+        self.calls.listeners.add(listener, afterwards)
 
     def on_conflict(self, listener: Callable[[ConflictRecord], None]) -> None:
         """Call this a moment after mutations of this process lost to others, from a thread of its own."""
-        self.runtime.calls.conflicts.listen(listener)
+        self.calls.transactions.conflicts.listen(listener)
 
     def reload(self) -> None:
         """Import the package afresh. What runs goes on with the old code; a failure leaves everything as it is.
@@ -163,15 +160,15 @@ class Convex:
             sys.modules.update(before)
             raise
         self._app = app
-        self.runtime.calls.registry = app.registry
+        self.calls.app = app
         self.system.app = app
-        if self.service.is_running:
-            self.service.adopt(app)
+        if self.worker.is_running:
+            self.worker.adopt(app)
 
     def close(self) -> None:
         """Stop, and close every connection."""
         self.stop()
-        self.runtime.stop()
+        self.calls.stop()
         self.database.close()
 
     def __enter__(self) -> Convex:
@@ -182,7 +179,7 @@ class Convex:
 
     def _check_migrated(self) -> None:
         if not self._is_migrated:
-            self.runtime.calls.retried("the check of convexpy's tables", self._check_revision)
+            self.calls.retried("the check of convexpy's tables", self._check_revision)
             self._is_migrated = True
 
     def _check_revision(self) -> None:
@@ -195,32 +192,30 @@ class Caller:
 
     def __init__(self, convex: Convex, identity: Identity | None) -> None:
         self._convex = convex
-        self._runtime = convex.runtime
+        self._calls = convex.calls
         self._identity = identity
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function and return its result."""
         self._convex._check_migrated()
-        result: R = self._runtime.run(self._runtime.bind(function, args, kwargs, self._identity))
+        result: R = self._calls.run(self._calls.bind(function, args, kwargs, self._identity))
         return result
 
     async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same from async code."""
         self._convex._check_migrated()
-        result: R = await self._runtime.run_async(self._runtime.bind(function, args, kwargs, self._identity))
+        result: R = await self._calls.run_async(self._calls.bind(function, args, kwargs, self._identity))
         return result
 
     def call(self, name: str, args: dict[str, Any] | None = None) -> Any:
         """Call a function by name with JSON values, and return its result as JSON values."""
         self._convex._check_migrated()
-        return self._runtime.run(self._runtime.bind_json(name, {} if args is None else args, self._identity))
+        return self._calls.run(self._calls.bind_json(name, {} if args is None else args, self._identity))
 
     async def call_async(self, name: str, args: dict[str, Any] | None = None) -> Any:
         """The same from async code."""
         self._convex._check_migrated()
-        return await self._runtime.run_async(
-            self._runtime.bind_json(name, {} if args is None else args, self._identity)
-        )
+        return await self._calls.run_async(self._calls.bind_json(name, {} if args is None else args, self._identity))
 
 
 def checked_app(functions: str | ModuleType, settings: Settings) -> App:

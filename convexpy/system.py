@@ -9,7 +9,6 @@ from datetime import datetime
 from .clock import Clock
 from .database import crons as stored
 from .database import jobs
-from .database.commits import CommitFeed
 from .database.conflicts import ConflictRecord, list_conflicts
 from .database.database import Database
 from .database.job_queries import find_job, list_jobs
@@ -40,10 +39,9 @@ class CronStatus:
 class System:
     """Reads and changes the framework's own tables on behalf of an operator."""
 
-    def __init__(self, database: Database, clock: Clock, feed: CommitFeed, app: App) -> None:
+    def __init__(self, database: Database, clock: Clock, app: App) -> None:
         self._database = database
         self._clock = clock
-        self._feed = feed
         self.app = app
 
     def functions(self) -> list[AnyFunction]:
@@ -72,9 +70,7 @@ class System:
         checked = check_job_id(job_id)
         with self._database.write_internal(sync="as set", logged=True) as connection:
             jobs.cancel(connection, checked, self._clock.now())
-            found = find_job(connection, checked)
-        self._feed.announce()
-        return found
+            return find_job(connection, checked)
 
     def retry(self, job_id: str) -> JobId:
         """Schedule a finished job's function once more, with the same arguments, as a new job.
@@ -134,11 +130,9 @@ class System:
                 raise ConvexError("CONFLICT", f"cron {name!r} is running: at most one run at a time")
             jobs.insert_jobs(connection, [job], now)
             stored.remember_run(connection, name, row.last_time if row else None, job.id)
-        self._feed.announce()
         return job.id
 
     def _insert(self, job: NewJob) -> JobId:
         with self._database.write_internal(sync="as set", logged=True) as connection:
             jobs.insert_jobs(connection, [job], self._clock.now())
-        self._feed.announce()
         return job.id

@@ -1,4 +1,4 @@
-"""What a worker holds of a job while it may try to run it."""
+"""A claim: what a worker holds of a job while it may try to run it, and the job's position in the queue."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ class QueuePosition(NamedTuple):
 START: Final = QueuePosition(EPOCH, 0)
 
 
+class ClaimKey(NamedTuple):
+    """A job, and the token that it is held under: that of a claim, or of the run of an action."""
+
+    job_id: JobId
+    token: str
+
+
 class Claim(NamedTuple):
     """A job that one worker may now try to run, for as long as it holds the token."""
 
@@ -33,5 +40,9 @@ class Claim(NamedTuple):
     due_time: datetime
 
     @property
-    def place(self) -> QueuePosition:
+    def key(self) -> ClaimKey:
+        return ClaimKey(self.job_id, self.token)
+
+    @property
+    def queue_position(self) -> QueuePosition:
         return QueuePosition(self.due_time, self.position)

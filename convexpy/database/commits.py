@@ -1,54 +1,83 @@
-"""Tell listeners that something was committed, here and in other processes. A hint: the tables are the truth."""
+"""A commit is an event: what a transaction changed, published to this process at once and to others as a hint to look.
+
+The tables are the truth. A lost notification only delays what would be found a few seconds later.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from .notifier import Signals
-from .transaction import OpenTransaction
+from .footprint import Footprint, footprint_of_all
+from .notifier import Notifier
+from .types import JobId
+
+logger = logging.getLogger("convexpy.database")
+
+
+@dataclass(slots=True)
+class Commit:
+    """What one transaction has changed, as far as that is known without asking the database."""
+
+    scheduled: dict[JobId, datetime] = field(default_factory=dict)
+    """When each job is due that it inserted or gave back to the queue."""
+    ended: list[JobId] = field(default_factory=list)
+    """The jobs that it finished or canceled."""
+    statements: dict[str, set[str]] = field(default_factory=dict)
+    """The texts of its statements, up to a number, by the function that sent them."""
+
+    def footprint(self) -> Footprint:
+        """The tables that it read and wrote, by its statements."""
+        return footprint_of_all(statement for texts in self.statements.values() for statement in texts)
+
+
+# Takes the commit and the driver's connection, which is still at hand.
+Publish = Callable[[Commit, Any], None]
+Listener = Callable[[Commit], None]
 
 
 class CommitFeed:
-    """Commits of this process reach every listener at once; those of others as soon as a signal comes."""
+    """Commits of this process reach every listener at once; those of others are announced by the notifier."""
 
-    def __init__(self, signals: Signals) -> None:
-        self._signals = signals
-        self._listeners: list[Callable[[], None]] = []
-        self._elsewhere: dict[Callable[[], None], Callable[[], None]] = {}
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._listeners: list[Listener] = []
+        self._remote_listeners: list[Callable[[], None]] = []
 
-    def listen(self, listener: Callable[[], None], elsewhere: Callable[[], None] | None = None) -> None:
-        """Call this after every commit that scheduled something or freed room. It must return at once.
-
-        Args:
-            listener: What is called.
-            elsewhere: What is called instead if it was another process that committed. It may take a moment.
-        """
+    def listen(self, listener: Listener) -> None:
+        """Call this after every commit of this process, on the thread that committed. It must return at once."""
         self._listeners.append(listener)
-        self._elsewhere[listener] = elsewhere or listener
 
-    def forget(self, listener: Callable[[], None]) -> None:
-        """Call it no more."""
+    def listen_remote(self, listener: Callable[[], None]) -> None:
+        """Call this when another process may have committed something about jobs. It may take a moment."""
+        self._remote_listeners.append(listener)
+
+    def forget(self, listener: Listener, remote: Callable[[], None]) -> None:
+        """Call them no more."""
         self._listeners.remove(listener)
-        del self._elsewhere[listener]
+        self._remote_listeners.remove(remote)
 
-    def announce(self, transaction: OpenTransaction | None = None) -> None:
-        """A transaction of this process was committed. ``transaction``: it, if its connection is still at hand."""
-        self._signals.send(transaction)
-        self.tell_listeners()
-
-    def tell_listeners(self) -> None:
-        """A transaction of this process was committed."""
-        for listener in tuple(self._listeners):
-            listener()
-
-    def _tell_of_others(self) -> None:
-        for listener in tuple(self._elsewhere.values()):
-            listener()
+    def publish(self, commit: Commit, driver: Any = None) -> None:
+        """A transaction of this process was committed. Never fails: an error would make the caller do it again."""
+        try:
+            if commit.scheduled:
+                self._notifier.send(driver)
+            for listener in tuple(self._listeners):
+                listener(commit)
+        except Exception:
+            logger.exception("a commit could not be announced; what it scheduled is found later")
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes."""
-        self._signals.watch(self._tell_of_others)
+        self._notifier.watch(self._notify_remote)
 
     def stop(self) -> None:
         """Notice them no more."""
-        self._signals.stop()
+        self._notifier.stop()
+
+    def _notify_remote(self) -> None:
+        for listener in tuple(self._remote_listeners):
+            listener()

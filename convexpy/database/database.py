@@ -11,7 +11,8 @@ from sqlalchemy.exc import ArgumentError
 from ..clock import Clock
 from ..errors import DatabaseError
 from ..settings import Settings
-from .notifier import Signals
+from .commits import CommitFeed
+from .timer import Timer
 from .transaction import OpenTransaction, Sync
 from .types import JobId
 
@@ -25,7 +26,7 @@ class Database(Protocol):
     writers: int
     """How many transactions may write at the same time."""
     is_server: bool
-    """Whether every statement is a journey."""
+    """Whether every statement is a round trip."""
 
     @property
     def clock(self) -> Clock:
@@ -33,8 +34,13 @@ class Database(Protocol):
         ...
 
     @property
-    def signals(self) -> Signals:
-        """How the commits of other processes are heard of."""
+    def commits(self) -> CommitFeed:
+        """The commits of this process, and hints of those of others."""
+        ...
+
+    @property
+    def timer(self) -> Timer:
+        """Calls functions at their deadlines."""
         ...
 
     def new_job_id(self) -> JobId:
@@ -44,8 +50,8 @@ class Database(Protocol):
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> AbstractContextManager[OpenTransaction]:
         """A serializable transaction. Rolled back unless its ``commit()`` is called.
 
-        ``logged``: whether it was committed can be found out even if the connection breaks in COMMIT. Jobs need no
-        fence, as they carry one of their own: the claim.
+        ``logged``: it leaves a row in the commit log, so that whether it was committed can be found out even if the
+        connection breaks in COMMIT. Jobs need none: their claim tells.
         """
         ...
 
@@ -63,7 +69,7 @@ class Database(Protocol):
         ...
 
     def read_internal(self, *, generic_plan: bool = False) -> AbstractContextManager[Connection]:
-        """A short look of the framework's own, which waits for no call of the user's."""
+        """A short snapshot of the framework's own. It waits for no call of a user's function."""
         ...
 
     def ddl(self) -> AbstractContextManager[Connection]:

@@ -1,4 +1,4 @@
-"""The statements that every job passes through, built once: building one costs more than running it."""
+"""The statements that move jobs, built once: building one costs more than executing it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -38,8 +39,8 @@ def values_of(name: str) -> Any:
     return func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
 
 
-def behind(prefix: str) -> Any:
-    """What waits behind a place, which is given as two values."""
+def after(prefix: str) -> Any:
+    """What waits after a position, which is given as two values."""
     values = bindparam(f"{prefix}_time", type_=Timestamp), bindparam(f"{prefix}_position", type_=BigInteger)
     return tuple_(queue.c.due_time, queue.c.position) > tuple_(*values)
 
@@ -55,12 +56,12 @@ def next_due(kind: str, *conditions: Any) -> Any:
     )
 
 
-# One question for all kinds: an idle process asks nothing else all day.
+# One statement for all kinds: an idle process executes nothing else all day.
 KINDS: Final = ("mutation", "action")
 NEXT_DUE: Final = Statement(select(*(next_due(kind) for kind in KINDS)))
-NEXT_DUE_BEHIND: Final = Statement(select(*(next_due(kind, behind(kind)) for kind in KINDS)))
+NEXT_DUE_AFTER: Final = Statement(select(*(next_due(kind, after(kind)) for kind in KINDS)))
 
-# The longest due first. Those that others are just claiming are passed by.
+# The longest due first. Those that another transaction is just claiming are skipped.
 DUE: Final = (
     select(queue.c.job_id)
     .where(
@@ -69,7 +70,7 @@ DUE: Final = (
         queue.c.due_time <= bindparam("now"),
     )
     .order_by(queue.c.due_time, queue.c.position)
-    .limit(bindparam("room"))
+    .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
 CLAIMING: Final = update(queue).values(worker=bindparam("by_worker"), claim_token=bindparam("token"))
@@ -91,24 +92,24 @@ KNOWN: Final = (
 )
 IS_KNOWN: Final = Statement(KNOWN)
 
-# In a file, rows are found by their place in it, which needs no index.
-_place: Final = literal_column(f"{queue.name}.rowid", type_=BigInteger)
+# On SQLite, rows are found by their rowid, which needs no index.
+_rowid: Final = literal_column(f"{queue.name}.rowid", type_=BigInteger)
 CLAIM: Final = Statement(
-    CLAIMING.where(_place.in_(DUE.with_only_columns(_place).scalar_subquery())).returning(_place.label("place"))
+    CLAIMING.where(_rowid.in_(DUE.with_only_columns(_rowid).scalar_subquery())).returning(_rowid.label("rowid"))
 )
 READ_CLAIMED: Final = Statement(
     select(*CLAIMED, queue.c.position, queue.c.due_time)
     .join(queue, queue.c.job_id == jobs.c.id)
-    .where(_place.in_(select(values_of("places"))))
+    .where(_rowid.in_(select(values_of("rowids"))))
     .order_by(queue.c.due_time, queue.c.position),
     row=Claim,
 )
 
-# On a server, all of a claim is one message. Neither part of it is a join that could be made the other way round: the
-# plan is kept while tables grow, and what a table's statistics say of a queue is wrong a moment later.
+# On PostgreSQL, a claim is one message. No part of it is a join, which the planner could turn round: the plan is kept
+# while tables grow, and a table's statistics of a queue are wrong a moment later.
 _known: Final = KNOWN.cte("known")
 _row: Final[Any] = literal_column(f"{queue.name}.ctid")
-_rows_due: Final = func.array(DUE.where(behind("after")).with_only_columns(_row).scalar_subquery())
+_rows_due: Final = func.array(DUE.where(after("after")).with_only_columns(_row).scalar_subquery())
 _claimed: Final = (
     CLAIMING.where(_row == any_(_rows_due), select(_known.c.id).exists())
     .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
@@ -129,11 +130,9 @@ IS_CLAIMED: Final = (
     & queue.c.run_token.is_(None)
 )
 
-TAKE: Final = Statement(delete(queue).where(IS_CLAIMED))
-
 START: Final = Statement(update(queue).where(IS_CLAIMED).values(run_token=bindparam("new_run")))
 
-# After a COMMIT whose answer was lost: whether it was this very start, this very end, that happened.
+# After a COMMIT whose answer was lost: whether it was this very start, this very end, that was committed.
 IS_STARTED: Final = Statement(
     select(queue.c.job_id).where(queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run"))
 )
@@ -160,77 +159,59 @@ POSTPONED: Final = Statement(
     .values(attempts=jobs.c.attempts + 1, last_error=bindparam("error"), next_try=bindparam("new_due"))
 )
 
-TAKE_RUN: Final = Statement(
-    delete(queue).where(queue.c.job_id == bindparam("of_job"), queue.c.run_token == bindparam("of_run"))
-)
-
-ENDED: Final[dict[str, Any]] = {
-    "state_kind": bindparam("end"),
-    "state_error": bindparam("error"),
-    "completed_time": bindparam("now"),
-}
-
-ENDING_TAKEN: Final = (
-    update(jobs).where(jobs.c.state_kind == "pending").values(ENDED).values(attempts=jobs.c.attempts + 1, next_try=None)
-)
-
-END_TAKEN: Final = Statement(ENDING_TAKEN.where(jobs.c.id == bindparam("of_job")))
-
-END_STARTED: Final = Statement(
-    update(jobs).where(jobs.c.id == bindparam("of_job"), jobs.c.state_kind == "inProgress").values(ENDED)
-)
-
-REMEMBER_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
-
-# The ends of all the jobs that one transaction has run: in a file three statements about a list of them.
+# Finishing: jobs leave the queue, get their end, and are listed among the finished. One path for a success or a failure,
+# of one job or of all that a transaction has run, under the token of a claim or of a run.
 # Job and token are compared as one: a worker may have run a job under a claim that it has lost, and hold it again under
 # another one, whose token is that of the next job in the list.
-_pair: Final = type_coerce(queue.c.job_id, String) + queue.c.claim_token
-TAKE_ALL: Final = Statement(
-    delete(queue).where(
-        queue.c.job_id.in_(select(values_of("ids"))),
-        _pair.in_(select(values_of("pairs"))),
-        queue.c.run_token.is_(None),
-    )
-)
-END_ALL_TAKEN: Final = Statement(ENDING_TAKEN.where(jobs.c.id.in_(select(values_of("ids")))))
-REMEMBER_ALL: Final = Statement(
-    insert(finished).from_select(
-        ["state_kind", "completed_time", "job_id"],
-        select(bindparam("end", type_=String), bindparam("now", type_=Timestamp), values_of("ids")),
+_pair: Final = type_coerce(queue.c.job_id, String) + func.coalesce(queue.c.run_token, queue.c.claim_token)
+ENDING: Final = (
+    update(jobs)
+    .where(jobs.c.state_kind.in_((literal_column("'pending'"), literal_column("'inProgress'"))))
+    .values(
+        state_kind=bindparam("end"),
+        state_error=bindparam("error"),
+        completed_time=bindparam("now"),
+        next_try=None,
+        # The start of an action has counted its attempt.
+        attempts=jobs.c.attempts + case((jobs.c.state_kind == literal_column("'pending'"), 1), else_=0),
     )
 )
 
-# On a server that is one message as well.
+
+def ends_of(ids: Any) -> Any:
+    return insert(finished).from_select(
+        ["state_kind", "completed_time", "job_id"],
+        select(bindparam("end", type_=String), bindparam("now", type_=Timestamp), ids),
+    )
+
+
+# On SQLite three statements about a list.
+DEQUEUE: Final = Statement(
+    delete(queue).where(queue.c.job_id.in_(select(values_of("ids"))), _pair.in_(select(values_of("pairs"))))
+)
+END: Final = Statement(ENDING.where(jobs.c.id.in_(select(values_of("ids")))))
+INSERT_ENDS: Final = Statement(ends_of(values_of("ids")))
+
+# On PostgreSQL one message, in which each part only touches what the part before it found.
 # Ids and tokens are hexadecimal: joined by commas they are one value, which the driver need not look through.
 _ids: Final = func.string_to_array(bindparam("ids", type_=Text), ",", type_=ARRAY(Text))
 _pairs: Final = select(func.unnest(func.string_to_array(bindparam("pairs", type_=Text), ",", type_=ARRAY(Text))))
-_taken: Final = (
+_dequeued: Final = (
     delete(queue)
-    .where(
-        queue.c.job_id == any_(_ids),
-        _pair.in_(_pairs).is_(true()),  # or it would be a join, which could be made the other way round
-        queue.c.run_token.is_(None),
-    )
+    # `IN … IS TRUE`: or it would be a join, which the planner could turn round.
+    .where(queue.c.job_id == any_(_ids), _pair.in_(_pairs).is_(true()))
     .returning(queue.c.job_id)
-    .cte("taken")
+    .cte("dequeued")
 )
-_ended: Final = ENDING_TAKEN.where(jobs.c.id == any_(_ids)).returning(jobs.c.id).cte("ended")
-_remembered: Final = (
-    insert(finished)
-    .from_select(
-        ["state_kind", "completed_time", "job_id"],
-        select(bindparam("end", type_=String), bindparam("now", type_=Timestamp), _ended.c.id),
-    )
-    .returning(finished.c.job_id)
-    .cte("remembered")
+_ended: Final = (
+    ENDING.where(jobs.c.id == any_(func.array(select(_dequeued.c.job_id).scalar_subquery())))
+    .returning(jobs.c.id)
+    .cte("ended")
 )
-END_ALL: Final = Statement(
-    select(
-        select(func.count()).select_from(_taken).scalar_subquery().label("taken"),
-        select(func.count()).select_from(_remembered).scalar_subquery().label("ended"),
-    )
-)
+_listed: Final = ends_of(_ended.c.id).returning(finished.c.job_id).cte("listed")
+FINISH: Final = Statement(select(func.count().label("finished")).select_from(_listed))
+
+INSERT_END: Final = Statement(insert(finished).values(given(finished, "state_kind", "completed_time", "job_id")))
 
 NEW_JOB: Final = given(
     jobs,
@@ -248,7 +229,7 @@ NEW_JOB: Final = given(
 )
 INSERT_JOB: Final = Statement(insert(jobs).values(NEW_JOB))
 
-NEW_IN_QUEUE: Final = given(queue, "job_id", "kind", "due_time", "position", "worker", "claim_token")
+NEW_IN_QUEUE: Final = given(queue, "job_id", "kind", "due_time", "position")
 ENQUEUE: Final = Statement(insert(queue).values(NEW_IN_QUEUE))
 
 _inserted: Final = insert(jobs).values(NEW_JOB).cte("inserted")

@@ -1,7 +1,7 @@
-"""Every move of a job: insert, claim, take, start, finish, release, cancel; besides here only `rescue.py`, `purge.py`.
+"""Every move of a job: insert, claim, start, finish, release, cancel.
 
 Each move is guarded by what must still be true (the state, the token of the claim or of the run) and answers whether
-it was: no row changed means that somebody else was first, and the caller must let go.
+it was: no row changed means that another transaction was first, and the caller must let go.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, update
 
 from . import job_statements as sql
-from .claim import START, Claim, QueuePosition
-from .statement import Statement
+from .claim import START, Claim, ClaimKey, QueuePosition
+from .commits import Commit
 from .tables import jobs, queue
+from .transaction import OPEN_TRANSACTION, OpenTransaction
 from .types import JobId
 
-ANYWHERE: Final[Mapping[str, QueuePosition]] = {}
+FROM_THE_START: Final[Mapping[str, QueuePosition]] = {}
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job that is about to be remembered."""
+    """A job that is about to be inserted. ``canceled`` with a ``note``: a row of the history that never runs."""
 
     id: JobId
     name: str
@@ -40,33 +41,26 @@ class NewJob:
     note: str | None = None
 
 
-# Gives the worker and the token that a job is claimed with from its birth, or None. It is told the job's position.
-Claimant = Callable[[NewJob, datetime, int], tuple[str, str] | None]
-
-
-def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime, claimant: Claimant | None = None) -> None:
-    """Remember new jobs. A time in the past is kept as it was asked for, and is due now.
-
-    Args:
-        claimant: Whoever may claim each of them from its birth.
-    """
+def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) -> None:
+    """Insert jobs. A time in the past is kept as it was asked for, and is due now."""
     if not new:
         return
-    first = time.time_ns()
-    rows = [row_of(job, now) for job in new]
-    waiting = [place_of(job, now, first + n, claimant) for n, job in enumerate(new) if not job.canceled]
+    first = time.time_ns()  # among jobs due at the same time, the one scheduled first is claimed first
+    rows = [job_row(job, now) for job in new]
+    waiting = [queue_row(job, now, first + n) for n, job in enumerate(new) if not job.canceled]
+    changes_of(connection).scheduled.update((row["job_id"], row["due_time"]) for row in waiting)
     if connection.dialect.name == "postgresql" and len(rows) == len(waiting) == 1:
-        sql.INSERT_AND_ENQUEUE.on(connection, {**rows[0], **waiting[0]})
+        sql.INSERT_AND_ENQUEUE.execute(connection, {**rows[0], **waiting[0]})
         return
-    sql.INSERT_JOB.on(connection, rows)
+    sql.INSERT_JOB.execute(connection, rows)
     if waiting:
-        sql.ENQUEUE.on(connection, waiting)
+        sql.ENQUEUE.execute(connection, waiting)
     for job in new:
         if job.canceled:
-            _remember_end(connection, job.id, "canceled", now)
+            _insert_end(connection, job.id, "canceled", now)
 
 
-def row_of(job: NewJob, now: datetime) -> dict[str, Any]:
+def job_row(job: NewJob, now: datetime) -> dict[str, Any]:
     return {
         "id": job.id,
         "name": job.name,
@@ -82,29 +76,18 @@ def row_of(job: NewJob, now: datetime) -> dict[str, Any]:
     }
 
 
-def place_of(job: NewJob, now: datetime, position: int, claimant: Claimant | None) -> dict[str, Any]:
-    """A job's place in the queue."""
-    worker, token = (claimant(job, now, position) if claimant else None) or (None, None)
-    due = max(job.scheduled_time, now)
-    place = {"job_id": job.id, "kind": job.kind, "due_time": due, "position": position}
-    return {**place, "worker": worker, "claim_token": token}
+def queue_row(job: NewJob, now: datetime, position: int) -> dict[str, Any]:
+    return {"job_id": job.id, "kind": job.kind, "due_time": max(job.scheduled_time, now), "position": position}
 
 
-def next_due(connection: Connection, after: Mapping[str, QueuePosition] = ANYWHERE) -> dict[str, datetime | None]:
-    """When the first unclaimed job of each kind is due; on a server, of those behind a place."""
+def next_due(connection: Connection, after: Mapping[str, QueuePosition] = FROM_THE_START) -> dict[str, datetime | None]:
+    """When the first unclaimed job of each kind is due; on PostgreSQL, of those after a position."""
     if connection.dialect.name != "postgresql":
-        return dict(sql.NEXT_DUE.on(connection).rows[0]._asdict())
-    places = {kind: after.get(kind, START) for kind in sql.KINDS}
-    times = {f"{kind}_time": place.due_time for kind, place in places.items()}
-    positions = {f"{kind}_position": place.position for kind, place in places.items()}
-    return dict(sql.NEXT_DUE_BEHIND.on(connection, {**times, **positions}).rows[0]._asdict())
-
-
-def first_due(connection: Connection) -> tuple[datetime, str] | None:
-    """When the very first unclaimed job is due, and its kind. For tests: it looks at all that wait."""
-    first = select(queue.c.due_time, queue.c.kind).where(queue.c.worker.is_(None))
-    row = connection.execute(first.order_by(queue.c.due_time, queue.c.position).limit(1)).one_or_none()
-    return None if row is None else (row.due_time, row.kind)
+        return dict(sql.NEXT_DUE.execute(connection).rows[0]._asdict())
+    positions = {kind: after.get(kind, START) for kind in sql.KINDS}
+    times = {f"{kind}_time": position.due_time for kind, position in positions.items()}
+    numbers = {f"{kind}_position": position.position for kind, position in positions.items()}
+    return dict(sql.NEXT_DUE_AFTER.execute(connection, {**times, **numbers}).rows[0]._asdict())
 
 
 def new_token() -> str:
@@ -112,33 +95,25 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-def claim_jobs(
-    connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int, after: QueuePosition = START
+def claim(
+    connection: Connection, kind: str, worker: str, now: datetime, limit: int, after: QueuePosition = START
 ) -> list[Claim]:
-    """Claim up to ``room`` due jobs of a kind for a worker, the longest due first, all under one token.
+    """Claim up to ``limit`` due jobs of a kind for a worker, the longest due first, all under one token.
 
-    On a server, only those behind a place.
-
-    Nothing for a worker that was given up: nobody would look for what it claims. Until the end of the transaction
-    nobody can give it up.
+    On PostgreSQL, only those after a position. Nothing for a worker that was given up as dead: no recovery would look
+    for what it claims. Until the end of the transaction it cannot be given up.
     """
-    values = {"of_kind": kind, "now": now, "room": room, "by_worker": worker, "token": token}
+    token = new_token()
+    values = {"of_kind": kind, "now": now, "limit": limit, "by_worker": worker, "token": token}
     if connection.dialect.name == "postgresql":
-        behind = {"after_time": after.due_time, "after_position": after.position}
-        return list(sql.CLAIM_AND_READ.on(connection, {**values, **behind}).rows)
-    if not sql.IS_KNOWN.on(connection, {"by_worker": worker}).rows:
+        start = {"after_time": after.due_time, "after_position": after.position}
+        return list(sql.CLAIM_AND_READ.execute(connection, {**values, **start}).rows)
+    if not sql.IS_KNOWN.execute(connection, {"by_worker": worker}).rows:
         return []
-    places = [row.place for row in sql.CLAIM.on(connection, values).rows]
-    return list(sql.READ_CLAIMED.on(connection, {"token": token, "places": json.dumps(places)}).rows) if places else []
-
-
-def held_by(claim: Claim) -> dict[str, Any]:
-    return {"of_job": claim.job_id, "of_claim": claim.token}
-
-
-def take(connection: Connection, claim: Claim) -> bool:
-    """Take a claimed job off the queue, inside the transaction that will finish it."""
-    return sql.TAKE.on(connection, held_by(claim)).rowcount == 1
+    rowids = [row.rowid for row in sql.CLAIM.execute(connection, values).rows]
+    if not rowids:
+        return []
+    return list(sql.READ_CLAIMED.execute(connection, {"token": token, "rowids": json.dumps(rowids)}).rows)
 
 
 def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -> bool:
@@ -146,80 +121,65 @@ def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -
 
     True as well if it was started under this token before: the answer to that COMMIT was lost.
     """
-    if sql.START.on(connection, {**held_by(claim), "new_run": run_token}).rowcount != 1:
-        return sql.IS_STARTED.on(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
-    return sql.STARTED.on(connection, {"of_job": claim.job_id, "now": now}).rowcount == 1
+    if sql.START.execute(connection, {**claim_values(claim), "new_run": run_token}).rowcount != 1:
+        return sql.IS_STARTED.execute(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
+    return sql.STARTED.execute(connection, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
-def finish_taken(connection: Connection, claim: Claim, error: str | None, now: datetime) -> bool:
-    """End a job that this transaction has taken off the queue: a success, or a failure with its error."""
-    return _end(connection, sql.END_TAKEN, claim.job_id, error, now)
+def finish(connection: Connection, keys: Sequence[ClaimKey], error: str | None, now: datetime) -> bool:
+    """Take jobs off the queue and end them, with success or with an error, as long as each is held under its token.
 
-
-def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> bool:
-    """Take claimed jobs off the queue and end them with success, inside the transaction that has run all of them.
-
-    False: not all of them were this worker's any more. Nothing of that transaction may be committed then.
+    False: not all of them were, and the transaction must not be committed.
     """
-    ids, pairs = [claim.job_id for claim in claims], [claim.job_id + claim.token for claim in claims]
-    end = {"end": "success", "error": None, "now": now}
+    ids, pairs = [key.job_id for key in keys], [key.job_id + key.token for key in keys]
+    end = {"end": "success" if error is None else "failed", "error": error, "now": now}
+    changes_of(connection).ended.extend(ids)
     if connection.dialect.name == "postgresql":
         values = {"ids": ",".join(ids), "pairs": ",".join(pairs), **end}
-        return set(sql.END_ALL.on(connection, values).rows[0]) == {len(claims)}
+        return bool(sql.FINISH.execute(connection, values).rows[0].finished == len(keys))
     values = {"ids": json.dumps(ids), "pairs": json.dumps(pairs), **end}
-    if sql.TAKE_ALL.on(connection, values).rowcount != len(claims):
+    if sql.DEQUEUE.execute(connection, values).rowcount != len(keys):
         return False
-    if sql.END_ALL_TAKEN.on(connection, values).rowcount != len(claims):
+    if sql.END.execute(connection, values).rowcount != len(keys):
         return False
-    sql.REMEMBER_ALL.on(connection, values)
+    sql.INSERT_ENDS.execute(connection, values)
     return True
-
-
-def finish_started(connection: Connection, job_id: JobId, run_token: str, error: str | None, now: datetime) -> bool:
-    """End an action that runs under this token. False: it was canceled or given up meanwhile.
-
-    True as well if it has ended like this before: the answer to that COMMIT was lost.
-    """
-    if sql.TAKE_RUN.on(connection, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
-        return has_ended(connection, job_id, error)
-    return _end(connection, sql.END_STARTED, job_id, error, now)
 
 
 def has_ended(connection: Connection, job_id: JobId, error: str | None) -> bool:
     """Whether a job has ended just like this: with a success, or with this error."""
-    return ("success" if error is None else "failed", error) in sql.STATE.on(connection, {"of_job": job_id}).rows
+    return ("success" if error is None else "failed", error) in sql.STATE.execute(connection, {"of_job": job_id}).rows
 
 
-def release(connection: Connection, claim: Claim, error: str, due: datetime) -> bool:
+def release(connection: Connection, key: ClaimKey, error: str, due: datetime) -> bool:
     """Give a job back after an internal error, to be tried again at ``due``, with what went wrong in its row."""
-    if sql.POSTPONE.on(connection, {**held_by(claim), "new_due": due}).rowcount != 1:
+    values = {"of_job": key.job_id, "of_claim": key.token, "new_due": due}
+    if sql.POSTPONE.execute(connection, values).rowcount != 1:
         return False
-    sql.POSTPONED.on(connection, {"of_job": claim.job_id, "error": error, "new_due": due})
+    sql.POSTPONED.execute(connection, {"of_job": key.job_id, "error": error, "new_due": due})
+    changes_of(connection).scheduled[key.job_id] = due
     return True
 
 
 def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> None:
     """Give a job back untried, not to be claimed before ``due``."""
-    if sql.POSTPONE.on(connection, {**held_by(claim), "new_due": due}).rowcount == 1:
+    if sql.POSTPONE.execute(connection, {**claim_values(claim), "new_due": due}).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(last_error=why, next_try=due))
+        changes_of(connection).scheduled[claim.job_id] = due
 
 
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:
     """Give back jobs that were claimed and never tried."""
     for claim in claims:
-        sql.GIVE_BACK.on(connection, held_by(claim))
-
-
-def unclaim_all(connection: Connection, worker: str, token: str) -> int:
-    """Give back whatever a worker claimed under a token and has not started. How many it was."""
-    claimed = (queue.c.worker == worker) & (queue.c.claim_token == token) & queue.c.run_token.is_(None)
-    return connection.execute(update(queue).where(claimed).values(worker=None, claim_token=None)).rowcount
+        sql.GIVE_BACK.execute(connection, claim_values(claim))
+        changes_of(connection).scheduled[claim.job_id] = claim.due_time
 
 
 def correct_kind(connection: Connection, claim: Claim, kind: str) -> None:
     """Give back a job whose function is now of another kind, so that it is run as what it is."""
-    if sql.GIVE_BACK_AS.on(connection, {**held_by(claim), "new_kind": kind}).rowcount == 1:
+    if sql.GIVE_BACK_AS.execute(connection, {**claim_values(claim), "new_kind": kind}).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(kind=kind))
+        changes_of(connection).scheduled[claim.job_id] = claim.due_time
 
 
 def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
@@ -229,17 +189,20 @@ def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
     unfinished = jobs.c.state_kind.in_(("pending", "inProgress"))
     values = {"state_kind": "canceled", "completed_time": now, "next_try": None}
     connection.execute(update(jobs).where(jobs.c.id == job_id, unfinished).values(values))
-    _remember_end(connection, job_id, "canceled", now)
+    _insert_end(connection, job_id, "canceled", now)
+    changes_of(connection).ended.append(job_id)
     return True
 
 
-def _end(connection: Connection, statement: Statement, job_id: JobId, error: str | None, now: datetime) -> bool:
-    end = "success" if error is None else "failed"
-    if statement.on(connection, {"of_job": job_id, "end": end, "error": error, "now": now}).rowcount != 1:
-        return False
-    _remember_end(connection, job_id, end, now)
-    return True
+def changes_of(connection: Connection) -> Commit:
+    """Where the transaction on a connection records what it changes. A copy between databases publishes nothing."""
+    transaction: OpenTransaction | None = connection.info.get(OPEN_TRANSACTION)
+    return transaction.changes if transaction is not None else Commit()
 
 
-def _remember_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:
-    sql.REMEMBER_END.on(connection, {"state_kind": end, "completed_time": now, "job_id": job_id})
+def claim_values(claim: Claim) -> dict[str, Any]:
+    return {"of_job": claim.job_id, "of_claim": claim.token}
+
+
+def _insert_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:
+    sql.INSERT_END.execute(connection, {"state_kind": end, "completed_time": now, "job_id": job_id})

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
-
-from .transaction import OpenTransaction
+from typing import Any, Protocol
 
 
-class Signals(Protocol):
+class Notifier(Protocol):
     """A way between the processes that share a database."""
 
-    def send(self, transaction: OpenTransaction | None = None) -> None:
-        """Say that something was committed here. Returns at once, and never fails.
+    def send(self, driver: Any = None) -> None:
+        """Tell other processes that something was committed here. Returns at once, and never fails.
 
         Args:
-            transaction: The transaction that was committed, while its connection is still transaction: the word may go along.
+            driver: The driver's connection that has just committed: the notification may use it.
         """
         ...
 

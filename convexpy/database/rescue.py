@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from ..settings import Settings
-from . import job_statements as sql
-from .jobs import finish_started
+from .claim import ClaimKey
+from .jobs import finish, release
 from .tables import jobs, queue
 from .types import JobId
 
@@ -39,12 +39,9 @@ def rescue(
     # An action that is starting at this moment, or a job that is ending, is waited for and seen as what it is then.
     for row in connection.execute(transaction.with_for_update(of=queue)).all():
         if row.run_token is not None:
-            lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
+            lost += finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now)
             continue
-        # A job that kills its process comes back later and later, and the others get their turn in between.
+        # A job that kills its process comes back later and later, and other jobs run in between.
         due = now + settings.backoff(row.attempts + 1)
-        claim = {"of_job": row.job_id, "of_claim": row.claim_token, "new_due": due}
-        if sql.POSTPONE.on(connection, claim).rowcount == 1:
-            sql.POSTPONED.on(connection, {"of_job": row.job_id, "error": LOST_CLAIM, "new_due": due})
-            freed += 1
+        freed += release(connection, ClaimKey(row.job_id, row.claim_token), LOST_CLAIM, due)
     return lost, freed

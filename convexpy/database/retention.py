@@ -69,12 +69,12 @@ def purge_jobs(connection: Connection, end: str, after: datetime, before: dateti
     """
     values = {"end": end, "after": after, "before": before, "limit": limit}
     if connection.dialect.name == "postgresql":
-        row = PURGE.on(connection, values).rows[0]
+        row = PURGE.execute(connection, values).rows[0]
         return row.gone, row.reached or after
-    PURGE_JOBS.on(connection, values)
-    return PURGE_ENDS.on(connection, values).rowcount, after
+    PURGE_JOBS.execute(connection, values)
+    return PURGE_ENDS.execute(connection, values).rowcount, after
 
 
 def purge_receipts(connection: Connection, now: datetime, limit: int) -> int:
     """Forget up to ``limit`` receipts that nobody asks for any more. How many it was."""
-    return PURGE_RECEIPTS.on(connection, {"before": prefix(now - KEPT), "limit": limit}).rowcount
+    return PURGE_RECEIPTS.execute(connection, {"before": prefix(now - KEPT), "limit": limit}).rowcount

@@ -119,7 +119,7 @@ def check_bare_statement(cursor: Any, statement: str, context: Any) -> None:
     if verdict.undoes:
         return
     transaction.check_shortly()
-    transaction.note(statement)
+    transaction.record(statement)
     if transaction.runs_handler and verdict.concerns_others:
         transaction.not_batchable = True
         if verdict.own_table:

@@ -1,4 +1,4 @@
-"""Cut off what takes too long, from a thread of its own: a network that went silent would be waited for for ever."""
+"""One thread that calls functions at their deadlines: time limits of handlers, and of a database that does not answer."""
 
 from __future__ import annotations
 
@@ -8,59 +8,83 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 logger = logging.getLogger("convexpy.database")
 
 
-class Watchdog:
-    """Calls ``cut`` for every block that is still open after its seconds. Its thread starts with the first block."""
+class TimerHandle:
+    """A call that is due at ``deadline``, by the monotonic clock."""
+
+    __slots__ = ("_handles", "callback", "deadline")
+
+    def __init__(self, deadline: float, callback: Callable[[], None], handles: dict[int, TimerHandle]) -> None:
+        self.deadline: Final = deadline
+        self.callback: Final = callback
+        self._handles = handles
+        handles[id(self)] = self
+
+    def cancel(self) -> None:
+        """Do not call it, unless that is already under way."""
+        self._handles.pop(id(self), None)
+
+
+class Timer:
+    """Its thread starts with the first call and sleeps until the next deadline. What it calls must return soon."""
 
     def __init__(self) -> None:
-        self._mutex = threading.Condition()
-        self._watched: dict[int, tuple[float, Callable[[], None]]] = {}
-        self._next = 0
-        self._sleeps_until = 0.0
+        self._changed = threading.Condition()
+        self._handles: dict[int, TimerHandle] = {}
+        self._sleeps_until = math.inf
         self._stopped = False
         self._thread: threading.Thread | None = None
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:
+        """Call it after so many seconds."""
+        # The handle is stored before `_sleeps_until` is read; the thread sets `_sleeps_until` before it reads the
+        # handles. So one of the two sees the other, and the usual case, a deadline far away, takes no lock.
+        handle = TimerHandle(time.monotonic() + seconds, callback, self._handles)
+        if handle.deadline < self._sleeps_until:
+            self._wake()
+        return handle
+
     @contextmanager
-    def limit(self, seconds: float, cut: Callable[[], None]) -> Iterator[None]:
-        """A block that must be over by then."""
-        ticket = self._add(time.monotonic() + seconds, cut)
+    def limit(self, seconds: float, callback: Callable[[], None]) -> Iterator[None]:
+        """Call it if the block is still open after so many seconds."""
+        handle = self.call_later(seconds, callback)
         try:
             yield
         finally:
-            with self._mutex:
-                self._watched.pop(ticket, None)
+            handle.cancel()
 
     def stop(self) -> None:
-        with self._mutex:
+        with self._changed:
             self._stopped = True
-            self._mutex.notify()
+            self._changed.notify()
 
-    def _add(self, deadline: float, cut: Callable[[], None]) -> int:
-        with self._mutex:
-            self._next += 1
-            self._watched[self._next] = (deadline, cut)
+    def _wake(self) -> None:
+        with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="convexpy-watchdog", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="convexpy-timer", daemon=True)
                 self._thread.start()
-            elif deadline < self._sleeps_until:
-                self._mutex.notify()
-            return self._next
+            self._changed.notify()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         while True:
-            with self._mutex:
+            with self._changed:
                 if self._stopped:
                     return
+                self._sleeps_until = math.inf  # every call from here on takes the lock
                 now = time.monotonic()
-                late = [ticket for ticket, (deadline, _) in self._watched.items() if deadline <= now]
-                cuts = [self._watched.pop(ticket)[1] for ticket in late]
-                if not cuts:
-                    self._sleeps_until = min((deadline for deadline, _ in self._watched.values()), default=math.inf)
-                    self._mutex.wait(None if self._sleeps_until == math.inf else self._sleeps_until - now)
+                waiting = list(self._handles.values())
+                due = [handle for handle in waiting if handle.deadline <= now]
+                if not due:
+                    self._sleeps_until = min((handle.deadline for handle in waiting), default=math.inf)
+                    self._changed.wait(None if self._sleeps_until == math.inf else self._sleeps_until - now)
                     continue
-            for cut in cuts:
-                logger.warning("the database did not answer in time; its connection is cut")
-                cut()
+            for handle in due:
+                handle.cancel()
+                try:
+                    handle.callback()
+                except Exception:
+                    logger.exception("a timer's callback failed")

@@ -11,25 +11,29 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection
 
 from ..errors import TransactionEnded
+from .commits import Commit, Publish
 from .errors import ConnectionLost
 
 OPEN_TRANSACTION: Final = "convexpy_transaction"
 BEGIN: Final = "convexpy_begin"
 CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 
-# Of what was said in a transaction. Texts are shared by all that say the same, unless they are long.
+# The statements that are kept of a transaction. Equal texts are one object, unless they are long.
 MOST_STATEMENTS: Final = 200
 MOST_CHARACTERS: Final = 2000
 
-# When a commit waits for the disk: as the settings say, always, or with one that comes later.
+# When a commit waits for the disk: as the settings say, always, or with a later one.
 Sync = Literal["as set", "always", "later"]
 
 
 class OpenTransaction(ABC):
-    """One open transaction on one connection, owned by one thread until it is committed, rolled back or expired."""
+    """Owned by one thread until it is committed, rolled back or expired."""
 
-    def __init__(self, connection: Connection, *, read_only: bool) -> None:
+    def __init__(self, connection: Connection, *, read_only: bool, publish: Publish | None = None) -> None:
+        """``publish`` is called with what the transaction has changed, once it has committed."""
         self.connection = connection
+        self.changes = Commit()
+        self._publish = publish
         self.read_only = read_only
         self.internal_error: BaseException | None = None
         self.failed: BaseException | None = None
@@ -38,14 +42,14 @@ class OpenTransaction(ABC):
         self.runs_handler = False
         self.is_open = True
         self.is_committing = False
-        # The handler waits for nothing but the answer to BEGIN.
+        # The thread waits for the answer to BEGIN.
         self.waits_for_begin = False
-        self.statements: set[str] = set()
-        # Several calls may share a transaction. What one of them says may concern the others: then it has to be alone.
+        self._statements: set[str] = set()
+        # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
         self.dialect = connection.dialect.name
-        # Kept: a handler may close or invalidate the connection, and then it no longer says what was behind it.
+        # Kept, because a handler may close or invalidate the connection, which then no longer has a driver.
         self.driver: Any = connection.connection.driver_connection
         self._lock = threading.Lock()
         connection.info[OPEN_TRANSACTION] = self
@@ -80,19 +84,23 @@ class OpenTransaction(ABC):
 
     @abstractmethod
     def release(self) -> None:
-        """Let the next one in. Called once, when the transaction is over, maybe from another thread."""
+        """Let the next transaction begin. Called once, when this one is over, maybe from another thread."""
 
-    def note(self, statement: str) -> None:
-        """Remember what was said: in whose way it was is only asked if that becomes a question."""
-        if len(self.statements) < MOST_STATEMENTS:
-            self.statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
+    def begin_call(self, function: str) -> None:
+        """The statements from here on are those of a call of this function. Several calls may share a transaction."""
+        self._statements = self.changes.statements.setdefault(function, set())
+
+    def record(self, statement: str) -> None:
+        """Keep the text of a statement. Which tables it is about is asked later, if at all."""
+        if len(self._statements) < MOST_STATEMENTS:
+            self._statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
 
     def check(self) -> None:
         """Make sure that the transaction is the one that was begun, still open.
 
         Raises:
             TransactionEnded: It is not.
-            ConnectionLost: Its connection is gone, which is nobody's mistake.
+            ConnectionLost: Its connection is gone, which is an internal error.
         """
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
@@ -113,11 +121,11 @@ class OpenTransaction(ABC):
             )
 
     def is_connection_lost(self) -> bool:
-        """Whether the connection broke by itself. Not every break comes with an error of a statement's."""
+        """Whether the connection broke by itself. Not every break raises an error in a statement."""
         return False
 
     def check_shortly(self) -> None:
-        """The same for every statement, in short as long as the driver sees nothing wrong. Not enough for COMMIT."""
+        """The same before every statement, cheap while the driver sees nothing wrong. Not enough for COMMIT."""
         if not (self.is_open and not self.expired and self.failed is None and self.is_fine()):
             self.check()
 
@@ -126,7 +134,7 @@ class OpenTransaction(ABC):
         return self.is_open and connection.in_transaction() and not connection.invalidated and self.in_transaction()
 
     def commit(self) -> None:
-        """COMMIT, unless the transaction expired or was ended by an error that the handler swallowed."""
+        """COMMIT and publish, unless the transaction expired or was ended by an error that the handler swallowed."""
         with self._lock:
             self.check()
             self.is_open = False
@@ -136,9 +144,11 @@ class OpenTransaction(ABC):
         except BaseException:
             self.is_open = True  # so that close() rolls back whatever is left
             raise
+        if self._publish is not None:
+            self._publish(self.changes, self.driver)  # while the connection is still at hand
 
     def expire(self) -> bool:
-        """Roll back from another thread, so that a handler that hangs holds up nobody. False: it had ended already."""
+        """Roll back from another thread, so that a handler that hangs blocks no other. False: it had ended already."""
         with self._lock:
             if not self.is_open or self.expired:
                 return False
@@ -149,7 +159,7 @@ class OpenTransaction(ABC):
             return True
 
     def close(self) -> None:
-        """Roll back what was not committed and let the next one in."""
+        """Roll back what was not committed and let the next transaction begin."""
         with self._lock:
             if self.expired:
                 self._discard()
@@ -159,7 +169,7 @@ class OpenTransaction(ABC):
                 self.connection.info.pop(OPEN_TRANSACTION, None)
                 if was_open:
                     self.roll_back()
-                # What failed may be the connection itself, or what a handler has set on it: the next gets a new one.
+                # The connection itself may have failed, or a handler may have changed it: the next gets a new one.
                 self.broken = not self.is_reusable()
             except Exception:
                 self.broken = True
@@ -193,7 +203,7 @@ def begin(connection: Connection, statement: str) -> None:
 
 
 def take_begin(info: Any) -> str:
-    """The statement that the transaction that begins now was asked for with."""
+    """The statement given to ``begin``, for the transaction that begins now."""
     statement: str | None = info.pop(BEGIN, None)
     if statement is None:
         raise TransactionEnded(CALL_IS_OVER)

@@ -29,7 +29,7 @@ def beat(connection: Connection, worker: str, now: datetime) -> bool:
 
 def is_known(connection: Connection, worker: str) -> bool:
     """Whether a worker is registered. Until the end of the transaction nobody can give it up."""
-    return IS_KNOWN.on(connection, {"by_worker": worker}).rows != []
+    return IS_KNOWN.execute(connection, {"by_worker": worker}).rows != []
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Bounded room for running actions, apart from the mutations' so that slow ones delay nothing else."""
+"""The pool of actions: on the event loop, up to a number at the same time."""
 
 from __future__ import annotations
 
@@ -6,57 +6,48 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Any
+from typing import Any, Final
 
 from ..database.claim import Claim
 from ..database.types import JobId
 from ..functions.declare import Kind
 from ..runtime.event_loop import EventLoopThread
-from .executor import Executor
+from .executor import JobExecutor
+
+# How long to wait until it is stored that actions were stopped.
+PATIENCE_SECONDS: Final = 5.0
 
 
 class ActionPool:
-    """Actions on the background event loop, up to a number at the same time."""
+    """Apart from mutations, so that slow actions delay none of them."""
 
     kind = Kind.ACTION
-    PATIENCE_SECONDS = 5.0
 
     def __init__(
-        self, executor: Executor, background: EventLoopThread, size: int, room_again: Callable[[], None]
+        self, executor: JobExecutor, event_loop: EventLoopThread, size: int, on_capacity: Callable[[], None]
     ) -> None:
+        """``on_capacity`` is called when an action has ended."""
         self._executor = executor
-        self._background = background
+        self._event_loop = event_loop
         self._size = size
-        self._room_again = room_again
+        self._on_capacity = on_capacity
         self._mutex = threading.Lock()
-        self._kept = 0
         self._running: dict[Future[None], JobId] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # used on the event loop only
 
-    def free(self) -> int:
+    def capacity(self) -> int:
         with self._mutex:
-            return self._size - len(self._running) - self._kept
+            return self._size - len(self._running)
 
-    def keep_place(self) -> bool:
-        with self._mutex:
-            if (len(self._running) + self._kept) * 2 >= self._size:
-                return False
-            self._kept += 1
-            return True
-
-    def give_back_place(self) -> None:
-        with self._mutex:
-            self._kept -= 1
-
-    def holds(self) -> set[JobId]:
+    def jobs(self) -> set[JobId]:
         with self._mutex:
             return set(self._running.values())
 
-    def enter(self, claim: Claim) -> None:
-        running = self._background.submit(self._run(claim))
+    def submit(self, claim: Claim) -> None:
+        running = self._event_loop.submit(self._run(claim))
         with self._mutex:
             self._running[running] = claim.job_id
-        running.add_done_callback(self._left)
+        running.add_done_callback(self._ended)
 
     def drain(self) -> list[Claim]:
         return []
@@ -66,15 +57,15 @@ class ActionPool:
             running = set(self._running)
         if wait(running, seconds).not_done:
             self._executor.is_leaving = True
-            self._background.submit(self._cancel())
-            wait(running, self.PATIENCE_SECONDS)  # until it is written down that they were stopped
+            self._event_loop.submit(self._cancel())
+            wait(running, PATIENCE_SECONDS)
 
     async def _run(self, claim: Claim) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            await self._executor.at_most_once(claim)
+            await self._executor.run_action(claim)
         finally:
             self._tasks.discard(task)
 
@@ -82,7 +73,7 @@ class ActionPool:
         for task in self._tasks:
             task.cancel()
 
-    def _left(self, done: Future[None]) -> None:
+    def _ended(self, done: Future[None]) -> None:
         with self._mutex:
             self._running.pop(done, None)
-        self._room_again()
+        self._on_capacity()

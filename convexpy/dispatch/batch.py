@@ -1,4 +1,4 @@
-"""The claims that one thread has: those that it has begun in one transaction, and those that follow."""
+"""A batch: the claims that one thread has, those that it has begun in one transaction and those that follow."""
 
 from __future__ import annotations
 
@@ -9,110 +9,101 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..database.claim import Claim
-from ..runtime.call import Call
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class BatchItem:
-    """A claim on its way."""
+    """A claim, and what is known of it from earlier attempts."""
 
     claim: Claim
-    call: Call | None = None
-    # Not to be tried together with others again.
     alone: bool = False
-    # Others were in the way, again and again.
+    """It must not share a transaction again."""
     met_conflicts: bool = False
-    # The answer to a COMMIT that it was part of was lost.
+    """Attempts in a batch met conflicts again and again."""
     maybe_done: bool = False
-    began: float = 0.0
-    seconds: float = 0.0
+    """The answer to a COMMIT that it was part of was lost."""
 
 
 class Batch:
-    """What a thread works on. Others look at it when that takes too long, and take away what was not begun."""
+    """Owned by one thread. Other threads take away what has not begun if a handler takes long."""
 
-    def __init__(self, claims: Iterable[Claim], on_late: Callable[[], None]) -> None:
-        self._on_late = on_late
-        self.rest = deque(BatchItem(claim) for claim in claims)
-        self.begun: list[BatchItem] = []
-        self.late_since: float | None = None
-        # Its thread is given up: what it still does counts for nothing.
-        self.is_abandoned = False
+    def __init__(self, claims: Iterable[Claim], on_expire: Callable[[Batch], None] | None = None) -> None:
+        """``on_expire`` is called, from another thread, when a handler has run past its time limit."""
+        self._on_expire = on_expire
+        self._rest = deque(BatchItem(claim) for claim in claims)
+        self._begun: list[BatchItem] = []
+        self._late_since: float | None = None
         self._mutex = threading.Lock()
+        self.is_abandoned = False
+        """Its thread was given up: what it still does counts for nothing."""
 
-    def next(self) -> BatchItem | None:
-        """Whose turn it will be."""
-        with self._mutex:  # what is not begun may be taken away at any moment
-            return self.rest[0] if self.rest else None
+    def __len__(self) -> int:
+        return len(self._rest) + len(self._begun)
+
+    def first(self) -> BatchItem | None:
+        """The item that begins next."""
+        with self._mutex:  # what has not begun may be taken away at any moment
+            return self._rest[0] if self._rest else None
 
     def begin(self) -> BatchItem | None:
-        """The next one's turn."""
+        """Begin the next item. None: there is none left."""
         with self._mutex:
-            if self.is_abandoned or not self.rest:
+            if self.is_abandoned or not self._rest:
                 return None
-            member = self.rest.popleft()
-            self.begun.append(member)
-        member.began = time.monotonic()
-        return member
+            item = self._rest.popleft()
+            self._begun.append(item)
+            return item
 
     def end(self) -> list[BatchItem]:
-        """What was begun is over."""
+        """The transaction is over: the items that had begun."""
         with self._mutex:
-            begun, self.begun = self.begun, []
-            self.late_since = None
-        return begun
+            begun, self._begun = self._begun, []
+            self._late_since = None
+            return begun
 
-    def again(self, members: list[BatchItem]) -> None:
+    def again(self, items: list[BatchItem]) -> None:
         """These come next, once more."""
         with self._mutex:
-            for member in members:
-                member.call = None  # a handler may have changed its arguments
-            self.rest.extendleft(reversed(members))
+            self._rest.extendleft(reversed(items))
 
-    def later(self, member: BatchItem) -> None:
+    def later(self, item: BatchItem) -> None:
         """This one comes last, once more."""
         with self._mutex:
-            member.call = None
-            self.rest.append(member)
+            self._rest.append(item)
 
-    def note_late(self) -> None:
-        """The time of the handler that runs is up: its transaction is rolled back, and it was told to stop."""
-        self.late_since = time.monotonic()
-        self._on_late()
+    def expire(self) -> None:
+        """The time of the handler that runs is up: its transaction is rolled back, and it is interrupted."""
+        self._late_since = time.monotonic()
+        if self._on_expire is not None:
+            self._on_expire(self)
 
-    def running_seconds(self) -> float:
-        """For how long the handler that runs has been running."""
+    def take_rest(self) -> list[Claim]:
+        """Take away what has not begun."""
         with self._mutex:
-            return time.monotonic() - self.begun[-1].began if self.begun else 0.0
-
-    def take_rest(self) -> list[BatchItem]:
-        """Take away what was not begun."""
-        with self._mutex:
-            rest = list(self.rest)
-            self.rest.clear()
+            rest = [item.claim for item in self._rest]
+            self._rest.clear()
             return rest
 
-    def is_late(self, seconds: float) -> bool:
-        """Whether a handler was told to stop for so long already, and did not."""
-        late = self.late_since
-        return late is not None and time.monotonic() - late >= seconds
+    def abandon_if_late(self, seconds: float) -> tuple[Claim, list[Claim]] | None:
+        """Give up the thread if its handler was interrupted so long ago and has not come back.
 
-    def abandon_if_late(self, seconds: float) -> tuple[BatchItem, list[BatchItem]] | None:
-        """Give up the thread, unless its handler has come back. What it hangs in, and what others have to run."""
+        Returns the claim whose handler hangs, and those that other threads have to run.
+        """
         with self._mutex:
-            if not self.begun or not self.is_late(seconds):
+            late = self._late_since
+            if not self._begun or late is None or time.monotonic() - late < seconds:
                 return None
-            culprit = self.begun.pop()
-            return culprit, self._give_up()
+            hanging = self._begun.pop()
+            return hanging.claim, self._abandon()
 
-    def abandon(self) -> list[BatchItem]:
+    def abandon(self) -> list[Claim]:
         """Give up the thread, and all that it has."""
         with self._mutex:
-            return self._give_up()
+            return self._abandon()
 
-    def _give_up(self) -> list[BatchItem]:
+    def _abandon(self) -> list[Claim]:
         self.is_abandoned = True
-        left = [*self.begun, *self.rest]
-        self.begun = []
-        self.rest.clear()
+        left = [item.claim for item in (*self._begun, *self._rest)]
+        self._begun.clear()
+        self._rest.clear()
         return left

@@ -1,4 +1,4 @@
-"""Fire crons: a slot that has come becomes a job, once, whoever fires it."""
+"""Fire crons: a slot that has come becomes a job, once, whichever worker fires it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from ..clock import Clock
 from ..database import crons as stored
 from ..database import jobs
-from ..database.commits import CommitFeed
 from ..database.database import Database
 from ..database.jobs import NewJob
 from ..errors import FunctionNotFound
@@ -26,10 +25,9 @@ logger = logging.getLogger("convexpy.dispatch")
 class CronScheduler:
     """Keeps the stored crons like the declared ones, and turns slots into jobs."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings, feed: CommitFeed) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
         self._clock = clock
-        self._feed = feed
         self._longest = settings.poll_interval.total_seconds()
         self.registry: Registry | None = None
 
@@ -70,14 +68,13 @@ class CronScheduler:
             due = stored.due_crons(connection, now) if following is not None and following <= now else []
         fired = [self._fire(row, now) for row in due]
         if any(fired):
-            self._feed.announce()
             return 0.0
         if following is None or due:
             return self._longest
         return min((following - now).total_seconds(), self._longest)
 
     def _fire(self, row: Any, now: datetime) -> bool:
-        """Turn a slot into a job, unless somebody else did, or the run before is not over."""
+        """Turn a slot into a job, unless another worker did, or the run before is not over."""
         try:
             kind = self.registry.find(row.function).kind if self.registry else None
         except FunctionNotFound:

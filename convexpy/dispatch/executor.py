@@ -1,105 +1,218 @@
-"""Run one claimed job to its end: mutations exactly once, actions at most once."""
+"""Run claimed jobs to their end: mutations exactly once, in batches where that may be; actions at most once."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from ..database import jobs
-from ..database.claim import Claim
-from ..database.errors import is_conflict, is_internal
+from ..database import jobs, workers
+from ..database.claim import Claim, ClaimKey
+from ..database.errors import is_internal
 from ..database.transaction import Sync
+from ..database.types import JobId
 from ..errors import FunctionNotFound, InvalidSchedule
 from ..functions.declare import Kind
 from ..runtime.actions import in_thread
-from ..runtime.call import Call, Done, InternalFault
-from ..runtime.events import Job, Outcome, Run, describe
-from ..runtime.runtime import Runtime
-from ..runtime.transaction import JobLost
-from .unknown_functions import UnknownFunctions
+from ..runtime.call import Call, CallResult
+from ..runtime.call_executor import CallExecutor
+from ..runtime.concurrency import BATCH
+from ..runtime.events import Job, Outcome, RunRecorder, describe
+from ..runtime.transaction import JobLost, NotBatchable, TransactionFailed
+from .batch import Batch, BatchItem
+from .batch_policy import BatchPolicy
+from .heartbeat import Heartbeat
 
 logger = logging.getLogger("convexpy.dispatch")
 T = TypeVar("T")
 
-STOPPED = "the process was stopped before this action finished. It may have run in part; actions are never run again"
+STOPPED: Final = (
+    "the process was stopped before this action finished. It may have run in part; actions are never run again"
+)
+# After so many conflicts in a row, the mutations of a batch run one by one.
+MOST_CONFLICTS: Final = 3
+MOST_REMEMBERED: Final = 10_000
 
 
-class Executor:
-    """Runs claims, and tells the observers what became of each."""
+class JobExecutor:
+    """Runs claims, and reports each run."""
 
-    def __init__(self, runtime: Runtime, strangers: UnknownFunctions) -> None:
-        self._runtime = runtime
-        self._calls = runtime.calls
-        self._strangers = strangers
+    def __init__(self, calls: CallExecutor, heartbeat: Heartbeat) -> None:
+        self.policy = BatchPolicy()
+        self._calls = calls
+        self._heartbeat = heartbeat
+        self._left_to_others: dict[JobId, tuple[datetime, int]] = {}
         self.start()
 
     def start(self) -> None:
-        """Nobody is about to leave, or no longer."""
         self._stopping = False
-        # Set when the grace is over: whatever is cancelled from then on was cancelled by us.
+        # Set when the grace is over: an action that is canceled from then on is canceled by the stop.
         self.is_leaving = False
 
-    def exactly_once(
-        self, claim: Claim, on_late: Callable[[], None] | None = None, *, maybe_done: bool = False
-    ) -> Outcome:
-        """Run a mutation. Its writes, its schedules and the end of its job commit together, or none of them does.
+    def stop(self) -> None:
+        """Give up what the database refuses to store from now on."""
+        self._stopping = True
 
-        ``maybe_done``: it was part of a COMMIT whose answer was lost.
-        """
-        report = Report(self._runtime, claim)
+    # A mutation: perform, execute, finalize.
+
+    def perform(self, batch: Batch, on_end: Callable[[Sequence[Claim]], None] = lambda claims: None) -> None:
+        """Run every mutation of a batch to its end. ``on_end`` is called with claims that are done with."""
+        conflicts = 0
+        while (item := batch.begin()) is not None:
+            recorder, began = self._recorder(item.claim), time.monotonic()
+            call = self._call(item.claim, Kind.MUTATION, recorder)
+            if call is None:
+                on_end([each.claim for each in batch.end()])
+                continue
+            shares = not item.alone and self.policy.may_share(item.claim.name)
+            recorders = [recorder]
+            outcome = self._execute(batch, item, call, recorders, shares)
+            if batch.is_abandoned:
+                return
+            items = batch.end()
+            if isinstance(outcome, list):
+                self._finalize(items, outcome, recorders)
+            elif outcome.is_conflict and shares and conflicts < MOST_CONFLICTS:
+                conflicts += 1
+                self._calls.limiter.narrow(BATCH)
+                batch.again(items)
+                continue
+            elif len(items) == 1:
+                self._finalize_failed(item, outcome, recorder, time.monotonic() - began)
+            else:
+                self._split(batch, items, outcome)
+                items = []
+            conflicts = 0
+            on_end([each.claim for each in items])
+
+    def _execute(
+        self, batch: Batch, item: BatchItem, call: Call, recorders: list[RunRecorder], shares: bool
+    ) -> list[CallResult] | TransactionFailed:
+        """Run a mutation in a transaction, alone or with those that follow in the batch."""
+        rest = self._rest(batch, recorders) if shares else ()
         try:
-            call = self._call(claim, Kind.MUTATION)
-            if call is not None:
-                report.tell("success", done=self._calls.attempt(call, claim, on_late))
-        except JobLost:
-            report.tell("success" if maybe_done and self.insist(lambda: self._has_succeeded(claim)) else "lost")
-        except InternalFault as fault:
-            text, conflict = describe(fault.cause), is_conflict(fault.cause)
-            report.tell(self.insist(lambda: self._try_again(claim, text, conflict)), text)
-        except BaseException as error:
-            self._end_badly(claim, error, report)
-        return report.outcome
+            with self._calls.limiter.hold(BATCH if shares or item.met_conflicts else item.claim.name):
+                return self._calls.transactions.run_transaction((call, item.claim), rest, batch.expire)
+        except TransactionFailed as failed:
+            return failed
 
-    def committed_together(self, ran: Sequence[tuple[Claim, float]], done: Sequence[Done]) -> None:
-        """Say how the mutations of one transaction went, which took so many seconds each."""
-        if self._runtime.observers.are_there:
-            now = self._calls.clock.now()
-            runs = [
-                run_of(claim, now - timedelta(seconds=seconds), seconds, "success", done=each)
-                for (claim, seconds), each in zip(ran, done, strict=True)
-            ]
-            self._runtime.observers.tell(*runs)
+    def _rest(self, batch: Batch, recorders: list[RunRecorder]) -> Iterator[tuple[Call, Claim]]:
+        """The calls that share the transaction of the first, until one comes that has to be alone."""
+        while (following := batch.first()) is not None:
+            if following.alone or not self.policy.may_share(following.claim.name):
+                return
+            try:
+                call = self._call_of(following.claim, Kind.MUTATION)
+            except Exception:
+                return  # it comes first in the next transaction, and is refused there
+            if call is None or (item := batch.begin()) is None:
+                return
+            recorders.append(self._recorder(item.claim))
+            yield call, item.claim
 
-    async def at_most_once(self, claim: Claim) -> None:
+    def _finalize(self, items: list[BatchItem], results: list[CallResult], recorders: list[RunRecorder]) -> None:
+        """Everything has happened."""
+        for item, result in zip(items, results, strict=True):
+            self.policy.succeeded(item.claim.name, result.seconds, shared=len(items) > 1)
+        if self._calls.listeners.exist():
+            seconds = None if len(items) == 1 else [result.seconds for result in results]
+            self._calls.listeners.notify(
+                *(
+                    recorder.run("success", scheduled=result.scheduled, seconds=seconds[n] if seconds else None)
+                    for n, (recorder, result) in enumerate(zip(recorders, results, strict=True))
+                )
+            )
+
+    def _finalize_failed(
+        self, item: BatchItem, failure: TransactionFailed, recorder: RunRecorder, seconds: float
+    ) -> None:
+        """A mutation that ran alone has not happened: it fails by an error of its own, else it is tried again."""
+        self.policy.failed(item.claim.name, seconds)
+        if isinstance(failure.error, JobLost):
+            # The COMMIT whose answer was lost may have been the one that ended it.
+            has_happened = item.maybe_done and self.insist(lambda: self._has_succeeded(item.claim))
+            recorder.report("success" if has_happened else "lost")
+        elif failure.cause is not None:
+            if failure.is_conflict:
+                self._calls.limiter.narrow(item.claim.name)
+            text = describe(failure.cause)
+            recorder.report(self.insist(lambda: self._try_again(item.claim, text, failure.is_conflict)), text)
+        else:
+            self._fail(item.claim, failure.error, recorder)
+
+    def _split(self, batch: Batch, items: list[BatchItem], failure: TransactionFailed) -> None:
+        """Nothing of a batch has happened: the call to blame comes last and alone, the others go again together."""
+        if failure.index is not None and failure.cause is None:
+            failed = items.pop(failure.index)
+            failed.alone = True
+            if isinstance(failure.error, NotBatchable):
+                self.policy.never_share(failed.claim.name)
+            batch.later(failed)
+        else:  # conflicts, a lost claim, a refused COMMIT, a broken connection: each alone
+            for item in items:
+                item.alone = True
+                item.met_conflicts = failure.is_conflict
+                item.maybe_done = failure.cause is not None and not failure.is_conflict
+        batch.again(items)
+
+    def give_up(self, claim: Claim) -> None:
+        """Fail a mutation whose handler hangs. Should it come back, it finds its job gone."""
+        text = f"TIMEOUT: {claim.name} ran past its time limit and could not be interrupted, so nothing was written"
+        recorder = self._recorder(claim)
+        if self.insist(lambda: self._finish(claim.key, text)):
+            recorder.report("failed", text)
+
+    # An action: start, run, finish.
+
+    async def run_action(self, claim: Claim) -> None:
         """Run an action. That it started is on the disk before its first line runs, so it never starts again."""
-        report = Report(self._runtime, claim)
-        token = jobs.new_token()
-        threads = self._runtime.actions.database_threads
-        call = await in_thread(threads, lambda: self._started(claim, token, report))
+        recorder = self._recorder(claim)
+        run = ClaimKey(claim.job_id, jobs.new_token())
+        threads = self._calls.actions.database_threads
+        call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
         if call is None:
             return
-        done, error = Done(None), None
+        result, error = CallResult(None), None
         try:
-            done = await self._runtime.actions.run_async(call)
+            result = await self._calls.actions.run_async(call)
         except BaseException as raised:
             was_stopped = isinstance(raised, asyncio.CancelledError) and self.is_leaving
             error = STOPPED if was_stopped else describe(raised)
-        kept = await in_thread(threads, lambda: self.insist(lambda: self._finish(claim, token, error)))
-        report.tell("canceled" if not kept else "failed" if error else "success", error, done)
+        kept = await in_thread(threads, lambda: self.insist(lambda: self._finish(run, error)))
+        recorder.report("canceled" if not kept else "failed" if error else "success", error, result.scheduled)
 
-    def give_up(self, claim: Claim) -> None:
-        """Fail a mutation whose handler hangs for ever. Should it come back, it finds its job gone."""
-        text = f"TIMEOUT: {claim.name} ran past its time limit and could not be interrupted, so nothing was written"
-        if self.insist(lambda: self._fail(claim, text)):
-            Report(self._runtime, claim).tell("failed", text)
+    def _started(self, claim: Claim, run_token: str, recorder: RunRecorder) -> Call | None:
+        """Check the action and mark it as started. None: it must not run."""
+        call = self._call(claim, Kind.ACTION, recorder)
+        if call is None or self.insist(lambda: self._start(claim, run_token)):
+            return call
+        recorder.report("lost")
+        return None
 
-    def call_of(self, claim: Claim, kind: Kind) -> Call | None:
+    def _start(self, claim: Claim, run_token: str) -> bool:
+        # On the disk whatever the settings say: forgotten in a power cut, the action would start a second time.
+        return self._change(lambda connection, now: jobs.start(connection, claim, run_token, now), sync="always")
+
+    # What both need.
+
+    def _call(self, claim: Claim, kind: Kind, recorder: RunRecorder) -> Call | None:
+        """The call that a claim asks for. None: it cannot be made, and the job was failed or given back."""
+        try:
+            call = self._call_of(claim, kind)
+        except Exception as error:
+            self._fail(claim, error, recorder)
+            return None
+        if call is None:
+            kind_now = self._calls.registry.find(claim.name).kind
+            self.insist(lambda: self._change(lambda connection, _: jobs.correct_kind(connection, claim, kind_now)))
+        return call
+
+    def _call_of(self, claim: Claim, kind: Kind) -> Call | None:
         """The call that a claim asks for. None if its function is of another kind by now."""
         function = self._calls.registry.find(claim.name)
         if function.kind is Kind.QUERY:
@@ -109,124 +222,76 @@ class Executor:
         values = function.arguments.load(function.name, claim.args)
         return Call(function, values, job=Job(claim.job_id, claim.attempt))
 
-    def _call(self, claim: Claim, kind: Kind) -> Call | None:
-        """The same. A job of another kind goes back as that."""
-        call = self.call_of(claim, kind)
-        if call is None:
-            kind_now = self._calls.registry.find(claim.name).kind
-            self.insist(lambda: self._change(lambda c, now: jobs.correct_kind(c, claim, kind_now)))
-            self._calls.feed.announce()
-        return call
-
-    def _started(self, claim: Claim, token: str, report: Report) -> Call | None:
-        """Check the action and mark it as started. None: it must not run."""
-        try:
-            call = self._call(claim, Kind.ACTION)
-        except Exception as error:
-            self._end_badly(claim, error, report)
-            return None
-        if call is None or self.insist(lambda: self._start(claim, token)):
-            return call
-        report.tell("lost")
-        return None
-
-    def _end_badly(self, claim: Claim, error: BaseException, report: Report) -> None:
+    def _fail(self, claim: Claim, error: BaseException, recorder: RunRecorder) -> None:
         """Fail a job, unless its function is unknown here and another worker may know it."""
         text = describe(error)
-        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._strangers.leave(claim, text)):
-            report.tell("retry", text)
+        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, text)):
+            recorder.report("retry", text)
             return
-        kept = self.insist(lambda: self._fail(claim, text))
-        report.tell("failed" if kept else "lost", text)
+        kept = self.insist(lambda: self._finish(claim.key, text))
+        recorder.report("failed" if kept else "lost", text)
 
-    def _start(self, claim: Claim, token: str) -> bool:
-        # On the disk whatever the settings say: forgotten in a power cut, the action would start a second time.
-        return self._change(lambda connection, now: jobs.start(connection, claim, token, now), sync="always")
+    def _leave_to_others(self, claim: Claim, error: str) -> bool:
+        """Give a job back for workers of another version, later and later. False: there are none, or it took too long.
 
-    def _finish(self, claim: Claim, token: str, error: str | None) -> bool:
-        return self._change(lambda connection, now: jobs.finish_started(connection, claim.job_id, token, error, now))
+        While old and new workers run side by side, each meets jobs that only the other can run.
+        """
+        settings, now = self._calls.settings, self._calls.clock.now()
+        since, times = self._left_to_others.get(claim.job_id, (now, 0))
+        with self._calls.database.write_internal(sync="as set") as connection:
+            waited = now - since >= settings.unknown_function_patience
+            others = workers.has_others(connection, self._heartbeat.worker, now, settings.heartbeat_timeout)
+            if waited or not others:
+                self._left_to_others.pop(claim.job_id, None)
+                return False
+            due = now + settings.backoff(times + 1)
+            jobs.postpone(connection, claim, f"{error} (left to other workers)", due)
+        while len(self._left_to_others) >= MOST_REMEMBERED:
+            self._left_to_others.pop(next(iter(self._left_to_others)))
+        self._left_to_others[claim.job_id] = since, times + 1
+        return True
 
-    def _fail(self, claim: Claim, error: str) -> bool:
-        def fail(connection: Connection, now: datetime) -> bool:
-            if jobs.take(connection, claim):
-                return jobs.finish_taken(connection, claim, error, now)
-            return jobs.has_ended(connection, claim.job_id, error)
+    def _finish(self, key: ClaimKey, error: str | None) -> bool:
+        """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost."""
 
-        return self._change(fail)
+        def finish(connection: Connection, now: datetime) -> bool:
+            return jobs.finish(connection, [key], error, now) or jobs.has_ended(connection, key.job_id, error)
+
+        return self._change(finish)
 
     def _try_again(self, claim: Claim, error: str, conflict: bool) -> Outcome:
         """Give a job back after an internal error; or find that it had been committed, and only the answer was lost."""
         wait = self._calls.settings.backoff(claim.attempt, conflict=conflict)
 
         def release(connection: Connection, now: datetime) -> Outcome:
-            if jobs.release(connection, claim, error, now + wait):
+            if jobs.release(connection, claim.key, error, now + wait):
                 return "retry"
             return "success" if jobs.has_ended(connection, claim.job_id, None) else "lost"
 
-        outcome = self._change(release)
-        self._calls.feed.announce()
-        return outcome
+        return self._change(release)
 
     def _has_succeeded(self, claim: Claim) -> bool:
-        return self._change(lambda connection, now: jobs.has_ended(connection, claim.job_id, None))
+        return self._change(lambda connection, _: jobs.has_ended(connection, claim.job_id, None))
 
-    def _change(self, change: Callable[..., T], sync: Sync = "as set") -> T:
-        now: datetime = self._calls.clock.now()
+    def _change(self, change: Callable[[Connection, datetime], T], sync: Sync = "as set") -> T:
+        now = self._calls.clock.now()
         with self._calls.database.write_internal(sync=sync) as connection:
             return change(connection, now)
 
     def insist(self, work: Callable[[], T]) -> T:
-        """Write down what became of a job, again and again while the database fails, until the process stops."""
-        tries = 0
+        """Store what became of a job, again and again while the database fails, until the process stops."""
+        attempts = 0
         while True:
             try:
                 return work()
             except Exception as error:
                 if self._stopping or not is_internal(error):
                     raise
-                tries += 1
-                wait = self._calls.settings.backoff(tries).total_seconds()
+                attempts += 1
+                wait = self._calls.settings.backoff(attempts).total_seconds()
                 logger.warning("the database failed and is tried again in %.1f s: %s", wait, error)
                 self._calls.clock.sleep(wait)
 
-    def stop(self) -> None:
-        self._stopping = True
-
-
-class Report:
-    """Tells the observers how a job's run went."""
-
-    def __init__(self, runtime: Runtime, claim: Claim) -> None:
-        self._runtime = runtime
-        self._claim = claim
-        self._started = runtime.calls.clock.now()
-        self._from = time.perf_counter()
-        self.outcome: Outcome = "lost"
-
-    def tell(self, outcome: Outcome, error: str | None = None, done: Done | None = None) -> None:
-        self.outcome = outcome
-        if self._runtime.observers.are_there:
-            seconds = time.perf_counter() - self._from
-            self._runtime.observers.tell(run_of(self._claim, self._started, seconds, outcome, error, done))
-
-
-def run_of(
-    claim: Claim,
-    started: datetime,
-    seconds: float,
-    outcome: Outcome,
-    error: str | None = None,
-    done: Done | None = None,
-) -> Run:
-    """The run of a claim as the observers are told of it."""
-    return Run(
-        name=claim.name,
-        kind=Kind(claim.kind),
-        started=started,
-        seconds=seconds,
-        outcome=outcome,
-        error=error,
-        job=Job(claim.job_id, claim.attempt),
-        cron=claim.cron,
-        scheduled=done.scheduled if done else (),
-    )
+    def _recorder(self, claim: Claim) -> RunRecorder:
+        job = Job(claim.job_id, claim.attempt)
+        return RunRecorder(self._calls.listeners, self._calls.clock, claim.name, Kind(claim.kind), job, claim.cron)

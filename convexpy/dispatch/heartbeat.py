@@ -1,10 +1,9 @@
-"""This process as a worker: registered under an id that is new at every start."""
+"""The heartbeat of this process: it is registered as a worker under an id that is new at every start."""
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
 
 from sqlalchemy import Connection
 
@@ -16,53 +15,46 @@ from ..settings import Settings
 logger = logging.getLogger("convexpy.dispatch")
 
 
-class Worker:
-    """The id under which this process claims jobs."""
+class Heartbeat:
+    """Keeps the worker registered under whose id this process claims jobs."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
         self._interval = settings.heartbeat_interval.total_seconds()
         self._clock = clock
-        self.id = secrets.token_hex(16)
+        self.worker = secrets.token_hex(16)
+        """The id of the worker."""
 
     def register(self) -> None:
         with self._database.write_internal() as connection:
-            self._begin_anew(connection)
-
-    def beat(self) -> bool:
-        """Say that this worker is alive. False if others gave it up: what it held is theirs, and it begins anew."""
-        with self._database.write_internal() as connection:
-            alive = workers.beat(connection, self.id, self._clock.now())
-            if not alive:
-                self._begin_anew(connection)
-        return alive
-
-    def be_known(self, connection: Connection) -> str:
-        """The id to claim under. Begin anew if others gave this worker up: nobody would look for what it claims under
-        its old id, nor under one that a heartbeat has just made and not committed."""
-        worker = self.id
-        return worker if workers.is_known(connection, worker) else self._begin_anew(connection)
+            self._register_anew(connection)
 
     def tick(self) -> float:
-        """Beat, on a loop of its own: nothing that takes long may come in between. How many seconds until the next."""
+        """Beat, on a thread of its own, so that nothing delays it. How many seconds until the next beat."""
         if not self.beat():
-            logger.warning("this worker was silent for so long that others recovered its jobs; it goes on as a new one")
+            logger.warning("this worker was silent for so long that its jobs were recovered; it has a new id now")
         return self._interval
+
+    def beat(self) -> bool:
+        """Store that this worker is alive. False: it was given up as dead, and is registered under a new id."""
+        with self._database.write_internal() as connection:
+            is_alive = workers.beat(connection, self.worker, self._clock.now())
+            if not is_alive:
+                self._register_anew(connection)
+        return is_alive
+
+    def ensure_registered(self, connection: Connection) -> str:
+        """The id to claim under. A worker that was given up gets a new one: no recovery would look for what it claims
+        under its old id, nor under one that a heartbeat has just made and not committed."""
+        worker = self.worker
+        return worker if workers.is_known(connection, worker) else self._register_anew(connection)
 
     def leave(self) -> None:
         with self._database.write_internal() as connection:
-            workers.leave(connection, self.id)
+            workers.leave(connection, self.worker)
 
-    def _begin_anew(self, connection: Connection) -> str:
+    def _register_anew(self, connection: Connection) -> str:
         worker = secrets.token_hex(16)
         workers.register(connection, worker, self._clock.now())
-        self.id = worker
+        self.worker = worker
         return worker
-
-
-def try_to(say: Callable[[], None]) -> None:
-    """Tell the database something that others can find out by themselves."""
-    try:
-        say()
-    except Exception as error:
-        logger.warning("the database failed while the app stopped: %s", error)

@@ -1,4 +1,4 @@
-"""Bounded room for running mutations: threads that run them together or one by one."""
+"""The pool of mutations: threads that run batches of claims, with a short queue so that one claim serves several."""
 
 from __future__ import annotations
 
@@ -8,98 +8,73 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from ..database.claim import Claim
+from ..database.timer import Timer
 from ..database.types import JobId
 from ..functions.declare import Kind
-from ..runtime.together import MOST_SECONDS, Together
-from .batch import Batch, BatchItem
-from .batch_policy import BatchPolicy
-from .batch_runner import BatchRunner
-from .executor import Executor
-from .turns import Turns
+from ..runtime.transaction import BATCH_SECONDS
+from .batch import Batch
+from .executor import JobExecutor
 
 logger = logging.getLogger("convexpy.dispatch")
 
-MOST_TOGETHER: Final = 200
+MOST_IN_A_BATCH: Final = 200
+# The queue holds what the threads do in so long, by their latest runs: what waits here could run on another worker.
+AHEAD_SECONDS: Final = 0.25
+MOST_AHEAD: Final = 2000
+# A handler that takes longer than this is slow: what waits behind it goes to other threads. One that was interrupted
+# and does not come back for so long hangs: its thread is given up.
+PATIENCE_SECONDS: Final = 1.0
+
+
+class WorkerThread(threading.Thread):
+    """One thread of the pool."""
+
+    def __init__(self, work: Callable[[WorkerThread], None]) -> None:
+        super().__init__(name="convexpy-mutations", daemon=True)
+        self._work = work
+        self.is_replaced = False
+
+    def run(self) -> None:
+        self._work(self)
 
 
 class MutationPool:
-    """Threads that run mutations, with a short queue so that a claim serves several.
-
-    The queue holds what they do in a fraction of a second, as far as the latest runs tell: what waits here could be
-    running on another worker.
-    """
+    """Its threads start when there is work for them."""
 
     kind = Kind.MUTATION
-    AHEAD_SECONDS = 0.25
-    MOST_AHEAD = 2000
-    # With so many a thread inside, others may have waited for longer, or other workers may have nothing to do.
-    AT_HAND = 2
 
-    def __init__(self, executor: Executor, together: Together, threads: int, room_again: Callable[[], None]) -> None:
+    def __init__(self, executor: JobExecutor, timer: Timer, size: int, on_capacity: Callable[[], None]) -> None:
+        """``size``: how many threads. ``on_capacity`` is called when there is or soon will be nothing to do."""
         self._executor = executor
-        self._habits = BatchPolicy()
-        self._group = BatchRunner(executor, together, self._habits, Turns(threads), self._left)
-        self._room_again = room_again
-        self._threads = threads
+        self._timer = timer
+        self._most_threads = size
+        self._on_capacity = on_capacity
         self._usual_seconds = 0.005
         self._mutex = threading.Lock()
         self._waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
-        self._inside: Counter[JobId] = Counter()
-        self._kept = 0
-        self._hands: set[Hand] = set()
-        for _ in range(threads):
-            self._hire()
+        self._held: Counter[JobId] = Counter()
+        self._threads: set[WorkerThread] = set()
 
-    def free(self) -> int:
-        for hand in tuple(self._hands):
-            company = hand.company
-            if company is None:
-                continue
-            if abandoned := company.abandon_if_late(Hand.PATIENCE_SECONDS):
-                self._replace(hand, *abandoned)
-            elif hand.is_slow():
-                self._relieve(hand)
+    def capacity(self) -> int:
         with self._mutex:
-            inside = self._inside.total() + self._kept
-            return self._size() - inside if self._is_hungry(inside) else 0
+            held = self._held.total()
+            return self._size() - held if self._has_capacity(held) else 0
 
-    def keep_place(self) -> bool:
+    def jobs(self) -> set[JobId]:
         with self._mutex:
-            if self._inside.total() + self._kept >= self.AT_HAND * self._threads:
-                return False
-            self._kept += 1
-            return True
+            return {job_id for job_id, times in self._held.items() if times}
 
-    def give_back_place(self) -> None:
+    def submit(self, claim: Claim) -> None:
         with self._mutex:
-            self._kept -= 1
-
-    def enter(self, claim: Claim) -> None:
-        with self._mutex:
-            self._inside[claim.job_id] += 1
+            self._held[claim.job_id] += 1
+            needs_thread = len(self._threads) < min(self._most_threads, self._held.total())
         self._waiting.put(claim)
-
-    def holds(self) -> set[JobId]:
-        with self._mutex:
-            return {job_id for job_id, times in self._inside.items() if times}
-
-    def run(self, hand: Hand) -> None:
-        """What each thread does until it is told to go, or was replaced because a handler never came back."""
-        while not hand.replaced and (company := self._gather()) is not None:
-            hand.company = company
-            began, size = time.monotonic(), len(company.rest)
-            try:
-                self._group.run(company)
-            except Exception:
-                logger.exception("what became of a job could not be written down")
-                self._left([member.claim for member in company.abandon()])
-            hand.company = None
-            self._usual_seconds += ((time.monotonic() - began) / size - self._usual_seconds) / 4
-        with self._mutex:
-            self._hands.discard(hand)
+        if needs_thread:
+            self._start_thread()
 
     def drain(self) -> list[Claim]:
         untried: list[Claim] = []
@@ -113,93 +88,96 @@ class MutationPool:
 
     def stop(self, seconds: float) -> None:
         with self._mutex:
-            hands = list(self._hands)
-        for _ in hands:
+            threads = list(self._threads)
+        for _ in threads:
             self._waiting.put(None)
         deadline = time.monotonic() + seconds
-        for hand in hands:
-            hand.thread.join(max(0.0, deadline - time.monotonic()))
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _gather(self) -> Batch | None:
+    def _start_thread(self, hanging: Claim | None = None) -> None:
+        thread = WorkerThread(lambda thread: self._run(thread, hanging))
+        with self._mutex:
+            self._threads.add(thread)
+        thread.start()
+
+    def _run(self, thread: WorkerThread, hanging: Claim | None) -> None:
+        """What each thread does until the pool stops, or until it is replaced because a handler never came back."""
+        if hanging is not None:
+            self._executor.give_up(hanging)
+        while not thread.is_replaced and (batch := self._next_batch(thread)) is not None:
+            began, size = time.monotonic(), len(batch)
+            try:
+                with self._timer.limit(PATIENCE_SECONDS, partial(self._share_rest, batch)):
+                    self._executor.perform(batch, self._ended)
+            except Exception:
+                logger.exception("the end of a job could not be stored")
+                self._ended(batch.abandon())
+            self._usual_seconds += ((time.monotonic() - began) / size - self._usual_seconds) / 4
+        with self._mutex:
+            self._threads.discard(thread)
+
+    def _next_batch(self, thread: WorkerThread) -> Batch | None:
         """Wait for a claim, and take along what may share its transaction and is there already."""
         first = self._waiting.get()
         if first is None:
             return None
-        claims, habits = [first], self._habits
+        claims, policy = [first], self._executor.policy
         seconds = 0.0
-        while habits.may_share(claims[-1].name) and len(claims) < MOST_TOGETHER:
-            seconds += habits.seconds(claims[-1].name)
-            if seconds > MOST_SECONDS:
+        while policy.may_share(claims[-1].name) and len(claims) < MOST_IN_A_BATCH:
+            seconds += policy.seconds(claims[-1].name)
+            if seconds > BATCH_SECONDS:
                 break
             try:
                 claim = self._waiting.get_nowait()
             except queue.Empty:
                 break
             if claim is None:
-                self._waiting.put(None)  # for another hand, or for this one the next time
+                self._waiting.put(None)  # for another thread, or for this one the next time
                 break
             claims.append(claim)
-        return Batch(claims, self._look_again_later)
+        return Batch(claims, partial(self._watch, thread))
 
-    def _look_again_later(self) -> None:
-        """Let the dispatcher look whether a handler that was told to stop has come back."""
-        timer = threading.Timer(Hand.PATIENCE_SECONDS, self._room_again)
-        timer.daemon = True
-        timer.start()
+    def _share_rest(self, batch: Batch) -> None:
+        """A handler takes long. What its thread was to run after it is run by others."""
+        for claim in batch.take_rest():
+            self._waiting.put(claim)
 
-    def _is_hungry(self, inside: int) -> bool:
-        """Whether a thread has nothing to do, or soon will have. As long as it has, a claim would fetch but a few."""
-        return inside <= max(self._size() // 2, self._threads - 1)
+    def _watch(self, thread: WorkerThread, batch: Batch) -> None:
+        """A handler was interrupted: look later whether it has come back."""
+        self._timer.call_later(PATIENCE_SECONDS, partial(self._replace_if_hanging, thread, batch))
 
-    def _size(self) -> int:
-        ahead = round(self._threads * self.AHEAD_SECONDS / self._usual_seconds)
-        return max(self._threads, min(self.MOST_AHEAD, ahead))
-
-    def _hire(self) -> None:
-        hand = Hand(self)
+    def _replace_if_hanging(self, thread: WorkerThread, batch: Batch) -> None:
+        """A handler hangs where it cannot be interrupted. Its transaction is rolled back; its thread is given up, too."""
+        abandoned = batch.abandon_if_late(PATIENCE_SECONDS)
+        if abandoned is None:
+            return
+        hanging, others = abandoned
+        thread.is_replaced = True
         with self._mutex:
-            self._hands.add(hand)
-        hand.thread.start()
+            self._threads.discard(thread)
+        logger.error("%s ran past its time limit and cannot be interrupted; its thread is replaced", hanging.name)
+        self._start_thread(hanging)
+        for claim in others:
+            self._waiting.put(claim)
+        self._ended([hanging])
 
-    def _replace(self, hand: Hand, culprit: BatchItem, others: list[BatchItem]) -> None:
-        """A handler hangs where nothing can interrupt it. Its transaction is rolled back; give up its thread too."""
-        hand.replaced = True
-        with self._mutex:
-            self._hands.discard(hand)
-        self._hire()
-        for member in others:
-            self._waiting.put(member.claim)
-        self._left([culprit.claim])
-        logger.error("%s hangs past its time limit, and its thread with it", culprit.claim.name)
-        self._executor.give_up(culprit.claim)
-
-    def _relieve(self, hand: Hand) -> None:
-        """A handler takes long. What its thread was to run after it can be run by others."""
-        for member in hand.company.take_rest() if hand.company else ():
-            self._waiting.put(member.claim)
-
-    def _left(self, claims: Sequence[Claim]) -> None:
+    def _ended(self, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
         with self._mutex:
             for claim in claims:
-                self._inside[claim.job_id] -= 1
-                if self._inside[claim.job_id] <= 0:
-                    del self._inside[claim.job_id]
-            is_hungry = self._is_hungry(self._inside.total() + self._kept)
-        if is_hungry:
-            self._room_again()
+                self._held[claim.job_id] -= 1
+                if self._held[claim.job_id] <= 0:
+                    del self._held[claim.job_id]
+            has_capacity = self._has_capacity(self._held.total())
+        if has_capacity:
+            self._on_capacity()
 
+    def _has_capacity(self, held: int) -> bool:
+        """Whether a thread has nothing to do, or soon will have. As long as none has, a claim would fetch but a few."""
+        return held <= max(self._size() // 2, self._most_threads - 1)
 
-class Hand:
-    """One thread of the mutation room, and what it works on."""
-
-    PATIENCE_SECONDS = 1.0
-
-    def __init__(self, room: MutationPool) -> None:
-        self.company: Batch | None = None
-        self.replaced = False
-        self.thread = threading.Thread(target=room.run, args=(self,), name="convexpy-mutations", daemon=True)
-
-    def is_slow(self) -> bool:
-        """Whether others wait behind a handler that takes long."""
-        company = self.company
-        return company is not None and bool(company.rest) and company.running_seconds() >= self.PATIENCE_SECONDS
+    def _size(self) -> int:
+        ahead = round(self._most_threads * AHEAD_SECONDS / self._usual_seconds)
+        return max(self._most_threads, min(MOST_AHEAD, ahead))

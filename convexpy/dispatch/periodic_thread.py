@@ -1,9 +1,10 @@
-"""The one loop that lives as long as the process: a tick does one round and says how long to sleep."""
+"""A thread that lives as long as the worker and calls functions, each after the seconds that it asked for."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -13,19 +14,23 @@ from ..settings import Settings
 
 logger = logging.getLogger("convexpy.dispatch")
 
+Tick = Callable[[], float]
+
 # A database that was away is noticed soon after it is back.
 LONGEST_PAUSE: Final = timedelta(seconds=5)
 # A transaction of the framework's own may take as long where the network is silent.
 PATIENCE_SECONDS: Final = 20.0
 
 
-class Loop:
-    """Calls ``tick`` on a thread of its own: after the seconds it asked for, or sooner when somebody wakes it."""
+class PeriodicThread:
+    """Calls its ticks on one thread. Each does one round and returns how long to wait; ``wake`` makes it sooner."""
 
-    def __init__(self, name: str, tick: Callable[[], float], settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, *ticks: Tick) -> None:
         self._name = name
-        self._tick = tick
         self._settings = settings
+        self._ticks = ticks
+        self._next = [0.0] * len(ticks)
+        self._failures = [0] * len(ticks)
         self._awake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -36,8 +41,9 @@ class Loop:
         thread.start()
         self._thread = thread  # a signal may strike in between, and then there is nothing to wait for
 
-    def wake(self) -> None:
-        """Tick now. Never lost: if a tick is under way, another one follows."""
+    def wake(self, index: int = 0) -> None:
+        """Call this tick now. Never lost: if it is under way, another one follows."""
+        self._next[index] = 0.0
         self._awake.set()
 
     def stop(self) -> None:
@@ -47,22 +53,30 @@ class Loop:
         if self._thread is not None:
             self._thread.join(PATIENCE_SECONDS)
             if self._thread.is_alive():
-                logger.warning("%s is left behind in the middle of something, for others to recover", self._name)
+                logger.warning("%s does not end and is left behind; its work is recovered by others", self._name)
             self._thread = None
 
     def _run(self) -> None:
-        failures = 0
         while not self._stopping:
             self._awake.clear()
-            try:
-                seconds = self._tick()
-                failures = 0
-            except Exception as error:
-                failures += 1
-                seconds = self._settings.backoff(failures, longest=LONGEST_PAUSE).total_seconds()
-                text = f"{self._name} failed and goes on in {seconds:.1f} s"
-                if is_internal(error):  # a database that is away says so; where that was in our code helps nobody
-                    logger.warning("%s: %s", text, str(error).strip().partition("\n")[0])
-                else:
-                    logger.exception(text)
-            self._awake.wait(seconds)
+            for index, tick in enumerate(self._ticks):
+                if not self._stopping and self._next[index] <= time.monotonic():
+                    self._call(index, tick)
+            self._awake.wait(max(0.0, min(self._next) - time.monotonic()))
+
+    def _call(self, index: int, tick: Tick) -> None:
+        # Before the tick: a wake from here on asks for another one.
+        self._next[index] = woken = float("inf")
+        try:
+            seconds = tick()
+            self._failures[index] = 0
+        except Exception as error:
+            self._failures[index] += 1
+            seconds = self._settings.backoff(self._failures[index], longest=LONGEST_PAUSE).total_seconds()
+            text = f"{self._name} failed and goes on in {seconds:.1f} s"
+            if is_internal(error):  # the database is away; where in our code that was noticed helps nothing
+                logger.warning("%s: %s", text, str(error).strip().partition("\n")[0])
+            else:
+                logger.exception(text)
+        if self._next[index] == woken:
+            self._next[index] = time.monotonic() + seconds

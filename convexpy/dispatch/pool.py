@@ -1,4 +1,4 @@
-"""Bounded rooms for running jobs: one for mutations, one for actions, so that slow actions delay nothing else."""
+"""A pool: where claimed jobs of one kind run, up to a number at the same time."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ from ..functions.declare import Kind
 
 
 class Pool(Protocol):
-    """Where claimed jobs of one kind run."""
+    """One for mutations and one for actions, so that slow actions delay nothing else."""
 
     kind: Kind
 
-    def free(self) -> int:
-        """How many more jobs may be claimed for this room."""
+    def capacity(self) -> int:
+        """How many more jobs may be claimed for this pool."""
         ...
 
-    def enter(self, claim: Claim) -> None:
-        """Run a claim, now or as soon as there is a free hand."""
+    def submit(self, claim: Claim) -> None:
+        """Run a claim, now or as soon as a thread is free."""
         ...
 
-    def keep_place(self) -> bool:
-        """Keep a place for a job that is claimed from its birth, unless there are jobs enough inside."""
-        ...
-
-    def give_back_place(self) -> None:
-        """A place that was kept is free, or its job has entered."""
-        ...
-
-    def holds(self) -> set[JobId]:
-        """The jobs that are inside."""
+    def jobs(self) -> set[JobId]:
+        """The jobs that wait or run here."""
         ...
 
     def drain(self) -> list[Claim]:

@@ -1,4 +1,4 @@
-"""Forget what is old, a batch at a time: nobody waits for it, and it keeps nobody waiting."""
+"""Purge what is past its retention, a batch at a time, so that nothing has to wait for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..database.retention import ENDS, purge_jobs, purge_receipts
 from ..settings import Settings
 
 BATCH: Final = 1000
-LOOK_EVERY: Final = timedelta(minutes=1)
+INTERVAL: Final = timedelta(minutes=1)
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Purge:
-    """Finished jobs past their retention, and old receipts. Any number of workers may purge at once."""
+class Retention:
+    """Finished jobs past their retention, and old rows of the commit log. Any number of workers may purge at once."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
@@ -26,23 +26,21 @@ class Purge:
         self._reached: dict[str, datetime] = {}
 
     def tick(self) -> float:
-        """One batch. The next one leaves as much time to everybody else as this one took."""
+        """Purge one batch. How many seconds until the next: as long as this one took, so others get as much time."""
         began = time.monotonic()
-        if self.batch():
-            return time.monotonic() - began
-        return LOOK_EVERY.total_seconds()
+        return time.monotonic() - began if self.purge() else INTERVAL.total_seconds()
 
-    def batch(self) -> bool:
-        """Purge up to so many of each kind. Whether there may be more."""
+    def purge(self) -> bool:
+        """Purge up to a batch of each kind. Whether there may be more."""
         before = self._clock.now() - self._settings.retention
         reached, self._reached = self._reached, {}  # after an error from the beginning
-        gone = []
+        counts = []
         with self._database.write_internal(generic_plan=True) as connection:
-            gone.append(purge_receipts(connection, self._database.clock.now(), BATCH))
+            counts.append(purge_receipts(connection, self._database.clock.now(), BATCH))
             for end in ENDS:
                 count, reached[end] = purge_jobs(connection, end, reached.get(end, LONG_AGO), before, BATCH)
-                gone.append(count)
-        if BATCH not in gone:
+                counts.append(count)
+        if BATCH not in counts:
             return False
         self._reached = reached
         return True

@@ -1,148 +1,169 @@
-"""Everything that runs by itself, started and stopped as one."""
+"""The worker: everything that runs by itself in this process, started and stopped as one."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
 
 from ..clock import Clock
-from ..database.claim import Claim
-from ..database.commits import CommitFeed
+from ..database.commits import Commit
 from ..database.database import Database
+from ..functions.declare import Kind
 from ..functions.load import App
-from ..runtime.own_claims import NoPlaces
-from ..runtime.runtime import Runtime
+from ..runtime.call_executor import CallExecutor
 from ..settings import Settings
 from .action_pool import ActionPool
+from .batch import Batch
 from .cron_scheduler import CronScheduler
 from .dispatcher import Dispatcher
-from .executor import Executor
-from .heartbeat import Worker, try_to
+from .executor import JobExecutor
+from .heartbeat import Heartbeat
 from .mutation_pool import MutationPool
-from .periodic_thread import Loop
-from .places import KeptPlaces
+from .periodic_thread import PeriodicThread, Tick
 from .pool import Pool
 from .recovery import Recovery
-from .retention import Purge
-from .stragglers import Stragglers
-from .unknown_functions import UnknownFunctions
+from .retention import Retention
+
+logger = logging.getLogger("convexpy.dispatch")
+
+# The ticks of the dispatcher's thread.
+JOBS: Final = 0
+CRONS: Final = 1
 
 
-class Service:
-    """The dispatcher, the crons, the recovery and the purge of one process."""
+class Worker:
+    """The dispatcher, the crons, the recovery and the retention of one process.
 
-    def __init__(
-        self, database: Database, clock: Clock, settings: Settings, feed: CommitFeed, runtime: Runtime
-    ) -> None:
+    While idle it has five threads: the dispatcher, the heartbeat, the housekeeping, the database's listener and its
+    timer. The pools start theirs when there is work for them.
+    """
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings, calls: CallExecutor) -> None:
         self._database = database
+        self._clock = clock
         self._settings = settings
-        self._runtime = runtime
-        self._feed = feed
-        self.worker = Worker(database, clock, settings)
-        self.executor = Executor(runtime, UnknownFunctions(database, clock, settings, self.worker))
-        self.dispatcher = Dispatcher(database, clock, settings, self.worker)
-        self.crons = CronScheduler(database, clock, settings, feed)
-        self.recovery = Recovery(database, clock, settings, feed, self.worker)
-        self.purge = Purge(database, clock, settings)
-        self._loops: list[Loop] = []
-
-    def prepare(self, app: App) -> None:
-        """Become a worker, recover what dead ones left, and take over the app's crons.
-
-        Raises:
-            InternalError: The database failed at every try.
-        """
-        retried = self._runtime.calls.retried
-        retried("a worker's registration", self.worker.register)
-        retried("the recovery of dead workers' jobs", self.recovery.rescue)
-        retried("the adoption of crons", lambda: self.crons.adopt(app.crons, app.registry))
-
-    def start(self, app: App) -> None:
-        """Begin to run what is due, on threads of its own."""
-        if self._loops:
-            raise RuntimeError("this app is already running: start it once, or use `with convex.running():` once")
-        self.prepare(app)
-        dispatching = Loop("dispatcher", self.dispatcher.tick, self._settings)
-        ticking = Loop("crons", self.crons.tick, self._settings)
-        beating = Loop("heartbeat", self.worker.tick, self._settings)
-        recovering = Loop("recovery", self.recovery.tick, self._settings)
-        purging = Loop("purge", self.purge.tick, self._settings)
-        concurrency = self._settings.action_concurrency
-        background = self._runtime.background
-        rooms: Sequence[Pool] = (
-            MutationPool(self.executor, self._runtime.together, self._database.writers, dispatching.wake),
-            ActionPool(self.executor, background, concurrency, dispatching.wake),
-        )
-        self.executor.start()
-        self.dispatcher.open(rooms)
-        self._places = KeptPlaces(
-            self.worker, {room.kind: room for room in rooms}, self._give_back, self.dispatcher.doubt
-        )
-        self._runtime.calls.places = self._places
-        self.recovery.holds = lambda: set().union(*(room.holds() for room in rooms))
-        self._wake, elsewhere = self._news(dispatching)
-        self._feed.listen(self._wake, elsewhere)
-        self._feed.watch()
-        stragglers = Stragglers(self._database, self._settings, self.dispatcher.frontier, dispatching.wake)
-        looking_back = Loop("stragglers", stragglers.tick, self._settings)
-        self._loops = [dispatching, ticking, beating, recovering, purging, looking_back]
-        for loop in self._loops:
-            loop.start()
-
-    def _news(self, dispatching: Loop) -> tuple[Callable[[], None], Callable[[], None]]:
-        """What is called when something was committed: by this process, and by another one."""
-
-        def wake() -> None:
-            self.dispatcher.news()
-            dispatching.wake()
-
-        def claim() -> None:
-            if self._database.is_server:
-                self.dispatcher.claim_at_once()
-            dispatching.wake()
-
-        return wake, claim
-
-    def _give_back(self, claims: Sequence[Claim]) -> None:
-        """Let others have what was claimed and never tried, and tell them: it is due already."""
-        if claims:
-            self.dispatcher.unclaim(claims)
-            self._feed.announce()
+        self._calls = calls
+        self.heartbeat = Heartbeat(database, clock, settings)
+        self.executor = JobExecutor(calls, self.heartbeat)
+        self.dispatcher = Dispatcher(database, clock, settings, self.heartbeat)
+        self.crons = CronScheduler(database, clock, settings)
+        self.recovery = Recovery(database, clock, settings, self.heartbeat)
+        self.retention = Retention(database, clock, settings)
+        self._threads: list[PeriodicThread] = []
+        self._forget: Callable[[], None] = lambda: None
 
     @property
     def is_running(self) -> bool:
-        return bool(self._loops)
+        return bool(self._threads)
+
+    def prepare(self, app: App) -> None:
+        """Register as a worker, recover what dead ones left, and take over the app's crons.
+
+        Raises:
+            InternalError: The database failed at every attempt.
+        """
+        retried = self._calls.retried
+        retried("a worker's registration", self.heartbeat.register)
+        retried("the recovery of dead workers' jobs", self.recovery.recover_dead)
+        retried("the adoption of crons", lambda: self.crons.adopt(app.crons, app.registry))
+
+    def start(self, app: App) -> None:
+        """Begin to run what is due."""
+        if self._threads:
+            raise RuntimeError("this app is already running: start it once, or use `with convex.running():` once")
+        self.prepare(app)
+        dispatching = PeriodicThread("dispatcher", self._settings, self.dispatcher.tick, self.crons.tick)
+        beating = PeriodicThread("heartbeat", self._settings, self.heartbeat.tick)
+        wake = partial(dispatching.wake, JOBS)
+        size, calls = self._settings.action_concurrency, self._calls
+        pools: Sequence[Pool] = (
+            MutationPool(self.executor, self._database.timer, self._database.writers, wake),
+            ActionPool(self.executor, calls.event_loop, size, wake),
+        )
+        self.executor.start()
+        self.dispatcher.open(pools)
+        self.recovery.tracked = lambda: set().union(*(pool.jobs() for pool in pools))
+        housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping(wake))
+        self._listen(wake)
+        self._threads = [dispatching, beating, housekeeping]
+        for thread in self._threads:
+            thread.start()
+
+    def _housekeeping(self, wake: Callable[[], None]) -> list[Tick]:
+        ticks = [self.recovery.recover_dead, self.recovery.reclaim, self.retention.tick]
+        cursor = self.dispatcher.cursor
+        if cursor is not None:
+            ticks.append(lambda: cursor.backfill(self._settings.mutation_time_limit, wake))
+        return ticks
+
+    def _listen(self, wake: Callable[[], None]) -> None:
+        """Look for jobs after every commit that schedules some, of this process and of others."""
+
+        def on_commit(commit: Commit) -> None:
+            if self.dispatcher.must_wake(commit):
+                wake()
+
+        def on_remote_commit() -> None:
+            self.dispatcher.remote_commit()
+            wake()
+
+        commits = self._database.commits
+        commits.listen(on_commit)
+        commits.listen_remote(on_remote_commit)
+        commits.watch()
+        self._forget = lambda: commits.forget(on_commit, on_remote_commit)
 
     def adopt(self, app: App) -> None:
         """Go on with a newly loaded version of the app."""
         self.crons.adopt(app.crons, app.registry)
-        for loop in self._loops:
-            loop.wake()
+        if self._threads:
+            dispatching = self._threads[0]
+            dispatching.wake(JOBS)
+            dispatching.wake(CRONS)
 
     def stop(self) -> None:
         """Claim nothing more, let what runs finish within the grace, and leave.
 
-        What cannot be written down now is recovered by the next process that starts.
+        What cannot be stored now is recovered by the next process that starts.
         """
-        if not self._loops:
+        if not self._threads:
             return
-        dispatching, ticking, beating, recovering, purging, looking_back = self._loops
-        self._loops = []
-        rooms = self.dispatcher.close()
-        self._feed.stop()
-        self._feed.forget(self._wake)
-        ticking.stop()
+        dispatching, beating, housekeeping = self._threads
+        self._threads = []
+        pools = self.dispatcher.close()
+        self._database.commits.stop()
+        self._forget()
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
-        self._runtime.calls.places = NoPlaces()
-        self._places.close()
-        untried = [claim for room in rooms for claim in room.drain()]
-        try_to(lambda: self._give_back(untried))
-        for room in rooms:
-            room.stop(max(0.0, deadline - time.monotonic()))
+        untried = [claim for pool in pools for claim in pool.drain()]
+        try_to(lambda: self.dispatcher.unclaim(untried))
+        for pool in pools:
+            pool.stop(max(0.0, deadline - time.monotonic()))
         self.executor.stop()
-        recovering.stop()
-        purging.stop()
-        looking_back.stop()
-        beating.stop()  # it says that we are alive for as long as anything of ours runs
-        try_to(self.worker.leave)
+        housekeeping.stop()
+        beating.stop()  # until here it shows that this worker is alive, for as long as anything of it runs
+        try_to(self.heartbeat.leave)
+
+    def run_due(self, kind: Kind, limit: int = 1) -> int:
+        """Claim up to so many due jobs of a kind and run them on this thread, mutations as one batch. How many.
+
+        For tests, which move the time: nothing else may be running.
+        """
+        claims = self.dispatcher.claim(kind, limit)
+        if kind is Kind.MUTATION:
+            self.executor.perform(Batch(claims))
+        else:
+            for claim in claims:
+                self._calls.event_loop.submit(self.executor.run_action(claim)).result()
+        return len(claims)
+
+
+def try_to(store: Callable[[], None]) -> None:
+    """Store something that other workers can find out by themselves."""
+    try:
+        store()
+    except Exception as error:
+        logger.warning("the database failed while the app stopped: %s", error)

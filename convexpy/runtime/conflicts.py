@@ -1,7 +1,7 @@
-"""Which function was in whose way: noticed when a mutation fails by it, looked into and remembered a moment later.
+"""Which function conflicted with which: recorded when a mutation fails by it, explained and stored a moment later.
 
-While a mutation runs, nothing is done but to keep the texts of its statements, which are cached objects of
-SQLAlchemy's. What tables they are about is only asked once there was a conflict, and on a thread of its own.
+While a mutation runs, only the texts of its statements are kept, which are cached objects of SQLAlchemy. Which tables
+they are about is asked after a conflict, on a thread of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -20,8 +20,6 @@ from ..database.database import Database
 from ..database.errors import conflict_table, is_conflict
 from ..database.footprint import Footprint, footprint_of_all
 from ..database.tables import FRAMEWORK_TABLES
-from ..database.transaction import OpenTransaction
-from ..errors import FunctionTimeout
 from ..settings import Settings
 
 logger = logging.getLogger("convexpy.run")
@@ -32,7 +30,7 @@ MEANWHILE: Final = timedelta(seconds=1)
 
 
 class Attempt(NamedTuple):
-    """One try of a mutation that is over: when, and what it said to the database."""
+    """One attempt of a mutation that is over: when, and its statements."""
 
     function: str
     statements: Collection[str]
@@ -48,14 +46,14 @@ class Attempt(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lost:
-    """A try that failed because others were in the way, and the table that the error spoke of."""
+class FailedAttempt:
+    """An attempt that failed by a conflict, and the table that the error named."""
 
     attempt: Attempt
     table: str | None
 
 
-class Conflicts:
+class ConflictTracker:
     """What this process knows of the mutations that it ran lately."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
@@ -64,7 +62,7 @@ class Conflicts:
         self._clock = clock
         self._recent: deque[Attempt] = deque(maxlen=RECENT)
         self._known: dict[str, Collection[str]] = {}
-        self._lost: deque[Lost] = deque(maxlen=RECENT)
+        self._failed: deque[FailedAttempt] = deque(maxlen=RECENT)
         self._unwritten: Counter[tuple[str, str | None, str | None]] = Counter()
         self._listeners: list[Callable[[ConflictRecord], None]] = []
         self._mutex = threading.Lock()
@@ -74,34 +72,42 @@ class Conflicts:
         self._thread: threading.Thread | None = None
 
     def listen(self, listener: Callable[[ConflictRecord], None]) -> None:
-        """Call this for every pair of functions that met, with how often since the last time. It must not wait."""
+        """Call this for every pair of functions that conflicted, with how often since last time. It must not wait."""
         self._listeners.append(listener)
 
-    def trying(self, function: str) -> AttemptRecorder:
-        """A mutation asks for its transaction."""
-        return AttemptRecorder(self, function, self._clock)
+    def committed(self, statements: Mapping[str, Collection[str]], began: datetime) -> None:
+        """A transaction was committed: its statements, by the function that sent them."""
+        ended = self._clock.now()
+        for function, texts in statements.items():
+            self._recent.append(Attempt(function, texts, began, ended))
+            self._known[function] = texts
 
-    def committed(self, attempt: Attempt) -> None:
-        self._recent.append(attempt)
-        self._known[attempt.function] = attempt.statements
-
-    def lost(self, lost: Lost) -> None:
-        with self._mutex:
-            self._lost.append(lost)
-            if self._thread is None and not self._stopped.is_set():
-                self._thread = threading.Thread(target=self._run, name="convexpy-conflicts", daemon=True)
-                self._thread.start()
-        self._awake.set()
+    def failed(
+        self,
+        error: BaseException,
+        cause: BaseException | None,
+        statements: Mapping[str, Collection[str]],
+        began: datetime,
+    ) -> None:
+        """A transaction failed, maybe by a conflict."""
+        if cause is None or not is_conflict(cause):
+            return
+        try:
+            table, ended = conflict_table(error, cause), self._clock.now()
+            for function, texts in statements.items():
+                self._add(FailedAttempt(Attempt(function, texts, began, ended), table))
+        except Exception:  # to know less is better than to fail in another way
+            logger.exception("a conflict of %s could not be recorded", ", ".join(statements))
 
     def flush(self) -> None:
-        """Look into what is new, tell the listeners and write it down. What cannot be written now is kept."""
+        """Explain what is new, notify the listeners and store it. What cannot be stored now is kept."""
         with self._flushing:
-            new = [self._lost.popleft() for _ in range(len(self._lost))]
-            found = Counter(self._explain(lost) for lost in new)
+            new = [self._failed.popleft() for _ in range(len(self._failed))]
+            found = Counter(self._explain(failed) for failed in new)
             now = self._clock.now()
-            for records in as_records(found, now):
+            for record in as_records(found, now):
                 for listener in self._listeners:
-                    listener(records)
+                    listener(record)
             self._unwritten += found
             if self._unwritten:
                 with self._database.write_internal() as connection:
@@ -110,12 +116,20 @@ class Conflicts:
                 self._unwritten.clear()
 
     def stop(self) -> None:
-        """Write down what is left."""
+        """Store what is left."""
         self._stopped.set()
         self._awake.set()
         if self._thread is not None:
             self._thread.join()
             self._try_to_flush()
+
+    def _add(self, failed: FailedAttempt) -> None:
+        with self._mutex:
+            self._failed.append(failed)
+            if self._thread is None and not self._stopped.is_set():
+                self._thread = threading.Thread(target=self._run, name="convexpy-conflicts", daemon=True)
+                self._thread.start()
+        self._awake.set()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -128,70 +142,42 @@ class Conflicts:
         try:
             self.flush()
         except Exception as error:
-            logger.debug("conflicts could not be written down yet: %s", error)
+            logger.debug("conflicts could not be stored yet: %s", error)
 
-    def _explain(self, lost: Lost) -> tuple[str, str | None, str | None]:
-        """The loser, the most likely winner, and the table they met on."""
+    def _explain(self, failed: FailedAttempt) -> tuple[str, str | None, str | None]:
+        """The function that failed, the most likely other one, and the table of their conflict."""
         recent = tuple(self._recent)
-        other, table = likeliest(lost, [each for each in recent if lost.attempt.overlap(each) >= timedelta(0)])
+        other, table = likeliest(failed, [each for each in recent if failed.attempt.overlap(each) >= timedelta(0)])
         if other is None:
-            other, table = likeliest(lost, self._elsewhere(lost.attempt))
-        return lost.attempt.function, other, table or lost.table
+            other, table = likeliest(failed, self._elsewhere(failed.attempt))
+        return failed.attempt.function, other, table or failed.table
 
-    def _elsewhere(self, lost: Attempt) -> list[Attempt]:
+    def _elsewhere(self, failed: Attempt) -> list[Attempt]:
         """Scheduled mutations that other processes committed meanwhile, as far as this one knows what they do."""
         try:
             with self._database.read_internal() as connection:
-                names = finished_meanwhile(connection, lost.began, lost.ended + MEANWHILE, RECENT)
+                names = finished_meanwhile(connection, failed.began, failed.ended + MEANWHILE, RECENT)
         except Exception as error:
-            logger.debug("who was in the way of %s could not be looked up: %s", lost.function, error)
+            logger.debug("what conflicted with %s could not be looked up: %s", failed.function, error)
             return []
         return [
-            Attempt(name, self._known[name], lost.began, lost.ended) for name in reversed(names) if name in self._known
+            Attempt(name, self._known[name], failed.began, failed.ended)
+            for name in reversed(names)
+            if name in self._known
         ]
 
 
-class AttemptRecorder:
-    """A try that is under way."""
+def likeliest(failed: FailedAttempt, others: Iterable[Attempt]) -> tuple[str | None, str | None]:
+    """Of the transactions that were committed meanwhile, the most likely one of the conflict, and its table.
 
-    def __init__(self, conflicts: Conflicts, function: str, clock: Clock) -> None:
-        self._conflicts = conflicts
-        self._function = function
-        self._clock = clock
-        self._began = clock.now()  # from now on it may wait for its turn
-        self.statements: set[str] = set()
-
-    def holds(self, transaction: OpenTransaction) -> None:
-        """Its transaction has begun."""
-        self.statements = transaction.statements
-        self._began = self._clock.now()
-
-    def committed(self) -> None:
-        self._conflicts.committed(Attempt(self._function, self.statements, self._began, self._clock.now()))
-
-    def failed(self, error: BaseException, transaction: OpenTransaction | None) -> None:
-        """It failed, maybe because others were in the way."""
-        cause = (transaction.internal_error if transaction is not None else None) or error
-        if not is_conflict(cause) or isinstance(error, FunctionTimeout):
-            return
-        attempt = Attempt(self._function, self.statements, self._began, self._clock.now())
-        try:
-            self._conflicts.lost(Lost(attempt, conflict_table(error, cause)))
-        except Exception:  # to know less is better than to fail in another way
-            logger.exception("a conflict of %s could not be noted", self._function)
-
-
-def likeliest(lost: Lost, others: Iterable[Attempt]) -> tuple[str | None, str | None]:
-    """Of the transactions that were committed meanwhile, the one that was most likely in the way, and on which table.
-
-    That is the latest that wrote what the loser read or wrote: the table that the error spoke of, if it did, and
-    rather one of the app's than one of the framework's. Who lost without a statement waited for its turn, and lost it
-    to whoever was open for longest meanwhile.
+    That is the latest that wrote what the failed one read or wrote: the table that the error named, if it did, and
+    rather one of the app's than one of the framework's. An attempt without a statement waited for the write lock, and
+    the most likely other one is the one that was open for longest meanwhile.
     """
-    if not lost.attempt.statements:
-        longest = max(others, key=lost.attempt.overlap, default=None)
+    if not failed.attempt.statements:
+        longest = max(others, key=failed.attempt.overlap, default=None)
         return (longest.function if longest else None), None
-    touched = frozenset({lost.table}) if lost.table else lost.attempt.footprint().touched
+    touched = frozenset({failed.table}) if failed.table else failed.attempt.footprint().touched
     best: tuple[int, datetime, str, str] | None = None
     for other in others:
         shared = touched & other.footprint().writes

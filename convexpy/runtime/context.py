@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, Protocol, Self, TypeVar
 
 from sqlalchemy.orm import Session
 
 from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
 from ..errors import CallNotAllowed
+from ..functions.builders import ActionBuilder, MutationBuilder, QueryBuilder
 from ..functions.declare import ActionFunction, Function, Kind, MutationFunction, QueryFunction, SchedulableFunction
 from .events import Job
 from .identity import Identity
-from .job_reader import System
-from .schedule import ScheduleBuffer, time_after, time_at
+from .job_reader import JobReader
+from .schedule import Schedule
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Extended = TypeVar("Extended", bound="Context")
 
-MADE_WHEN_ASKED_FOR: Final = frozenset({"db", "system"})
+
 ADVICE: Final = {
     "db": "An action has no transaction. Read with ctx.run_query and write with ctx.run_mutation",
     "schedule": "A query only reads. Make it a mutation, or let the caller schedule",
@@ -31,7 +32,7 @@ ADVICE: Final = {
 }
 
 
-class Caller(Protocol):
+class ContextCaller(Protocol):
     """Calls another function on behalf of a context."""
 
     def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
@@ -41,14 +42,16 @@ class Context:
     """What every kind of context has."""
 
     identity: Identity | None
-    """Who called, or None: nobody, a scheduled run or a cron."""
+    """The caller, or None: an anonymous call, a scheduled run or a cron."""
     now: datetime
     """When the call began, in UTC; it stays the same for the whole call."""
     function: Function[Any, ..., Any, Any]
     """The function that is running: its ``name``, ``kind`` and ``meta``."""
     job: Job | None
     """The job that runs this call, or None."""
-    _caller: Caller
+    _caller: ContextCaller
+    _made_on_demand: ClassVar[frozenset[str]] = frozenset()
+    """The attributes that the call's part of the transaction makes when they are first asked for."""
 
     def extend(self, context: type[Extended], /, **extras: Any) -> Extended:
         """This context as one of your own subclasses, with its extra attributes filled in.
@@ -62,7 +65,7 @@ class Context:
             if each.__module__ != Context.__module__ and issubclass(each, Context)
             for name in get_annotations(each)
         }
-        given = extras.keys() | vars(self).keys() | (MADE_WHEN_ASKED_FOR if "_transaction" in vars(self) else set())
+        given = extras.keys() | vars(self).keys() | self._made_on_demand
         missing = {name for name in declared - given if not hasattr(context, name)}
         unknown = extras.keys() - declared
         if missing or unknown:
@@ -76,7 +79,7 @@ class Context:
     if not TYPE_CHECKING:  # type checkers would take it for every attribute: `ctx.db` of an action would be fine
 
         def __getattr__(self, name: str) -> Any:
-            if name in MADE_WHEN_ASKED_FOR and "_transaction" in vars(self):
+            if name in type(self)._made_on_demand:
                 vars(self)[name] = part = getattr(vars(self)["_transaction"], name)
                 return part
             if name in ADVICE and "function" in vars(self):
@@ -95,9 +98,10 @@ class Context:
 class QueryCtx(Context):
     """The context of a query: one snapshot of the database."""
 
+    _made_on_demand = frozenset({"db", "system"})
     db: Session
     """A SQLAlchemy session. In a query, writing through it is an error."""
-    system: System
+    system: JobReader
     """Reads the jobs: ``ctx.system.get(job_id)``, ``ctx.system.scheduled_functions(state="pending")``."""
 
     def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -106,47 +110,10 @@ class QueryCtx(Context):
         return result
 
 
-class Schedule:
-    """``ctx.schedule`` in a mutation: part of its transaction, so it happens if and only if that commits."""
-
-    def __init__(self, buffer: ScheduleBuffer, now: datetime) -> None:
-        self._buffer = buffer
-        self._now = now
-
-    def now(self, function: SchedulableFunction[Any, P, Any, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId:
-        """Run a mutation or an action as soon as this mutation has committed."""
-        return self._buffer.add(self._now, function, args, kwargs)
-
-    def after(
-        self,
-        delay: timedelta | float,
-        function: SchedulableFunction[Any, P, Any, Any],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> JobId:
-        """Run it after a delay: a ``timedelta``, or a number of milliseconds."""
-        return self._buffer.add(time_after(self._now, delay), function, args, kwargs)
-
-    def at(
-        self,
-        when: datetime | float,
-        function: SchedulableFunction[Any, P, Any, Any],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> JobId:
-        """Run it at a time: an aware ``datetime``, or Unix milliseconds. A time in the past means at once."""
-        return self._buffer.add(time_at(self._now, when), function, args, kwargs)
-
-    def cancel(self, job_id: JobId, /) -> None:
-        """Cancel a job, with this mutation's commit. Nothing happens if it is finished or unknown."""
-        self._buffer.cancel(job_id)
-
-
 class MutationCtx(QueryCtx):
     """The context of a mutation: one serializable transaction."""
 
+    _made_on_demand = frozenset({"db", "system", "schedule"})
     schedule: Schedule
 
     def run_mutation(self, function: MutationFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -191,7 +158,7 @@ class AsyncSchedule(Protocol):
         ...
 
 
-class AsyncSystem(Protocol):
+class AsyncJobReader(Protocol):
     """``ctx.system`` in an ``async def`` action."""
 
     def get(self, job_id: JobId | str, /) -> Awaitable[ScheduledFunction | None]:
@@ -209,7 +176,7 @@ class ActionCtx(Context):
     """The context of an ``async def`` action. It has no transaction; each call through it is one."""
 
     schedule: AsyncSchedule
-    system: AsyncSystem
+    system: AsyncJobReader
 
     async def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a query, on a snapshot of its own."""
@@ -231,7 +198,7 @@ class SyncActionCtx(Context):
     """The context of a ``def`` action, which runs on a thread of its own."""
 
     schedule: Schedule
-    system: System
+    system: JobReader
 
     def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a query, on a snapshot of its own."""
@@ -247,3 +214,13 @@ class SyncActionCtx(Context):
         """Call another action, here and now, as part of this run."""
         result: R = self._caller.call(Kind.ACTION, function, args, kwargs)
         return result
+
+
+# The six builders that users import, bound to these contexts.
+query: Final[QueryBuilder[QueryCtx]] = QueryBuilder()
+mutation: Final[MutationBuilder[MutationCtx]] = MutationBuilder()
+action: Final[ActionBuilder[ActionCtx, SyncActionCtx]] = ActionBuilder()
+
+internal_query: Final[QueryBuilder[QueryCtx]] = query.internal
+internal_mutation: Final[MutationBuilder[MutationCtx]] = mutation.internal
+internal_action: Final[ActionBuilder[ActionCtx, SyncActionCtx]] = action.internal

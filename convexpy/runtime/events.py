@@ -1,13 +1,15 @@
-"""What is known of one run of a function once it is over: for logs, the command line and tests."""
+"""Runs as events: what is known of one run of a function once it is over, for logs, the command line and tests."""
 
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from ..clock import Clock
 from ..database.types import JobId
 from ..errors import ConvexError
 from ..functions.declare import Kind
@@ -58,25 +60,24 @@ class Run(NamedTuple):
         return self.job.attempt if self.job else 1
 
 
-class Observers:
-    """Whoever wants to know of every run. One that raises is logged and harms nobody."""
+class RunListeners:
+    """What is called after every run. A listener that raises is logged and disturbs nothing else."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Run], None]] = []
         self._afterwards: list[Callable[[], None]] = []
 
     def add(self, listener: Callable[[Run], None], afterwards: Callable[[], None] | None = None) -> None:
-        """``afterwards``: called once the listener was told of all runs that ended at the same time."""
+        """``afterwards`` is called once the listener has had all runs that ended at the same time."""
         self._listeners.append(listener)
         if afterwards is not None:
             self._afterwards.append(afterwards)
 
-    @property
-    def are_there(self) -> bool:
-        """Whether anybody wants to know."""
+    def exist(self) -> bool:
+        """Whether a run would be noticed at all."""
         return bool(self._listeners) or logger.isEnabledFor(logging.DEBUG)
 
-    def tell(self, *runs: Run) -> None:
+    def notify(self, *runs: Run) -> None:
         for run in runs:
             logger.debug("%s %s %s in %.1f ms", run.kind, run.name, run.outcome, run.seconds * 1000, extra={"run": run})
             for listener in self._listeners:
@@ -91,10 +92,48 @@ class Observers:
                 logger.exception("a listener failed after %d runs", len(runs))
 
 
+class RunRecorder:
+    """Times one run, and reports it to the listeners."""
+
+    def __init__(
+        self,
+        listeners: RunListeners,
+        clock: Clock,
+        name: str,
+        kind: Kind,
+        job: Job | None = None,
+        cron: str | None = None,
+    ) -> None:
+        self._listeners = listeners
+        self._name = name
+        self._kind = kind
+        self._job = job
+        self._cron = cron
+        self._started = clock.now()
+        self._began = time.perf_counter()
+
+    def run(
+        self,
+        outcome: Outcome,
+        error: str | None = None,
+        scheduled: tuple[Scheduled, ...] = (),
+        seconds: float | None = None,
+    ) -> Run:
+        """The run as it has ended: now, or after so many seconds."""
+        if seconds is None:
+            seconds = time.perf_counter() - self._began
+        return Run(self._name, self._kind, self._started, seconds, outcome, error, self._job, self._cron, scheduled)
+
+    def report(self, outcome: Outcome, error: str | None = None, scheduled: tuple[Scheduled, ...] = ()) -> None:
+        """The run has ended."""
+        if self._listeners.exist():
+            self._listeners.notify(self.run(outcome, error, scheduled))
+
+
 def describe(error: BaseException) -> str:
     """An error as the row of a failed job keeps it: what it is, and the line of the user's code that raised it."""
     text = str(error) if isinstance(error, ConvexError) else f"{type(error).__name__}: {error}".removesuffix(": ")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_internal_frame(frame.filename)]
     own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
     if own:
         last = own[-1]
@@ -110,5 +149,5 @@ def storable(text: str) -> str:
 PACKAGE = __file__.rpartition("runtime")[0]
 
 
-def is_ours(filename: str) -> bool:
+def is_internal_frame(filename: str) -> bool:
     return filename.startswith(PACKAGE) or "/lib/python" in filename

@@ -15,7 +15,7 @@ from ..errors import InvalidArguments, TransactionEnded
 from .schedule import ScheduleBuffer
 
 
-class System:
+class JobReader:
     """Reads ``_scheduled_functions`` within a query or a mutation."""
 
     def __init__(self, connection: Connection, buffer: ScheduleBuffer | None, now: datetime) -> None:

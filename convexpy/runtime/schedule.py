@@ -7,19 +7,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, ParamSpec
 
 from sqlalchemy import Connection
 
 from ..database import jobs
 from ..database.job_queries import is_canceled
-from ..database.jobs import Claimant, NewJob
+from ..database.jobs import NewJob
 from ..database.types import EPOCH, JobId
 from ..errors import FunctionNotFound, InvalidSchedule, ScheduleLimitExceeded
-from ..functions.declare import Kind
+from ..functions.declare import Kind, SchedulableFunction
 from ..functions.registry import Registry
 from ..settings import Settings
 from .events import Job, Scheduled
+
+P = ParamSpec("P")
 
 FARTHEST: Final = timedelta(days=5 * 366)
 JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -56,13 +58,15 @@ class Limits:
         self.bytes += size
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """How much a buffer held when a savepoint began."""
 
     steps: int
-    count: int
-    bytes: int
+    scheduled: int
+    size: int
+
+
+NOTHING: Final = Mark(0, 0, 0)
 
 
 class ScheduleBuffer:
@@ -113,7 +117,7 @@ class ScheduleBuffer:
     def undo_to(self, mark: Mark) -> None:
         """Forget what was asked for since, and only that."""
         del self._steps[mark.steps :]
-        self._limits.count, self._limits.bytes = mark.count, mark.bytes
+        self._limits.count, self._limits.bytes = mark.scheduled, mark.size
 
     def new_jobs(self) -> list[NewJob]:
         """What will be inserted. A job that was canceled again is remembered as canceled."""
@@ -143,13 +147,13 @@ class ScheduleBuffer:
         if self._is_over:
             raise InvalidSchedule("ctx.schedule was used after its call had ended. Schedule before the handler returns")
 
-    def write(self, connection: Connection, now: datetime, claim: Claimant | None = None) -> None:
-        """Make it so, inside the transaction that is about to commit."""
+    def write(self, connection: Connection, now: datetime) -> None:
+        """Insert and cancel jobs, inside the transaction that is about to commit."""
         if not self._steps:
             return
         new = self.new_jobs()
         orphans = self._orphans(connection) if new else set()
-        jobs.insert_jobs(connection, [replace(j, canceled=True) if j.id in orphans else j for j in new], now, claim)
+        jobs.insert_jobs(connection, [replace(j, canceled=True) if j.id in orphans else j for j in new], now)
         for job_id in self.canceling():
             jobs.cancel(connection, job_id, now)
 
@@ -161,6 +165,44 @@ class ScheduleBuffer:
         if not is_canceled(connection, self._job.id):
             steps = steps[steps.index(Cancel(self._job.id)) :] if Cancel(self._job.id) in steps else []
         return {step.id for step in steps if isinstance(step, NewJob)}
+
+
+class Schedule:
+    """``ctx.schedule`` in a mutation: part of its transaction, so it happens if and only if that commits."""
+
+    def __init__(self, buffer: ScheduleBuffer, now: datetime) -> None:
+        self._buffer = buffer
+        self._now = now
+
+    def now(self, function: SchedulableFunction[Any, P, Any, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId:
+        """Run a mutation or an action as soon as this mutation has committed."""
+        return self._buffer.add(self._now, function, args, kwargs)
+
+    def after(
+        self,
+        delay: timedelta | float,
+        function: SchedulableFunction[Any, P, Any, Any],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> JobId:
+        """Run it after a delay: a ``timedelta``, or a number of milliseconds."""
+        return self._buffer.add(time_after(self._now, delay), function, args, kwargs)
+
+    def at(
+        self,
+        when: datetime | float,
+        function: SchedulableFunction[Any, P, Any, Any],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> JobId:
+        """Run it at a time: an aware ``datetime``, or Unix milliseconds. A time in the past means at once."""
+        return self._buffer.add(time_at(self._now, when), function, args, kwargs)
+
+    def cancel(self, job_id: JobId, /) -> None:
+        """Cancel a job, with this mutation's commit. Nothing happens if it is finished or unknown."""
+        self._buffer.cancel(job_id)
 
 
 def make_job(

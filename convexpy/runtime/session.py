@@ -1,27 +1,158 @@
-"""``ctx.db``: an ordinary SQLAlchemy session, except that the framework alone begins, commits and rolls back."""
+"""What one call reads, writes and schedules: its part of an open transaction, and ``ctx.db``, its session."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.dml import UpdateBase
 
+from ..clock import Clock
+from ..database.database import Database
 from ..database.scheduled_function import ScheduledFunction
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction
 from ..errors import ReadOnlyError, TransactionEnded
-from .schedule import Mark, ScheduleBuffer
+from .events import Scheduled
+from .job_reader import JobReader
+from .schedule import NOTHING, Mark, Schedule, ScheduleBuffer
+
+
+class CallTransaction:
+    """What one query or mutation reads, writes and schedules: its part of an open transaction."""
+
+    def __init__(
+        self,
+        database: Database,
+        transaction: OpenTransaction,
+        clock: Clock,
+        new_buffer: Callable[[datetime], ScheduleBuffer] | None = None,
+    ) -> None:
+        """``new_buffer`` makes the buffer for what a mutation schedules; a query has none."""
+        self._database = database
+        self._clock = clock
+        self._new_buffer = new_buffer
+        self._buffer: ScheduleBuffer | None = None
+        self.transaction = transaction
+        self.now = clock.now()
+        self._db: TransactionSession | None = None
+        self._system: JobReader | None = None
+        self._is_over = False
+        transaction.runs_handler = True
+
+    # The session, the job reader and the buffer are made when they are first asked for: many a call needs one of them.
+
+    @property
+    def db(self) -> TransactionSession:
+        """``ctx.db``."""
+        if self._db is None:
+            self._db = TransactionSession(self)
+            self._db.is_read_only = self.transaction.read_only
+            if self._is_over:
+                self._db.end()
+        return self._db
+
+    @property
+    def system(self) -> JobReader:
+        """``ctx.system``: the jobs as this transaction sees them."""
+        if self._system is None:
+            self._system = JobReader(self.transaction.connection, self.buffer, self.now)
+            if self._is_over:
+                self._system.close()
+        return self._system
+
+    @property
+    def schedule(self) -> Schedule:
+        """``ctx.schedule``."""
+        buffer = self.buffer
+        assert buffer is not None
+        return Schedule(buffer, self.now)
+
+    @property
+    def buffer(self) -> ScheduleBuffer | None:
+        """What the commit will insert and cancel. None: this is a query."""
+        if self._buffer is None and self._new_buffer is not None:
+            self._buffer = self._new_buffer(self.now)
+            if self._is_over:
+                self._buffer.close()
+        return self._buffer
+
+    def scheduled(self) -> tuple[Scheduled, ...]:
+        """What was scheduled and not canceled again, for logs."""
+        return self._buffer.scheduled() if self._buffer is not None else ()
+
+    def mark(self) -> Mark:
+        """How much is scheduled, where a savepoint begins."""
+        return self._buffer.mark() if self._buffer is not None else NOTHING
+
+    def undo_to(self, mark: Mark) -> None:
+        """Forget what was scheduled and canceled since a savepoint."""
+        if self._buffer is not None:
+            self._buffer.undo_to(mark)
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A part that is undone alone: its writes, its schedules and its cancels, if the block raises."""
+        with self.db.begin_nested():
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A part that may not write: a query that was called from a mutation."""
+        if self.db.is_read_only:
+            yield
+            return
+        self.db.flush()
+        around = self.db.get_nested_transaction()
+        with self._database.read_only(self.transaction):
+            self.db.is_read_only = True
+            try:
+                yield
+                self.db.finish(around)
+            except BaseException:
+                with suppress(Exception):  # the error that is under way says more
+                    self.db.undo(around)
+                raise
+            finally:
+                self.db.is_read_only = False
+
+    def flush(self) -> None:
+        """Send the call's writes and then its schedules to the database.
+
+        Raises:
+            TransactionEnded: The handler has swallowed an error that ended the transaction.
+        """
+        if self._db is not None:
+            self._db.finish()
+        self.transaction.runs_handler = False
+        self.transaction.check_shortly()
+        if self.transaction.internal_error is not None:
+            raise TransactionEnded("a database error was caught by the handler") from self.transaction.internal_error
+        if self._buffer is not None:
+            self._buffer.write(self.transaction.connection, self._clock.now())
+
+    def close(self) -> None:
+        """The call is over: what it held can no longer be used."""
+        self._is_over = True
+        if self._db is not None:
+            self._db.end()
+        if self._system is not None:
+            self._system.close()
+        if self._buffer is not None:
+            self._buffer.close()
 
 
 class TransactionSession(Session):
     """The session of one call. It lives inside the call's transaction and cannot end it."""
 
-    def __init__(self, connection: Connection, buffer: ScheduleBuffer | None) -> None:
+    def __init__(self, part: CallTransaction) -> None:
+        connection = part.transaction.connection
         super().__init__(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
         self._connection = connection
-        self.buffer = buffer
+        self.part = part
         self.marks: dict[SessionTransaction, Mark] = {}
         self.is_read_only = False
         self.is_over = False
@@ -32,17 +163,17 @@ class TransactionSession(Session):
         return super().get_bind(*args, **kwargs)
 
     def connection(self, *args: Any, **kwargs: Any) -> Connection:
-        """As in ``Session``. Who wants only that, for SQL of their own, needs nothing that a session begins."""
+        """As in ``Session``. For plain SQL, nothing needs to be begun that a session begins."""
         connection = super().connection(*args, **kwargs) if args or kwargs or self.is_over else self._connection
-        held: OpenTransaction | None = connection.info.get(OPEN_TRANSACTION)
-        if held is not None:
-            held.wait_for_begin()
+        transaction: OpenTransaction | None = connection.info.get(OPEN_TRANSACTION)
+        if transaction is not None:
+            transaction.wait_for_begin()
         return connection
 
     def begin(self, nested: bool = False) -> SessionTransaction:
         transaction = super().begin(nested)
-        if nested and self.buffer is not None:
-            self.marks[transaction] = self.buffer.mark()
+        if nested:
+            self.marks[transaction] = self.part.mark()
         return transaction
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
@@ -56,7 +187,7 @@ class TransactionSession(Session):
         super().flush(objects)
 
     def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in ``Session``. Where there are no objects, no one has to be told of an UPDATE or a DELETE."""
+        """As in ``Session``. Where the session holds no objects, an UPDATE or a DELETE has none to synchronize."""
         if isinstance(statement, UpdateBase) and not self.identity_map and self._is_clean():
             options = kwargs.get("execution_options") or {}
             kwargs["execution_options"] = {"synchronize_session": False, **options}
@@ -76,7 +207,7 @@ class TransactionSession(Session):
             "ctx.db.rollback(): raise an error to undo the whole call, or use `with ctx.db.begin_nested():` for a part"
         )
 
-    def settle(self, within: SessionTransaction | None = None) -> None:
+    def finish(self, within: SessionTransaction | None = None) -> None:
         """Send every change to the database; for a query, refuse them instead.
 
         A ``begin_nested()`` that was left open counts as done, as in ``Session.commit()``, but not the one that all of
@@ -104,8 +235,8 @@ def refuse_changes(session: Session) -> None:
 @event.listens_for(TransactionSession, "after_soft_rollback")
 def undo_schedules(session: TransactionSession, transaction: SessionTransaction) -> None:
     """What a savepoint undoes includes what was scheduled and canceled since."""
-    if session.buffer is not None and transaction in session.marks:
-        session.buffer.undo_to(session.marks.pop(transaction))
+    if transaction in session.marks:
+        session.part.undo_to(session.marks.pop(transaction))
 
 
 def refuse_own_table(name: str) -> NoReturn:

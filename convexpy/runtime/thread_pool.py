@@ -13,7 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads(Executor):
+class ThreadPool(Executor):
     """Up to so many threads, each started when it is needed.
 
     The standard pool would keep the process alive until every handler on it has returned, and some never do.

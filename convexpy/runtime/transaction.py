@@ -1,113 +1,176 @@
-"""One call's share of a transaction: its session, its schedules, and the steps of its commit.
+"""The one way to run a mutation: direct calls, single jobs and batches are transactions of one call or of many.
 
-Settling a call and committing a transaction are two things: settling sends everything to the database, the commit
-makes it true. So several calls can settle one after the other before one commit.
+A call and a commit are two things. A call is flushed when its handler has returned; the commit makes everything true.
+So one commit serves several calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import chain
+from typing import Any, Final
 
 from ..clock import Clock
+from ..database import jobs
+from ..database.claim import Claim, ClaimKey
 from ..database.database import Database
-from ..database.jobs import Claimant
+from ..database.errors import is_conflict, is_internal
 from ..database.transaction import OpenTransaction
-from ..errors import TransactionEnded
-from .job_reader import System
-from .schedule import ScheduleBuffer
-from .session import TransactionSession
+from ..errors import FunctionTimeout
+from ..functions.registry import Registry
+from ..settings import Settings
+from .call import Call, CallResult
+from .conflicts import ConflictTracker
+from .handler import TimeLimit
+from .schedule import Limits, ScheduleBuffer
+from .session import CallTransaction
+
+# Whatever waits for a shared transaction, a direct call among it, waits for about so long.
+BATCH_SECONDS: Final = 0.02
+
+Invoke = Callable[[Call, CallTransaction], Any]
+ClaimedCall = tuple[Call, Claim | None]
 
 
 class JobLost(Exception):
-    """The job that a transaction wanted to finish is no longer this worker's: somebody else ran or canceled it."""
+    """A job that a transaction has run is no longer held by this worker: it was canceled, or another worker has it."""
 
 
-class Transaction:
-    """What one query or mutation reads, writes and schedules, from its first line to its settling."""
+class NotBatchable(Exception):
+    """A call read the jobs, or changed something for its whole transaction: it must not share one."""
+
+
+class TransactionFailed(Exception):
+    """Nothing of a transaction was committed.
+
+    Attributes:
+        error: What was raised.
+        cause: The database's error behind it. None: the call is to blame, or the job is lost.
+        index: The call whose handler ran, counted from 0. None: it happened before or after all of them.
+    """
+
+    def __init__(self, error: BaseException, transaction: OpenTransaction | None, index: int | None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.cause = internal_cause(error, transaction)
+        self.index = index
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether another transaction is to blame."""
+        return self.cause is not None and is_conflict(self.cause)
+
+
+class TransactionRunner:
+    """Runs calls of queries and mutations in transactions."""
 
     def __init__(
-        self, database: Database, held: OpenTransaction, clock: Clock, now: datetime, buffer: ScheduleBuffer | None
+        self, database: Database, settings: Settings, clock: Clock, registry: Callable[[], Registry], invoke: Invoke
     ) -> None:
+        """``invoke`` runs the handler of a call within its part of the transaction."""
+        self.conflicts = ConflictTracker(database, settings, clock)
+        self.batch_seconds = BATCH_SECONDS
         self._database = database
+        self._registry = registry
+        self._settings = settings
         self._clock = clock
-        self.held = held
-        self.now = now
-        self.buffer = buffer
-        self._db: TransactionSession | None = None
-        self._system: System | None = None
-        self._is_over = False
-        held.runs_handler = True
+        self._invoke = invoke
 
-    @property
-    def db(self) -> TransactionSession:
-        """The session, made when it is first asked for: many a mutation only schedules."""
-        if self._db is None:
-            self._db = TransactionSession(self.held.connection, self.buffer)
-            self._db.is_read_only = self.held.read_only
-            if self._is_over:
-                self._db.end()
-        return self._db
+    def run_transaction(
+        self,
+        first: ClaimedCall,
+        rest: Iterable[ClaimedCall] = (),
+        on_expire: Callable[[], None] | None = None,
+    ) -> list[CallResult]:
+        """Run calls of mutations one after the other and commit them, together with the ends of their jobs.
 
-    @property
-    def system(self) -> System:
-        """The jobs as this transaction sees them."""
-        if self._system is None:
-            self._system = System(self.held.connection, self.buffer, self.now)
-            if self._is_over:
-                self._system.close()
-        return self._system
+        A direct call, a single job and a batch are all this: one call or many, each with or without a claim.
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        """A part that is undone alone: its writes, its schedules and its cancels, if the block raises."""
-        with self.db.begin_nested():
-            yield
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """A part that may not write: a query that was called from a mutation."""
-        if self.db.is_read_only:
-            yield
-            return
-        self.db.flush()
-        around = self.db.get_nested_transaction()
-        with self._database.read_only(self.held):
-            self.db.is_read_only = True
-            try:
-                yield
-                self.db.settle(around)
-            except BaseException:
-                with suppress(Exception):  # the error that is under way says more
-                    self.db.undo(around)
-                raise
-            finally:
-                self.db.is_read_only = False
-
-    def settle(self, finish_job: Callable[[], bool] | None = None, claimant: Claimant | None = None) -> None:
-        """Send the call's writes, its schedules and the end of its own job to the database, in this order.
+        Args:
+            first: A call, and the claim of the job that it runs for, if it does.
+            rest: Calls that share the transaction. Each is taken when its turn comes, until the time of a batch is
+                over; what is not taken was not run.
+            on_expire: Called from another thread if a handler runs past its time limit.
 
         Raises:
-            JobLost: The job was not this worker's any more; nothing of the call may be committed.
+            TransactionFailed: None of them has happened.
         """
-        if self._db is not None:
-            self._db.settle()
-        self.held.runs_handler = False
-        self.held.check_shortly()
-        if self.held.internal_error is not None:
-            raise TransactionEnded("a database error was caught by the handler") from self.held.internal_error
-        if self.buffer is not None and not self.buffer.is_empty:
-            self.buffer.write(self.held.connection, self._clock.now(), claimant)
-        if finish_job is not None and not finish_job():
-            raise JobLost
+        transaction: OpenTransaction | None = None
+        results: list[CallResult] = []
+        claims: list[ClaimKey] = []
+        index: int | None = None
+        began = self._clock.now()  # from now on it may wait for the write lock
+        try:
+            with self._database.write(logged=first[1] is None) as transaction:
+                began, until = self._clock.now(), time.monotonic() + self.batch_seconds
+                for index, (call, claim) in enumerate(chain((first,), rest)):
+                    results.append(self._run(call, transaction, claim, on_expire))
+                    if claim is not None:
+                        claims.append(claim.key)
+                    if transaction.not_batchable and index:
+                        raise NotBatchable(f"{call.function.name} has to be alone in its transaction")
+                    if transaction.not_batchable or time.monotonic() >= until:
+                        break
+                index = None
+                if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
+                    raise JobLost
+                transaction.commit()
+        except BaseException as error:
+            failed = TransactionFailed(error, transaction, index)
+            statements = transaction.changes.statements if transaction else {first[0].function.name: set()}
+            self.conflicts.failed(error, failed.cause, statements, began)
+            raise failed from error
+        self.conflicts.committed(transaction.changes.statements, began)
+        return results
 
-    def close(self) -> None:
-        """The call is over: what it held can no longer be used."""
-        self._is_over = True
-        if self._db is not None:
-            self._db.end()
-        if self._system is not None:
-            self._system.close()
-        if self.buffer is not None:
-            self.buffer.close()
+    def run_query(self, call: Call) -> Any:
+        """Run a query on one snapshot.
+
+        Raises:
+            TransactionFailed: With the error of the query, or of the database.
+        """
+        transaction: OpenTransaction | None = None
+        try:
+            with self._database.read() as transaction:
+                part = CallTransaction(self._database, transaction, self._clock)
+                try:
+                    result = self._handle(call, part, self._settings.query_time_limit, None)
+                    part.flush()
+                    return result
+                finally:
+                    part.close()
+        except BaseException as error:
+            raise TransactionFailed(error, transaction, 0) from error
+
+    def _run(
+        self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None
+    ) -> CallResult:
+        """Run a mutation's handler and send everything to the database, ready for COMMIT."""
+        transaction.begin_call(call.function.name)
+        began = time.monotonic()
+
+        def new_buffer(now: datetime) -> ScheduleBuffer:
+            limits, finishes_job = Limits(self._settings), claim is not None
+            return ScheduleBuffer(self._registry(), self._database.new_job_id, now, limits, call.job, finishes_job)
+
+        part = CallTransaction(self._database, transaction, self._clock, new_buffer)
+        try:
+            value = self._handle(call, part, self._settings.mutation_time_limit, on_expire)
+            part.flush()
+        finally:
+            part.close()
+        return CallResult(value, part.scheduled(), time.monotonic() - began)
+
+    def _handle(self, call: Call, part: CallTransaction, limit: timedelta, on_expire: Callable[[], None] | None) -> Any:
+        watched = TimeLimit(self._database.timer, part.transaction, limit.total_seconds(), on_expire)
+        return watched.run(lambda: self._invoke(call, part))
+
+
+def internal_cause(error: BaseException, transaction: OpenTransaction | None) -> BaseException | None:
+    """The error of the database behind an error, also behind one that the handler made of it; None if there is none."""
+    if isinstance(error, FunctionTimeout | JobLost | NotBatchable):
+        return None
+    cause = transaction.internal_error if transaction is not None else None
+    return error if cause is None and is_internal(error) else cause

@@ -15,7 +15,8 @@ from typing import Final
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text, update
 from sqlalchemy.exc import SAWarning
 
-from ..database.jobs import finish_started
+from ..database.claim import ClaimKey
+from ..database.jobs import finish
 from ..database.tables import FRAMEWORK_TABLES, conflicts, notes, queue, receipts, workers
 from ..database.tables import metadata as framework
 from ..errors import DatabaseError
@@ -157,7 +158,7 @@ def settle(target: Connection) -> int:
     """Nobody runs anything in the target yet: give back what was claimed, fail what had been started."""
     started = target.execute(select(queue.c.job_id, queue.c.run_token).where(queue.c.run_token.is_not(None))).all()
     for job_id, run_token in started:
-        finish_started(target, job_id, run_token, COPIED_ACTION, datetime.now(UTC))
+        finish(target, [ClaimKey(job_id, run_token)], COPIED_ACTION, datetime.now(UTC))
     target.execute(update(queue).where(queue.c.worker.is_not(None)).values(worker=None, claim_token=None))
     return len(started)
 

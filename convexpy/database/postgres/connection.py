@@ -193,3 +193,9 @@ def cut_off(driver: Any) -> None:
         descriptor = os.dup(driver.pgconn.socket)
         with socket.socket(fileno=descriptor) as wire:
             wire.shutdown(socket.SHUT_RDWR)
+
+
+def cut_off_silent(driver: Any) -> None:
+    """Cut a connection whose server did not answer within its limit."""
+    logger.warning("the database did not answer in time; its connection is cut")
+    cut_off(driver)

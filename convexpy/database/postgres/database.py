@@ -14,15 +14,16 @@ from sqlalchemy.exc import DBAPIError
 from ...errors import CommitUnknown, DatabaseError
 from ...settings import Settings
 from .. import receipts
+from ..commits import CommitFeed
 from ..errors import ConnectionLost, is_internal
-from ..notifier import Signals
+from ..notifier import Notifier
 from ..postgres_errors import is_gone
-from ..timer import Watchdog
+from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
 from .begin import INTERNAL_LIMIT, LATER, Begin
 from .clock import ServerClock
-from .connection import connected, cut_off, driver_of, execute, make_engine, with_driver
+from .connection import connected, cut_off_silent, driver_of, execute, make_engine, with_driver
 from .notifier import NullNotifier, PostgresNotifier
 from .serializable_limit import Window
 from .transaction import PostgresTransaction
@@ -51,7 +52,7 @@ class PostgresDatabase:
             "read": (settings.query_time_limit + 5 * LATER).total_seconds(),
             "own": (INTERNAL_LIMIT + 5 * LATER).total_seconds(),
         }
-        self._watchdog = Watchdog()
+        self.timer = Timer()
         patience = settings.lock_timeout.total_seconds()
         pool: dict[str, Any] = {
             "begins_ahead": True,
@@ -63,10 +64,10 @@ class PostgresDatabase:
         self._calls = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
         self._own = make_engine(self.url, settings, pool_size=OWN_CONNECTIONS, **pool)
         self._begin, self._window = self._greet()
-        listens = settings.listen_notify
-        self.signals: Signals = (
-            PostgresNotifier(self.url, settings, self._watchdog, self._notify) if listens else NullNotifier()
+        self._notifier: Notifier = (
+            PostgresNotifier(self.url, settings, self.timer, self._notify) if settings.listen_notify else NullNotifier()
         )
+        self.commits = CommitFeed(self._notifier)
 
     def new_job_id(self) -> JobId:
         return new_job_id()  # by the time, transactions that insert would meet on the same page of an index
@@ -80,8 +81,8 @@ class PostgresDatabase:
                 self._window.check(transaction.driver, receipts.new_receipt(self.clock.now()))
 
         kind = LoggedTransaction if logged else PostgresTransaction
-        held_by = partial(kind, read_only=False, before_commit=check_window)
-        with self._transaction(self._calls, self._begin.write(sync), "write", held_by) as transaction:
+        made_by = partial(kind, read_only=False, publish=self.commits.publish, before_commit=check_window)
+        with self._transaction(self._calls, self._begin.write(sync), "write", made_by) as transaction:
             if isinstance(transaction, LoggedTransaction):
                 transaction.fence(receipts.new_receipt(self.clock.now()), self._resolve)
             yield transaction
@@ -97,9 +98,10 @@ class PostgresDatabase:
     def write_internal(
         self, *, sync: Sync = "later", logged: bool = False, generic_plan: bool = False
     ) -> Iterator[Connection]:
-        held_by = partial(LoggedTransaction if logged else PostgresTransaction, read_only=False)
+        kind = LoggedTransaction if logged else PostgresTransaction
+        made_by = partial(kind, read_only=False, publish=self.commits.publish)
         with self._transaction(
-            self._own, self._begin.internal(sync, generic_plan=generic_plan), "own", held_by
+            self._own, self._begin.internal(sync, generic_plan=generic_plan), "own", made_by
         ) as transaction:
             if isinstance(transaction, LoggedTransaction):
                 transaction.fence(receipts.new_receipt(self.clock.now()), self._resolve)
@@ -108,9 +110,9 @@ class PostgresDatabase:
 
     @contextmanager
     def read_internal(self, *, generic_plan: bool = False) -> Iterator[Connection]:
-        held_by = partial(PostgresTransaction, read_only=True)
+        made_by = partial(PostgresTransaction, read_only=True)
         with self._transaction(
-            self._own, self._begin.read_internal(generic_plan=generic_plan), "own", held_by
+            self._own, self._begin.read_internal(generic_plan=generic_plan), "own", made_by
         ) as transaction:
             yield transaction.connection
 
@@ -140,20 +142,20 @@ class PostgresDatabase:
             transaction.read_only = was_read_only
 
     def close(self) -> None:
-        self.signals.close()
-        self._watchdog.stop()
+        self._notifier.close()
+        self.timer.stop()
         self._close_engines()
 
     @contextmanager
-    def _transaction(self, engine: Engine, statement: str, kind: str, held_by: Any) -> Iterator[Any]:
+    def _transaction(self, engine: Engine, statement: str, kind: str, made_by: Any) -> Iterator[Any]:
         connection = connected(engine)
         try:
             driver = driver_of(connection)
-            with self._watchdog.limit(self._limits[kind], partial(cut_off, driver)):
+            with self.timer.limit(self._limits[kind], partial(cut_off_silent, driver)):
                 if self.clock.is_stale():
                     self.clock.look(driver)
                 begin(connection, statement)
-                transaction: PostgresTransaction = held_by(connection)
+                transaction: PostgresTransaction = made_by(connection)
                 try:
                     yield transaction
                 finally:
@@ -193,7 +195,7 @@ class PostgresDatabase:
         connection = connected(self._own)
         try:
             driver = driver_of(connection)
-            with self._watchdog.limit(self._limits["own"], partial(cut_off, driver)):
+            with self.timer.limit(self._limits["own"], partial(cut_off_silent, driver)):
                 execute(driver, statement)
         except BaseException:
             connection.invalidate()

@@ -13,9 +13,8 @@ from typing import Any, Final
 from sqlalchemy import URL
 
 from ...settings import Settings
-from ..timer import Watchdog
-from ..transaction import OpenTransaction
-from .connection import connect_arguments, cut_off, execute
+from ..timer import Timer
+from .connection import connect_arguments, cut_off, cut_off_silent, execute
 
 CHANNEL: Final = "convexpy"
 # A NOTIFY takes a lock of the whole server's when it commits, so many commits share one.
@@ -28,7 +27,7 @@ logger = logging.getLogger("convexpy.database")
 class NullNotifier:
     """No signals, for servers and poolers that pass none on: other processes' commits are found by looking."""
 
-    def send(self, transaction: OpenTransaction | None = None) -> None:
+    def send(self, driver: Any = None) -> None:
         return
 
     def watch(self, heard: Callable[[], None]) -> None:
@@ -44,9 +43,9 @@ class NullNotifier:
 class PostgresNotifier:
     """Sends on a thread that coalesces, and listens on a connection of its own that is made again when it breaks."""
 
-    def __init__(self, url: URL, settings: Settings, watchdog: Watchdog, execute: Callable[[str], None]) -> None:
+    def __init__(self, url: URL, settings: Settings, timer: Timer, execute: Callable[[str], None]) -> None:
         self._url = url
-        self._watchdog = watchdog
+        self._timer = timer
         self._settings = settings
         self._execute = execute
         self._myself = secrets.token_hex(4)
@@ -61,8 +60,8 @@ class PostgresNotifier:
         self._listener: threading.Thread | None = None
         self._driver: Any = None
 
-    def send(self, transaction: OpenTransaction | None = None) -> None:
-        if transaction is not None and self._send_along(transaction):
+    def send(self, driver: Any = None) -> None:
+        if driver is not None and self._send_along(driver):
             return
         self._owes = True
         self._to_send.set()
@@ -72,13 +71,13 @@ class PostgresNotifier:
                     self._sender = threading.Thread(target=self._send_all, name="convexpy-notify", daemon=True)
                     self._sender.start()
 
-    def _send_along(self, transaction: OpenTransaction) -> bool:
+    def _send_along(self, driver: Any) -> bool:
         """Send on a connection that is at hand. False: that was done a moment ago, or it failed."""
         if time.monotonic() - self._sent < PAUSE_SECONDS:
             return False
         self._sent = time.monotonic()
         try:
-            execute(transaction.driver, self._word)
+            execute(driver, self._word)
         except Exception as error:
             logger.debug("a notification could not be sent: %s", error)
             return False
@@ -150,7 +149,7 @@ class PostgresNotifier:
                     heard()
                 if notifications:
                     continue
-                with self._watchdog.limit(PATIENCE_SECONDS, partial(cut_off, driver)):
+                with self._timer.limit(PATIENCE_SECONDS, partial(cut_off_silent, driver)):
                     driver.execute("SELECT 1")  # a connection that is dead says nothing by itself
         finally:
             self._driver = None

@@ -15,8 +15,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ...clock import Clock
 from ...errors import DatabaseError
 from ...settings import Settings
+from ..commits import CommitFeed
 from ..errors import LockTimeout, is_conflict
 from ..statement_guard import guard
+from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
 from .notifier import FileNotifier
@@ -43,7 +45,9 @@ class SQLiteDatabase:
         self.path = Path(str(url.database)).absolute()
         self.url = url.set(database=str(self.path))
         self.clock = Clock()
-        self.signals = FileNotifier(self.path)
+        self.timer = Timer()
+        self._notifier = FileNotifier(self.path)
+        self.commits = CommitFeed(self._notifier)
         self._synchronous = settings.sqlite_synchronous
         self._lock_seconds = settings.lock_timeout.total_seconds()
         self._turn = WriteLock(self.path)
@@ -85,7 +89,7 @@ class SQLiteDatabase:
                 self._writer = connection
             self._turn.give()
 
-        transaction = SQLiteTransaction(connection, release, read_only=False)
+        transaction = SQLiteTransaction(connection, release, read_only=False, publish=self.commits.publish)
         return transaction
 
     def _set_synchronous(self, connection: Connection, sync: Sync) -> None:
@@ -142,7 +146,8 @@ class SQLiteDatabase:
                 transaction.driver.execute("PRAGMA query_only = OFF")
 
     def close(self) -> None:
-        self.signals.close()
+        self._notifier.close()
+        self.timer.stop()
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from ..transaction import OpenTransaction
 from .file_watch import FileWatch, watch_file
 from .touches import Touches
 
@@ -29,7 +28,7 @@ class FileNotifier:
         self._watch: FileWatch | None = None
         self._listener: threading.Thread | None = None
 
-    def send(self, transaction: OpenTransaction | None = None) -> None:
+    def send(self, driver: Any = None) -> None:
         self._touches.give()
 
     def watch(self, heard: Callable[[], None]) -> None:

@@ -7,14 +7,22 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
+from ..commits import Publish
 from ..transaction import OpenTransaction
 
 
 class SQLiteTransaction(OpenTransaction):
     """A full disk ends a transaction of SQLite's without a word, so the driver is asked before every statement."""
 
-    def __init__(self, connection: Connection, release: Callable[[], None], *, read_only: bool) -> None:
-        super().__init__(connection, read_only=read_only)
+    def __init__(
+        self,
+        connection: Connection,
+        release: Callable[[], None],
+        *,
+        read_only: bool,
+        publish: Publish | None = None,
+    ) -> None:
+        super().__init__(connection, read_only=read_only, publish=publish)
         self._release = release
 
     def wait_for_begin(self) -> None:

@@ -1,0 +1,199 @@
+"""``CallExecutor``, the one door to every function: checks its arguments, runs it, retries it, and reports the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final, TypeVar
+
+from ..clock import Clock
+from ..database.database import Database
+from ..database.errors import is_conflict
+from ..errors import InternalError, InvalidArguments, WriteConflict
+from ..functions.declare import Kind
+from ..functions.load import App
+from ..functions.registry import Registry
+from ..settings import Settings
+from .actions import ActionRunner, in_thread
+from .call import Call, CallResult, check_kind
+from .concurrency import ConcurrencyLimiter
+from .context import Context, MutationCtx, QueryCtx
+from .event_loop import EventLoopThread
+from .events import Job, RunListeners, RunRecorder, describe
+from .handler import invoke
+from .identity import Identity
+from .session import CallTransaction
+from .transaction import TransactionFailed, TransactionRunner
+
+T = TypeVar("T")
+
+# Values of these types need not be copied for a retry.
+IMMUTABLE: Final = frozenset({str, int, float, bool, bytes, datetime, type(None)})
+# A caller waits for a direct call, so pauses between its retries stay short.
+LONGEST_PAUSE: Final = timedelta(seconds=1)
+
+
+class CallExecutor:
+    """Runs functions of one app on one database."""
+
+    def __init__(self, database: Database, app: App, settings: Settings, clock: Clock) -> None:
+        self.database = database
+        self.app = app
+        self.settings = settings
+        self.clock = clock
+        self.listeners = RunListeners()
+        self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app.registry, self._invoke)
+        self.event_loop = EventLoopThread()
+        self.actions = ActionRunner(self, self.event_loop)
+
+    @property
+    def registry(self) -> Registry:
+        """The app's functions, as they were loaded last."""
+        return self.app.registry
+
+    def bind(
+        self,
+        target: object,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        identity: Identity | None,
+        job: Job | None = None,
+    ) -> Call:
+        """A call from Python code, its arguments checked."""
+        function = self.app.registry.find(target)
+        return Call(function, function.arguments.bind(function.name, args, kwargs), identity, job)
+
+    def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
+        """A call by name, from JSON values."""
+        function = self.app.registry.find(name)
+        if not isinstance(values, Mapping):
+            raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
+        return Call(function, function.arguments.check_json(function.name, dict(values)), identity, as_json=True)
+
+    def run(self, call: Call) -> Any:
+        """Run a call to its end and return its result.
+
+        Raises:
+            WriteConflict: Every attempt of a mutation met a conflict.
+            InternalError: The database failed at every attempt.
+        """
+        recorder = self._recorder(call)
+        try:
+            result = self.execute(call)
+        except BaseException as error:
+            recorder.report("failed", describe(error))
+            raise
+        recorder.report("success", scheduled=result.scheduled)
+        return result.value
+
+    async def run_async(self, call: Call) -> Any:
+        """The same, without blocking the current event loop."""
+        recorder = self._recorder(call)
+        try:
+            if call.function.kind is Kind.ACTION:
+                result = await self.actions.run_async(call)
+            else:
+                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
+        except BaseException as error:
+            recorder.report("failed", describe(error))
+            raise
+        recorder.report("success", scheduled=result.scheduled)
+        return result.value
+
+    def execute(self, call: Call) -> CallResult:
+        """Run a call to its end, unreported: one that another function makes is part of that one's run."""
+        kind, name = call.function.kind, call.function.name
+        if kind is Kind.ACTION:
+            return self.actions.run(call)
+        if kind is Kind.QUERY:
+            return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
+        return self._with_retries(name, lambda: self._run_mutation(call))
+
+    def retried(self, name: str, work: Callable[[], T]) -> T:
+        """Do a short piece of the framework's own work, again if the database failed."""
+
+        def attempt() -> T:
+            try:
+                return work()
+            except Exception as error:
+                raise TransactionFailed(error, None, None) from error
+
+        return self._with_retries(name, attempt)
+
+    def stop(self) -> None:
+        self.event_loop.stop()
+        self.actions.stop()
+        self.transactions.conflicts.stop()
+
+    def _run_mutation(self, call: Call) -> CallResult:
+        with self.limiter.hold(call.function.name):
+            return self.transactions.run_transaction((fresh(call), None))[0]
+
+    def _with_retries(self, name: str, attempt: Callable[[], T]) -> T:
+        for attempts in count(1):
+            try:
+                return attempt()
+            except TransactionFailed as failed:
+                error, cause, conflict = failed.error, failed.cause, failed.is_conflict
+            if cause is None:
+                try:
+                    raise error  # out here, so that it has no context that the function did not give it
+                finally:
+                    del error  # or the error and this frame would keep each other alive
+            if conflict:
+                self.limiter.narrow(name)
+            if attempts > self.settings.mutation_retries:
+                raise given_up(name, attempts, cause) from cause
+            self.clock.sleep(self.settings.backoff(attempts, conflict=conflict, longest=LONGEST_PAUSE).total_seconds())
+        raise AssertionError("unreachable")
+
+    def _invoke(self, call: Call, part: CallTransaction) -> Any:
+        """Run the handler of a query or a mutation within a transaction."""
+        attributes: dict[str, Any] = {
+            "_transaction": part,
+            "identity": call.identity,
+            "now": part.now,
+            "function": call.function,
+            "job": call.job,
+            "_caller": TransactionCaller(self, call, part),
+        }
+        kind: type[Context] = QueryCtx if call.function.kind is Kind.QUERY else MutationCtx
+        return invoke(call, kind._of(**attributes))
+
+    def _recorder(self, call: Call) -> RunRecorder:
+        return RunRecorder(self.listeners, self.clock, call.function.name, call.function.kind)
+
+
+class TransactionCaller:
+    """Calls from a query or a mutation: everything stays in its transaction."""
+
+    def __init__(self, executor: CallExecutor, parent: Call, part: CallTransaction) -> None:
+        self._executor = executor
+        self._parent = parent
+        self._part = part
+
+    def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = self._executor.bind(target, args, kwargs, self._parent.identity, self._parent.job)
+        check_kind(kind, call.function)
+        with self._part.reading() if kind is Kind.QUERY else self._part.nested():
+            return self._executor._invoke(call, self._part)
+
+
+def fresh(call: Call) -> Call:
+    """The call with a copy of its arguments, so that a retry does not see what a handler did to them."""
+    if all(type(value) in IMMUTABLE for value in call.values.values()):
+        return call
+    try:
+        return replace(call, values=deepcopy(call.values))
+    except Exception:  # something that cannot be copied, such as a lock
+        return call
+
+
+def given_up(name: str, attempts: int, cause: BaseException) -> InternalError:
+    if is_conflict(cause):
+        return WriteConflict(f"{name}: conflicted with other transactions {attempts} times in a row: {cause}")
+    return InternalError(f"{name}: the database failed {attempts} times in a row: {cause}")

@@ -1,0 +1,164 @@
+"""Run one handler: inside its middleware, within its time limit, its result checked.
+
+Past its limit, the transaction of a handler is rolled back from another thread, so one that hangs blocks no other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import threading
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from typing import Any, Final, TypeVar, cast
+
+from ..database.errors import ConnectionLost
+from ..database.timer import Timer, TimerHandle
+from ..database.transaction import OpenTransaction
+from ..errors import FunctionTimeout
+from .call import Call
+from .context import Context
+
+T = TypeVar("T")
+
+# A handler may swallow an interruption, so it is interrupted again and again.
+AGAIN_SECONDS: Final = 1.0
+
+
+class TimeIsUp(BaseException):
+    """Raised between two lines of a handler that ran past its limit. No ``except Exception`` catches it."""
+
+
+class TimeLimit:
+    """The limit of one handler, which runs on the thread that makes this."""
+
+    def __init__(
+        self, timer: Timer, transaction: OpenTransaction, seconds: float, on_expire: Callable[[], None] | None = None
+    ) -> None:
+        """``on_expire`` is called from the timer's thread once the limit has passed."""
+        self._timer = timer
+        self._transaction = transaction
+        self._seconds = seconds
+        self._on_expire = on_expire
+        self._thread = threading.get_ident()
+        self._mutex = threading.Lock()
+        self._has_ended = False
+        self._database_is_late = False
+        self._handle: TimerHandle | None = None
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Run the handler.
+
+        Raises:
+            FunctionTimeout: It took longer. Its transaction is rolled back already.
+            ConnectionLost: The database took longer to begin the transaction, which is no fault of the handler.
+        """
+        self._handle = self._timer.call_later(self._seconds, self._expire)
+        failure: BaseException | None = None
+        result: Any = None
+        try:
+            try:
+                result = work()
+            except BaseException as error:
+                failure = error
+            is_late = self._end()
+        except TimeIsUp as error:
+            # It struck just after the handler had ended; the next one would be a second away.
+            is_late, failure = self._end(), failure or error
+        try:
+            if is_late and self._database_is_late:
+                raise ConnectionLost("the database did not answer while a transaction was being begun") from failure
+            if is_late:
+                text = f"ran longer than its limit of {self._seconds:g} s, so nothing was written"
+                raise FunctionTimeout(text) from failure
+            if failure is not None:
+                raise failure
+            return cast(T, result)
+        finally:
+            del failure  # or the error and this frame would keep each other alive
+
+    def _expire(self) -> None:
+        """Roll the transaction back and interrupt the handler's Python code, unless it has just ended."""
+        with self._mutex:
+            if self._has_ended:
+                return
+            self._database_is_late = self._database_is_late or self._transaction.waits_for_begin
+            is_first = self._transaction.expire()
+            if self._transaction.expired:
+                raise_in(self._thread, TimeIsUp)
+            self._handle = self._timer.call_later(AGAIN_SECONDS, self._expire)
+        if is_first and self._on_expire is not None:
+            self._on_expire()
+
+    def _end(self) -> bool:
+        """The handler has ended. True if its time was up; then no interruption is left to strike later."""
+        with self._mutex:
+            self._has_ended = True
+            if self._handle is not None:
+                self._handle.cancel()
+            if self._transaction.expired:
+                raise_in(self._thread, None)
+            return self._transaction.expired
+
+
+def invoke(call: Call, ctx: Context) -> Any:
+    """Call a ``def`` handler: the first middleware is the outermost. The result is checked within all of them."""
+    function = call.function
+    if not function.middleware:
+        return result_of(call, function.handler(ctx, **call.values))
+    failure: BaseException | None = None
+    with ExitStack() as stack:
+        try:
+            for middleware in function.middleware:
+                if inspect.isgeneratorfunction(middleware):
+                    ctx = stack.enter_context(contextmanager(middleware)(ctx))
+                else:
+                    ctx = middleware(ctx)
+                check_context(middleware, ctx)
+            return result_of(call, function.handler(ctx, **call.values))
+        except BaseException as error:
+            failure = error
+            raise
+    # A middleware may look at an error or replace it, but not make it go away: there would be no result.
+    raise failure
+
+
+async def invoke_async(call: Call, ctx: Context) -> Any:
+    """Call an ``async def`` handler, whose middleware may be async too."""
+    function = call.function
+    failure: BaseException | None = None
+    async with AsyncExitStack() as stack:
+        try:
+            for middleware in function.middleware:
+                if inspect.isasyncgenfunction(middleware):
+                    ctx = await stack.enter_async_context(asynccontextmanager(middleware)(ctx))
+                elif inspect.isgeneratorfunction(middleware):
+                    ctx = stack.enter_context(contextmanager(middleware)(ctx))
+                else:
+                    given = middleware(ctx)
+                    ctx = await given if inspect.isawaitable(given) else given
+                check_context(middleware, ctx)
+            return result_of(call, await function.handler(ctx, **call.values))
+        except BaseException as error:
+            failure = error
+            raise
+    raise failure
+
+
+def result_of(call: Call, value: Any) -> Any:
+    """What a handler returned, checked, in the form that the caller asked for."""
+    schema, name = call.function.result, call.function.name
+    checked = schema.check(name, value)
+    return schema.to_json(name, checked) if call.as_json else checked
+
+
+def check_context(middleware: Any, ctx: object) -> None:
+    if not isinstance(ctx, Context):
+        name = getattr(middleware, "__name__", middleware)
+        raise TypeError(f"the middleware {name!r} gave {ctx!r} instead of a context. End it with `return ctx`")
+
+
+def raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an exception between two lines of another thread; None takes back one that has not struck yet."""
+    exception = ctypes.py_object(error) if error is not None else ctypes.c_void_p(None)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception)
