@@ -17,13 +17,13 @@ from sqlalchemy.exc import DBAPIError
 
 from ..clock import unix_milliseconds
 from .postgres_errors import is_conflict
-from .tables import receipts
+from .tables import commits
 
 KEPT: Final = timedelta(hours=1)
 # A row tells which transaction has written it.
-_writer: Final[Any] = literal_column(f"{receipts.name}.xmin::text")
-FENCE: Final = insert(receipts).values(id=bindparam("id")).on_conflict_do_nothing().returning(_writer)
-FOUND: Final = select(_writer).select_from(receipts).where(receipts.c.id == bindparam("id"))
+_writer: Final[Any] = literal_column(f"{commits.name}.xmin::text")
+FENCE: Final = insert(commits).values(id=bindparam("id")).on_conflict_do_nothing().returning(_writer)
+FOUND: Final = select(_writer).select_from(commits).where(commits.c.id == bindparam("id"))
 
 
 def new_receipt(now: datetime) -> str:
@@ -37,7 +37,7 @@ def prefix(when: datetime) -> str:
 
 def statement(receipt: str) -> str:
     """The statement that leaves the receipt; it goes along with COMMIT."""
-    return f"INSERT INTO {receipts.name} (id) VALUES ('{receipt}')"
+    return f"INSERT INTO {commits.name} (id) VALUES ('{receipt}')"
 
 
 class Question:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, any_, bindparam, delete, func, literal_column
 
 from .receipts import KEPT, prefix
 from .statement import Statement
-from .tables import finished, jobs, receipts
+from .tables import commits, finished, jobs
 from .types import Timestamp
 
 ENDS: Final = ("success", "failed", "canceled")
@@ -52,13 +52,13 @@ PURGE: Final = Statement(
 )
 
 _old_receipts: Final = (
-    select(receipts.c.id)
-    .where(receipts.c.id < bindparam("before"))
-    .order_by(receipts.c.id)
+    select(commits.c.id)
+    .where(commits.c.id < bindparam("before"))
+    .order_by(commits.c.id)
     .limit(bindparam("limit"))
     .scalar_subquery()
 )
-PURGE_RECEIPTS: Final = Statement(delete(receipts).where(receipts.c.id.in_(_old_receipts)))
+PURGE_RECEIPTS: Final = Statement(delete(commits).where(commits.c.id.in_(_old_receipts)))
 
 
 def purge_jobs(connection: Connection, end: str, after: datetime, before: datetime, limit: int) -> tuple[int, datetime]:

@@ -17,7 +17,7 @@ from .tables import queue, workers
 
 def register(connection: Connection, worker: str, now: datetime) -> None:
     """A worker begins. Its id is new at every start, so that it is never taken for one that came before."""
-    values = {"id": worker, "started_time": now, "heartbeat_time": now, "place": here(), "pid": os.getpid()}
+    values = {"id": worker, "started_time": now, "heartbeat_time": now, "host": this_host(), "pid": os.getpid()}
     connection.execute(insert(workers).values(values))
 
 
@@ -89,7 +89,7 @@ def leave(connection: Connection, worker: str) -> None:
 
 def is_gone(worker: Any) -> bool:
     """Whether the worker ran here, under a process id that no process has any more."""
-    if os.name != "posix" or worker.place != here() or worker.pid == os.getpid():
+    if os.name != "posix" or worker.host != this_host() or worker.pid == os.getpid():
         return False
     try:
         os.kill(worker.pid, 0)
@@ -100,7 +100,7 @@ def is_gone(worker: Any) -> bool:
     return False
 
 
-def here() -> str:
+def this_host() -> str:
     """The machine, its boot and its process namespace: where a process id means one process."""
     parts = [socket.gethostname()]
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):

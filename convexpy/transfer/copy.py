@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text,
 from sqlalchemy.exc import SAWarning
 
 from ..database.jobs import finish_started
-from ..database.tables import FRAMEWORK_TABLES, conflicts, notes, queue, receipts, workers
+from ..database.tables import FRAMEWORK_TABLES, commits, conflicts, metadata_table, queue, workers
 from ..database.tables import metadata as framework
 from ..errors import DatabaseError
 from ..migrations import revisions
@@ -25,7 +25,7 @@ from ..migrations.framework import check_revision, migrate, recorded_revision
 from .loading import loading, set_sequences
 from .table import TableCopy
 
-NOT_COPIED: Final = (workers, notes, receipts, conflicts)
+NOT_COPIED: Final = (workers, metadata_table, commits, conflicts)
 COPIED_ACTION: Final = (
     "this action was in progress when the database was copied, and the copy cannot know how it ended. "
     "It may have run in part; actions are never run again"

@@ -66,8 +66,8 @@ FILL = f"""
     SELECT md5(n::text), 'f:f' || mod(n, 100), 'mutation', '{{}}', '2035-01-01'::timestamptz + n * interval '1 second',
            'pending', 0
     FROM generate_series(1, {MANY // 10}) n;
-    INSERT INTO _convexpy_receipts (id) SELECT '1' || lpad(n::text, 31, '0') FROM generate_series(1, {MANY // 10}) n;
-    ANALYZE _convexpy_queue, _convexpy_finished, _scheduled_functions, _convexpy_receipts
+    INSERT INTO _convexpy_commits (id) SELECT '1' || lpad(n::text, 31, '0') FROM generate_series(1, {MANY // 10}) n;
+    ANALYZE _convexpy_queue, _convexpy_finished, _scheduled_functions, _convexpy_commits
 """
 
 

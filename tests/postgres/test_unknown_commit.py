@@ -256,10 +256,10 @@ def wait_for(url: URL, statement: str, network: Wire, times: int) -> None:
 
 def test_old_receipts_are_forgotten(convex: Convex, url: URL) -> None:
     convex.run(write, text="first")
-    execute(url, "INSERT INTO _convexpy_receipts SELECT '000' || generate_series(1, 2500)")
+    execute(url, "INSERT INTO _convexpy_commits SELECT '000' || generate_series(1, 2500)")
     while convex.service.purge.batch():
         pass
-    assert rows(url, "SELECT count(*) FROM _convexpy_receipts") == [(1,)]
+    assert rows(url, "SELECT count(*) FROM _convexpy_commits") == [(1,)]
 
 
 class Quiet:

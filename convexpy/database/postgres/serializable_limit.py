@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import SerializableLimitExceeded
-from ..tables import receipts
+from ..tables import commits
 
 SLOTS_A_BACKEND: Final = 10
 SETTINGS: Final = "SELECT name, setting FROM pg_settings WHERE name ~ '^(max|autovacuum)_'"
@@ -20,7 +20,7 @@ BEGUN: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 # A savepoint that writes is given the next number of all, and a row tells it. Another connection could be asked as
 # well, but who holds one and waits for another waits for ever if everybody does.
 MARK: Final = "SAVEPOINT convexpy_window"
-NUMBER: Final = f"INSERT INTO {receipts.name} (id) VALUES (%s) RETURNING xmin::text::bigint"
+NUMBER: Final = f"INSERT INTO {commits.name} (id) VALUES (%s) RETURNING xmin::text::bigint"
 RELEASE: Final = "RELEASE convexpy_window"
 # The numbers that rows carry begin anew after so many.
 AROUND: Final = 2**32
