@@ -62,7 +62,7 @@ class Convex:
         self._app = checked_app(functions, self.settings)
         self.database = connect(database, self.settings) if isinstance(database, str) else database
         self.clock = clock or self.database.clock
-        self._feed = CommitFeed(self.database.signals)
+        self._feed = CommitFeed(self.database.notifier)
         registry = self._app.registry
         self.runtime = Runtime(self.database, registry, self.settings, self.clock, self._feed)
         self.system = System(self.database, self.clock, self._feed, self._app)

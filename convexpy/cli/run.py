@@ -80,7 +80,7 @@ class TypedCall:
             raise WrongUsage(f"--watch is for queries, and {function.name} is not one", "Leave --watch out.")
         shown = None
         changed = Event()
-        self._convex.database.signals.watch(changed.set)
+        self._convex.database.notifier.listen(changed.set)
         try:
             while True:
                 changed.clear()
@@ -91,7 +91,7 @@ class TypedCall:
                 time.sleep(PAUSE_SECONDS)  # at most a few looks a second
                 changed.wait(LOOK_AGAIN_SECONDS)
         finally:
-            self._convex.database.signals.stop()
+            self._convex.database.notifier.stop()
 
     def outcome(self) -> dict[str, Any]:
         """How the call went, in the form that --json prints."""

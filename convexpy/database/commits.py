@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .notifier import Signals
+from .notifier import Notifier
 from .transaction import OpenTransaction
 
 
 class CommitFeed:
     """Commits of this process reach every listener at once; those of others as soon as a signal comes."""
 
-    def __init__(self, signals: Signals) -> None:
-        self._signals = signals
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
         self._listeners: list[Callable[[], None]] = []
         self._elsewhere: dict[Callable[[], None], Callable[[], None]] = {}
 
@@ -33,7 +33,7 @@ class CommitFeed:
 
     def announce(self, transaction: OpenTransaction | None = None) -> None:
         """A transaction of this process was committed. ``transaction``: it, if its connection is still at hand."""
-        self._signals.send(transaction)
+        self._notifier.notify(transaction)
         self.tell_listeners()
 
     def tell_listeners(self) -> None:
@@ -47,8 +47,8 @@ class CommitFeed:
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes."""
-        self._signals.watch(self._tell_of_others)
+        self._notifier.listen(self._tell_of_others)
 
     def stop(self) -> None:
         """Notice them no more."""
-        self._signals.stop()
+        self._notifier.stop()

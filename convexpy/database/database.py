@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from ..clock import Clock
 from ..errors import DatabaseError
 from ..settings import Settings
-from .notifier import Signals
+from .notifier import Notifier
 from .transaction import OpenTransaction, Sync
 from .types import JobId
 
@@ -33,8 +33,8 @@ class Database(Protocol):
         ...
 
     @property
-    def signals(self) -> Signals:
-        """How the commits of other processes are heard of."""
+    def notifier(self) -> Notifier:
+        """Notifications of commits, from and to other processes."""
         ...
 
     def new_job_id(self) -> JobId:

@@ -1,4 +1,4 @@
-"""How the commits of other processes are heard of. Hints, all of them: the tables are the truth."""
+"""Notifications between the processes that share a database. They are hints: the tables are the truth."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ from typing import Protocol
 from .transaction import OpenTransaction
 
 
-class Signals(Protocol):
-    """A way between the processes that share a database."""
+class Notifier(Protocol):
+    """Tells other processes of commits, and receives their notifications."""
 
-    def send(self, transaction: OpenTransaction | None = None) -> None:
-        """Say that something was committed here. Returns at once, and never fails.
+    def notify(self, transaction: OpenTransaction | None = None) -> None:
+        """Notify other processes of a commit. Returns at once and never raises.
 
         Args:
-            transaction: The transaction that was committed, while its connection is still transaction: the word may go along.
+            transaction: The committed transaction, if its connection is still open: it may carry the notification.
         """
         ...
 
-    def watch(self, heard: Callable[[], None]) -> None:
-        """Begin to listen, on a thread of its own, and call ``heard`` when another process has committed."""
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Start a thread that calls ``callback`` after commits of other processes."""
         ...
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         ...
 
     def close(self) -> None:
-        """Listen no more, and say no more."""
+        """Stop listening, and send what is pending."""
         ...
+
+
+class NullNotifier:
+    """Sends and receives nothing, for servers and poolers without LISTEN: commits of others are found by polling."""
+
+    def notify(self, transaction: OpenTransaction | None = None) -> None:
+        return
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        return
+
+    def stop(self) -> None:
+        return
+
+    def close(self) -> None:
+        return

@@ -15,7 +15,7 @@ from ...errors import CommitUnknown, DatabaseError
 from ...settings import Settings
 from .. import receipts
 from ..errors import ConnectionLost, is_internal
-from ..notifier import Signals
+from ..notifier import Notifier, NullNotifier
 from ..postgres_errors import is_gone
 from ..timer import Watchdog
 from ..transaction import OpenTransaction, Sync, begin
@@ -23,7 +23,7 @@ from ..types import JobId, new_job_id
 from .begin import INTERNAL_LIMIT, LATER, Begin
 from .clock import ServerClock
 from .connection import connected, cut_off, driver_of, execute, make_engine, with_driver
-from .notifier import NullNotifier, PostgresNotifier
+from .notifier import PostgresNotifier
 from .serializable_limit import Window
 from .transaction import PostgresTransaction
 
@@ -64,7 +64,7 @@ class PostgresDatabase:
         self._own = make_engine(self.url, settings, pool_size=OWN_CONNECTIONS, **pool)
         self._begin, self._window = self._greet()
         listens = settings.listen_notify
-        self.signals: Signals = (
+        self.notifier: Notifier = (
             PostgresNotifier(self.url, settings, self._watchdog, self._notify) if listens else NullNotifier()
         )
 
@@ -140,7 +140,7 @@ class PostgresDatabase:
             transaction.read_only = was_read_only
 
     def close(self) -> None:
-        self.signals.close()
+        self.notifier.close()
         self._watchdog.stop()
         self._close_engines()
 

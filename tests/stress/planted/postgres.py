@@ -6,9 +6,11 @@ from typing import Final
 
 from .bug import Bug
 
-UNKNOWN: Final = "tests/postgres/test_unknown_commit.py"
-BEGIN: Final = "tests/postgres/test_begin.py"
-WINDOW: Final = "tests/postgres/test_window.py::test_with_it_one_of_them_is_run_again_and_sees_the_other"
+UNKNOWN: Final = "tests/database/postgres/test_unknown_commit.py"
+BEGIN: Final = "tests/database/postgres/test_begin.py"
+WINDOW: Final = (
+    "tests/database/postgres/test_serializable_limit.py::test_with_it_one_of_them_is_run_again_and_sees_the_other"
+)
 
 POSTGRES: Final = (
     Bug(
@@ -49,7 +51,7 @@ POSTGRES: Final = (
         file="database/postgres/clock.py",
         old="        return shown + timedelta(seconds=steady() - at)\n",
         new="        return super().now()\n",
-        tests=("tests/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
+        tests=("tests/database/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
     ),
     Bug(
         name="unknown COMMIT tried again without asking",
@@ -127,7 +129,9 @@ POSTGRES: Final = (
         file="database/postgres/transaction.py",
         old=" and (error is None or not is_lost(error))\n",
         new="\n",
-        tests=("tests/postgres/test_connections.py::test_a_connection_to_a_server_that_only_reads_is_not_used_again",),
+        tests=(
+            "tests/database/postgres/test_connections.py::test_a_connection_to_a_server_that_only_reads_is_not_used_again",
+        ),
     ),
     Bug(
         name="a standby's refusal is the developer's error",
@@ -135,7 +139,9 @@ POSTGRES: Final = (
         file="database/postgres_errors.py",
         old='    "25006",  # the server only reads',
         new="    # the server only reads",
-        tests=("tests/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[a server that only reads]",),
+        tests=(
+            "tests/database/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[a server that only reads]",
+        ),
     ),
     Bug(
         name="a deadlock is the developer's error",
@@ -143,7 +149,7 @@ POSTGRES: Final = (
         file="database/postgres_errors.py",
         old='{"40001", "40P01", "40000", "55P03"}',
         new='{"40001", "40000", "55P03"}',
-        tests=("tests/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[deadlock]",),
+        tests=("tests/database/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[deadlock]",),
     ),
     Bug(
         name="the start of an action does not wait for the server's disk",
@@ -152,7 +158,7 @@ POSTGRES: Final = (
         old='"always": "" if waits_for_disk else "; SET LOCAL synchronous_commit = on"',
         new='"always": ""',
         tests=(
-            "tests/postgres/test_connections.py::test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says",
+            "tests/database/postgres/test_connections.py::test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says",
         ),
     ),
     Bug(

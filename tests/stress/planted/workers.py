@@ -7,7 +7,7 @@ from typing import Final
 from .bug import Bug
 
 RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
-RESCUE: Final = "tests/postgres/test_rescue.py"
+RESCUE: Final = "tests/database/postgres/test_job_recovery.py"
 SEVERAL: Final = "tests/promises/test_workers.py"
 
 WORKERS: Final = (
@@ -97,15 +97,17 @@ WORKERS: Final = (
         file="dispatch/dispatcher.py",
         old="        self._longest = settings.poll_interval.total_seconds()\n",
         new="        self._longest = 1e6\n",
-        tests=("tests/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",),
+        tests=(
+            "tests/database/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",
+        ),
     ),
     Bug(
         name="commits are kept from other processes",
         breaks="what the web server schedules starts seconds later on the workers",
         file="database/commits.py",
-        old="        self._signals.send(transaction)\n        self.tell_listeners()\n",
+        old="        self._notifier.notify(transaction)\n        self.tell_listeners()\n",
         new="        self.tell_listeners()\n",
-        tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
+        tests=("tests/database/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
     ),
     Bug(
         name="a claim in doubt is kept",
@@ -113,7 +115,9 @@ WORKERS: Final = (
         file="dispatch/dispatcher.py",
         old="        self._doubts.append(Doubt(worker, token, time.monotonic() + DOUBT_SECONDS))\n",
         new="",
-        tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
+        tests=(
+            "tests/database/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",
+        ),
     ),
     Bug(
         name="held without knowing, for ever",
