@@ -11,9 +11,8 @@ from ..database import workers
 from ..database.commits import CommitFeed
 from ..database.database import Database
 from ..database.errors import is_internal
-from ..database.rescue import jobs_of_worker, rescue
 from ..database.types import JobId
-from ..database.workers import Suspect
+from ..database.workers import Suspect, jobs_of_worker, recover_jobs
 from ..settings import Settings
 from .heartbeat import Worker
 
@@ -71,12 +70,12 @@ class Recovery:
         with self._database.write_internal(sync="as set") as connection:
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
-            rescued = rescue(connection, suspect.id, now, self._settings)
+            rescued = recover_jobs(connection, suspect.id, now, self._settings)
         self._tell("a worker died", rescued)
 
     def _give_back(self, worker: str, now: datetime, why: str, only: set[JobId] | None = None) -> None:
         with self._database.write_internal(sync="as set") as connection:
-            rescued = rescue(connection, worker, now, self._settings, only)
+            rescued = recover_jobs(connection, worker, now, self._settings, only)
         self._tell(why, rescued)
 
     def _tell(self, why: str, rescued: tuple[int, int]) -> None:

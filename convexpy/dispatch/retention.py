@@ -8,7 +8,7 @@ from typing import Final
 
 from ..clock import Clock
 from ..database.database import Database
-from ..database.retention import ENDS, purge_jobs, purge_receipts
+from ..database.retention import ENDS, purge_commits, purge_jobs
 from ..settings import Settings
 
 BATCH: Final = 1000
@@ -17,7 +17,7 @@ LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Purge:
-    """Finished jobs past their retention, and old receipts. Any number of workers may purge at once."""
+    """Finished jobs past their retention, and old commits. Any number of workers may purge at once."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class Purge:
         reached, self._reached = self._reached, {}  # after an error from the beginning
         gone = []
         with self._database.write_internal(generic_plan=True) as connection:
-            gone.append(purge_receipts(connection, self._database.clock.now(), BATCH))
+            gone.append(purge_commits(connection, self._database.clock.now(), BATCH))
             for end in ENDS:
                 count, reached[end] = purge_jobs(connection, end, reached.get(end, LONG_AGO), before, BATCH)
                 gone.append(count)

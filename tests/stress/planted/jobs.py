@@ -124,7 +124,7 @@ JOBS: Final = (
 
                 done = self.settle(call, held, own_claims, end_elsewhere if claim else None, on_late)
 """,
-        tests=("tests/database/postgres/test_unknown_commit.py::test_a_job_whose_very_own_commit_breaks_happens_once",),
+        tests=("tests/database/postgres/test_unknown_commit.py::test_a_job_whose_own_commit_breaks_happens_once",),
     ),
     Bug(
         name="action started without a record",
@@ -161,9 +161,7 @@ JOBS: Final = (
         new="""\
         return False
 """,
-        tests=(
-            "tests/database/postgres/test_unknown_commit.py::test_an_action_whose_very_own_start_breaks_starts_once",
-        ),
+        tests=("tests/database/postgres/test_unknown_commit.py::test_an_action_whose_own_start_breaks_starts_once",),
     ),
     Bug(
         name="attempts not counted",
