@@ -75,7 +75,7 @@ def refuse_live_workers(source: Connection, project: Project) -> None:
     live = find_live(source, now, project.settings.heartbeat_timeout)
     if not live:
         return
-    places = [f"{row.place.split()[0]}, process {row.pid}, {relative(row.heartbeat_time, now)}" for row in live]
+    places = [f"{row.host.split()[0]}, process {row.pid}, {relative(row.heartbeat_time, now)}" for row in live]
     wait = project.settings.heartbeat_timeout.total_seconds()
     raise Failure(
         f"{count(len(live), 'worker')} may be running on the source:\n  " + "\n  ".join(places),

@@ -137,12 +137,12 @@ def write_in_turn(engine: Engine) -> Iterator[None]:
 
     @event.listens_for(engine, "connect")
     def take(*_: object) -> None:
-        if not turn.take(TURN_SECONDS):
+        if not turn.acquire(TURN_SECONDS):
             raise DatabaseError(f"{engine.url.database}: others kept writing for {TURN_SECONDS} s. Try again")
 
     @event.listens_for(engine, "close")
     def give(*_: object) -> None:
-        turn.give()
+        turn.release()
 
     try:
         yield

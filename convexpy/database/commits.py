@@ -64,7 +64,7 @@ class CommitFeed:
         """A transaction of this process was committed. Never fails: an error would make the caller do it again."""
         try:
             if commit.scheduled:
-                self._notifier.send(driver)
+                self._notifier.notify(driver)
             for listener in tuple(self._listeners):
                 listener(commit)
         except Exception:
@@ -72,7 +72,7 @@ class CommitFeed:
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes."""
-        self._notifier.watch(self._notify_remote)
+        self._notifier.listen(self._notify_remote)
 
     def stop(self) -> None:
         """Notice them no more."""

@@ -1,4 +1,4 @@
-"""Who lost to whom, as it is remembered: one row for each pair of functions and the table they met on."""
+"""Conflict records: how often a function conflicted with another one, on which table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN = ""
 
 @dataclass(frozen=True)
 class ConflictRecord:
-    """``function`` lost to ``other`` on ``table``, so many times. None: nobody knows."""
+    """``function`` was rolled back because of ``other`` on ``table``, so many times. None: unknown."""
 
     function: str
     other: str | None
@@ -26,29 +26,29 @@ class ConflictRecord:
 
 
 def add_conflicts(connection: Connection, records: Sequence[ConflictRecord]) -> None:
-    """Add to what is remembered."""
+    """Add to the stored records."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     new = dialect.insert(conflicts)
     added = {"times": conflicts.c.times + new.excluded.times, "last_time": new.excluded.last_time}
     statement = new.on_conflict_do_update(index_elements=[*conflicts.primary_key], set_=added)
-    # In one order, so that two processes that do this at once wait for each other and not both ways.
-    rows = sorted((row_of(each) for each in records), key=lambda row: (row["function"], row["other_function"]))
+    # In one order, so that two processes that do this at once do not deadlock.
+    rows = sorted((row_of(record) for record in records), key=lambda row: (row["function"], row["other_function"]))
     for row in rows:
         connection.execute(statement, row)
 
 
-def row_of(records: ConflictRecord) -> dict[str, object]:
+def row_of(record: ConflictRecord) -> dict[str, object]:
     return {
-        "function": records.function,
-        "other_function": records.other or UNKNOWN,
-        "table_name": records.table or UNKNOWN,
-        "times": records.times,
-        "last_time": records.last_time,
+        "function": record.function,
+        "other_function": record.other or UNKNOWN,
+        "table_name": record.table or UNKNOWN,
+        "times": record.times,
+        "last_time": record.last_time,
     }
 
 
 def list_conflicts(connection: Connection) -> list[ConflictRecord]:
-    """Everything that is remembered, the most frequent first."""
+    """All records, the most frequent first."""
     rows = connection.execute(select(conflicts).order_by(conflicts.c.times.desc(), conflicts.c.last_time.desc()))
     return [
         ConflictRecord(row.function, row.other_function or None, row.table_name or None, row.times, row.last_time)
@@ -57,12 +57,12 @@ def list_conflicts(connection: Connection) -> list[ConflictRecord]:
 
 
 def purge_conflicts(connection: Connection, before: datetime) -> None:
-    """Forget pairs that have not met since."""
+    """Delete records without a conflict since ``before``."""
     connection.execute(delete(conflicts).where(conflicts.c.last_time < before))
 
 
 def finished_meanwhile(connection: Connection, began: datetime, ended: datetime, limit: int) -> list[str]:
-    """The functions of scheduled mutations, of any process, that were committed between two times, latest first."""
+    """Functions of the scheduled mutations that any process committed between two times, latest first."""
     when = finished.c.completed_time
     names = (
         select(jobs.c.name)

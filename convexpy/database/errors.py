@@ -1,4 +1,4 @@
-"""What an error of the database means: the developer's mistake, or something that is worth trying again."""
+"""What a database error means: a conflict or a failure, which are worth another try, or a developer's mistake."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .footprint import footprint
 
 
 class LockTimeout(Exception):
-    """The turn to write did not come in time, because others kept writing: a conflict."""
+    """Other transactions held the write lock for too long: a conflict."""
 
 
 class ConnectionLost(Exception):
-    """A connection broke while it was being made, so that nothing was begun on it."""
+    """A connection broke, and the driver or SQLAlchemy raised no fitting error."""
 
 
 class SerializableLimitExceeded(Exception):
-    """The transaction was open for so long that the server can no longer tell what it conflicts with: a conflict."""
+    """The transaction was open for so long that the server may have missed its conflicts: counts as a conflict."""
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether other transactions are to blame: the same work may well succeed a moment later."""
+    """Whether the error is due to other transactions: the same work may succeed a moment later."""
     if isinstance(error, LockTimeout | SerializableLimitExceeded):
         return True
     driver = driver_error(error)
@@ -35,7 +35,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_internal(error: BaseException) -> bool:
-    """Whether the database or the machine failed, not the code that was running: conflicts, a full disk, …"""
+    """Whether the error is not the calling code's: a conflict, a broken connection, a full disk, …"""
     if isinstance(error, LockTimeout | SerializableLimitExceeded | ConnectionLost | PoolTimeout):
         return True
     driver = driver_error(error)
@@ -45,7 +45,7 @@ def is_internal(error: BaseException) -> bool:
 
 
 def conflict_table(error: BaseException, cause: BaseException) -> str | None:
-    """The table of a conflict, if its error tells: by itself, or by the statement that waited for another's row."""
+    """The table of a conflict, if the error names it, or else the statement that waited for a row's lock."""
     driver = driver_error(cause)
     if driver is None or isinstance(driver, sqlite3.Error):
         return None
@@ -57,7 +57,7 @@ def conflict_table(error: BaseException, cause: BaseException) -> str | None:
 
 
 def failing_statement(error: BaseException | None) -> str | None:
-    """The statement that an error comes from, whatever a handler made of it since."""
+    """The statement that caused an error, also below exceptions that a handler raised from it."""
     while error is not None:
         if isinstance(error, DBAPIError):
             return error.statement
@@ -66,6 +66,6 @@ def failing_statement(error: BaseException | None) -> str | None:
 
 
 def driver_error(error: BaseException) -> Any:
-    """The driver's own exception inside SQLAlchemy's. None: it has nothing to do with a database."""
+    """The driver's exception inside SQLAlchemy's. None: the error is not a database's."""
     found = error.orig if isinstance(error, DBAPIError) else error
     return found if isinstance(found, sqlite3.Error) or hasattr(found, "sqlstate") else None

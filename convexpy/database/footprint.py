@@ -1,4 +1,4 @@
-"""Which tables a statement reads and writes, by its text. Good enough to say who was in whose way, and no more."""
+"""Which tables a statement reads and writes, guessed from its text: good enough for conflict records, and no more."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ WRITTEN: Final = re.compile(
     re.IGNORECASE,
 )
 READ: Final = re.compile(rf"\b(?:FROM|JOIN|USING)\s+((?:ONLY\s+)?{NAME}(?:\s*,\s*{NAME})*)", re.IGNORECASE)
-NAMED: Final = re.compile(NAME)
-CALLED: Final = re.compile(r"(?:\bWITH(?:\s+RECURSIVE)?|,)\s+[\"]?(\w+)[\"]?(?:\s*\([^)]*\))?\s+AS\s+", re.IGNORECASE)
-LOCKING: Final = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b|\bON\s+CONFLICT\b.*?\bDO\s+UPDATE\b", re.I | re.S)
-TEXT: Final = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
-WORDS: Final = frozenset({"only", "select", "lateral", "set", "skip", "nowait", "of"})
+EACH_NAME: Final = re.compile(NAME)
+CTE_NAME: Final = re.compile(r"(?:\bWITH(?:\s+RECURSIVE)?|,)\s+[\"]?(\w+)[\"]?(?:\s*\([^)]*\))?\s+AS\s+", re.IGNORECASE)
+LOCK_CLAUSE: Final = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b|\bON\s+CONFLICT\b.*?\bDO\s+UPDATE\b", re.I | re.S)
+LITERALS: Final = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+KEYWORDS: Final = frozenset({"only", "select", "lateral", "set", "skip", "nowait", "of"})
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """The tables that were read and those that were written."""
+    """Names of tables."""
 
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
@@ -36,12 +36,12 @@ class Footprint:
 
 @lru_cache(maxsize=4096)
 def footprint(statement: str) -> Footprint:
-    """The footprint of one statement. Its values and comments play no part."""
-    text = LOCKING.sub(" ", TEXT.sub(" ", statement))
-    own = {name.lower() for name in CALLED.findall(text)} | WORDS
-    writes = {name for name in WRITTEN.findall(text) if name.lower() not in own}
-    read = [name for part in READ.finditer(text) for name in NAMED.findall(part[1])]
-    return Footprint(frozenset(name for name in read if name.lower() not in own) - writes, frozenset(writes))
+    """The footprint of one statement."""
+    text = LOCK_CLAUSE.sub(" ", LITERALS.sub(" ", statement))
+    not_tables = {name.lower() for name in CTE_NAME.findall(text)} | KEYWORDS
+    writes = {name for name in WRITTEN.findall(text) if name.lower() not in not_tables}
+    read = [name for part in READ.finditer(text) for name in EACH_NAME.findall(part[1])]
+    return Footprint(frozenset(name for name in read if name.lower() not in not_tables) - writes, frozenset(writes))
 
 
 def footprint_of_all(statements: Iterable[str]) -> Footprint:

@@ -1,4 +1,4 @@
-"""How the commits of other processes are heard of. Hints, all of them: the tables are the truth."""
+"""Notifications between the processes that share a database. They are hints: the tables are the truth."""
 
 from __future__ import annotations
 
@@ -7,24 +7,40 @@ from typing import Any, Protocol
 
 
 class Notifier(Protocol):
-    """A way between the processes that share a database."""
+    """Tells other processes of commits, and receives their notifications."""
 
-    def send(self, driver: Any = None) -> None:
-        """Tell other processes that something was committed here. Returns at once, and never fails.
+    def notify(self, driver: Any = None) -> None:
+        """Notify other processes of a commit. Returns at once and never raises.
 
         Args:
-            driver: The driver's connection that has just committed: the notification may use it.
+            driver: The driver's connection that has just committed: it may carry the notification.
         """
         ...
 
-    def watch(self, heard: Callable[[], None]) -> None:
-        """Begin to listen, on a thread of its own, and call ``heard`` when another process has committed."""
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Start a thread that calls ``callback`` after commits of other processes."""
         ...
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         ...
 
     def close(self) -> None:
-        """Listen no more, and say no more."""
+        """Stop listening, and send what is pending."""
         ...
+
+
+class NullNotifier:
+    """Sends and receives nothing, for servers and poolers without LISTEN: commits of others are found by polling."""
+
+    def notify(self, driver: Any = None) -> None:
+        return
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        return
+
+    def stop(self) -> None:
+        return
+
+    def close(self) -> None:
+        return

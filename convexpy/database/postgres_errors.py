@@ -1,6 +1,6 @@
-"""What PostgreSQL's error codes mean: a conflict, a server or a network that failed, or the developer's own mistake.
+"""What PostgreSQL's error codes mean: a conflict, a failure of the server or the network, or a developer's mistake.
 
-Nothing here imports the driver: its errors are known by the ``sqlstate`` that they carry.
+The driver is not imported: its errors are recognized by their ``sqlstate``.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Protocol
 
-# Serialization failure, deadlock, and their class: the same transaction may well succeed a moment later.
+# Serialization failure, deadlock, lock timeout: the same transaction may succeed a moment later.
 CONFLICTS: Final = frozenset({"40001", "40P01", "40000", "55P03"})
-# By class: connection, resources, operator's intervention, system, the server's own errors.
+# Classes: connection, resources, operator intervention, system, internal.
 INTERNAL_CLASSES: Final = frozenset({"08", "53", "57", "58", "XX"})
 INTERNAL: Final = CONFLICTS | {
-    "25P03",  # the transaction was idle for too long: this process was frozen, or the network was
-    "25P04",  # it took too long altogether
-    "25006",  # the server only reads: we are connected to a standby, or to what was the primary
-    "40003",  # nobody knows whether the statement was completed
+    "25P03",  # idle in transaction for too long: this process or the network was frozen
+    "25P04",  # transaction_timeout
+    "25006",  # the server only reads: a standby, or a former primary
+    "40003",  # statement completion unknown
 }
-# After these, and after every error without a code, the connection is of no use any more.
+# After these, and after every error without a code, the connection is not used again.
 LOST: Final = frozenset({"25P03", "25P04", "25006", "57P01", "57P02", "57P03", "57P05"})
 STANDBY_WORDS: Final = "hot standby"
 RELATION: Final = re.compile(r'relation "([^"]+)"')
@@ -26,7 +26,7 @@ POOLER_ERRORS: Final = frozenset({"26000", "42P05"})
 
 
 class DriverError(Protocol):
-    """An error of the driver's. ``sqlstate`` is None when the server did not get to say anything."""
+    """An error of the driver. ``sqlstate`` is None if it does not come from the server."""
 
     @property
     def sqlstate(self) -> str | None: ...
@@ -37,7 +37,7 @@ def is_conflict(error: DriverError) -> bool:
 
 
 def conflict_table(error: Any) -> str | None:
-    """The table that a conflict's error names: "while updating tuple (0,1) in relation …"."""
+    """The table in a conflict's error: "while updating tuple (0,1) in relation …"."""
     if error.diag.table_name:
         return str(error.diag.table_name)
     found = RELATION.search(error.diag.context or "")
@@ -45,7 +45,7 @@ def conflict_table(error: Any) -> str | None:
 
 
 def is_about_rows(error: Any) -> bool:
-    """Whether two transactions wanted the same rows, rather than that no order of them explains what they read."""
+    """Whether two transactions wrote the same rows, rather than that no serial order explains what they read."""
     return error.sqlstate in ("40P01", "55P03") or "concurrent" in (error.diag.message_primary or "")
 
 
@@ -59,7 +59,7 @@ def is_internal(error: DriverError) -> bool:
 
 
 def is_lost(error: DriverError) -> bool:
-    """Whether the connection must not be used again: it is broken, or leads to the wrong server."""
+    """Whether the connection must not be used again: it is broken, or its server cannot write."""
     state = error.sqlstate
     if state is None:
         return is_gone(error)
@@ -67,5 +67,5 @@ def is_lost(error: DriverError) -> bool:
 
 
 def is_gone(error: DriverError) -> bool:
-    """Whether the connection broke. Errors of misuse have no code either, but are of other classes."""
+    """Whether the connection broke. Errors of misuse have no code either, but other classes."""
     return error.sqlstate is None and any(each.__name__ == "OperationalError" for each in type(error).__mro__)

@@ -1,4 +1,4 @@
-"""Forget what is old: jobs that ended long ago, the longest ago first, and receipts that nobody asks for any more."""
+"""Purging: finished jobs past their retention, oldest first, and old rows of the commit log."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, any_, bindparam, delete, func, literal_column, select, tuple_
 
-from .receipts import KEPT, prefix
+from .commit_log import KEPT, time_prefix
 from .statement import Statement
-from .tables import finished, jobs, receipts
+from .tables import commits, finished, jobs
 from .types import Timestamp
 
 ENDS: Final = ("success", "failed", "canceled")
@@ -25,47 +25,47 @@ _OLD: Final = (
     .limit(bindparam("limit"))
 )
 
-# In a file, two statements: what is old is the same for both of them.
+# SQLite: two statements. One writer at a time, so both find the same rows.
 PURGE_JOBS: Final = Statement(delete(jobs).where(jobs.c.id.in_(_OLD.with_only_columns(finished.c.job_id))))
 PURGE_ENDS: Final = Statement(delete(finished).where(tuple_(*finished.primary_key).in_(_OLD)))
 
-# On a server one, which sends no job to this process and back. Rows are found by their place, and those that another
-# worker is just forgetting are passed by.
-_place: Final[Any] = literal_column(f"{finished.name}.ctid")
+# PostgreSQL: one statement, so that no job ids travel to this process and back. Rows are found by ctid, and skipped if
+# another worker is purging them.
+_ctid: Final[Any] = literal_column(f"{finished.name}.ctid")
 _old: Final = (
-    _OLD.with_only_columns(_place.label("place"), finished.c.job_id).with_for_update(skip_locked=True).cte("old")
+    _OLD.with_only_columns(_ctid.label("ctid"), finished.c.job_id).with_for_update(skip_locked=True).cte("old")
 )
 _ended: Final = (
     delete(finished)
-    .where(_place == any_(func.array(select(_old.c.place).scalar_subquery())))
+    .where(_ctid == any_(func.array(select(_old.c.ctid).scalar_subquery())))
     .returning(finished.c.completed_time)
     .cte("ended")
 )
-_forgotten: Final = (
+_purged: Final = (
     delete(jobs)
     .where(jobs.c.id == any_(func.array(select(_old.c.job_id).scalar_subquery())))
     .returning(jobs.c.id)
-    .cte("forgotten")
+    .cte("purged")
 )
 PURGE: Final = Statement(
-    select(func.count().label("gone"), func.max(_ended.c.completed_time).label("reached")).add_cte(_forgotten)
+    select(func.count().label("gone"), func.max(_ended.c.completed_time).label("reached")).add_cte(_purged)
 )
 
-_old_receipts: Final = (
-    select(receipts.c.id)
-    .where(receipts.c.id < bindparam("before"))
-    .order_by(receipts.c.id)
+_old_commits: Final = (
+    select(commits.c.id)
+    .where(commits.c.id < bindparam("before"))
+    .order_by(commits.c.id)
     .limit(bindparam("limit"))
     .scalar_subquery()
 )
-PURGE_RECEIPTS: Final = Statement(delete(receipts).where(receipts.c.id.in_(_old_receipts)))
+PURGE_COMMITS: Final = Statement(delete(commits).where(commits.c.id.in_(_old_commits)))
 
 
 def purge_jobs(connection: Connection, end: str, after: datetime, before: datetime, limit: int) -> tuple[int, datetime]:
-    """Forget up to ``limit`` jobs that ended in this way between two times. How many it was, and up to when.
+    """Delete up to ``limit`` jobs that ended in this way between two times. How many, and the time of the last one.
 
-    Whoever goes on from there does not walk over what is gone: as long as anybody's transaction is open that was
-    there before, a server keeps it.
+    The next batch starts at that time: while an older transaction is open, a server keeps deleted rows, and a search
+    from the beginning would scan all of them.
     """
     values = {"end": end, "after": after, "before": before, "limit": limit}
     if connection.dialect.name == "postgresql":
@@ -75,6 +75,6 @@ def purge_jobs(connection: Connection, end: str, after: datetime, before: dateti
     return PURGE_ENDS.execute(connection, values).rowcount, after
 
 
-def purge_receipts(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget up to ``limit`` receipts that nobody asks for any more. How many it was."""
-    return PURGE_RECEIPTS.execute(connection, {"before": prefix(now - KEPT), "limit": limit}).rowcount
+def purge_commits(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` commits that are no longer looked up. How many."""
+    return PURGE_COMMITS.execute(connection, {"before": time_prefix(now - KEPT), "limit": limit}).rowcount

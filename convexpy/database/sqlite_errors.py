@@ -1,10 +1,10 @@
-"""What SQLite's result codes mean: a conflict, a machine that failed, or the developer's own mistake."""
+"""What SQLite's result codes mean: a conflict, a failure of the machine, or a developer's mistake."""
 
 from __future__ import annotations
 
 import sqlite3
 
-# Primary result codes (the low byte) that say nothing about the statement.
+# Primary result codes (the low byte) that are not due to the statement.
 CONFLICTS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 INTERNAL = CONFLICTS | {
     sqlite3.SQLITE_NOMEM,

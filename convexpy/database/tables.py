@@ -91,7 +91,7 @@ workers: Final = Table(
     Column("started_time", Timestamp, nullable=False),
     Column("heartbeat_time", Timestamp, nullable=False),
     # The machine, its boot and its process namespace: where `pid` means something.
-    Column("place", Text, nullable=False),
+    Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
 )
 
@@ -108,8 +108,26 @@ crons: Final = Table(
     Column("last_job", JobIdType),
 )
 
-# What a transaction leaves behind whose outcome must be known even if its connection breaks in COMMIT.
-receipts: Final = Table("_convexpy_receipts", metadata, Column("id", String(32), primary_key=True))
+# The commit log. A row travels in the transaction that it describes, so it exists if and only if the writes do.
+commits: Final = Table(
+    "_convexpy_commits",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    # The client's session and the number of its request. None: the commit answers no request.
+    Column("session", Text),
+    Column("request", BigInteger),
+    # What was written, as JSON: tables, and keys of rows. None: unknown.
+    Column("tables", Text),
+    Column("keys", Text),
+)
+Index(
+    "_convexpy_commits_by_request",
+    commits.c.session,
+    commits.c.request,
+    unique=True,
+    sqlite_where=commits.c.session.is_not(None),
+    postgresql_where=commits.c.session.is_not(None),
+)
 
 # Which function lost to which, on which table. Empty: nobody knows.
 conflicts: Final = Table(
@@ -122,9 +140,9 @@ conflicts: Final = Table(
     Column("last_time", Timestamp, nullable=False),
 )
 
-# Small things to remember, such as which models the user's tables were last made from.
-notes: Final = Table(
-    "_convexpy_notes",
+# What convexpy records about the database itself, such as the models that the user's tables were last made from.
+metadata_table: Final = Table(
+    "_convexpy_metadata",
     metadata,
     Column("key", Text, primary_key=True),
     Column("value", Text),

@@ -12,14 +12,14 @@ from sqlalchemy import BigInteger, DateTime, Dialect, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 JobId = NewType("JobId", str)
-"""The id of a scheduled job. A ``str``, but one that type checkers do not mix up with others."""
+"""The id of a scheduled job: a ``str`` of its own type for type checkers."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def new_job_id(*, by_time: bool = False) -> JobId:
-    """An id that nobody can guess. ``by_time``: it begins with the time, so what is new lies together in an index."""
+    """An id that cannot be guessed. ``by_time``: it begins with the time, so new ids are neighbours in an index."""
     if by_time:
         return JobId(f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}")
     return JobId(secrets.token_hex(16))
@@ -58,7 +58,7 @@ class Timestamp(TypeDecorator[datetime]):
 
 
 class StoredJSON(TypeDecorator[dict[str, Any]]):
-    """JSON kept as the text it was written as, so that both databases give back exactly that."""
+    """JSON stored as text, so that both databases return it exactly as it was written."""
 
     impl = Text
     cache_ok = True
@@ -71,7 +71,7 @@ class StoredJSON(TypeDecorator[dict[str, Any]]):
 
 
 def bound(kind: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
-    """A value as the decorators of its type hand it to the database."""
+    """A value after the bind processing of its type and the types that it decorates."""
     while isinstance(kind, TypeDecorator):
         if type(kind).process_bind_param is not TypeDecorator.process_bind_param:
             value = kind.process_bind_param(value, dialect)

@@ -1,4 +1,4 @@
-"""Which processes claim jobs, and which of them are dead."""
+"""Worker rows: registration, heartbeats, and the recovery of dead workers' jobs."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from .job_statements import IS_KNOWN
-from .tables import queue, workers
+from ..settings import Settings
+from . import job_statements as sql
+from .claim import ClaimKey
+from .jobs import finish, release
+from .tables import jobs, queue, workers
+from .types import JobId
+
+LOST_ACTION: Final = (
+    "the process that ran this action died before it finished. It may have run in part; actions are never run again"
+)
+LOST_CLAIM: Final = "the process that had claimed this job died before it finished"
 
 
 def register(connection: Connection, worker: str, now: datetime) -> None:
-    """A worker begins. Its id is new at every start, so that it is never taken for one that came before."""
-    values = {"id": worker, "started_time": now, "heartbeat_time": now, "place": here(), "pid": os.getpid()}
+    """Insert a worker's row. Its id is new at every start, so it is never mistaken for an earlier worker."""
+    values = {"id": worker, "started_time": now, "heartbeat_time": now, "host": this_host(), "pid": os.getpid()}
     connection.execute(insert(workers).values(values))
 
 
 def beat(connection: Connection, worker: str, now: datetime) -> bool:
-    """Say that a worker is alive. False: it was already given up as dead, and must let go of everything."""
+    """Record a heartbeat. False: the worker was given up as dead, and its jobs are no longer its own."""
     change = update(workers).where(workers.c.id == worker).values(heartbeat_time=now)
     return connection.execute(change).rowcount == 1
 
 
 def is_known(connection: Connection, worker: str) -> bool:
-    """Whether a worker is registered. Until the end of the transaction nobody can give it up."""
-    return IS_KNOWN.execute(connection, {"by_worker": worker}).rows != []
+    """Whether a worker is registered. It cannot be given up before the end of this transaction."""
+    return sql.IS_KNOWN.execute(connection, {"by_worker": worker}).rows != []
 
 
 @dataclass(frozen=True)
@@ -39,18 +48,18 @@ class Suspect:
     id: str
     heartbeat_time: datetime
     is_gone: bool
-    """Its process is gone from this very machine: it is dead, not only silent."""
+    """Its process does not exist any more on this machine: it is dead, not only silent."""
 
 
 def find_suspects(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> list[Suspect]:
-    """Workers that have been silent too long, or whose process is gone."""
+    """Workers without a heartbeat for ``timeout``, or whose process is gone."""
     others = connection.execute(select(workers).where(workers.c.id != besides)).all()
     found = [Suspect(other.id, other.heartbeat_time, is_gone(other)) for other in others]
     return [each for each in found if each.is_gone or now - each.heartbeat_time > timeout]
 
 
 def find_unknown(connection: Connection) -> list[str]:
-    """Who holds jobs and is not registered: a worker whose row somebody removed."""
+    """Workers that hold jobs and are not registered: their rows were deleted by hand."""
     known = select(workers.c.id).where(workers.c.id == queue.c.worker).exists()
     return list(
         connection.execute(select(queue.c.worker).where(queue.c.worker.is_not(None), ~known).distinct()).scalars()
@@ -70,26 +79,61 @@ def find_live(connection: Connection, now: datetime, timeout: timedelta) -> list
 
 
 def give_up(connection: Connection, worker: str, heartbeat_time: datetime) -> bool:
-    """Take a worker for dead, unless it was heard of since. False: it was, or somebody else has given it up.
+    """Delete a dead worker's row. False: it sent a heartbeat since, or another worker has given it up.
 
-    This comes before looking for what it holds: it waits for a claim that is under way, which keeps the row, and what
-    that claims can be seen from then on. The other way round it would belong to nobody.
+    This comes before ``recover_jobs``: a claim that is not committed yet locks the row, so the DELETE waits for it, and
+    the recovery sees what it claimed. The other way round, those jobs would never be recovered.
     """
     silent = delete(workers).where(workers.c.id == worker, workers.c.heartbeat_time == heartbeat_time)
     return connection.execute(silent).rowcount == 1
 
 
 def leave(connection: Connection, worker: str) -> None:
-    """A worker ends. It stays registered while it holds jobs, so that others find them once its process is gone."""
-    # A claim whose connection broke may still be under way on the server. It keeps the row until it can be seen.
+    """Delete a stopping worker's row, unless it holds jobs: others recover these once its process is gone."""
+    # A claim whose connection broke may still be open on the server. It locks the row until it ends.
     connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())
     holds = select(queue.c.job_id).where(queue.c.worker == worker).exists()
     connection.execute(delete(workers).where(workers.c.id == worker, ~holds))
 
 
+def jobs_of_worker(connection: Connection, worker: str) -> set[JobId]:
+    """The jobs that a worker has claimed or started."""
+    return set(connection.execute(select(queue.c.job_id).where(queue.c.worker == worker)).scalars())
+
+
+def recover_jobs(
+    connection: Connection, worker: str, now: datetime, settings: Settings, only: set[JobId] | None = None
+) -> tuple[int, int]:
+    """Recover jobs that a worker holds and will not finish: started actions fail, the rest is reclaimed after a delay.
+
+    Args:
+        connection: The connection.
+        worker: The worker's id.
+        now: The database's time.
+        settings: The delay grows with each attempt.
+        only: These of its jobs. None: all of them.
+
+    Returns:
+        How many failed, and how many are queued again.
+    """
+    failed = queued = 0
+    held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
+    if only is not None:
+        held = held.where(queue.c.job_id.in_(only))
+    # The lock waits for an action that is starting and for a job that is ending, and reads the state after that.
+    for row in connection.execute(held.with_for_update(of=queue)).all():
+        if row.run_token is not None:
+            failed += finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now)
+            continue
+        # A job that kills its process is delayed more each time, so that other jobs run in between.
+        due = now + settings.backoff(row.attempts + 1)
+        queued += release(connection, ClaimKey(row.job_id, row.claim_token), LOST_CLAIM, due)
+    return failed, queued
+
+
 def is_gone(worker: Any) -> bool:
-    """Whether the worker ran here, under a process id that no process has any more."""
-    if os.name != "posix" or worker.place != here() or worker.pid == os.getpid():
+    """Whether the worker ran on this host, and its process does not exist any more."""
+    if os.name != "posix" or worker.host != this_host() or worker.pid == os.getpid():
         return False
     try:
         os.kill(worker.pid, 0)
@@ -100,8 +144,8 @@ def is_gone(worker: Any) -> bool:
     return False
 
 
-def here() -> str:
-    """The machine, its boot and its process namespace: where a process id means one process."""
+def this_host() -> str:
+    """The machine, its boot and its process namespace: within these, a process id is unique."""
     parts = [socket.gethostname()]
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:

@@ -9,8 +9,8 @@ from datetime import datetime
 from ..clock import Clock
 from ..database import workers
 from ..database.database import Database
-from ..database.rescue import jobs_of_worker, rescue
 from ..database.types import JobId
+from ..database.workers import jobs_of_worker, recover_jobs
 from ..settings import Settings
 from .heartbeat import Heartbeat
 
@@ -77,5 +77,5 @@ class Recovery:
         with self._database.write_internal(sync="as set") as connection:
             if heartbeat_time is not None and not workers.give_up(connection, worker, heartbeat_time):
                 return
-            failed, freed = rescue(connection, worker, now, self._settings, only)
+            failed, freed = recover_jobs(connection, worker, now, self._settings, only)
         logger.warning("%s: %d actions failed, %d jobs are tried again", why, failed, freed)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from ..database.postgres.database import OWN_CONNECTIONS as OWN
+from ..database.postgres.database import INTERNAL_CONNECTIONS as OWN
 from ..database.tables import workers
 from .finding import Finding, note, ok, risk
 from .target import Target

@@ -72,7 +72,7 @@ def check_workers(patient: Target) -> Iterator[Finding]:
             "they died or hang; any worker that is alive recovers what they held",
             "Look into their logs" if alive else "Start a worker",
         )
-    if not patient.is_postgres and len({machine_of(row.place) for row in alive}) > 1:
+    if not patient.is_postgres and len({machine_of(row.host) for row in alive}) > 1:
         yield risk(
             "workers",
             "workers on several machines use this file",
@@ -137,9 +137,9 @@ def check_horizon(patient: Target) -> Iterator[Finding]:
     )
 
 
-def machine_of(place: str) -> str:
+def machine_of(host: str) -> str:
     """Where a worker runs, without its process namespace: containers of one machine share its locks."""
-    return " ".join(place.split(" ")[:2])
+    return " ".join(host.split(" ")[:2])
 
 
 def counted(number: int, noun: str) -> str:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ..database.postgres.serializable_limit import SLOTS_A_BACKEND, backends_besides, count_slots
+from ..database.postgres.serializable_limit import SLOTS_PER_BACKEND, count_other_backends, count_slots
 from .finding import Finding, about_time, note, ok, risk
 from .target import Target
 
@@ -65,7 +65,7 @@ def weigh(server: Mapping[str, str], rate: float, limit: float) -> Finding:
     )
     if slots >= HEADROOM * needed:
         return ok("serializable", seen)
-    connections = math.ceil(HEADROOM * needed / SLOTS_A_BACKEND) - backends_besides(server)
+    connections = math.ceil(HEADROOM * needed / SLOTS_PER_BACKEND) - count_other_backends(server)
     todo = (
         f"Set max_connections = {connections} and restart the server, or mutation_time_limit to "
         f"{slots / HEADROOM / rate:.2g} s"

@@ -3,7 +3,7 @@
 Alembic 1.18 and later find this module by the entry point that convexpy declares, so nothing needs to be configured.
 Who lists ``autogenerate_plugins`` by name, or wants it to be seen, passes the function to Alembic instead::
 
-    from convexpy.database.autogenerate import include_name
+    from convexpy.migrations.autogenerate import include_name
 
     context.configure(connection=connection, target_metadata=Base.metadata, include_name=include_name)
 """

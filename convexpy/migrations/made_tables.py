@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Dialect, inspect
 
-from ..database.tables import notes
+from ..database.tables import metadata_table
 from .metadata import read_note, write_note
 
 KEY = "made_tables"
@@ -19,7 +19,7 @@ def key_of(name: str, schema: str | None, dialect: Dialect) -> str:
 
 
 def made_tables(connection: Connection) -> set[str]:
-    if not inspect(connection).has_table(notes.name):
+    if not inspect(connection).has_table(metadata_table.name):
         return set()
     return set(json.loads(read_note(connection, KEY) or "[]"))
 

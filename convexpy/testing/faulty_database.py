@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..database import job_statements as sql
 from ..database import tables
 from ..database.database import Database
-from ..database.notifier import Signals
+from ..database.notifier import Notifier
 from ..database.statement import Statement
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction, Sync
 from ..database.types import JobId
@@ -84,8 +84,8 @@ class FaultyDatabase:
         return self.real.clock
 
     @property
-    def signals(self) -> Signals:
-        return self.real.signals
+    def notifier(self) -> Notifier:
+        return self.real.notifier
 
     def new_job_id(self) -> JobId:
         return self.real.new_job_id()

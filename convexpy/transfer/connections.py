@@ -101,12 +101,12 @@ def alone(url: URL) -> Iterator[None]:
         return
     turn = WriteLock(Path(str(url.database)).absolute())
     try:
-        if not turn.take(TURN_SECONDS):
+        if not turn.acquire(TURN_SECONDS):
             raise DatabaseError(f"{url.database}: others kept writing for {TURN_SECONDS} s. Try again")
         try:
             yield
         finally:
-            turn.give()
+            turn.release()
     finally:
         turn.close()
 

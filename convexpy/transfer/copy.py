@@ -17,7 +17,7 @@ from sqlalchemy.exc import SAWarning
 
 from ..database.claim import ClaimKey
 from ..database.jobs import finish
-from ..database.tables import FRAMEWORK_TABLES, conflicts, notes, queue, receipts, workers
+from ..database.tables import FRAMEWORK_TABLES, commits, conflicts, metadata_table, queue, workers
 from ..database.tables import metadata as framework
 from ..errors import DatabaseError
 from ..migrations import revisions
@@ -26,7 +26,7 @@ from ..migrations.framework import check_revision, migrate, recorded_revision
 from .loading import loading, set_sequences
 from .table import TableCopy
 
-NOT_COPIED: Final = (workers, notes, receipts, conflicts)
+NOT_COPIED: Final = (workers, metadata_table, commits, conflicts)
 COPIED_ACTION: Final = (
     "this action was in progress when the database was copied, and the copy cannot know how it ended. "
     "It may have run in part; actions are never run again"

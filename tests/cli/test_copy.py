@@ -34,7 +34,7 @@ def register_worker(shop: Shop, silent: timedelta = timedelta(0)) -> None:
     engine = create_engine(f"sqlite:///{shop.root}/.convexpy/dev.db", poolclass=NullPool)
     with engine.begin() as connection:
         workers.register(connection, "w", datetime.now(UTC) - silent)
-        connection.execute(update(workers.workers).values(place="another-host"))
+        connection.execute(update(workers.workers).values(host="another-host"))
 
 
 def pending(shop: Shop, *options: str) -> list[str]:

@@ -13,7 +13,6 @@ from convexpy import JobId, Settings
 from convexpy.database import crons, job_queries, jobs, retention, workers
 from convexpy.database.claim import Claim
 from convexpy.database.jobs import NewJob
-from convexpy.database.rescue import rescue
 from convexpy.database.transaction import OPEN_TRANSACTION
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
@@ -33,7 +32,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "release": lambda c: jobs.release(c, CLAIM, "error", NOW),
     "unclaim": lambda c: jobs.unclaim_all(c, "worker", "token"),
     "cancel": lambda c: jobs.cancel(c, JOB, NOW),
-    "rescue": lambda c: rescue(c, "worker", NOW, Settings()),
+    "recover": lambda c: workers.recover_jobs(c, "worker", NOW, Settings()),
     "unknown owners": lambda c: workers.find_unknown(c),
     "purge": lambda c: retention.purge_jobs(c, "success", NOW - timedelta(days=1), NOW, 1000),
     "status": lambda c: job_queries.find_job(c, JOB),
@@ -43,7 +42,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "list failed": lambda c: job_queries.list_jobs(c, "failed"),
     "list by name": lambda c: job_queries.list_jobs(c, None, "f:f"),
     "list by cron": lambda c: job_queries.list_jobs(c, None, None, "nightly"),
-    "purge receipts": lambda c: retention.purge_receipts(c, NOW, 1000),
+    "purge commits": lambda c: retention.purge_commits(c, NOW, 1000),
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),

@@ -129,7 +129,7 @@ def test_tables_of_the_source_that_nobody_knows_are_named(source: Engine, postgr
 
 
 def test_a_source_kept_by_revisions_makes_a_target_kept_by_them(tmp_path: Path, postgresql: URL) -> None:
-    from convexpy.database import revisions
+    from convexpy.migrations import revisions
 
     folder, engine = tmp_path / "migrations", sqlite_engine(tmp_path / "revised.db")
     metadata = MetaData()

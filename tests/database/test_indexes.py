@@ -15,7 +15,7 @@ from convexpy import JobId, Settings
 from convexpy.database import jobs, workers
 from convexpy.database.database import connect
 from convexpy.database.jobs import NewJob
-from convexpy.database.postgres.begin import HOT, NO_SCANS
+from convexpy.database.postgres.begin import GENERIC_PLAN, NO_SCANS
 from convexpy.database.types import new_job_id
 from convexpy.migrations.framework import migrate
 
@@ -66,8 +66,8 @@ FILL = f"""
     SELECT md5(n::text), 'f:f' || mod(n, 100), 'mutation', '{{}}', '2035-01-01'::timestamptz + n * interval '1 second',
            'pending', 0
     FROM generate_series(1, {MANY // 10}) n;
-    INSERT INTO _convexpy_receipts (id) SELECT '1' || lpad(n::text, 31, '0') FROM generate_series(1, {MANY // 10}) n;
-    ANALYZE _convexpy_queue, _convexpy_finished, _scheduled_functions, _convexpy_receipts
+    INSERT INTO _convexpy_commits (id) SELECT '1' || lpad(n::text, 31, '0') FROM generate_series(1, {MANY // 10}) n;
+    ANALYZE _convexpy_queue, _convexpy_finished, _scheduled_functions, _convexpy_commits
 """
 
 
@@ -113,7 +113,7 @@ def test_nor_on_postgresql_with_a_million_jobs_for_later_and_a_million_that_are_
     for statement, parameters in statements:
         if not any(table in statement for table in OWN_TABLES):
             continue
-        steps = explained(full, statement, parameters, begun_with=NO_SCANS + HOT if "purge" in move else "")
+        steps = explained(full, statement, parameters, begun_with=NO_SCANS + GENERIC_PLAN if "purge" in move else "")
         scanned = [step["Node Type"] for step in steps if step.get("Relation Name") in OWN_TABLES]
         assert "Seq Scan" not in scanned or "_convexpy_crons" in statement, statement
         read = steps[0]["Shared Hit Blocks"] + steps[0]["Shared Read Blocks"]

@@ -22,10 +22,13 @@ def run(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def schema(engine: Engine) -> dict[str, str]:
-    """The statements that made everything in a SQLite database, by name, without Alembic's own table."""
+    """The statements that made everything in a SQLite database, by name, without Alembic's own table.
+
+    A table that was renamed has quotes around its name, and a column that was added has no line of its own.
+    """
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
-    return {name: sql for name, sql in rows if name != tables.ALEMBIC_VERSION_TABLE}
+    return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows if name != tables.ALEMBIC_VERSION_TABLE}
 
 
 def set_revision(engine: Engine, revision: str) -> None:

@@ -132,7 +132,7 @@ def test_a_source_out_of_step_with_the_models_is_refused(source: Engine, postgre
 
 
 def test_a_source_behind_its_revisions_is_refused(tmp_path: Path, postgresql: URL) -> None:
-    from convexpy.database import revisions
+    from convexpy.migrations import revisions
 
     folder, engine = tmp_path / "migrations", sqlite_engine(tmp_path / "revised.db")
     metadata = MetaData()

@@ -23,7 +23,9 @@ def without_order(dump: list[str]) -> list[list[str]]:
     """A dump without the quotes that SQLite adds and the order of what has none, and without our own notes."""
     lines = [line.replace('CREATE TABLE "', "CREATE TABLE ").replace('" (', " (") for line in dump]
     return sorted(
-        sorted(part.strip().rstrip(",") for part in line.split("\n")) for line in lines if "_convexpy_notes" not in line
+        sorted(part.strip().rstrip(",") for part in line.split("\n"))
+        for line in lines
+        if "_convexpy_metadata" not in line
     )
 
 

@@ -72,9 +72,9 @@ class Database:
     def migrate(self) -> None:
         migrate(self.engine)
 
-    def add_worker(self, *, heartbeat: datetime | None = None, place: str = "here boot") -> None:
+    def add_worker(self, *, heartbeat: datetime | None = None, host: str = "here boot") -> None:
         now = datetime.now(UTC)
-        row = {"id": uuid4().hex, "started_time": now, "heartbeat_time": heartbeat or now, "place": place, "pid": 1}
+        row = {"id": uuid4().hex, "started_time": now, "heartbeat_time": heartbeat or now, "host": host, "pid": 1}
         with self.engine.begin() as connection:
             connection.execute(insert(workers).values(row))
 

@@ -104,9 +104,9 @@ def test_a_network_drive_is_a_risk(file: Database, monkeypatch: pytest.MonkeyPat
 
 
 def test_workers_on_two_machines(file: Database) -> None:
-    file.add_worker(place="here boot another-container")
+    file.add_worker(host="here boot another-container")
     assert [finding.mark for finding in file.findings("workers")] == ["ok"]
-    file.add_worker(place="there boot")
+    file.add_worker(host="there boot")
     assert [finding.mark for finding in file.findings("workers")] == ["ok", "risk"]
 
 

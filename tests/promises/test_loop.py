@@ -39,7 +39,7 @@ def test_a_signal_that_strikes_where_a_thread_is_started_leaves_what_can_be_stop
     running, opened = Loop("test", Tick(), Settings()), connect(database, Settings())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", strike)
-        for start in (running.start, lambda: opened.signals.watch(lambda: None)):
+        for start in (running.start, lambda: opened.notifier.listen(lambda: None)):
             with pytest.raises(KeyboardInterrupt):
                 start()
     running.stop()

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from stage import START, Unlucky, a_conflict, a_disk_error, app_of, code_of, write_lock
 
 from convexpy import ConvexError, InternalError, MutationCtx, QueryCtx, Settings, WriteConflict, mutation, query
-from convexpy.database.postgres.database import LoggedTransaction
-from convexpy.database.sqlite.transaction import SQLiteTransaction
+from convexpy.database.postgres.transaction import LoggedTransaction
+from convexpy.database.sqlite.database import SQLiteTransaction
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise

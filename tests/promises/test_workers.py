@@ -11,8 +11,8 @@ from sqlalchemy import delete
 from stage import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
-from convexpy.database.rescue import LOST_ACTION, jobs_of_worker
 from convexpy.database.tables import workers
+from convexpy.database.workers import LOST_ACTION, jobs_of_worker
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 

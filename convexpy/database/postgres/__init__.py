@@ -1,1 +1,1 @@
-"""A PostgreSQL server as the database: many transactions at once, and a network that may fail between us."""
+"""A PostgreSQL server as the database: pooled connections, one transaction on each."""

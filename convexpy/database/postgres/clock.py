@@ -1,4 +1,4 @@
-"""The server's time, known without asking: measured now and then, and carried on by a clock that nobody sets."""
+"""The server's time without a round trip: synchronized now and then, and continued by a clock that cannot be set."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, Final
 
 from ...clock import Clock
 
-ASK: Final = "SELECT clock_timestamp()"
+SELECT_TIME: Final = "SELECT clock_timestamp()"
 FRESH_SECONDS: Final = 10.0
 BOOT_TIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class ServerClock(Clock):
-    """What the server's clock shows, and never more: so nothing is early by it, however slow the answer was.
+    """Never ahead of the server's clock, however slow its answers are, so no job starts early.
 
-    The clocks of the machines that workers run on play no part; they may be wrong by hours.
+    The clocks of the workers' machines are not used: they may be wrong by hours.
     """
 
     def __init__(self) -> None:
-        # What it showed, and when that was by our own: one value, as other threads read it meanwhile.
+        # The server's time, and our steady clock when its answer came: one tuple, as other threads read it meanwhile.
         self._shown: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
@@ -30,16 +30,16 @@ class ServerClock(Clock):
         return shown + timedelta(seconds=steady() - at)
 
     def is_stale(self) -> bool:
-        """Whether it is time to look at the server's clock again."""
+        """Whether it is time to synchronize again."""
         return self._shown is None or steady() - self._shown[1] > FRESH_SECONDS
 
-    def look(self, driver: Any) -> None:
+    def synchronize(self, driver: Any) -> None:
         """Read the server's clock over a connection that is in no transaction."""
-        row = driver.execute(ASK, prepare=False).fetchone()
-        # The answer was true some time before it came. Until it was asked for again, that is the most we know.
+        row = driver.execute(SELECT_TIME, prepare=False).fetchone()
+        # The server read its clock before its answer came. Taken for the time of the answer, it is never ahead.
         self._shown = row[0].astimezone(UTC), steady()
 
 
 def steady() -> float:
-    """Seconds that pass while the machine sleeps, too, and that no one can set back."""
+    """Seconds that also pass while the machine sleeps, and that cannot be set."""
     return time.clock_gettime(BOOT_TIME) if BOOT_TIME is not None else time.monotonic()

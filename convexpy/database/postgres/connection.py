@@ -1,4 +1,4 @@
-"""How connections to a server are made: what they ask for, and how one is cut off."""
+"""Connections to a server: parameters, engines, and statements sent past the driver's cursors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ..statement_guard import guard
 logger = logging.getLogger("convexpy.database")
 
 DRIVER: Final = "postgresql+psycopg"
-# libpq's numbers for the state of a transaction.
+# libpq's transaction states.
 IDLE, IN_TRANSACTION, IN_ERROR, UNKNOWN = 0, 2, 3, 4
-# A server that is gone without a word is noticed within a minute by the operating system.
+# The operating system notices a server that went silent within a minute.
 NETWORK: Final = {
     "connect_timeout": 10,
     "keepalives": 1,
@@ -33,19 +33,17 @@ NETWORK: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-
-
-POOLED: Final = (
-    "%s. Behind a pooler that hands out connections by transaction, prepared statements are somebody else's: "
-    "set prepared_statements = false. This process goes on without"
+POOLER_WARNING: Final = (
+    "%s. A pooler in transaction mode does not keep prepared statements for a client: "
+    "set prepared_statements = false. This process uses none from now on"
 )
 
 
 def with_driver(url: URL) -> URL:
-    """The URL, for the driver that we use.
+    """The URL with psycopg as its driver.
 
     Raises:
-        DatabaseError: It asks for another driver, or ours is not installed.
+        DatabaseError: It names another driver, or psycopg is not installed.
     """
     if url.drivername not in ("postgresql", "postgres", DRIVER):
         raise DatabaseError(f"{url.drivername!r} is not supported. Write postgresql://user:password@host/name")
@@ -56,71 +54,71 @@ def with_driver(url: URL) -> URL:
     return url.set(drivername=DRIVER)
 
 
-def make_engine(url: URL, settings: Settings, *, begins_ahead: bool = False, **pool: Any) -> Engine:
-    """An engine whose transactions begin with the statement that they are asked for with.
+def make_engine(url: URL, settings: Settings, *, pipelines_begin: bool = False, **pool: Any) -> Engine:
+    """An engine whose transactions begin with the statement that is passed to ``begin()``.
 
     Args:
-        begins_ahead: Nobody waits for the answer before it is needed: see ``PostgresTransaction.wait_for_begin``.
+        pipelines_begin: BEGIN is sent, and its answer left to ``PostgresTransaction.wait_for_begin``.
     """
     engine = create_engine(url, connect_args=connect_arguments(url, settings), **pool)
     is_pooled = False
 
     @event.listens_for(engine, "connect")
-    def leave_transactions_to_us(driver: Any, record: object) -> None:
+    def set_autocommit(driver: Any, record: object) -> None:
         driver.autocommit = True
         if is_pooled:
             driver.prepare_threshold = None
 
     @event.listens_for(engine, "handle_error")
-    def notice_a_pooler(context: ExceptionContext) -> None:
+    def detect_pooler(context: ExceptionContext) -> None:
         nonlocal is_pooled
         if getattr(context.original_exception, "sqlstate", None) in POOLER_ERRORS:
             if not is_pooled:
-                logger.warning(POOLED, context.original_exception)
+                logger.warning(POOLER_WARNING, context.original_exception)
             is_pooled = True
-            context.is_disconnect = True  # and with it every connection that has prepared something
+            context.is_disconnect = True  # discards every connection of the pool: they have prepared statements
 
-    guard(engine, send if begins_ahead else begin_transaction, commit_transaction)
+    guard(engine, send if pipelines_begin else begin_transaction, commit_transaction)
     return engine
 
 
 def begin_transaction(driver: Any, statement: str) -> None:
-    """Begin a transaction, its limits along with it in one message."""
+    """Begin a transaction, with its settings in the same message."""
     execute(driver, statement)
     check_begun(driver)
 
 
 def check_begun(driver: Any) -> None:
     if driver.pgconn.transaction_status != IN_TRANSACTION:
-        # A connection that breaks between the answers to the statements raises nothing.
+        # A connection that breaks between the answers to two statements raises nothing.
         raise ConnectionLost("the connection to the database broke while a transaction was being begun")
 
 
 def commit_transaction(driver: Any) -> None:
-    """Commit, unless that was said along with something else."""
+    """Commit, unless COMMIT was sent in another message already."""
     if driver.pgconn.transaction_status != IDLE:
         execute(driver, "COMMIT")
 
 
 def execute(driver: Any, statement: str) -> None:
-    """Say something that is answered with nothing, past what the driver would do for a query.
+    """Execute statements without results, past the driver's cursors.
 
     Raises:
-        psycopg.Error: The server refused it, or the connection is gone.
+        psycopg.Error: The server refused it, or the connection is broken.
     """
     check_open(driver)
     check_answer(driver, driver.pgconn.exec_(statement.encode()))
 
 
 def send(driver: Any, statement: str) -> None:
-    """The same, without waiting for the answer: ``hear`` does, and nothing else may be said before."""
+    """The same without waiting for the answer. ``receive()`` must be called before anything else is sent."""
     check_open(driver)
     driver.pgconn.send_query(statement.encode())
     driver.pgconn.flush()
 
 
 def receive(driver: Any) -> None:
-    """Wait for the answer to what was asked."""
+    """Wait for the answer to what was sent."""
     connection = driver.pgconn
     while True:
         while connection.is_busy():
@@ -133,7 +131,7 @@ def receive(driver: Any) -> None:
 
 
 def wait_for_bytes(descriptor: int) -> None:
-    if hasattr(select, "poll"):  # where there is one, a process may have more files open than the other can count
+    if hasattr(select, "poll"):  # select() refuses file descriptors above 1023
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.poll()
@@ -158,7 +156,7 @@ def check_answer(driver: Any, result: Any) -> None:
 
 
 def connect_arguments(url: URL, settings: Settings) -> dict[str, Any]:
-    """What we ask for beyond the URL. What the URL says itself stays."""
+    """libpq's parameters for what the URL does not set itself."""
     wanted: dict[str, Any] = {**NETWORK, "application_name": "convexpy", "target_session_attrs": "read-write"}
     if not settings.prepared_statements:
         wanted["prepare_threshold"] = None
@@ -166,11 +164,11 @@ def connect_arguments(url: URL, settings: Settings) -> dict[str, Any]:
 
 
 def connected(engine: Engine) -> Connection:
-    """A connection of an engine's.
+    """A connection of an engine.
 
     Raises:
-        ConnectionLost: It broke while SQLAlchemy asked the server for what it wants to know of it at first. What SQLAlchemy
-            says then sounds like a mistake in the code that uses it.
+        ConnectionLost: It broke while SQLAlchemy inspected the server. SQLAlchemy's own error then reads like a mistake
+            in the calling code.
     """
     try:
         return engine.connect()
@@ -179,23 +177,23 @@ def connected(engine: Engine) -> Connection:
 
 
 def driver_of(connection: Connection) -> Any:
-    """The driver's own connection."""
+    """The psycopg connection."""
     return connection.connection.driver_connection
 
 
 def cut_off(driver: Any) -> None:
-    """Make whoever waits for this connection see it break, from another thread.
+    """Break a connection from another thread, so that the thread that uses it gets an error.
 
-    Closing it would not wake the thread that waits for an answer; shutting its socket down does. The server rolls back
-    when it notices, at the latest when the running statement reaches its time limit.
+    Closing the connection would not wake a thread that waits for an answer; shutting down its socket does. The server
+    rolls back when it notices, at the latest at the time limit of the running statement.
     """
     with suppress(Exception):
         descriptor = os.dup(driver.pgconn.socket)
-        with socket.socket(fileno=descriptor) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
+        with socket.socket(fileno=descriptor) as duplicate:
+            duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def cut_off_silent(driver: Any) -> None:
-    """Cut a connection whose server did not answer within its limit."""
-    logger.warning("the database did not answer in time; its connection is cut")
+    """Cut off a connection whose server did not answer within its limit."""
+    logger.warning("the database did not answer in time; its connection is cut off")
     cut_off(driver)

@@ -1,9 +1,9 @@
-"""``PostgresDatabase``: the transactions on a server, each on a connection of a bounded pool."""
+"""``PostgresDatabase``: a server, and transactions on connections of bounded pools."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
@@ -13,31 +13,32 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors import CommitUnknown, DatabaseError
 from ...settings import Settings
-from .. import receipts
+from ..commit_log import CommitLookup, new_commit_id
 from ..commits import CommitFeed
-from ..errors import ConnectionLost, is_internal
-from ..notifier import Notifier
-from ..postgres_errors import is_gone
+from ..errors import is_internal
+from ..notifier import Notifier, NullNotifier
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
-from .begin import INTERNAL_LIMIT, LATER, Begin
+from .begin import GRACE, INTERNAL_LIMIT, BeginStatements
 from .clock import ServerClock
 from .connection import connected, cut_off_silent, driver_of, execute, make_engine, with_driver
-from .notifier import NullNotifier, PostgresNotifier
-from .serializable_limit import Window
-from .transaction import PostgresTransaction
+from .notifier import PostgresNotifier
+from .serializable_limit import SerializableLimit
+from .transaction import LoggedTransaction, PostgresTransaction
 
-OLDEST: Final = 14
-OWN_CONNECTIONS: Final = 3
-"""For claims, heartbeats and the ends of jobs. With the one that listens, a process holds this many and one more
-besides ``settings.database_connections``."""
+MIN_VERSION: Final = 14
+INTERNAL_CONNECTIONS: Final = 3
+"""For claims, heartbeats and finishing jobs. A process holds these and one that listens, besides
+``settings.database_connections``."""
+
+CreateTransaction = Callable[[Connection], PostgresTransaction]
 
 
 class PostgresDatabase:
-    """Mutations are SERIALIZABLE, queries see one snapshot, and the framework's own work is READ COMMITTED.
+    """Mutations are SERIALIZABLE, queries REPEATABLE READ, and the framework's own transactions READ COMMITTED.
 
-    The framework has connections of its own, so that claims and heartbeats never wait for the user's functions.
+    The framework has a pool of its own, so that claims and heartbeats never wait for the user's functions.
     """
 
     is_server = True
@@ -48,92 +49,82 @@ class PostgresDatabase:
         self.writers = settings.mutation_concurrency
         self._settings = settings
         self._limits = {
-            "write": (settings.mutation_time_limit + 5 * LATER).total_seconds(),
-            "read": (settings.query_time_limit + 5 * LATER).total_seconds(),
-            "own": (INTERNAL_LIMIT + 5 * LATER).total_seconds(),
+            "write": (settings.mutation_time_limit + 5 * GRACE).total_seconds(),
+            "read": (settings.query_time_limit + 5 * GRACE).total_seconds(),
+            "internal": (INTERNAL_LIMIT + 5 * GRACE).total_seconds(),
         }
         self.timer = Timer()
-        patience = settings.lock_timeout.total_seconds()
         pool: dict[str, Any] = {
-            "begins_ahead": True,
+            "pipelines_begin": True,
             "poolclass": QueuePool,
             "max_overflow": 0,
-            "pool_timeout": patience,
+            "pool_timeout": settings.lock_timeout.total_seconds(),
             "pool_use_lifo": True,
         }
-        self._calls = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
-        self._own = make_engine(self.url, settings, pool_size=OWN_CONNECTIONS, **pool)
-        self._begin, self._window = self._greet()
-        self._notifier: Notifier = (
-            PostgresNotifier(self.url, settings, self.timer, self._notify) if settings.listen_notify else NullNotifier()
-        )
+        self._engine = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
+        self._internal_engine = make_engine(self.url, settings, pool_size=INTERNAL_CONNECTIONS, **pool)
+        self._begin, self._serializable_limit = self._inspect_server()
+        self._notifier: Notifier = NullNotifier()
+        if settings.listen_notify:
+            self._notifier = PostgresNotifier(self.url, settings, self.timer, self._execute)
         self.commits = CommitFeed(self._notifier)
 
     def new_job_id(self) -> JobId:
-        return new_job_id()  # by the time, transactions that insert would meet on the same page of an index
+        return new_job_id()  # ids ordered by time would make inserts conflict on one page of the index
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
         opened = time.monotonic()
 
-        def check_window(transaction: PostgresTransaction) -> None:
-            if time.monotonic() - opened > self._window.seconds:
-                self._window.check(transaction.driver, receipts.new_receipt(self.clock.now()))
+        def check_limit(transaction: PostgresTransaction) -> None:
+            if time.monotonic() - opened > self._serializable_limit.seconds:
+                self._serializable_limit.check(transaction.driver, new_commit_id(self.clock.now()))
 
-        kind = LoggedTransaction if logged else PostgresTransaction
-        made_by = partial(kind, read_only=False, publish=self.commits.publish, before_commit=check_window)
-        with self._transaction(self._calls, self._begin.write(sync), "write", made_by) as transaction:
-            if isinstance(transaction, LoggedTransaction):
-                transaction.fence(receipts.new_receipt(self.clock.now()), self._resolve)
+        create = self._creator(logged=logged, before_commit=check_limit)
+        with self._transaction(self._engine, self._begin.write(sync), "write", create) as transaction:
             yield transaction
 
     @contextmanager
     def read(self) -> Iterator[OpenTransaction]:
-        with self._transaction(
-            self._calls, self._begin.read, "read", partial(PostgresTransaction, read_only=True)
-        ) as transaction:
+        create = partial(PostgresTransaction, read_only=True)
+        with self._transaction(self._engine, self._begin.read, "read", create) as transaction:
             yield transaction
 
     @contextmanager
     def write_internal(
         self, *, sync: Sync = "later", logged: bool = False, generic_plan: bool = False
     ) -> Iterator[Connection]:
-        kind = LoggedTransaction if logged else PostgresTransaction
-        made_by = partial(kind, read_only=False, publish=self.commits.publish)
-        with self._transaction(
-            self._own, self._begin.internal(sync, generic_plan=generic_plan), "own", made_by
-        ) as transaction:
-            if isinstance(transaction, LoggedTransaction):
-                transaction.fence(receipts.new_receipt(self.clock.now()), self._resolve)
+        statement = self._begin.write_internal(sync, generic_plan=generic_plan)
+        create = self._creator(logged=logged)
+        with self._transaction(self._internal_engine, statement, "internal", create) as transaction:
             yield transaction.connection
             transaction.commit()
 
     @contextmanager
     def read_internal(self, *, generic_plan: bool = False) -> Iterator[Connection]:
-        made_by = partial(PostgresTransaction, read_only=True)
-        with self._transaction(
-            self._own, self._begin.read_internal(generic_plan=generic_plan), "own", made_by
-        ) as transaction:
+        statement = self._begin.read_internal(generic_plan=generic_plan)
+        create = partial(PostgresTransaction, read_only=True)
+        with self._transaction(self._internal_engine, statement, "internal", create) as transaction:
             yield transaction.connection
 
     @contextmanager
     def ddl(self) -> Iterator[Connection]:
         engine = make_engine(self.url, self._settings, poolclass=NullPool)
         with connected(engine) as connection:
-            begin(connection, self._begin.alter)
+            begin(connection, self._begin.ddl)
             yield connection
             connection.commit()
 
     @contextmanager
     def read_only(self, transaction: OpenTransaction) -> Iterator[None]:
-        transaction.check()  # the context of a call that is over may hold a connection that is somebody else's by now
+        transaction.check()  # after the end of its call, the connection may be in another transaction
         was_read_only, transaction.read_only = transaction.read_only, True
         transaction.driver.execute("SAVEPOINT convexpy_query; SET TRANSACTION READ ONLY", prepare=False)
         try:
             yield
         except BaseException:
             if not transaction.expired:
-                with suppress(Exception):  # the error that is under way says more
+                with suppress(Exception):  # the error of the block says more
                     transaction.driver.execute("ROLLBACK TO convexpy_query; RELEASE convexpy_query", prepare=False)
             raise
         else:
@@ -146,16 +137,28 @@ class PostgresDatabase:
         self.timer.stop()
         self._close_engines()
 
+    def _creator(
+        self, *, logged: bool, before_commit: Callable[[PostgresTransaction], None] | None = None
+    ) -> CreateTransaction:
+        """Creates a transaction that writes."""
+        options: dict[str, Any] = {"read_only": False, "publish": self.commits.publish, "before_commit": before_commit}
+        if not logged:
+            return partial(PostgresTransaction, **options)
+        commit_id = new_commit_id(self.clock.now())
+        return partial(LoggedTransaction, commit_id=commit_id, is_committed=self._is_committed, **options)
+
     @contextmanager
-    def _transaction(self, engine: Engine, statement: str, kind: str, made_by: Any) -> Iterator[Any]:
+    def _transaction(
+        self, engine: Engine, statement: str, limit: str, create: CreateTransaction
+    ) -> Iterator[PostgresTransaction]:
         connection = connected(engine)
         try:
             driver = driver_of(connection)
-            with self.timer.limit(self._limits[kind], partial(cut_off_silent, driver)):
+            with self.timer.limit(self._limits[limit], partial(cut_off_silent, driver)):
                 if self.clock.is_stale():
-                    self.clock.look(driver)
+                    self.clock.synchronize(driver)
                 begin(connection, statement)
-                transaction: PostgresTransaction = made_by(connection)
+                transaction = create(connection)
                 try:
                     yield transaction
                 finally:
@@ -167,35 +170,36 @@ class PostgresDatabase:
         finally:
             connection.close()
 
-    def _greet(self) -> tuple[Begin, Window]:
-        """Connect once, so that what is wrong is said now and not in the middle of something."""
+    def _inspect_server(self) -> tuple[BeginStatements, SerializableLimit]:
+        """Connect once, so that errors of the server are raised at the start and not during a call."""
         shown = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
         try:
-            connected(self._calls).close()  # SQLAlchemy asks the server what it wants to know only once
-            with connected(self._own) as connection:
+            connected(self._engine).close()  # SQLAlchemy inspects a server only at an engine's first connection
+            with connected(self._internal_engine) as connection:
                 driver = driver_of(connection)
                 version = driver.info.server_version // 10000
-                if version < OLDEST:
-                    raise DatabaseError(f"{shown} is PostgreSQL {version}. convexpy needs {OLDEST} or newer")
+                if version < MIN_VERSION:
+                    raise DatabaseError(f"{shown} is PostgreSQL {version}. convexpy needs {MIN_VERSION} or newer")
                 waits = driver.execute("SHOW synchronous_commit").fetchone()[0] != "off"
-                self.clock.look(driver)
-                return Begin(self._settings, version, waits_for_disk=waits), Window(driver)
+                self.clock.synchronize(driver)
+                begin_statements = BeginStatements(self._settings, version, waits_for_disk=waits)
+                return begin_statements, SerializableLimit(driver)
         except Exception as error:
             self._close_engines()
             if not (isinstance(error, DBAPIError) or is_internal(error)):
                 raise
-            why = error.orig if isinstance(error, DBAPIError) else error
-            raise DatabaseError(f"{shown}: {' '.join(str(why).split())}") from error
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise DatabaseError(f"{shown}: {' '.join(str(cause).split())}") from error
 
     def _close_engines(self) -> None:
-        self._calls.dispose()
-        self._own.dispose()
+        self._engine.dispose()
+        self._internal_engine.dispose()
 
-    def _notify(self, statement: str) -> None:
-        connection = connected(self._own)
+    def _execute(self, statement: str) -> None:
+        connection = connected(self._internal_engine)
         try:
             driver = driver_of(connection)
-            with self.timer.limit(self._limits["own"], partial(cut_off_silent, driver)):
+            with self.timer.limit(self._limits["internal"], partial(cut_off_silent, driver)):
                 execute(driver, statement)
         except BaseException:
             connection.invalidate()
@@ -203,20 +207,21 @@ class PostgresDatabase:
         finally:
             connection.close()
 
-    def _resolve(self, receipt: str, cause: BaseException) -> bool:
+    def _is_committed(self, commit_id: str, cause: BaseException) -> bool:
         """Whether a transaction whose connection broke in COMMIT was committed.
 
         Raises:
             CommitUnknown: The database does not answer.
         """
         deadline = time.monotonic() + self._settings.commit_timeout.total_seconds()
-        question, tries = receipts.Question(receipt), 0
+        lookup, tries = CommitLookup(commit_id), 0
+        statement = self._begin.write_internal("as set")
         while True:
             try:
                 with self._transaction(
-                    self._own, self._begin.internal("as set"), "own", partial(PostgresTransaction, read_only=False)
+                    self._internal_engine, statement, "internal", self._creator(logged=False)
                 ) as transaction:
-                    committed = question.is_committed(transaction.connection)
+                    committed = lookup.is_committed(transaction.connection)
                     if committed is False:
                         transaction.commit()
                     if committed is not None:
@@ -226,39 +231,11 @@ class PostgresDatabase:
                     raise
             if time.monotonic() > deadline:
                 raise CommitUnknown(
-                    "the connection to the database broke while the call was being committed, and the database could "
-                    "not be asked since whether it was. It has happened as a whole, or not at all"
+                    "the connection to the database broke while the call was being committed, and the database did "
+                    "not answer since whether it was. It has happened as a whole, or not at all"
                 ) from cause
             tries += 1
-            time.sleep(self._settings.backoff(tries, longest=LATER).total_seconds())
-
-
-class LoggedTransaction(PostgresTransaction):
-    """A transaction that leaves a receipt, so that an unknown COMMIT becomes a known one."""
-
-    def fence(self, receipt: str, resolve: Any) -> None:
-        self._receipt = receipt
-        self._resolve = resolve
-
-    def send_commit(self) -> None:
-        if self._before_commit is not None:
-            self._before_commit(self)
-        try:
-            self.send_with_commit(receipts.statement(self._receipt))
-        except (DBAPIError, ConnectionLost) as error:
-            if not is_unknown(error) or not self._resolve(self._receipt, error):
-                raise
-            # It was committed; only the answer was lost, and the connection with it.
-            self.internal_error = error
-
-
-def is_unknown(error: DBAPIError | ConnectionLost) -> bool:
-    """Whether an error of COMMIT leaves open if the server has carried it out."""
-    if isinstance(error, ConnectionLost):
-        return True
-    driver: Any = error.orig
-    state = driver.sqlstate
-    return is_gone(driver) or state == "40003" or state[:2] == "08" or state in ("57P01", "57P02", "25P03", "25P04")
+            time.sleep(self._settings.backoff(tries, longest=GRACE).total_seconds())
 
 
 def is_broken(connection: Connection) -> bool:

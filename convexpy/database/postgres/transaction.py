@@ -1,4 +1,4 @@
-"""A transaction on a connection to PostgreSQL, and what is known of it when the connection breaks in COMMIT."""
+"""Transactions on a connection to PostgreSQL, and what is known of one whose connection breaks in COMMIT."""
 
 from __future__ import annotations
 
@@ -9,33 +9,36 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from .. import commit_log
+from ..commits import Publish
 from ..errors import ConnectionLost, driver_error
-from ..postgres_errors import is_lost
+from ..postgres_errors import is_gone, is_lost
 from ..transaction import OpenTransaction
 from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, check_begun, cut_off, execute, receive
 
 
 class PostgresTransaction(OpenTransaction):
-    """The driver knows the state of the transaction from every answer of the server's, so asking costs nothing."""
+    """The driver knows the state of the transaction from every answer of the server, so reading it costs nothing."""
 
     def __init__(
         self,
         connection: Connection,
         *,
         read_only: bool,
+        publish: Publish | None = None,
         before_commit: Callable[[PostgresTransaction], None] | None = None,
     ) -> None:
-        super().__init__(connection, read_only=read_only)
+        super().__init__(connection, read_only=read_only, publish=publish)
         self._before_commit = before_commit
         self._is_beginning = True
         self.is_cut = False
 
     def wait_for_begin(self) -> None:
-        """Hear the answer to BEGIN. The handler's first lines run meanwhile: its snapshot is not taken before that.
+        """Receive the answer to BEGIN. The handler's first lines run meanwhile: the snapshot is taken later than that.
 
         Raises:
             DBAPIError: There is no transaction.
-            ConnectionLost: The connection is gone.
+            ConnectionLost: The connection is broken.
         """
         if not self._is_beginning:
             return
@@ -74,18 +77,18 @@ class PostgresTransaction(OpenTransaction):
 
     def close(self) -> None:
         if self._is_beginning and not self.expired:
-            with suppress(Exception):  # it is rolled back, or was never begun
+            with suppress(Exception):  # it is rolled back, or never began
                 self.wait_for_begin()
         super().close()
 
     def roll_back(self) -> None:
         if self.read_only and self.is_fine():
-            # Nothing was changed. Asked to do this, the driver would forget every statement that it has prepared.
+            # The driver's own rollback() would discard its prepared statements. Nothing was written, so they stay.
             execute(self.driver, "ROLLBACK")
         super().roll_back()
 
     def release(self) -> None:
-        return  # many write at the same time
+        return  # no lock is held: many transactions write at the same time
 
     def is_reusable(self) -> bool:
         error: Any = driver_error(self.internal_error) if self.internal_error is not None else None
@@ -98,7 +101,7 @@ class PostgresTransaction(OpenTransaction):
         self.check_committed()
 
     def send_with_commit(self, statement: str) -> None:
-        """A statement and COMMIT in one go."""
+        """Send a statement and COMMIT in one message."""
         import psycopg
 
         try:
@@ -106,13 +109,13 @@ class PostgresTransaction(OpenTransaction):
         except psycopg.Error as error:
             raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
         self.check_committed()
-        super().send_commit()  # SQLAlchemy is told; the driver has nothing left to send
+        super().send_commit()  # for SQLAlchemy's own state: no COMMIT is sent again
 
     def check_committed(self) -> None:
-        """Take a COMMIT for carried out only if the server said that no transaction is open any more.
+        """A COMMIT counts only if the server answered that no transaction is open.
 
         Raises:
-            ConnectionLost: The connection broke in between, and the driver did not make an error of that.
+            ConnectionLost: The connection broke meanwhile, and the driver raised nothing.
         """
         if self._status() != IDLE:
             raise ConnectionLost("the connection to the database broke while a transaction was being committed")
@@ -120,3 +123,46 @@ class PostgresTransaction(OpenTransaction):
     def _status(self) -> int:
         self.wait_for_begin()
         return int(self.driver.pgconn.transaction_status)
+
+
+class LoggedTransaction(PostgresTransaction):
+    """A transaction with a row in the commit log, by which an unknown COMMIT is resolved.
+
+    Args:
+        commit_id: The id of the row.
+        is_committed: Finds out by the id, after an error, whether the transaction was committed.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        commit_id: str,
+        is_committed: Callable[[str, BaseException], bool],
+        read_only: bool = False,
+        publish: Publish | None = None,
+        before_commit: Callable[[PostgresTransaction], None] | None = None,
+    ) -> None:
+        super().__init__(connection, read_only=read_only, publish=publish, before_commit=before_commit)
+        self._commit_id = commit_id
+        self._is_committed = is_committed
+
+    def send_commit(self) -> None:
+        if self._before_commit is not None:
+            self._before_commit(self)
+        try:
+            self.send_with_commit(commit_log.insert_statement(self._commit_id))
+        except (DBAPIError, ConnectionLost) as error:
+            if not is_unknown(error) or not self._is_committed(self._commit_id, error):
+                raise
+            # It was committed. Only the answer and the connection were lost.
+            self.internal_error = error
+
+
+def is_unknown(error: DBAPIError | ConnectionLost) -> bool:
+    """Whether the transaction may be committed in spite of this error of its COMMIT."""
+    if isinstance(error, ConnectionLost):
+        return True
+    driver: Any = error.orig
+    state = driver.sqlstate
+    return is_gone(driver) or state == "40003" or state[:2] == "08" or state in ("57P01", "57P02", "25P03", "25P04")

@@ -1,1 +1,1 @@
-"""A SQLite file as the database: one connection that writes, in turn, and many that read."""
+"""A SQLite file as the database: one connection writes, a pool of connections reads."""

@@ -1,10 +1,10 @@
-"""A SQLite file in WAL mode: one connection that writes, in turn, and a pool of connections that only read."""
+"""``SQLiteDatabase``: a file in WAL mode, one connection that writes and a pool of connections that only read."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,23 +15,63 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ...clock import Clock
 from ...errors import DatabaseError
 from ...settings import Settings
-from ..commits import CommitFeed
+from ..commits import CommitFeed, Publish
 from ..errors import LockTimeout, is_conflict
 from ..statement_guard import guard
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
 from .notifier import FileNotifier
-from .transaction import SQLiteTransaction
 from .write_lock import WriteLock
 
-IMPATIENT_MILLISECONDS: Final = 5
+WRITER_BUSY_MILLISECONDS: Final = 5
 BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 BEGIN_READING: Final = "BEGIN"
 
 
+class SQLiteTransaction(OpenTransaction):
+    """SQLite may end a transaction by itself (a full disk), so the driver is asked before every statement."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        release: Callable[[], None],
+        *,
+        read_only: bool,
+        publish: Publish | None = None,
+    ) -> None:
+        super().__init__(connection, read_only=read_only, publish=publish)
+        self._release = release
+
+    def wait_for_begin(self) -> None:
+        return  # BEGIN is synchronous
+
+    def in_transaction(self) -> bool:
+        return bool(self.driver.in_transaction)
+
+    def is_fine(self) -> bool:
+        try:
+            return bool(self.driver.in_transaction)
+        except sqlite3.ProgrammingError:  # closed by a handler
+            return False
+
+    def has_failed(self) -> bool:
+        return False  # SQLite accepts statements after a failed one; OpenTransaction does not
+
+    def cut(self) -> None:
+        self.driver.interrupt()
+        self.driver.rollback()
+        self.driver.execute("PRAGMA query_only = ON")  # the handler may still use the connection
+
+    def is_reusable(self) -> bool:
+        return not self.driver.in_transaction and self.internal_error is None
+
+    def release(self) -> None:
+        self._release()
+
+
 class SQLiteDatabase:
-    """Every transaction that writes begins with BEGIN IMMEDIATE, and they take turns: so each is serializable."""
+    """Writing transactions begin with BEGIN IMMEDIATE under one write lock, so each is serializable."""
 
     writers = 1
     is_server = False
@@ -50,23 +90,23 @@ class SQLiteDatabase:
         self.commits = CommitFeed(self._notifier)
         self._synchronous = settings.sqlite_synchronous
         self._lock_seconds = settings.lock_timeout.total_seconds()
-        self._turn = WriteLock(self.path)
-        self._writing = self._engine(NullPool, read_only=False)
-        self._reading = self._engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
+        self._write_lock = WriteLock(self.path)
+        self._write_engine = self._create_engine(NullPool, read_only=False)
+        self._read_engine = self._create_engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
         self._writer: Connection | None = None
         self._prepare_file()
 
     def new_job_id(self) -> JobId:
-        return new_job_id(by_time=True)  # at random, each would change a page of its own in the file
+        return new_job_id(by_time=True)  # random ids would each change another page of the file
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
-        if not self._turn.take(self._lock_seconds):
-            raise LockTimeout(f"other transactions kept writing for {self._lock_seconds:g} s")
+        if not self._write_lock.acquire(self._lock_seconds):
+            raise LockTimeout(f"other transactions held the write lock for {self._lock_seconds:g} s")
         try:
             transaction = self._begin_writing(sync)
         except BaseException:
-            self._turn.give()
+            self._write_lock.release()
             raise
         try:
             yield transaction
@@ -74,8 +114,8 @@ class SQLiteDatabase:
             transaction.close()
 
     def _begin_writing(self, sync: Sync) -> OpenTransaction:
-        connection = self._writer or self._writing.connect()
-        self._writer = None  # taken; it comes back when the transaction ends well
+        connection = self._writer or self._write_engine.connect()
+        self._writer = None  # in use: it is kept again if the transaction leaves it usable
         try:
             self._set_synchronous(connection, sync)
             begin(connection, BEGIN_WRITING)
@@ -87,13 +127,13 @@ class SQLiteDatabase:
         def release() -> None:
             if not (transaction.expired or transaction.broken):
                 self._writer = connection
-            self._turn.give()
+            self._write_lock.release()
 
         transaction = SQLiteTransaction(connection, release, read_only=False, publish=self.commits.publish)
         return transaction
 
     def _set_synchronous(self, connection: Connection, sync: Sync) -> None:
-        """Bookkeeping that may be redone after a power cut does not wait for the disk; everything else does."""
+        """Only what may be redone after a power cut does not wait for the disk."""
         wanted = {"as set": self._synchronous, "always": "FULL", "later": "NORMAL"}[sync]
         if connection.info.get("synchronous") != wanted:
             connection.connection.driver_connection.execute(f"PRAGMA synchronous = {wanted}")  # type: ignore[union-attr]
@@ -101,7 +141,7 @@ class SQLiteDatabase:
 
     @contextmanager
     def read(self) -> Iterator[OpenTransaction]:
-        connection = self._reading.connect()
+        connection = self._read_engine.connect()
         try:
             begin(connection, BEGIN_READING)
             transaction = SQLiteTransaction(connection, lambda: None, read_only=True)
@@ -134,7 +174,7 @@ class SQLiteDatabase:
 
     @contextmanager
     def read_only(self, transaction: OpenTransaction) -> Iterator[None]:
-        transaction.check()  # the context of a call that is over may hold a connection that is somebody else's by now
+        transaction.check()  # after the end of its call, the connection may be in another transaction
         was_read_only = transaction.read_only
         transaction.read_only = True
         transaction.driver.execute("PRAGMA query_only = ON")
@@ -151,26 +191,26 @@ class SQLiteDatabase:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        self._reading.dispose()
-        self._writing.dispose()
-        self._turn.close()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+        self._write_lock.close()
 
-    def _engine(self, pool: Any, *, read_only: bool, **options: Any) -> Engine:
-        milliseconds = round(self._lock_seconds * 1000) if read_only else IMPATIENT_MILLISECONDS
+    def _create_engine(self, pool: Any, *, read_only: bool, **options: Any) -> Engine:
+        milliseconds = round(self._lock_seconds * 1000) if read_only else WRITER_BUSY_MILLISECONDS
         engine = create_engine(self.url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
 
         @event.listens_for(engine, "connect")
         def prepare(driver: sqlite3.Connection, record: object) -> None:
-            driver.isolation_level = None  # transactions begin where we say, not where the driver guesses
+            driver.isolation_level = None  # the driver begins no transactions by itself
             for pragma in (
                 f"busy_timeout = {milliseconds}",
                 "foreign_keys = ON",
                 "trusted_schema = OFF",
                 f"synchronous = {self._synchronous}",
-                "fullfsync = ON",  # macOS: reach the disk, not only its cache
+                "fullfsync = ON",  # macOS: flush the disk's cache too
                 "journal_size_limit = 67108864",
-                f"cache_size = {-2_000 if read_only else -64_000}",  # KiB, taken as it is needed
-                f"wal_autocheckpoint = {0 if read_only else 1000}",  # only who has the turn checkpoints
+                f"cache_size = {-2_000 if read_only else -64_000}",  # KiB, allocated as needed
+                f"wal_autocheckpoint = {0 if read_only else 1000}",  # only the holder of the write lock checkpoints
                 f"query_only = {'ON' if read_only else 'OFF'}",
             ):
                 driver.execute(f"PRAGMA {pragma}")
@@ -179,7 +219,7 @@ class SQLiteDatabase:
         return engine
 
     def _begin(self, driver: Any, statement: str) -> None:
-        """Begin, when other programs on the file let us: SQLite's own waiting sleeps too long to ever find a gap."""
+        """Begin, or retry while another program holds the file: SQLite's busy handler sleeps too long between tries."""
         deadline = time.monotonic() + self._lock_seconds
         while True:
             try:
@@ -191,27 +231,27 @@ class SQLiteDatabase:
                 return
 
     def _prepare_file(self) -> None:
-        """Open the file once, so that what is wrong with it is said now and not in the middle of something."""
+        """Open the file once, so that its errors are raised at the start and not during a call."""
         if not self.path.parent.is_dir():
             raise DatabaseError(f"{self.path}: the folder {self.path.parent} does not exist. Create it first")
         try:
-            with self._writing.connect() as connection:
+            with self._write_engine.connect() as connection:
                 driver: Any = connection.connection.driver_connection
                 driver.execute(f"PRAGMA busy_timeout = {round(self._lock_seconds * 1000)}")
                 mode = driver.execute("PRAGMA journal_mode = WAL").fetchone()[0]
                 if mode != "wal":
                     raise DatabaseError(f"{self.path}: SQLite cannot use WAL mode here. Is it a network drive?")
                 driver.execute("BEGIN IMMEDIATE")
-                driver.execute("PRAGMA user_version = 1")  # BEGIN IMMEDIATE is content with a file that is read-only
+                driver.execute("PRAGMA user_version = 1")  # BEGIN IMMEDIATE succeeds on a read-only file
                 driver.execute("ROLLBACK")
         except (sqlite3.Error, DBAPIError) as error:
-            raise DatabaseError(f"{self.path}: {explained(error)}") from error
+            raise DatabaseError(f"{self.path}: {explain(error)}") from error
         except (OSError, SQLAlchemyError) as error:
             raise DatabaseError(f"{self.path}: {error}") from error
 
 
-def explained(error: Exception) -> str:
-    """SQLite's words for what is wrong with a file, and what to do about it."""
+def explain(error: Exception) -> str:
+    """SQLite's message about a file, and what to do about it."""
     text = str(error.orig if isinstance(error, DBAPIError) else error)
     if "not a database" in text:
         return f"{text}. Name another file, or move this one away"

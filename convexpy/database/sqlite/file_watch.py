@@ -1,85 +1,139 @@
-"""Wait until a file is touched: woken by the system where it can, by looking again and again where it cannot."""
+"""Wait until a file is touched: by inotify on Linux, by polling where there is none."""
 
 from __future__ import annotations
 
+import ctypes
 import os
-import sys
+import select
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from . import inotify, kqueue
-
-PAUSE_SECONDS: Final = 0.05
-PROOF_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.05
+PROBE_SECONDS: Final = 1.0
+IN_ATTRIB: Final = 0x4
+READ_BYTES: Final = 65536
 
 
 class FileWatch(Protocol):
-    """One file, and one thread that waits."""
+    """A watch on one file, for one waiting thread."""
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until the file was touched since the last time. False if the time is over, or somebody woke us."""
+        """Wait for a touch since the last call. False after a timeout or ``wake()``."""
         ...
 
     def wake(self) -> None:
-        """Let the one who waits go on now."""
+        """Make ``wait()`` return, from any thread."""
         ...
 
     def close(self) -> None:
-        """Watch no more. Nobody may be waiting."""
+        """Release the watch. No thread may be in ``wait()``."""
         ...
 
 
-def watch_file(path: Path, *besides: Path) -> FileWatch:
-    """Watch a file. Where one has to look, changes of the files ``besides`` count as well."""
+def watch_file(path: Path, *polled: Path) -> FileWatch:
+    """Watch a file. A polling watch also reports changes of the files ``polled``."""
     try:
-        return proved(system_watch(path), path)
+        return probed(InotifyWatch(path), path)
     except OSError:
-        return PollingWatch(path, *besides)
+        return PollingWatch(path, *polled)
 
 
-def system_watch(path: Path) -> FileWatch:
-    """A watch that costs nothing while nothing happens.
-
-    Raises:
-        OSError: There is none here, or no more of them for this user.
-    """
-    if sys.platform == "linux":
-        return inotify.InotifyWatch(path)
-    if sys.platform == "darwin":
-        return kqueue.KqueueWatch(path)
-    raise OSError("this system tells nobody of touches")
-
-
-def proved(watch: FileWatch, path: Path) -> FileWatch:
-    """The same watch, once it has noticed a touch. Some drives and sandboxes accept it, and then never say a word."""
+def probed(watch: FileWatch, path: Path) -> FileWatch:
+    """The same watch, if it reports a touch. Some drives and sandboxes accept a watch and never report anything."""
     try:
         os.utime(path)
-        if not watch.wait(PROOF_SECONDS):
-            raise OSError("a touch was not noticed")
+        if not watch.wait(PROBE_SECONDS):
+            raise OSError("a touch was not reported")
     except BaseException:
         watch.close()
         raise
     return watch
 
 
+class InotifyWatch:
+    """One file, created if it does not exist. Python has no inotify, so the C library is called directly.
+
+    Raises:
+        OSError: There is no inotify, or this user has no instances left.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._libc = c_library()
+        self._path = path
+        self._events = checked(self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._poll = select.poll()
+        for readable in (self._events, self._wake_reader):
+            self._poll.register(readable, select.POLLIN)
+        try:
+            self._add_watch()
+        except BaseException:
+            self.close()
+            raise
+
+    def wait(self, seconds: float | None) -> bool:
+        ready = [readable for readable, _ in self._poll.poll(None if seconds is None else seconds * 1000)]
+        if self._wake_reader in ready:
+            os.read(self._wake_reader, READ_BYTES)
+        if self._events not in ready:
+            return False
+        os.read(self._events, READ_BYTES)
+        with suppress(OSError):  # the folder may be gone: then no more events come
+            self._add_watch()
+        return True
+
+    def wake(self) -> None:
+        os.write(self._wake_writer, b"!")
+
+    def close(self) -> None:
+        for descriptor in (self._events, self._wake_reader, self._wake_writer):
+            os.close(descriptor)
+
+    def _add_watch(self) -> None:
+        """Watch the file that has the name now: the event may have been the removal of the file before it."""
+        os.close(os.open(self._path, os.O_CREAT | os.O_CLOEXEC, 0o666))
+        checked(self._libc.inotify_add_watch(self._events, os.fsencode(self._path), IN_ATTRIB))
+
+
+def c_library() -> Any:
+    """The C library that this process has loaded.
+
+    Raises:
+        OSError: It has no inotify.
+    """
+    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    if not hasattr(library, "inotify_init1"):
+        raise OSError("this C library has no inotify")
+    return library
+
+
+def checked(result: int) -> int:
+    """The result of a C function. -1 becomes its ``OSError``."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
 class PollingWatch:
-    """Looks at the times of its files, several times a second."""
+    """Compares the times and sizes of its files, 20 times a second."""
 
     def __init__(self, *paths: Path) -> None:
         self._paths = paths
         self._woken = threading.Event()
-        self._seen = self._look()
+        self._seen = self._stat()
 
     def wait(self, seconds: float | None) -> bool:
-        until = None if seconds is None else time.monotonic() + seconds
-        while not self._woken.wait(PAUSE_SECONDS):
-            now = self._look()
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._woken.wait(POLL_SECONDS):
+            now = self._stat()
             if now != self._seen:
                 self._seen = now
                 return True
-            if until is not None and time.monotonic() >= until:
+            if deadline is not None and time.monotonic() >= deadline:
                 return False
         self._woken.clear()
         return False
@@ -90,12 +144,12 @@ class PollingWatch:
     def close(self) -> None:
         return
 
-    def _look(self) -> list[tuple[int, int] | None]:
+    def _stat(self) -> list[tuple[int, int] | None]:
         return [time_and_size(path) for path in self._paths]
 
 
 def time_and_size(path: Path) -> tuple[int, int] | None:
-    """When a file was changed or touched last, and its size. None if it is not there."""
+    """Modification time in nanoseconds and size in bytes. None if the file does not exist."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,44 +1,47 @@
-"""Commits of other processes on the same file: whoever commits touches the lock file beside it, and all watch that.
+"""Notifications between processes on one SQLite file: a commit touches the lock file beside it, and listeners watch it.
 
-The write-ahead log would tell of every commit, but it is written before the commit can be seen.
+The write-ahead log changes at every commit too, but before the commit is visible.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from .file_watch import FileWatch, watch_file
-from .touches import Touches
+from .file_watch import FileWatch, time_and_size, watch_file
 
-DOUBT_SECONDS: Final = 0.05
+# A busy process touches the file at most once in this time: one system call, and one wake-up of each listener.
+PAUSE_SECONDS: Final = 0.002
+OWN_TOUCH_SECONDS: Final = 0.05
 
 
 class FileNotifier:
-    """A process hears its own touches too, but late and many as one: it knows of them, and may mistake another's."""
+    """A listener is called for touches of its own process too, but late and coalesced: they may hide another's."""
 
     def __init__(self, database: Path) -> None:
-        self._lock = database.with_name(f"{database.name}.lock")
-        self._log = database.with_name(f"{database.name}-wal")
-        self._touches = Touches(self._lock)
+        self._path = database.with_name(f"{database.name}.lock")
+        self._wal = database.with_name(f"{database.name}-wal")
+        self._touches = _CoalescedTouches(self._path)
         self._stopped = threading.Event()
         self._watch: FileWatch | None = None
         self._listener: threading.Thread | None = None
 
-    def send(self, driver: Any = None) -> None:
-        self._touches.give()
+    def notify(self, driver: Any = None) -> None:
+        self._touches.send()
 
-    def watch(self, heard: Callable[[], None]) -> None:
+    def listen(self, callback: Callable[[], None]) -> None:
         self._stopped.clear()
-        self._watch = watch_file(self._lock, self._log)
+        self._watch = watch_file(self._path, self._wal)
         listener = threading.Thread(
-            target=self._listen, args=(self._watch, heard), name="convexpy-commits", daemon=True
+            target=self._receive, args=(self._watch, callback), name="convexpy-commits", daemon=True
         )
         listener.start()
-        self._listener = listener  # a signal may strike in between, and then there is nothing to wait for
+        self._listener = listener  # set after start(): if a signal handler interrupts it, stop() has nothing to join
 
     def stop(self) -> None:
         self._stopped.set()
@@ -52,12 +55,80 @@ class FileNotifier:
         self.stop()
         self._touches.close()
 
-    def _listen(self, watch: FileWatch, heard: Callable[[], None]) -> None:
-        doubt_ends: float | None = None
+    def _receive(self, watch: FileWatch, callback: Callable[[], None]) -> None:
+        call_at: float | None = None  # after a touch that seems to be our own
         while not self._stopped.is_set():
-            touched = watch.wait(None if doubt_ends is None else max(0.0, doubt_ends - time.monotonic()))
+            touched = watch.wait(None if call_at is None else max(0.0, call_at - time.monotonic()))
             if touched and self._touches.was_last():
-                doubt_ends = doubt_ends or time.monotonic() + DOUBT_SECONDS
-            elif touched or (doubt_ends is not None and time.monotonic() >= doubt_ends):
-                doubt_ends = None
-                heard()
+                call_at = call_at or time.monotonic() + OWN_TOUCH_SECONDS
+            elif touched or (call_at is not None and time.monotonic() >= call_at):
+                call_at = None
+                callback()
+
+
+class _CoalescedTouches:
+    """The first touch of a burst is sent at once, the rest as one after a pause, by a thread. None is lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._changed = threading.Condition()
+        self._sent_at = float("-inf")
+        self._stat_when_sent: tuple[int, int] | None = None
+        self._is_pending = False
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def send(self) -> None:
+        """Touch the file now, or after the pause. Never waits and never raises."""
+        with self._changed:
+            if self._is_pending:
+                return
+            if self._is_closed or self._pause() <= 0:
+                self._execute()
+                return
+            self._is_pending = True
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._send_pending, name="convexpy-touches", daemon=True)
+                self._thread.start()
+
+    def was_last(self) -> bool:
+        """Whether our touch seems to be the last. File times are coarse on some drives, so this may be wrong."""
+        with self._changed:
+            return self._stat_when_sent is not None and self._stat_when_sent == time_and_size(self._path)
+
+    def close(self) -> None:
+        """Send what is pending. Later touches are sent at once."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _send_pending(self) -> None:
+        with self._changed:
+            while True:
+                if self._is_pending and (self._is_closed or self._pause() <= 0):
+                    self._execute()
+                elif self._is_closed:
+                    return
+                else:
+                    self._changed.wait(self._pause() if self._is_pending else None)
+
+    def _pause(self) -> float:
+        return self._sent_at + PAUSE_SECONDS - time.monotonic()
+
+    def _execute(self) -> None:
+        self._is_pending = False
+        self._sent_at = time.monotonic()
+        with suppress(OSError):
+            touch(self._path)
+            self._stat_when_sent = time_and_size(self._path)
+
+
+def touch(path: Path) -> None:
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        path.touch()

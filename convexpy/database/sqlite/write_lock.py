@@ -1,4 +1,4 @@
-"""One writer at a time, in the order of asking: fair within a process, safe between processes."""
+"""The write lock of a SQLite file: one writer at a time, first come first served, over threads and processes."""
 
 from __future__ import annotations
 
@@ -12,72 +12,71 @@ from ...errors import DatabaseError
 
 try:
     import fcntl
-except ImportError:  # Windows: SQLite's own lock decides between processes there
+except ImportError:  # Windows: between processes, SQLite's own lock decides there
     fcntl = None  # type: ignore[assignment]
 
 
 class WriteLock:
-    """A first-come-first-served lock over threads and, through a file beside the database, over processes.
+    """A fair lock over the threads of a process and, through a file beside the database, a lock over processes.
 
-    The file lock spans COMMIT and the checkpoint that may follow it. SQLite before 3.51.3 can corrupt a WAL database
-    when two connections write and checkpoint at the same moment; with this they never do.
+    It is held over COMMIT and the checkpoint that may follow it: SQLite before 3.51.3 can corrupt a WAL database when
+    one connection writes while another checkpoints.
     """
 
     def __init__(self, database: Path) -> None:
         self._mutex = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
-        self._taken = False
+        self._is_held = False
         self._path = database.with_name(f"{database.name}.lock")
         self._file: IO[bytes] | None = None
 
-    def take(self, seconds: float) -> bool:
-        """Wait for the turn. False if it did not come within so many seconds."""
+    def acquire(self, seconds: float) -> bool:
+        """Wait for the lock. False after ``seconds``."""
         deadline = time.monotonic() + seconds
-        if not self._take_in_process(deadline):
+        if not self._acquire_in_process(deadline):
             return False
         try:
-            taken = self._take_between_processes(deadline)
+            acquired = self._acquire_between_processes(deadline)
         except BaseException:
-            self._pass_on()
+            self._release_in_process()
             raise
-        if not taken:
-            self._pass_on()
-        return taken
+        if not acquired:
+            self._release_in_process()
+        return acquired
 
-    def give(self) -> None:
-        """Let the next one write."""
+    def release(self) -> None:
         if fcntl is not None and self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._pass_on()
+        self._release_in_process()
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _take_in_process(self, deadline: float) -> bool:
+    def _acquire_in_process(self, deadline: float) -> bool:
         with self._mutex:
-            if not self._taken:
-                self._taken = True
+            if not self._is_held:
+                self._is_held = True
                 return True
-            ours = threading.Event()
-            self._waiting.append(ours)
-        if ours.wait(max(0.0, deadline - time.monotonic())):
+            handed_over = threading.Event()
+            self._waiting.append(handed_over)
+        if handed_over.wait(max(0.0, deadline - time.monotonic())):
             return True
         with self._mutex:
-            if ours.is_set():  # the turn came at the last moment: it is ours, and nobody else's
+            if handed_over.is_set():  # at the last moment: the lock is ours
                 return True
-            self._waiting.remove(ours)
+            self._waiting.remove(handed_over)
             return False
 
-    def _pass_on(self) -> None:
+    def _release_in_process(self) -> None:
         with self._mutex:
             if self._waiting:
-                self._waiting.popleft().set()
+                self._waiting.popleft().set()  # handed over: it stays held
             else:
-                self._taken = False
+                self._is_held = False
 
-    def _take_between_processes(self, deadline: float) -> bool:
+    def _acquire_between_processes(self, deadline: float) -> bool:
         if fcntl is None:
             return True
         if self._file is None:

@@ -53,7 +53,7 @@ class Moves:
         self._wrap(jobs, "release", lambda args, released: self._of_claim("release", args[1], released))
         self._wrap(jobs, "finish_started", lambda args, ended: self._of_id("finish", args[1], ended))
         self._wrap(jobs, "insert_jobs", lambda args, _: self._inserted(args[1]))
-        self._wrap(recovery, "rescue", lambda args, _: ("rescue", VICTIM))
+        self._wrap(recovery, "recover_jobs", lambda args, _: ("rescue", VICTIM))
         self._wrap(jobs, "unclaim", lambda args, _: ("unclaim", VICTIM))
         self._wrap(crons, "advance", lambda args, won: ("cron", args[1]) if won is not False else None)
         self._wrap(Dispatcher, "claim", lambda args, _: (f"dispatch {args[1]}", VICTIM))

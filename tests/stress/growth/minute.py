@@ -19,7 +19,7 @@ SAMPLES = 20
 PATIENCE_SECONDS = 120.0
 SIZE = {
     "postgresql": "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname IN "
-    "('_scheduled_functions', '_convexpy_queue', '_convexpy_finished', '_convexpy_receipts')",
+    "('_scheduled_functions', '_convexpy_queue', '_convexpy_finished', '_convexpy_commits')",
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
 }
 

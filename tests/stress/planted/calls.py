@@ -48,7 +48,7 @@ CALLS: Final = (
             with self._database.write_internal() as connection:
                 self.buffer.write(connection, self._clock.now(), claimant)
 """,
-        tests=("tests/postgres/test_unknown_commit.py::test_what_it_schedules_exists_once",),
+        tests=("tests/database/postgres/test_unknown_commit.py::test_what_it_schedules_exists_once",),
     ),
     Bug(
         name="identity carried into jobs",
@@ -102,7 +102,7 @@ CALLS: Final = (
         file="runtime/time_limit.py",
         old="watched = Watched(held, time.monotonic() + seconds, on_late)",
         new="watched = Watched(held, time.monotonic() + seconds + 60, on_late)",
-        tests=("tests/postgres/test_network.py::test_a_handler_past_its_limit_lets_go_of_its_locks[in SQL]",),
+        tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_lets_go_of_its_locks[in SQL]",),
     ),
     Bug(
         name="no limit rolls back",
@@ -110,7 +110,7 @@ CALLS: Final = (
         file="database/transaction.py",
         old="            self.expired = True\n            with suppress",
         new="            return False\n            with suppress",
-        tests=("tests/postgres/test_network.py::test_a_handler_past_its_limit_lets_go_of_its_locks[in SQL]",),
+        tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_lets_go_of_its_locks[in SQL]",),
     ),
     Bug(
         name="lane that is waited for without end",
@@ -147,7 +147,7 @@ CALLS: Final = (
     Bug(
         name="going on after the transaction ended",
         breaks="a full disk ends the transaction, and what comes after it is committed without what came before",
-        file="database/sqlite/transaction.py",
+        file="database/sqlite/database.py",
         old="""\
         return bool(self.driver.in_transaction)
 
@@ -170,6 +170,6 @@ CALLS: Final = (
         file="runtime/own_claims.py",
         old="            announce()\n",
         new="            pass\n",
-        tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatcher_of_its_own_process",),
+        tests=("tests/database/postgres/test_polling.py::test_a_commit_wakes_the_dispatcher_of_its_own_process",),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from .bug import Bug
 
-TESTS: Final = "tests/postgres/test_frontier.py"
+TESTS: Final = "tests/database/postgres/test_frontier.py"
 BACK: Final = f"{TESTS}::test_what_was_given_back_is_found_by_a_look_from_the_beginning"
 LONG: Final = f"{TESTS}::test_after_a_long_look_claims_begin_with_what_it_found_or_with_what_is_due_from_now_on"
 

@@ -9,7 +9,7 @@ from .bug import Bug
 TOGETHER: Final = "tests/promises/test_groups.py"
 APART: Final = "tests/promises/test_groups_fall_apart.py"
 OTHERS: Final = "tests/promises/test_groups_and_others.py"
-LOST: Final = "tests/postgres/test_groups.py"
+LOST: Final = "tests/database/postgres/test_groups.py"
 OWN: Final = "tests/promises/test_own_claims.py"
 
 GROUPS: Final = (

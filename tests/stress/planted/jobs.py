@@ -77,7 +77,7 @@ JOBS: Final = (
         file="database/job_statements.py",
         old="    .with_for_update(skip_locked=True)\n",
         new="",
-        tests=("tests/postgres/test_claims.py",),
+        tests=("tests/database/postgres/test_claims.py",),
     ),
     Bug(
         name="claimed before its time",
@@ -85,7 +85,7 @@ JOBS: Final = (
         file="database/jobs.py",
         old='"now": now, "room": room',
         new='"now": datetime.max.replace(tzinfo=now.tzinfo), "room": room',
-        tests=("tests/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
+        tests=("tests/database/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
     ),
     Bug(
         name="a past time jumps the queue",
@@ -124,7 +124,7 @@ JOBS: Final = (
 
                 done = self.settle(call, held, own_claims, end_elsewhere if claim else None, on_late)
 """,
-        tests=("tests/postgres/test_unknown_commit.py::test_a_job_whose_very_own_commit_breaks_happens_once",),
+        tests=("tests/database/postgres/test_unknown_commit.py::test_a_job_whose_own_commit_breaks_happens_once",),
     ),
     Bug(
         name="action started without a record",
@@ -161,7 +161,7 @@ JOBS: Final = (
         new="""\
         return False
 """,
-        tests=("tests/postgres/test_unknown_commit.py::test_an_action_whose_very_own_start_breaks_starts_once",),
+        tests=("tests/database/postgres/test_unknown_commit.py::test_an_action_whose_own_start_breaks_starts_once",),
     ),
     Bug(
         name="attempts not counted",

@@ -6,9 +6,12 @@ from typing import Final
 
 from .bug import Bug
 
-UNKNOWN: Final = "tests/postgres/test_unknown_commit.py"
-BEGIN: Final = "tests/postgres/test_begin.py"
-WINDOW: Final = "tests/postgres/test_window.py::test_with_it_one_of_them_is_run_again_and_sees_the_other"
+UNKNOWN: Final = "tests/database/postgres/test_unknown_commit.py"
+BEGIN: Final = "tests/database/postgres/test_begin.py"
+LIMIT: Final = (
+    "tests/database/postgres/test_serializable_limit.py"
+    "::test_with_the_limit_one_of_them_is_run_again_and_sees_the_other"
+)
 
 POSTGRES: Final = (
     Bug(
@@ -25,7 +28,7 @@ POSTGRES: Final = (
         file="database/postgres/begin.py",
         old='self._begin("SERIALIZABLE READ WRITE"',
         new='self._begin("REPEATABLE READ READ WRITE"',
-        tests=(f"{WINDOW}[0]",),
+        tests=(f"{LIMIT}[0]",),
     ),
     Bug(
         name="queries are READ COMMITTED",
@@ -36,12 +39,12 @@ POSTGRES: Final = (
         tests=("tests/promises/test_snapshots.py::test_a_query_reads_one_snapshot[postgres]",),
     ),
     Bug(
-        name="the window is not checked",
-        breaks="a mutation that stayed open while very many others passed commits against what it overlooked",
+        name="the serializable limit is not checked",
+        breaks="a mutation that stayed open while very many others finished commits in spite of a conflict",
         file="database/postgres/database.py",
-        old="            if time.monotonic() - opened > self._window.seconds:\n",
+        old="            if time.monotonic() - opened > self._serializable_limit.seconds:\n",
         new="            if time.monotonic() < opened:\n",
-        tests=(WINDOW,),
+        tests=(LIMIT,),
     ),
     Bug(
         name="due by the clock of the worker",
@@ -49,34 +52,34 @@ POSTGRES: Final = (
         file="database/postgres/clock.py",
         old="        return shown + timedelta(seconds=steady() - at)\n",
         new="        return super().now()\n",
-        tests=("tests/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
+        tests=("tests/database/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
     ),
     Bug(
-        name="unknown COMMIT tried again without asking",
+        name="unknown COMMIT tried again without a lookup",
         breaks="an order is placed twice because the answer to its COMMIT was lost",
-        file="database/postgres/database.py",
-        old="            if not is_unknown(error) or not self._resolve(self._receipt, error):\n",
+        file="database/postgres/transaction.py",
+        old="            if not is_unknown(error) or not self._is_committed(self._commit_id, error):\n",
         new="            if True:\n",
         tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
     ),
     Bug(
         name="unknown COMMIT taken for done",
         breaks="a call says that an order was placed which never reached the database",
-        file="database/postgres/database.py",
-        old="            if not is_unknown(error) or not self._resolve(self._receipt, error):\n",
+        file="database/postgres/transaction.py",
+        old="            if not is_unknown(error) or not self._is_committed(self._commit_id, error):\n",
         new="            if not is_unknown(error):\n",
         tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
     ),
     Bug(
-        name="receipt not written",
-        breaks="whoever asks after a lost answer hears that nothing happened, and does it again",
-        file="database/postgres/database.py",
-        old="self.send_with_commit(receipts.statement(self._receipt))",
+        name="commit not logged",
+        breaks="after a lost answer the lookup finds no row, and the call is run again",
+        file="database/postgres/transaction.py",
+        old="self.send_with_commit(commit_log.insert_statement(self._commit_id))",
         new='self.send_with_commit("SELECT 1")',
         tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
     ),
     Bug(
-        name="no fence behind the answer",
+        name="the fence is not committed",
         breaks="a COMMIT that was only late arrives after the call was told to run again, and both count",
         file="database/postgres/database.py",
         old="""\
@@ -84,26 +87,26 @@ POSTGRES: Final = (
                         transaction.commit()
 """,
         new="",
-        tests=(f"{UNKNOWN}::test_a_commit_that_was_asked_for_can_no_longer_arrive",),
+        tests=(f"{UNKNOWN}::test_a_fenced_commit_can_no_longer_arrive",),
     ),
     Bug(
-        name="under way counts as not done",
+        name="an open transaction counts as not committed",
         breaks="a COMMIT that takes a second longer is done again, and both count",
-        file="database/receipts.py",
+        file="database/commit_log.py",
         old="            return None\n",
         new="            return False\n",
-        tests=(f"{UNKNOWN}::test_a_transaction_that_is_still_under_way_is_waited_for",),
+        tests=(f"{UNKNOWN}::test_a_transaction_that_is_still_open_is_waited_for",),
     ),
     Bug(
-        name="a fence counts as a receipt",
-        breaks="a call is answered that never happened, if the answer to the question was lost as well",
-        file="database/receipts.py",
+        name="a fence counts as the transaction's row",
+        breaks="a call is reported as committed that never was, if the answer to the fence's COMMIT was lost as well",
+        file="database/commit_log.py",
         old="            self._fences.add(fence)\n",
         new="",
-        tests=(f"{UNKNOWN}::test_an_answer_that_was_lost_as_well_does_not_turn_into_another",),
+        tests=(f"{UNKNOWN}::test_a_lost_answer_to_the_lookup_does_not_change_it",),
     ),
     Bug(
-        name="an action's schedule leaves no receipt",
+        name="an action's schedule is not logged",
         breaks="what an action schedules is scheduled twice after a lost answer",
         file="runtime/outside.py",
         old='calls.database.write_internal(sync="as set", logged=True)',
@@ -127,7 +130,9 @@ POSTGRES: Final = (
         file="database/postgres/transaction.py",
         old=" and (error is None or not is_lost(error))\n",
         new="\n",
-        tests=("tests/postgres/test_connections.py::test_a_connection_to_a_server_that_only_reads_is_not_used_again",),
+        tests=(
+            "tests/database/postgres/test_connections.py::test_a_connection_to_a_server_that_only_reads_is_not_used_again",
+        ),
     ),
     Bug(
         name="a standby's refusal is the developer's error",
@@ -135,7 +140,9 @@ POSTGRES: Final = (
         file="database/postgres_errors.py",
         old='    "25006",  # the server only reads',
         new="    # the server only reads",
-        tests=("tests/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[a server that only reads]",),
+        tests=(
+            "tests/database/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[a server that only reads]",
+        ),
     ),
     Bug(
         name="a deadlock is the developer's error",
@@ -143,7 +150,7 @@ POSTGRES: Final = (
         file="database/postgres_errors.py",
         old='{"40001", "40P01", "40000", "55P03"}',
         new='{"40001", "40000", "55P03"}',
-        tests=("tests/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[deadlock]",),
+        tests=("tests/database/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[deadlock]",),
     ),
     Bug(
         name="the start of an action does not wait for the server's disk",
@@ -152,7 +159,7 @@ POSTGRES: Final = (
         old='"always": "" if waits_for_disk else "; SET LOCAL synchronous_commit = on"',
         new='"always": ""',
         tests=(
-            "tests/postgres/test_connections.py::test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says",
+            "tests/database/postgres/test_connections.py::test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says",
         ),
     ),
     Bug(

@@ -56,7 +56,7 @@ PURGE: Final = (
         file="dispatch/retention.py",
         old="        self._reached = reached\n",
         new="",
-        tests=(f"tests/postgres/test_purge.py::{BEHIND}",),
+        tests=(f"tests/database/postgres/test_purge.py::{BEHIND}",),
     ),
     Bug(
         name="purges wait for one another",
@@ -64,6 +64,6 @@ PURGE: Final = (
         file="database/retention.py",
         old=".with_for_update(skip_locked=True)",
         new=".with_for_update()",
-        tests=("tests/postgres/test_purge.py::test_what_another_worker_is_just_purging_is_passed_by",),
+        tests=("tests/database/postgres/test_purge.py::test_what_another_worker_is_just_purging_is_passed_by",),
     ),
 )

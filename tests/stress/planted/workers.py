@@ -7,16 +7,16 @@ from typing import Final
 from .bug import Bug
 
 RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
-RESCUE: Final = "tests/postgres/test_rescue.py"
+RESCUE: Final = "tests/database/postgres/test_job_recovery.py"
 SEVERAL: Final = "tests/promises/test_workers.py"
 
 WORKERS: Final = (
     Bug(
         name="a lost action runs again",
         breaks="an action that was running when its process died is started a second time",
-        file="database/rescue.py",
+        file="database/workers.py",
         old="""\
-            lost += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
+            failed += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
             continue
 """,
         new="""\
@@ -30,7 +30,7 @@ WORKERS: Final = (
     Bug(
         name="what a dead worker claimed stays claimed",
         breaks="a job is lost with the process that was about to run it",
-        file="database/rescue.py",
+        file="database/workers.py",
         old="        if sql.POSTPONE.on(connection, claim).rowcount == 1:\n",
         new="        if not claim:\n",
         tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
@@ -44,36 +44,36 @@ WORKERS: Final = (
         tests=(f"{SEVERAL}::test_a_clock_that_jumps_buries_nobody_who_is_alive",),
     ),
     Bug(
-        name="given up though heard of",
-        breaks="a worker that woke up in time is buried all the same, and its running actions are failed",
+        name="given up in spite of a heartbeat",
+        breaks="a worker that woke up in time is given up all the same, and its running actions fail",
         file="database/workers.py",
         old="delete(workers).where(workers.c.id == worker, workers.c.heartbeat_time == heartbeat_time)",
         new="delete(workers).where(workers.c.id == worker)",
-        tests=(f"{RESCUE}::test_a_worker_that_was_heard_of_meanwhile_is_not_given_up",),
+        tests=(f"{RESCUE}::test_a_worker_with_a_heartbeat_meanwhile_is_not_given_up",),
     ),
     Bug(
-        name="rescued without waiting for a start",
+        name="recovered without waiting for a start",
         breaks="an action that starts just while its worker is given up is in progress for ever",
-        file="database/rescue.py",
-        old="connection.execute(transaction.with_for_update(of=queue))",
-        new="connection.execute(transaction)",
-        tests=(f"{RESCUE}::test_an_action_that_starts_while_its_worker_is_given_up_is_failed",),
+        file="database/workers.py",
+        old="connection.execute(held.with_for_update(of=queue))",
+        new="connection.execute(held)",
+        tests=(f"{RESCUE}::test_an_action_that_starts_while_its_worker_is_given_up_fails",),
     ),
     Bug(
-        name="rescued before it is given up",
+        name="recovered before it is given up",
         breaks="what a worker claims just while it is given up belongs to nobody",
         file="dispatch/recovery.py",
         old="""\
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
-            rescued = rescue(connection, suspect.id, now, self._settings)
+            rescued = recover_jobs(connection, suspect.id, now, self._settings)
 """,
         new="""\
-            rescued = rescue(connection, suspect.id, now, self._settings)
+            rescued = recover_jobs(connection, suspect.id, now, self._settings)
             if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
                 return
 """,
-        tests=(f"{RESCUE}::test_what_a_dead_worker_is_just_claiming_is_rescued_with_the_rest",),
+        tests=(f"{RESCUE}::test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest",),
     ),
     Bug(
         name="left in the middle of a claim",
@@ -81,7 +81,7 @@ WORKERS: Final = (
         file="database/workers.py",
         old="    connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())\n",
         new="",
-        tests=(f"{RESCUE}::test_a_worker_that_leaves_while_it_is_still_claiming_stays_registered",),
+        tests=(f"{RESCUE}::test_a_worker_that_leaves_while_it_claims_stays_registered",),
     ),
     Bug(
         name="a buried worker goes on under its old name",
@@ -97,15 +97,17 @@ WORKERS: Final = (
         file="dispatch/dispatcher.py",
         old="        self._longest = settings.poll_interval.total_seconds()\n",
         new="        self._longest = 1e6\n",
-        tests=("tests/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",),
+        tests=(
+            "tests/database/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",
+        ),
     ),
     Bug(
         name="commits are kept from other processes",
         breaks="what the web server schedules starts seconds later on the workers",
         file="database/commits.py",
-        old="        self._signals.send(transaction)\n        self.tell_listeners()\n",
+        old="        self._notifier.notify(transaction)\n        self.tell_listeners()\n",
         new="        self.tell_listeners()\n",
-        tests=("tests/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
+        tests=("tests/database/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
     ),
     Bug(
         name="a claim in doubt is kept",
@@ -113,7 +115,9 @@ WORKERS: Final = (
         file="dispatch/dispatcher.py",
         old="        self._doubts.append(Doubt(worker, token, time.monotonic() + DOUBT_SECONDS))\n",
         new="",
-        tests=("tests/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_given_back_at_the_next_look",),
+        tests=(
+            "tests/database/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_released_at_the_next_tick",
+        ),
     ),
     Bug(
         name="held without knowing, for ever",

@@ -124,14 +124,14 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
 def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
     """What a dead worker held is tried again, also an action that had started."""
 
-    def rescue(connection: Connection, worker: str, *rest: Any) -> tuple[int, int]:
+    def recover_jobs(connection: Connection, worker: str, *rest: Any) -> tuple[int, int]:
         held = select(t.queue.c.job_id).where(t.queue.c.worker == worker)
         connection.execute(update(t.jobs).where(t.jobs.c.id.in_(held)).values(state_kind="pending"))
         free = {"worker": None, "claim_token": None, "run_token": None}
         connection.execute(update(t.queue).where(t.queue.c.worker == worker).values(free))
         return 0, 0
 
-    patch.setattr(recovery, "rescue", rescue)
+    patch.setattr(recovery, "recover_jobs", recover_jobs)
 
 
 def orphan_runs(patch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_a_network_that_goes_silent_is_given_up_and_used_again_when_it_is_back(
 ) -> None:
     far_url = far_url.update_query_dict({"connect_timeout": "2"})
     with with_settings(far_url, mutation_time_limit=0.2, query_time_limit=0.2, mutation_retries=1) as convex:
-        convex.database._limits = dict.fromkeys(("write", "read", "own"), 0.3)  # type: ignore[attr-defined]
+        convex.database._limits = dict.fromkeys(("write", "read", "internal"), 0.3)  # type: ignore[attr-defined]
         convex.run(write)
         network.mode("blackhole")
         began = time.monotonic()
@@ -134,4 +134,4 @@ def test_a_worker_uses_no_more_connections_than_it_says(url: URL) -> None:
         with convex.running():
             while not rows(url, "SELECT 1 WHERE (SELECT count(*) FROM _convexpy_finished) = 100"):
                 seen.append(rows(url, counting)[0][0])
-    assert max(seen) <= 3 + module.OWN_CONNECTIONS + 1
+    assert max(seen) <= 3 + module.INTERNAL_CONNECTIONS + 1

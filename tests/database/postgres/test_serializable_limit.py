@@ -1,7 +1,7 @@
-"""A mutation that stays open while very many others pass is run again, not committed against what it overlooked.
+"""A mutation that stays open while very many others finish is run again, as the server may have missed its conflicts.
 
 The server forgets what finished transactions have read when there are more of them than it has slots. The first test
-shows that this happens: two transactions that contradict each other both commit. The second, that ours do not.
+shows that this happens: two conflicting transactions both commit. The second shows that mutations do not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from servers.postgres import NoServer, Server, server
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from convexpy import Convex, MutationCtx, WriteConflict, mutation
-from convexpy.database.postgres.serializable_limit import Window
+from convexpy.database.postgres.serializable_limit import SerializableLimit
 from convexpy.settings import Settings
 
 # As few slots as a server can have.
@@ -31,8 +31,8 @@ FEW = {
     "wal_level": "minimal",
 }
 SLOTS = 10 * (12 + 1 + 2)
-doctors_are_asked = threading.Event()
-others_have_passed = threading.Event()
+doctors_are_read = threading.Event()
+others_have_finished = threading.Event()
 tries: list[int] = []
 
 
@@ -57,12 +57,12 @@ def few() -> Iterator[Server]:
 
 @mutation
 def leave(ctx: MutationCtx, doctor: int, other: int, slow: bool = False) -> None:
-    """Go home, if the other one stays."""
+    """Go off call, if the other doctor stays on call."""
     tries.append(doctor)
     assert ctx.db.get_one(Doctor, other).on_call, "nobody would be left"
     if slow and len(tries) == 1:
-        doctors_are_asked.set()
-        assert others_have_passed.wait(120)
+        doctors_are_read.set()
+        assert others_have_finished.wait(120)
     ctx.db.get_one(Doctor, doctor).on_call = False
 
 
@@ -81,8 +81,8 @@ def convex(request: pytest.FixtureRequest, few: Server) -> Iterator[Convex]:
             Models.metadata.create_all(connection)
             connection.exec_driver_sql("INSERT INTO doctors VALUES (1, true), (2, true)")
         tries.clear()
-        doctors_are_asked.clear()
-        others_have_passed.clear()
+        doctors_are_read.clear()
+        others_have_finished.clear()
         yield convex
 
 
@@ -91,7 +91,7 @@ def on_call(convex: Convex) -> int:
         return int(connection.exec_driver_sql("SELECT count(*) FROM doctors WHERE on_call").scalar_one())
 
 
-def leave_while_others_pass(convex: Convex, others: int) -> list[BaseException]:
+def leave_while_others_finish(convex: Convex, others: int) -> list[BaseException]:
     errors: list[BaseException] = []
 
     def leave_slowly() -> None:
@@ -102,50 +102,50 @@ def leave_while_others_pass(convex: Convex, others: int) -> list[BaseException]:
 
     slow = threading.Thread(target=leave_slowly)
     slow.start()
-    assert doctors_are_asked.wait(120)
+    assert doctors_are_read.wait(120)
     convex.run(leave, doctor=2, other=1)
     for _ in range(others):
         convex.run(pass_by)
-    others_have_passed.set()
+    others_have_finished.set()
     slow.join()
     return errors
 
 
 def test_the_number_of_slots_is_what_the_server_has(few: Server) -> None:
     with psycopg.connect(few.dsn(), autocommit=True) as driver:
-        assert Window(driver).slots == SLOTS
+        assert SerializableLimit(driver).slots == SLOTS
 
 
-def test_without_the_window_two_that_contradict_each_other_both_commit(
+def test_without_the_limit_two_conflicting_mutations_both_commit(
     convex: Convex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Window, "check", lambda *_: None)
-    assert leave_while_others_pass(convex, SLOTS + 40) == []
-    assert on_call(convex) == 0, "this server has no such hole: the window may be dropped for its version"
+    monkeypatch.setattr(SerializableLimit, "check", lambda *_: None)
+    assert leave_while_others_finish(convex, SLOTS + 40) == []
+    assert on_call(convex) == 0, "this server misses no conflicts: the limit may be dropped for its version"
 
 
 @pytest.mark.parametrize("others", [0, SLOTS // 2, SLOTS + 40])
-def test_with_it_one_of_them_is_run_again_and_sees_the_other(convex: Convex, others: int) -> None:
-    errors = leave_while_others_pass(convex, others)
+def test_with_the_limit_one_of_them_is_run_again_and_sees_the_other(convex: Convex, others: int) -> None:
+    errors = leave_while_others_finish(convex, others)
     assert [str(error) for error in errors] == ["nobody would be left"] or "nobody would be left" in str(errors[0])
     assert on_call(convex) == 1
     assert tries.count(1) == 2
 
 
-def test_one_that_is_always_too_slow_is_given_up_with_a_text_that_says_why(
+def test_a_mutation_that_is_always_too_slow_fails_with_the_reason(
     convex: Convex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window = convex.database._window  # type: ignore[attr-defined]
-    monkeypatch.setattr(window, "seconds", 0.0)
-    monkeypatch.setattr(window, "slots", 0)
+    limit = convex.database._serializable_limit  # type: ignore[attr-defined]
+    monkeypatch.setattr(limit, "seconds", 0.0)
+    monkeypatch.setattr(limit, "slots", 0)
     convex.settings.__dict__["mutation_retries"] = 1
-    with pytest.raises(WriteConflict, match=r"passed while this one stayed open.*max_connections"):
-        convex.run(pass_and_let_pass)
+    with pytest.raises(WriteConflict, match=r"finished while this one stayed open.*max_connections"):
+        convex.run(open_while_another_finishes)
 
 
 @mutation
-def pass_and_let_pass(ctx: MutationCtx) -> None:
-    """Something that another transaction passes while it is open."""
+def open_while_another_finishes(ctx: MutationCtx) -> None:
+    """Another transaction finishes while this one is open."""
     url = ctx.db.connection().engine.url
     ctx.db.connection().exec_driver_sql("SELECT 1")  # the snapshot is taken here
     with psycopg.connect(

@@ -1,4 +1,4 @@
-"""A connection that breaks in COMMIT: what was committed stays and is reported so, what was not is done again."""
+"""A connection that breaks in COMMIT: what was committed is reported as committed, what was not is run again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from convexpy import (
     internal_mutation,
     mutation,
 )
+from convexpy.database.commit_log import CommitLookup, insert_statement, new_commit_id
 from convexpy.database.database import connect
 from convexpy.database.errors import ConnectionLost
 from convexpy.database.postgres.connection import cut_off
-from convexpy.database.receipts import Question, new_receipt, statement
 from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
@@ -99,86 +99,84 @@ def test_what_an_action_schedules_exists_once(convex: Convex, url: URL, network:
     assert [row[0] for row in rows(url, "SELECT id FROM _scheduled_functions")] == [job_id]
 
 
-def test_a_database_that_can_not_be_asked_makes_the_outcome_unknown(far_url: URL, network: Wire, url: URL) -> None:
+def test_a_database_that_does_not_answer_makes_the_outcome_unknown(far_url: URL, network: Wire, url: URL) -> None:
     settings = Settings(**QUICK, commit_timeout=0.05)  # type: ignore[arg-type]
     text = far_url.render_as_string(hide_password=False)
     with Convex(text, functions=sys.modules[__name__], settings=settings) as convex:
         convex.run(write, text="first")
         network.cut("after COMMIT")
-        dispose = convex.database._own.dispose  # type: ignore[attr-defined]
+        dispose = convex.database._internal_engine.dispose  # type: ignore[attr-defined]
         dispose()
-        original = convex.database._resolve  # type: ignore[attr-defined]
+        original = convex.database._is_committed  # type: ignore[attr-defined]
 
-        def refuse_then_resolve(receipt: str, cause: BaseException) -> bool:
+        def refuse_then_look_up(commit_id: str, cause: BaseException) -> bool:
             network.mode("refuse")
             try:
-                return bool(original(receipt, cause))
+                return bool(original(commit_id, cause))
             finally:
                 network.mode("pass")
 
-        convex.database._resolve = refuse_then_resolve  # type: ignore[attr-defined]
+        convex.database._is_committed = refuse_then_look_up  # type: ignore[attr-defined]
         with pytest.raises(CommitUnknown, match="as a whole, or not at all"):
             convex.run(write, text="second")
     assert texts(url) == ["first", "second"]
 
 
-def test_the_answer_that_was_given_is_never_contradicted_by_a_late_message(url: URL) -> None:
-    """A COMMIT that was on its way for so long that somebody asked meanwhile comes too late."""
+def test_a_commit_that_arrives_after_the_lookup_is_refused(url: URL) -> None:
+    """A COMMIT that arrives after the lookup is refused."""
     database = connect(url, Settings())
-    receipt = new_receipt(database.clock.now())
-    with database.write() as held:
-        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
-        with database.write_internal() as asking:
-            assert Question(receipt).is_committed(asking) is False
+    commit_id = new_commit_id(database.clock.now())
+    with database.write() as transaction:
+        transaction.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
+        with database.write_internal() as other:
+            assert CommitLookup(commit_id).is_committed(other) is False
         with pytest.raises(Exception, match="duplicate key"):
-            held.send_with_commit(statement(receipt))  # type: ignore[attr-defined]
+            transaction.send_with_commit(insert_statement(commit_id))  # type: ignore[attr-defined]
     database.close()
     assert texts(url) == []
 
 
-def test_a_commit_that_was_asked_for_can_no_longer_arrive(url: URL) -> None:
-    """Whoever heard that nothing was committed runs the call again, so nothing may be committed after that."""
+def test_a_fenced_commit_can_no_longer_arrive(url: URL) -> None:
+    """After the answer "not committed" the call is run again, so its first transaction must not be committed later."""
     database = connect(url, Settings())
-    receipt = new_receipt(database.clock.now())
-    with database.write() as held:
-        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
-        assert database._resolve(receipt, ConnectionError("no answer")) is False  # type: ignore[attr-defined]
+    commit_id = new_commit_id(database.clock.now())
+    with database.write() as transaction:
+        transaction.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
+        assert database._is_committed(commit_id, ConnectionError("no answer")) is False  # type: ignore[attr-defined]
         with pytest.raises(Exception, match="duplicate key"):
-            held.send_with_commit(statement(receipt))  # type: ignore[attr-defined]
+            transaction.send_with_commit(insert_statement(commit_id))  # type: ignore[attr-defined]
     database.close()
     assert texts(url) == []
 
 
-def test_a_transaction_that_is_still_under_way_is_waited_for(url: URL) -> None:
+def test_a_transaction_that_is_still_open_is_waited_for(url: URL) -> None:
     database = connect(url, Settings(lock_timeout=0.05))  # type: ignore[arg-type]
-    receipt = new_receipt(database.clock.now())
-    question = Question(receipt)
-    with database.write() as held:
-        held.connection.exec_driver_sql(statement(receipt))
+    commit_id = new_commit_id(database.clock.now())
+    lookup = CommitLookup(commit_id)
+    with database.write() as transaction:
+        transaction.connection.exec_driver_sql(insert_statement(commit_id))
         with (
             pytest.raises(Exception, match=r"ended before its commit|lock timeout|failed"),
-            database.write_internal() as asking,
+            database.write_internal() as other,
         ):
-            assert question.is_committed(asking) is None
-        held.commit()
-    with database.write_internal() as asking:
-        assert question.is_committed(asking) is True
+            assert lookup.is_committed(other) is None
+        transaction.commit()
+    with database.write_internal() as other:
+        assert lookup.is_committed(other) is True
     database.close()
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
-def test_an_answer_that_was_lost_as_well_does_not_turn_into_another(
-    convex: Convex, url: URL, network: Wire, when: str
-) -> None:
-    """Who asked, and did not hear, finds at the next try what the first has written."""
-    ask = convex.database._resolve  # type: ignore[attr-defined]
+def test_a_lost_answer_to_the_lookup_does_not_change_it(convex: Convex, url: URL, network: Wire, when: str) -> None:
+    """If the answer to a fence's COMMIT is lost, the next lookup finds that fence and not the transaction's row."""
+    look_up = convex.database._is_committed  # type: ignore[attr-defined]
 
-    def ask_and_do_not_hear(receipt: str, cause: BaseException) -> bool:
-        convex.database._resolve = ask  # type: ignore[attr-defined]
+    def look_up_without_an_answer(commit_id: str, cause: BaseException) -> bool:
+        convex.database._is_committed = look_up  # type: ignore[attr-defined]
         network.cut("after COMMIT")
-        return bool(ask(receipt, cause))
+        return bool(look_up(commit_id, cause))
 
-    convex.database._resolve = ask_and_do_not_hear  # type: ignore[attr-defined]
+    convex.database._is_committed = look_up_without_an_answer  # type: ignore[attr-defined]
     network.cut(when)  # type: ignore[arg-type]
     job_id = convex.run(write_and_schedule, text="once")
     assert texts(url) == ["once"]
@@ -207,10 +205,10 @@ def test_an_action_starts_once(convex: Convex, near: Convex, url: URL, network: 
     assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
 
 
-def test_a_claim_without_an_answer_is_given_back_at_the_next_look(
+def test_a_claim_without_an_answer_is_released_at_the_next_tick(
     convex: Convex, near: Convex, url: URL, network: Wire
 ) -> None:
-    near.run(write_and_schedule, text="now")  # its notification shall not meet the cut
+    near.run(write_and_schedule, text="now")  # before the cut, so that it does not hit the notification
     claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL"
     network.cut("after COMMIT")
     with pytest.raises(DBAPIError):
@@ -221,7 +219,7 @@ def test_a_claim_without_an_answer_is_given_back_at_the_next_look(
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
-def test_a_job_whose_very_own_commit_breaks_happens_once(
+def test_a_job_whose_own_commit_breaks_happens_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: str
 ) -> None:
     near.run(write_and_schedule, text="now")
@@ -235,7 +233,7 @@ def test_a_job_whose_very_own_commit_breaks_happens_once(
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
-def test_an_action_whose_very_own_start_breaks_starts_once(
+def test_an_action_whose_own_start_breaks_starts_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: str
 ) -> None:
     near.run(plan)
@@ -248,22 +246,22 @@ def test_an_action_whose_very_own_start_breaks_starts_once(
 
 
 def wait_for(url: URL, statement: str, network: Wire, times: int) -> None:
-    """Until a statement finds something, and the network was cut as often as it was to be."""
+    """Wait until a statement finds something, and the network was cut so often."""
     deadline = time.monotonic() + 30
     while not rows(url, statement) or network.struck() < times:
         assert time.monotonic() < deadline, f"not in time: {statement}, {network.struck()} cuts"
 
 
-def test_old_receipts_are_forgotten(convex: Convex, url: URL) -> None:
+def test_old_commits_are_purged(convex: Convex, url: URL) -> None:
     convex.run(write, text="first")
-    execute(url, "INSERT INTO _convexpy_receipts SELECT '000' || generate_series(1, 2500)")
+    execute(url, "INSERT INTO _convexpy_commits SELECT '000' || generate_series(1, 2500)")
     while convex.service.purge.batch():
         pass
-    assert rows(url, "SELECT count(*) FROM _convexpy_receipts") == [(1,)]
+    assert rows(url, "SELECT count(*) FROM _convexpy_commits") == [(1,)]
 
 
-class Quiet:
-    """A driver that makes no error of a connection that breaks in COMMIT."""
+class SilentDriver:
+    """A driver that raises nothing when the connection breaks in COMMIT."""
 
     def __init__(self, driver: Any, *, arrives: bool) -> None:
         self._driver = driver
@@ -277,7 +275,7 @@ class Quiet:
         return getattr(self._driver.pgconn if hasattr(self._driver.pgconn, name) else self._driver, name)
 
     def exec_(self, text: bytes) -> Any:
-        result = self._driver.pgconn.exec_(text if self._arrives else b"SET application_name = 'nobody'")
+        result = self._driver.pgconn.exec_(text if self._arrives else b"SET application_name = 'none'")
         cut_off(self._driver)
         with suppress(psycopg.Error):
             self._driver.execute("SELECT 1")
@@ -285,10 +283,30 @@ class Quiet:
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-def test_a_commit_that_broke_without_an_error_is_asked_about(url: URL, arrives: bool) -> None:
+def test_a_commit_that_broke_without_an_error_is_looked_up(url: URL, arrives: bool) -> None:
     ends = nullcontext() if arrives else pytest.raises(ConnectionLost, match="being committed")
-    with closing(connect(url, Settings())) as database, ends, database.write(logged=True) as held:
-        held.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'written')")
-        held.driver = Quiet(held.driver, arrives=arrives)
-        held.commit()
+    with closing(connect(url, Settings())) as database, ends, database.write(logged=True) as transaction:
+        transaction.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'written')")
+        transaction.driver = SilentDriver(transaction.driver, arrives=arrives)
+        transaction.commit()
     assert texts(url) == (["written"] if arrives else [])
+
+
+def test_a_commit_has_room_for_a_request_and_what_was_written(url: URL) -> None:
+    session, keys = "it's \\ a \u00fcser\U0001f600", '{"orders": ["o\'1"]}'
+    with closing(connect(url, Settings())) as database:
+        with database.write() as transaction:
+            commit_id = new_commit_id(database.clock.now())
+            statement = insert_statement(commit_id, session=session, request=2**40, tables='["orders"]', keys=keys)
+            transaction.wait_for_begin()
+            transaction.send_with_commit(statement)  # type: ignore[attr-defined]
+            transaction.is_open = False
+        with database.write_internal() as other:
+            assert CommitLookup(commit_id).is_committed(other) is True
+    columns = rows(url, f"SELECT session, request, tables, keys FROM _convexpy_commits WHERE id = '{commit_id}'")
+    assert columns == [(session, 2**40, '["orders"]', keys)]
+
+
+def test_a_direct_call_leaves_an_empty_commit(convex: Convex, url: URL) -> None:
+    convex.run(write, text="first")
+    assert rows(url, "SELECT session, request, tables, keys FROM _convexpy_commits") == [(None, None, None, None)]

@@ -1,4 +1,4 @@
-"""A claim that is under way while its worker is given up, or leaves, belongs to somebody in the end."""
+"""Jobs claimed while their worker is given up, or leaves, are recovered."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from sqlalchemy import URL
 
 from convexpy import ActionCtx, Convex, MutationCtx, internal_action, internal_mutation, mutation
 from convexpy.database import jobs, workers
-from convexpy.database.rescue import LOST_ACTION
-from convexpy.database.workers import Suspect
+from convexpy.database.workers import LOST_ACTION, Suspect
 from convexpy.dispatch.worker import Service
 from convexpy.functions.declare import Kind
 
@@ -46,8 +45,8 @@ def plan_action(ctx: MutationCtx) -> None:
 
 
 @contextmanager
-def claim_under_way(convex: Convex, service: Service) -> Iterator[None]:
-    """A worker has claimed a job, and its COMMIT comes at the end of the block."""
+def uncommitted_claim(convex: Convex, service: Service) -> Iterator[None]:
+    """A worker claims a job, and commits at the end of the block."""
     convex.run(plan)
     with convex.database.write_internal() as connection:
         worker = service.worker.be_known(connection)
@@ -56,8 +55,8 @@ def claim_under_way(convex: Convex, service: Service) -> Iterator[None]:
         yield
 
 
-def begun(url: URL, work: Callable[[], Any]) -> Thread:
-    """Work on a thread of its own that has come to wait for a lock."""
+def blocked_thread(url: URL, work: Callable[[], Any]) -> Thread:
+    """A thread that waits for a lock."""
     thread = Thread(target=work)
     thread.start()
     while thread.is_alive() and rows(url, WAITING)[0][0] == 0:
@@ -66,11 +65,11 @@ def begun(url: URL, work: Callable[[], Any]) -> Thread:
 
 
 def suspect(convex: Convex) -> Suspect:
-    """The only worker, as others see it that take it for dead."""
+    """The only worker, as another one that takes it for dead sees it."""
     later = convex.clock.now() + timedelta(days=1)
     with convex.database.read_internal() as connection:
-        (itself,) = workers.find_suspects(connection, "another", later, timedelta(seconds=1))
-    return itself
+        (found,) = workers.find_suspects(connection, "another", later, timedelta(seconds=1))
+    return found
 
 
 @pytest.fixture
@@ -80,38 +79,36 @@ def service(near: Convex) -> Service:
     return near.service
 
 
-def test_what_a_dead_worker_is_just_claiming_is_rescued_with_the_rest(near: Convex, url: URL, service: Service) -> None:
+def test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest(near: Convex, url: URL, service: Service) -> None:
     dead = suspect(near)
-    with claim_under_way(near, service):
-        rescuer = begun(url, lambda: service.recovery._recover(dead, near.clock.now()))
-    rescuer.join()
+    with uncommitted_claim(near, service):
+        recovering = blocked_thread(url, lambda: service.recovery._recover(dead, near.clock.now()))
+    recovering.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT worker FROM _convexpy_queue") == [(None,)]
 
 
-def test_an_action_that_starts_while_its_worker_is_given_up_is_failed(near: Convex, url: URL, service: Service) -> None:
-    """Its worker woke up just then. Left as it is, it would be in progress for ever once that worker dies."""
+def test_an_action_that_starts_while_its_worker_is_given_up_fails(near: Convex, url: URL, service: Service) -> None:
+    """Its worker woke up just then. Not recovered, the action would be in progress for ever once that worker dies."""
     near.run(plan_action)
     (claim,) = service.dispatcher.claim(Kind.ACTION, 10)
     with near.database.write_internal() as connection:
         assert jobs.start(connection, claim, "token", near.clock.now())
-        rescuer = begun(url, lambda: service.recovery._recover(suspect(near), near.clock.now()))
-    rescuer.join()
+        recovering = blocked_thread(url, lambda: service.recovery._recover(suspect(near), near.clock.now()))
+    recovering.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", LOST_ACTION)]
 
 
-def test_a_worker_that_was_heard_of_meanwhile_is_not_given_up(near: Convex, url: URL, service: Service) -> None:
+def test_a_worker_with_a_heartbeat_meanwhile_is_not_given_up(near: Convex, url: URL, service: Service) -> None:
     long_ago = near.clock.now() - timedelta(days=1)
     service.recovery._recover(Suspect(service.worker.id, long_ago, is_gone=False), near.clock.now())
     assert rows(url, "SELECT id FROM _convexpy_workers") == [(service.worker.id,)]
 
 
-def test_a_worker_that_leaves_while_it_is_still_claiming_stays_registered(
-    near: Convex, url: URL, service: Service
-) -> None:
-    with claim_under_way(near, service):
-        leaving = begun(url, service.worker.leave)
+def test_a_worker_that_leaves_while_it_claims_stays_registered(near: Convex, url: URL, service: Service) -> None:
+    with uncommitted_claim(near, service):
+        leaving = blocked_thread(url, service.worker.leave)
     leaving.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT id FROM _convexpy_workers") == [(service.worker.id,)]

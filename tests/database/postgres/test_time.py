@@ -51,7 +51,7 @@ def test_the_clock_never_shows_more_than_the_servers(url: URL) -> None:
     clock = ServerClock()
     with driver_for(url) as driver:
         for _ in range(50):
-            clock.look(driver)
+            clock.synchronize(driver)
             ours = clock.now()
             assert ours <= server_time(driver)
             assert server_time(driver) - clock.now() < timedelta(seconds=5)
@@ -65,13 +65,13 @@ def test_it_is_read_again_after_a_while_and_follows_a_server_that_jumped(
     clock = ServerClock()
     assert clock.is_stale()
     with driver_for(url) as driver:
-        clock.look(driver)
+        clock.synchronize(driver)
         before = clock.now()
         passed[0] = 9.0
         assert (clock.is_stale(), clock.now() - before) == (False, timedelta(seconds=9))
         passed[0] = 11.0
         assert clock.is_stale()
-        clock.look(driver)
+        clock.synchronize(driver)
         assert abs(clock.now() - server_time(driver)) < timedelta(seconds=5)
 
 
