@@ -27,10 +27,12 @@ class BatchItem:
 class Batch:
     """Owned by one thread. Other threads take away what has not begun if a handler takes long."""
 
-    def __init__(self, claims: Iterable[Claim], on_expire: Callable[[Batch], None] | None = None) -> None:
+    def __init__(
+        self, claims: Iterable[Claim], on_expire: Callable[[Batch], None] | None = None, *, alone: bool = False
+    ) -> None:
         """``on_expire`` is called, from another thread, when a handler has run past its time limit."""
         self._on_expire = on_expire
-        self._rest = deque(BatchItem(claim) for claim in claims)
+        self._rest = deque(BatchItem(claim, alone) for claim in claims)
         self._begun: list[BatchItem] = []
         self._late_since: float | None = None
         self._mutex = threading.Lock()

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from ..clock import Clock
+from ..database.claim import Claim
 from ..database.commits import Commit
 from ..database.database import Database
 from ..functions.declare import Kind
@@ -147,18 +148,24 @@ class Worker:
         beating.stop()  # until here it shows that this worker is alive, for as long as anything of it runs
         try_to(self.heartbeat.leave)
 
-    def run_due(self, kind: Kind, limit: int = 1) -> int:
-        """Claim up to so many due jobs of a kind and run them on this thread, mutations as one batch. How many.
+    # For tests, which move the time by hand: nothing else may be running.
 
-        For tests, which move the time: nothing else may be running.
-        """
+    def run_due(self, kind: Kind, limit: int = 1) -> int:
+        """Claim up to so many due jobs of a kind and run them on this thread, mutations as one batch. How many."""
         claims = self.dispatcher.claim(kind, limit)
         if kind is Kind.MUTATION:
             self.executor.perform(Batch(claims))
         else:
             for claim in claims:
-                self._calls.event_loop.submit(self.executor.run_action(claim)).result()
+                self.run(claim)
         return len(claims)
+
+    def run(self, claim: Claim) -> None:
+        """Run one claim on this thread, alone."""
+        if claim.kind == Kind.MUTATION:
+            self.executor.perform(Batch([claim], alone=True))
+        else:
+            self._calls.event_loop.submit(self.executor.run_action(claim)).result()
 
 
 def try_to(store: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Misfortune by a seed: what goes wrong, at which station of a transaction, and a diary of it."""
+"""Faults by a seed: which fault strikes, at which step of a transaction, and a log of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..settings import Settings
 
 logger = logging.getLogger("convexpy.testing")
 
-Station = Literal["begin", "statement", "before COMMIT", "after COMMIT"]
-Misfortune = Literal["conflict", "failure", "no answer", "crash", "freeze", "clock"]
-Odds = Mapping[Station, Mapping[Misfortune, float]]
+Step = Literal["begin", "statement", "before COMMIT", "after COMMIT"]
+Fault = Literal["conflict", "failure", "no answer", "crash", "freeze", "clock"]
+Odds = Mapping[Step, Mapping[Fault, float]]
 
-# How likely each misfortune is at each station. A job passes some twenty, and every third job meets something.
+# How likely each fault is at each step. A job passes some twenty steps, and every third job meets a fault.
 FOR_A_WORKER: Final[Odds] = {
     "begin": {"conflict": 0.015, "crash": 0.01, "freeze": 0.008, "clock": 0.01},
     "statement": {"conflict": 0.004, "failure": 0.002, "crash": 0.004},
@@ -34,7 +34,7 @@ FOR_A_DIRECT_CALL: Final[Odds] = {
     "before COMMIT": {"conflict": 0.15},
     "after COMMIT": {},
 }
-FAILURES: Final[Mapping[Misfortune, str]] = {
+FAILURES: Final[Mapping[Fault, str]] = {
     "conflict": "a conflict",
     "failure": "a failure of the database",
     "no answer": "it was committed, and the answer is lost",
@@ -47,43 +47,43 @@ class Crash(BaseException):
     """The process is gone, as after ``kill -9``: nothing of what it was doing may reach the database any more."""
 
 
-class Life:
+class SimulatedProcess:
     """One process that runs jobs, from its start to its crash."""
 
     def __init__(self) -> None:
-        self.is_over = False
+        self.is_dead = False
         self.task = "start"
         self.clock_error = timedelta(0)
 
     def begin(self, task: str) -> None:
-        """It turns to something else, and its clock is right again."""
+        """It begins another task, and its clock is right again."""
         self.task, self.clock_error = task, timedelta(0)
 
 
-# Whose work this is. Tasks and threads inherit it, so what a crashed process left running stays crashed.
-LIFE: Final[ContextVar[Life | None]] = ContextVar("convexpy_life", default=None)
+# The process that this code belongs to. Tasks and threads inherit it, so what a crashed process left stays crashed.
+PROCESS: Final[ContextVar[SimulatedProcess | None]] = ContextVar("convexpy_process", default=None)
 
 
-def check_alive() -> Life | None:
-    """Whose work this is; None for a direct call, whose process is the test itself.
+def check_alive() -> SimulatedProcess | None:
+    """The process that this code belongs to; None for a direct call, whose process is the test itself.
 
     Raises:
-        Crash: It is the work of a process that has died.
+        Crash: That process has died.
     """
-    life = LIFE.get()
-    if life is not None and life.is_over:
+    process = PROCESS.get()
+    if process is not None and process.is_dead:
         raise Crash("this process died before")
-    return life
+    return process
 
 
 class Chaos:
-    """The dice. With the same seed and the same work, the same things go wrong at the same places."""
+    """Draws faults. With the same seed and the same work, the same faults strike at the same steps."""
 
     def __init__(self, seed: int, clock: Clock, settings: Settings) -> None:
         self.seed = seed
         self.settings = retrying_at_once(settings)
-        self.dice = random.Random(seed)
-        self.diary: list[str] = []
+        self.rng = random.Random(seed)
+        self.log: list[str] = []
         self.is_awake = False
         self.freeze: Callable[[], None] = lambda: None
         self.may_step_ahead = False
@@ -92,79 +92,74 @@ class Chaos:
         self._mutex = threading.Lock()
         self._thread = threading.local()
 
-    def reach(self, station: Station, move: str, dialect: str, logged: bool) -> None:
-        """Something may go wrong here. Who is logged finds out about lost answers within the database's own code.
+    def reach(self, step: Step, move: str, dialect: str, logged: bool) -> None:
+        """A fault may strike here. A logged transaction resolves lost answers within the database's own code.
 
         Raises:
             Crash: The process died here, or had died before.
             Exception: What a database raises for a conflict or a failure of its own.
         """
-        life = check_alive()
-        misfortune = self._draw(station, life)
-        if misfortune is None or (misfortune == "no answer" and logged):
+        process = check_alive()
+        fault = self._draw(step, process)
+        if fault is None or (fault == "no answer" and logged):
             return
-        if misfortune in FAILURES:
+        if fault in FAILURES:
             self._thread.in_a_row = self._in_a_row() + 1
-            self._note(FAILURES[misfortune], station, move, life)
-            raise database_error(misfortune, dialect)
-        assert life is not None
-        if misfortune == "crash":
-            life.is_over = True
-            self._note("the process dies", station, move, life)
+            self._record(FAILURES[fault], step, move, process)
+            raise database_error(fault, dialect)
+        assert process is not None
+        if fault == "crash":
+            process.is_dead = True
+            self._record("the process dies", step, move, process)
             raise Crash("this process died here")
-        if misfortune == "clock":
-            life.clock_error = self._step()
-            self._note(f"the clock steps by {life.clock_error.total_seconds():+.3f} s", station, move, life)
+        if fault == "clock":
+            process.clock_error = self._step()
+            self._record(f"the clock steps by {process.clock_error.total_seconds():+.3f} s", step, move, process)
         else:
-            self._note("the process freezes until another one took over", station, move, life)
+            self._record("the process freezes until another one took over", step, move, process)
             self.freeze()
-
-    def toss(self, likelihood: float) -> bool:
-        """Whether something happens that is as likely as that."""
-        with self._mutex:
-            return self.dice.random() < likelihood
 
     def went_well(self) -> None:
         """A transaction of this thread ended as it would have without us."""
         self._thread.in_a_row = 0
 
-    def note(self, text: str) -> None:
-        """Write something into the diary."""
-        self.diary.append(f"{self._clock.now():%F %T.%f}  {text}")
+    def record(self, text: str) -> None:
+        """Add a line to the log."""
+        self.log.append(f"{self._clock.now():%F %T.%f}  {text}")
         logger.warning("chaos=%d: %s", self.seed, text)
 
-    def blame(self, error: BaseException) -> None:
+    def explain(self, error: BaseException) -> None:
         """Say with an error by which seed it came, and what had gone wrong before."""
-        before = "\n".join(f"  {line}" for line in self.diary) or "  nothing: jobs ran in another order"
+        before = "\n".join(f"  {line}" for line in self.log) or "  nothing: jobs ran in another order"
         error.add_note(f"with chaos={self.seed}, which repeats it. What went wrong before:\n{before}")
 
-    def _draw(self, station: Station, life: Life | None) -> Misfortune | None:
+    def _draw(self, step: Step, process: SimulatedProcess | None) -> Fault | None:
         if not self.is_awake:
             return None
-        odds = (FOR_A_WORKER if life else FOR_A_DIRECT_CALL)[station]
+        odds = (FOR_A_WORKER if process else FOR_A_DIRECT_CALL)[step]
         with self._mutex:
-            rest = self.dice.random()
-        for misfortune, likelihood in odds.items():
+            rest = self.rng.random()
+        for fault, likelihood in odds.items():
             rest -= likelihood
             if rest < 0:
-                is_enough = misfortune in FAILURES and self._in_a_row() >= self._most_in_a_row
-                return None if is_enough else misfortune
+                is_enough = fault in FAILURES and self._in_a_row() >= self._most_in_a_row
+                return None if is_enough else fault
         return None
 
     def _step(self) -> timedelta:
         """Back, as a correction by the network does. Ahead only where no job minds to be early."""
         with self._mutex:
-            share = self.dice.uniform(-1, 1) if self.may_step_ahead else self.dice.uniform(-1, 0)
+            share = self.rng.uniform(-1, 1) if self.may_step_ahead else self.rng.uniform(-1, 0)
         return LONGEST_STEP * share
 
     def _in_a_row(self) -> int:
         """How many transactions of this thread failed by our doing, one after the other. A call tries only so often."""
         return int(getattr(self._thread, "in_a_row", 0))
 
-    def _note(self, what: str, station: Station, move: str, life: Life | None) -> None:
-        whose = life.task if life else "direct call"
-        of = " of" if move and "COMMIT" in station else ""
-        self.note(f"{what}: {whose}, {station}{of} {move}".rstrip())
+    def _record(self, what: str, step: Step, move: str, process: SimulatedProcess | None) -> None:
+        task = process.task if process else "direct call"
+        of = " of" if move and "COMMIT" in step else ""
+        self.record(f"{what}: {task}, {step}{of} {move}".rstrip())
 
 
 def retrying_at_once(settings: Settings) -> Settings:
@@ -173,13 +168,13 @@ def retrying_at_once(settings: Settings) -> Settings:
     return settings.model_copy(update=dict.fromkeys(waits, timedelta(0)))
 
 
-def database_error(misfortune: Misfortune, dialect: str) -> Exception:
-    """The error of the driver by which a database says that others were in the way, or that it failed itself."""
+def database_error(fault: Fault, dialect: str) -> Exception:
+    """The driver's error for a conflict or for a failure of the database."""
     if dialect == "postgresql":
         from psycopg import errors
 
-        kind: Any = errors.SerializationFailure if misfortune == "conflict" else errors.AdminShutdown
-        return kind(f"a {misfortune} made by chaos")  # type: ignore[no-any-return]
-    error = sqlite3.OperationalError("database is locked" if misfortune == "conflict" else "disk I/O error")
-    error.sqlite_errorcode = sqlite3.SQLITE_BUSY if misfortune == "conflict" else sqlite3.SQLITE_IOERR
+        kind: Any = errors.SerializationFailure if fault == "conflict" else errors.AdminShutdown
+        return kind(f"a {fault} made by chaos")  # type: ignore[no-any-return]
+    error = sqlite3.OperationalError("database is locked" if fault == "conflict" else "disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY if fault == "conflict" else sqlite3.SQLITE_IOERR
     return error

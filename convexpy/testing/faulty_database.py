@@ -1,4 +1,4 @@
-"""The real database and clock of an app, with stations on the way at which chaos may strike."""
+"""The real database and clock of an app, with steps at which a fault may strike."""
 
 from __future__ import annotations
 
@@ -12,44 +12,43 @@ from sqlalchemy import Connection, Engine, event
 from ..clock import Clock
 from ..database import job_statements as sql
 from ..database import tables
+from ..database.commits import CommitFeed
 from ..database.database import Database
-from ..database.notifier import Notifier
 from ..database.statement import Statement
+from ..database.timer import Timer
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction, Sync
 from ..database.types import JobId
-from .chaos import LIFE, Chaos, Station, check_alive
+from .chaos import PROCESS, Chaos, Step, check_alive
 
-PASSAGE: Final = "convexpy_passage"
+TRACE: Final = "convexpy_trace"
 MOVES: Final = {
     id(sql.CLAIM): "claim",
     id(sql.CLAIM_AND_READ): "claim",
     id(sql.INSERT_AND_ENQUEUE): "insert",
-    id(sql.END_ALL): "take",
-    id(sql.TAKE): "take",
-    id(sql.TAKE_ALL): "take",
+    id(sql.FINISH): "finish",
+    id(sql.DEQUEUE): "finish",
     id(sql.START): "start",
-    id(sql.TAKE_RUN): "finish",
     id(sql.POSTPONE): "release",
     id(sql.GIVE_BACK): "unclaim",
 }
 
 
 class FaultyClock(Clock):
-    """The clock of whoever asks: that of a worker may be wrong."""
+    """The clock of the process that reads it: that of a worker may be wrong."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def now(self) -> datetime:
-        life = LIFE.get()
-        return self._clock.now() + life.clock_error if life else self._clock.now()
+        process = PROCESS.get()
+        return self._clock.now() + process.clock_error if process else self._clock.now()
 
     def sleep(self, seconds: float) -> None:
         self._clock.sleep(seconds)
 
 
-class Passage:
-    """One transaction on its way, and the move of a job that it last made."""
+class Trace:
+    """The steps of one transaction, and the move of a job that it last made."""
 
     def __init__(self, chaos: Chaos, dialect: str, logged: bool) -> None:
         self._chaos = chaos
@@ -57,8 +56,8 @@ class Passage:
         self._fenced = logged
         self.move = ""
 
-    def reach(self, station: Station) -> None:
-        self._chaos.reach(station, self.move, self._dialect, self._fenced)
+    def reach(self, step: Step) -> None:
+        self._chaos.reach(step, self.move, self._dialect, self._fenced)
 
     def execute(self, statement: Any) -> None:
         """A statement is about to be sent."""
@@ -68,7 +67,7 @@ class Passage:
 
 
 class FaultyDatabase:
-    """Every transaction that writes passes four stations. The database behind it is the real one."""
+    """Every transaction that writes passes four steps. The database behind it is the real one."""
 
     def __init__(self, real: Database, chaos: Chaos) -> None:
         self.real = real
@@ -84,18 +83,22 @@ class FaultyDatabase:
         return self.real.clock
 
     @property
-    def notifier(self) -> Notifier:
-        return self.real.notifier
+    def commits(self) -> CommitFeed:
+        return self.real.commits
+
+    @property
+    def timer(self) -> Timer:
+        return self.real.timer
 
     def new_job_id(self) -> JobId:
         return self.real.new_job_id()
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
-        passage = Passage(self._chaos, self._dialect, logged)
-        passage.reach("begin")
-        with self.real.write(sync=sync, logged=logged) as transaction, self._watched(transaction.connection, passage):
-            stop_at_commit(transaction, passage)
+        trace = Trace(self._chaos, self._dialect, logged)
+        trace.reach("begin")
+        with self.real.write(sync=sync, logged=logged) as transaction, self._watched(transaction.connection, trace):
+            stop_at_commit(transaction, trace)
             yield transaction
         self._chaos.went_well()
 
@@ -103,19 +106,19 @@ class FaultyDatabase:
     def write_internal(
         self, *, sync: Sync = "later", logged: bool = False, generic_plan: bool = False
     ) -> Iterator[Connection]:
-        if LIFE.get() is None:  # an operator, whose calls nobody repeats
+        if PROCESS.get() is None:  # a caller that does not retry
             with self.real.write_internal(sync=sync, logged=logged, generic_plan=generic_plan) as connection:
                 yield connection
             return
-        passage = Passage(self._chaos, self._dialect, logged)
-        passage.reach("begin")
+        trace = Trace(self._chaos, self._dialect, logged)
+        trace.reach("begin")
         with (
             self.real.write_internal(sync=sync, logged=logged, generic_plan=generic_plan) as connection,
-            self._watched(connection, passage),
+            self._watched(connection, trace),
         ):
             yield connection
-            passage.reach("before COMMIT")
-        passage.reach("after COMMIT")
+            trace.reach("before COMMIT")
+        trace.reach("after COMMIT")
         self._chaos.went_well()
 
     def read(self) -> AbstractContextManager[OpenTransaction]:
@@ -137,38 +140,38 @@ class FaultyDatabase:
         self.real.close()
 
     @contextmanager
-    def _watched(self, connection: Connection, passage: Passage) -> Iterator[None]:
-        """Let the passage know of every statement on this connection."""
+    def _watched(self, connection: Connection, trace: Trace) -> Iterator[None]:
+        """Report every statement on this connection to the trace."""
         engine = connection.engine
         if engine not in self._engines:
             self._engines.append(engine)
             event.listen(engine, "do_execute", about_to_execute)
             event.listen(engine, "do_executemany", about_to_execute)
         info = connection.info  # a connection that broke has none
-        info[PASSAGE] = passage
-        info[OPEN_TRANSACTION].on_statement = passage.execute
+        info[TRACE] = trace
+        info[OPEN_TRANSACTION].on_statement = trace.execute
         try:
             yield
         finally:
-            info.pop(PASSAGE, None)
+            info.pop(TRACE, None)
 
 
 def about_to_execute(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-    passage: Passage | None = context.root_connection.info.get(PASSAGE)
-    if passage is not None:
-        passage.execute(context.invoked_statement)
+    trace: Trace | None = context.root_connection.info.get(TRACE)
+    if trace is not None:
+        trace.execute(context.invoked_statement)
 
 
-def stop_at_commit(transaction: OpenTransaction, passage: Passage) -> None:
-    """Two stations around the COMMIT of a transaction."""
+def stop_at_commit(transaction: OpenTransaction, trace: Trace) -> None:
+    """Two steps around the COMMIT of a transaction."""
     commit: Callable[[], None] = transaction.commit
 
-    def commit_between_stations() -> None:
-        passage.reach("before COMMIT")
+    def commit_between_steps() -> None:
+        trace.reach("before COMMIT")
         commit()
-        passage.reach("after COMMIT")
+        trace.reach("after COMMIT")
 
-    transaction.commit = commit_between_stations  # type: ignore[method-assign]
+    transaction.commit = commit_between_steps  # type: ignore[method-assign]
 
 
 def move_by_table(statement: Any) -> str | None:

@@ -40,8 +40,8 @@ class ConvexTest:
         database_url: Another database than the throw-away one. Its tables are created if they are missing.
         settings: The engine's settings.
         now: When the test begins. By default, now.
-        chaos: A seed. What runs meets conflicts, crashes and other misfortunes at random, and the same ones with the
-            same seed. Every promise holds all the same.
+        chaos: A seed. What runs meets conflicts, crashes and other faults at random, and the same ones with the same
+            seed. Every promise holds all the same.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class ConvexTest:
             self._url = f"sqlite:///{copy_of_template(self._metadata, self._folder)}"
         else:
             create_tables(self._url, self._metadata)
-        self._worker = self._employ(self._url)
+        self._worker = self._make_worker(self._url)
         self.convex.migrate()
         self._worker.start()
         if self._chaos is not None:
             self._chaos.is_awake = True
 
-    def _employ(self, url: str) -> VirtualWorker:
-        """The app, and somebody who runs what it schedules."""
+    def _make_worker(self, url: str) -> VirtualWorker:
+        """The app, and what runs its jobs."""
         functions, metadata = self._functions, self._metadata
         if self._chaos is None:
             app = Convex(url, functions=functions, metadata=metadata, settings=self._settings, clock=self.clock)
@@ -106,7 +106,7 @@ class ConvexTest:
         if self._chaos is not None:
             self._chaos.is_awake = False
             if error is not None:
-                self._chaos.blame(error)
+                self._chaos.explain(error)
         for session in self._sessions:
             session.close()
         if self._worker is not None:
@@ -117,10 +117,10 @@ class ConvexTest:
     @property
     def convex(self) -> Convex:
         """The app itself."""
-        return self._working.convex
+        return self._running_worker.convex
 
     @property
-    def _working(self) -> VirtualWorker:
+    def _running_worker(self) -> VirtualWorker:
         if self._worker is None:
             raise RuntimeError("a ConvexTest is a context manager: write `with ConvexTest(…) as convex:`")
         return self._worker
@@ -147,7 +147,7 @@ class ConvexTest:
         return self.with_identity(Identity(subject))
 
     def with_identity(self, identity: Identity | None) -> UserView:
-        """The same calls on behalf of somebody."""
+        """The same calls on behalf of an identity."""
         return UserView(self.convex, identity)
 
     def advance(
@@ -164,7 +164,7 @@ class ConvexTest:
         target = self.now + delta + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         if target < self.now:
             raise ValueError("time only moves forward")
-        worker = self._working
+        worker = self._running_worker
         runs = worker.run_due()
         while (moment := worker.next_moment()) is not None and moment <= target:
             self.clock.move_to(moment)
@@ -175,7 +175,7 @@ class ConvexTest:
 
     def run_due(self) -> None:
         """Run what is due now, and what that schedules for now."""
-        self._working.run_due()
+        self._running_worker.run_due()
 
     def finish_all_scheduled(self, max_rounds: int = 100) -> None:
         """Run every scheduled job to its end, moving the clock as far as that takes. Crons do not count.
@@ -183,7 +183,7 @@ class ConvexTest:
         Raises:
             RuntimeError: Jobs are still being scheduled after so many rounds; it names their functions.
         """
-        worker, rounds = self._working, 0
+        worker, rounds = self._running_worker, 0
         while due := worker.next_job():
             if rounds >= max_rounds:
                 names = worker.pending_names()

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import select
+
 from ..app import Convex
-from ..database.claim import Claim
-from ..database.jobs import first_due
-from ..dispatch.heartbeat import try_to
-from ..dispatch.worker import Service
+from ..database.tables import queue
+from ..dispatch.worker import try_to
 from ..functions.declare import Kind
 
 MANY_RUNS: Final = 10_000
 
 
 class VirtualWorker:
-    """The real dispatcher, crons, recovery and purge, moved by hand."""
+    """The real dispatcher, crons, recovery and retention, moved by hand."""
 
     def __init__(self, convex: Convex) -> None:
         self.convex = convex
-        self.service = convex.service
+        self.worker = convex.worker
 
     def start(self) -> None:
         """Become a worker, as a process does when it starts."""
-        self.service.prepare(self.convex.app)
+        self.worker.prepare(self.convex.app)
 
     def close(self) -> None:
-        """Leave, as a process does when it stops: nobody shall count on this one."""
-        try_to(self.service.worker.leave)
+        """Leave, as a process does when it stops: no other worker shall count on this one."""
+        try_to(self.worker.heartbeat.leave)
         self.convex.close()
 
     def run_due(self, most: int = MANY_RUNS) -> int:
-        """Run what is due, longest due first. How many runs it were."""
+        """Run what is due, longest due first. The number of runs."""
         runs = 0
         while True:
             self.fire_crons()
@@ -46,50 +45,40 @@ class VirtualWorker:
 
     def run_round(self) -> bool:
         """Run everything that is due at this moment, in the order it was scheduled. False: it does not count."""
-        claims = [claim for kind in (Kind.MUTATION, Kind.ACTION) for claim in self.claim(kind, MANY_RUNS)]
+        kinds = (Kind.MUTATION, Kind.ACTION)
+        claims = [claim for kind in kinds for claim in self.worker.dispatcher.claim(kind, MANY_RUNS)]
         for claim in sorted(claims, key=lambda claim: (claim.scheduled_time, claim.position)):
-            self.execute(claim)
+            self.worker.run(claim)
         return True
 
     def run_some(self, kind: Kind) -> int:
         """Run the job of this kind that is due longest."""
-        for claim in self.claim(kind, 1):
-            self.execute(claim)
+        self.worker.run_due(kind)
         return 1
 
     def fire_crons(self) -> None:
-        while self.service.crons.tick() == 0.0:
+        while self.worker.crons.tick() == 0.0:
             pass
 
     def maintain(self) -> None:
-        self.service.worker.tick()
-        for _ in range(2):  # who has been silent for long must be found so twice
-            self.service.recovery.tick()
-        while self.service.purge.batch():
+        self.worker.heartbeat.tick()
+        for _ in range(2):  # a silent worker, and an untracked job, must be found so twice
+            self.worker.recovery.recover_dead()
+            self.worker.recovery.reclaim()
+        while self.worker.retention.purge():
             pass
-
-    def claim(self, kind: Kind, room: int) -> Sequence[Claim]:
-        return self.service.dispatcher.claim(kind, room)
-
-    def execute(self, claim: Claim) -> None:
-        self._execute(self.service, claim)
-
-    def _execute(self, service: Service, claim: Claim) -> None:
-        if claim.kind == Kind.MUTATION:
-            service.executor.exactly_once(claim)
-        else:
-            self.convex.runtime.background.submit(service.executor.at_most_once(claim)).result()
 
     def next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
+        first = select(queue.c.due_time, queue.c.kind).where(queue.c.worker.is_(None))
         with self.convex.database.read_internal() as connection:
-            first = first_due(connection)
-        return None if first is None else (first[0], Kind(first[1]))
+            row = connection.execute(first.order_by(queue.c.due_time, queue.c.position).limit(1)).one_or_none()
+        return None if row is None else (row.due_time, Kind(row.kind))
 
     def next_moment(self) -> datetime | None:
         """When the next job or cron is due."""
         job = self.next_job()
-        slot = self.service.crons.next_slot()
+        slot = self.worker.crons.next_slot()
         return min((moment for moment in (job and job[0], slot) if moment is not None), default=None)
 
     def pending_names(self) -> str:
