@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
     from ..project import Project
-    from ..transfer.copy import Copied
+    from ..transfer.copy import CopyResult
 
 
 def copy(
@@ -124,7 +124,7 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def report(copied: Copied, target: URL) -> None:
+def report(copied: CopyResult, target: URL) -> None:
     """What was done, and what to do now."""
     rows = sum(copied.rows.values())
     say(f"copied and compared {count(rows, 'row')} of {count(len(copied.rows), 'table')}")

@@ -11,7 +11,7 @@ from .output import escaped, say
 if TYPE_CHECKING:
     from sqlalchemy import URL, MetaData
 
-    from ..migrations.dev_sync import Outcome
+    from ..migrations.dev_sync import SyncResult
     from ..migrations.plan import Step
 
 
@@ -30,10 +30,10 @@ class TablesInStep:
         """
         if metadata is None:
             return
-        from ..migrations.dev_sync import keep_in_step
+        from ..migrations.dev_sync import sync_tables
 
         with schema_engine(url) as engine:
-            outcome = keep_in_step(engine, metadata, self._confirm)
+            outcome = sync_tables(engine, metadata, self._confirm)
         self._tell(outcome)
 
     def _confirm(self, steps: list[Step]) -> bool:
@@ -50,7 +50,7 @@ class TablesInStep:
         self._declined = [] if agreed else wanted
         return agreed
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: SyncResult) -> None:
         for line in outcome.done:
             say(f"tables     {escaped(line)}")
         if outcome.left != self._left:

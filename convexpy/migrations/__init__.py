@@ -1,1 +1,1 @@
-"""The framework's own revisions, the user's, and what ``convexpy dev`` keeps in step."""
+"""The framework's own revisions, the user's, and the synchronization of a development database."""

@@ -1,7 +1,6 @@
-"""Carries out the steps of a plan on the user's tables.
+"""Applies the steps of a plan to the user's tables.
 
-This file imports Alembic, whose import takes longer than everything else: import it only when there is something to
-change.
+Imports Alembic, which takes longer than all other imports: import it only when there is something to change.
 """
 
 from __future__ import annotations
@@ -18,29 +17,30 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.types import SchemaType
 
 from ..errors import DatabaseError
+from . import sqlite_batch
 from .compare import without_warnings
-from .constraint_names import NAMES, name_of
 from .plan import Step
-from .schema_change import need_rebuilding, schema_change
+from .schema_change import require_rebuilding, schema_change
+from .sqlite_batch import NAMES, name_of
 
 CONSTRAINTS: Final = (ops.DropConstraintOp, ops.CreateUniqueConstraintOp, ops.CreateForeignKeyOp)
 
 
 def apply(bind: Engine | Connection, steps: Sequence[Step]) -> None:
-    """Carry out these steps, all or none of them.
+    """Apply these steps, all or none of them.
 
     Args:
         bind: On SQLite an engine, or a connection that is not in a transaction.
         steps: From ``plan()``, made from the database as it is now.
 
     Raises:
-        DatabaseError: A step failed, and the database is as it was.
+        DatabaseError: A step failed. Nothing was changed.
     """
     with schema_change(bind) as connection:
-        carry_out(connection, steps)
+        apply_steps(connection, steps)
 
 
-def carry_out(connection: Connection, steps: Sequence[Step]) -> None:
+def apply_steps(connection: Connection, steps: Sequence[Step]) -> None:
     """The same, within ``schema_change()``."""
     created = [step for step in steps if isinstance(step.operation, ops.CreateTableOp)]
     dropped = [step for step in steps if isinstance(step.operation, ops.DropTableOp)]
@@ -49,7 +49,7 @@ def carry_out(connection: Connection, steps: Sequence[Step]) -> None:
         if step not in created and step not in dropped:
             changed.setdefault(step.table, []).append(step)
     if changed or dropped:
-        need_rebuilding(connection)
+        require_rebuilding(connection)
     with without_warnings():
         with failures_explained(created):
             create_tables(connection, created)
@@ -64,7 +64,7 @@ def carry_out(connection: Connection, steps: Sequence[Step]) -> None:
 
 
 def allowing_null(left: Sequence[Step]) -> list[Step]:
-    """What must be done about columns that stay though the models have them no more: new rows have no value."""
+    """Steps for columns that stay though the models no longer have them: new rows have no value there."""
     steps = []
     for step in of_kind(left, ops.DropColumnOp):
         old = step.operation.to_column()
@@ -82,14 +82,14 @@ def allowing_null(left: Sequence[Step]) -> list[Step]:
 
 
 def create_tables(connection: Connection, steps: Sequence[Step]) -> None:
-    """By SQLAlchemy, which knows more about a new table than Alembic: types, cycles, expressions, events, …"""
+    """By SQLAlchemy, which knows more about a new table than Alembic: types, cycles, expressions, events."""
     tables = [step.table for step in steps if step.table is not None]
     if tables:
         tables[0].metadata.create_all(connection, tables=tables)
 
 
 def drop_tables(connection: Connection, steps: Sequence[Step]) -> None:
-    """By SQLAlchemy too, so that whoever refers to another one goes first."""
+    """By SQLAlchemy too, so that a table is dropped before the one that it refers to."""
     known = MetaData()
     tables = [
         Table(step.table.name, known, schema=step.table.schema, autoload_with=connection)
@@ -100,9 +100,14 @@ def drop_tables(connection: Connection, steps: Sequence[Step]) -> None:
 
 
 def invoke(connection: Connection, steps: Iterable[Step]) -> None:
-    alembic = Operations(MigrationContext.configure(connection))
+    alembic = alembic_operations(connection)
     for step in steps:
         alembic.invoke(step.operation)
+
+
+def alembic_operations(connection: Connection) -> Operations:
+    sqlite_batch.register()
+    return Operations(MigrationContext.configure(connection))
 
 
 def change_table(connection: Connection, model: Table, steps: Sequence[Step]) -> None:
@@ -118,7 +123,7 @@ def change_table(connection: Connection, model: Table, steps: Sequence[Step]) ->
 
 
 def loosening(connection: Connection, steps: Sequence[Step]) -> Iterator[Any]:
-    """What no row can stand against."""
+    """Operations that succeed whatever the rows hold."""
     for step in of_kind(steps, ops.DropConstraintOp):
         yield step.operation
     for step in of_kind(steps, ops.AddColumnOp):
@@ -133,7 +138,7 @@ def loosening(connection: Connection, steps: Sequence[Step]) -> Iterator[Any]:
 
 
 def tightening(steps: Sequence[Step]) -> Iterator[Any]:
-    """What the rows must fit, then what removes columns."""
+    """Operations that the rows must fit, then those that drop columns."""
     for step in steps:
         if isinstance(step.operation, ops.AlterColumnOp) and step.operation.modify_nullable is False:
             yield step.operation
@@ -158,15 +163,14 @@ def alter_table(connection: Connection, model: Table, operations: Sequence[Any])
         if isinstance(operation, CONSTRAINTS) and operation.constraint_name is None:
             operation.constraint_name = name_of(operation.to_constraint())
             if isinstance(operation, ops.DropConstraintOp):
-                options["naming_convention"] = NAMES  # of what is in the database without a name
-    alembic = Operations(MigrationContext.configure(connection))
-    with alembic.batch_alter_table(model.name, schema=model.schema, **options) as batch:
+                options["naming_convention"] = NAMES  # for constraints without a name in the database
+    with alembic_operations(connection).batch_alter_table(model.name, schema=model.schema, **options) as batch:
         for operation in operations:
             batch.invoke(operation)
 
 
 def copied(column: Column[Any]) -> Column[Any]:
-    """The column alone, without the index and the constraints that Alembic lists as operations of their own."""
+    """The column alone: Alembic lists its index and constraints as operations of their own."""
     copy = column.table.to_metadata(MetaData()).columns[column.key]
     copy.unique = copy.index = None
     return copy
@@ -177,7 +181,7 @@ def of_kind(steps: Sequence[Step], kind: type) -> list[Step]:
 
 
 def with_cast(connection: Connection, operation: ops.AlterColumnOp) -> ops.AlterColumnOp:
-    """PostgreSQL changes a type only if it is told how to convert what is there."""
+    """PostgreSQL changes a type only with an expression that converts the values."""
     if operation.modify_type is not None and connection.dialect.name == "postgresql":
         create_type(connection, operation.modify_type)
         name = connection.dialect.identifier_preparer.quote(operation.column_name)
@@ -186,13 +190,13 @@ def with_cast(connection: Connection, operation: ops.AlterColumnOp) -> ops.Alter
 
 
 def create_type(connection: Connection, of: Any) -> None:
-    """PostgreSQL's own enumerations are things beside the table, and Alembic does not make them for a new column."""
+    """PostgreSQL's enumerations exist beside the table, and Alembic does not create them for a new column."""
     if isinstance(of, SchemaType):
         of.create(connection, checkfirst=True)
 
 
 def fill(connection: Connection, model: Table, of: Column[Any]) -> None:
-    """Put the column's default where there is no value. By name only, so that no ``onupdate`` of the models runs."""
+    """Write the column's default where there is no value. By name only, so that no ``onupdate`` of the models runs."""
     default: Any = of.default if of.default is not None else of.server_default
     filled = column(of.name, of.type)
     rows = table(model.name, filled, schema=model.schema)
@@ -201,7 +205,7 @@ def fill(connection: Connection, model: Table, of: Column[Any]) -> None:
 
 @contextmanager
 def failures_explained(steps: Sequence[Step]) -> Iterator[None]:
-    """Say which steps failed, and why, in the database's own words."""
+    """Raise an error that names the steps, with the database's own message."""
     try:
         yield
     except (SQLAlchemyError, CommandError) as error:

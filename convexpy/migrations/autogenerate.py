@@ -1,7 +1,7 @@
-"""Hides the framework's tables from a user's own Alembic, which would otherwise propose to drop them.
+"""Hides the framework's tables from a user's own Alembic, which otherwise proposes to drop them.
 
 Alembic 1.18 and later find this module by the entry point that convexpy declares, so nothing needs to be configured.
-Who lists ``autogenerate_plugins`` by name, or wants it to be seen, passes the function to Alembic instead::
+An env.py that lists ``autogenerate_plugins`` by name passes the function to Alembic instead::
 
     from convexpy.migrations.autogenerate import include_name
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 
 def include_name(name: str | None, type_: str, parent_names: Mapping[str, str | None]) -> bool:
-    """Whether Alembic should look at this: False for the framework's tables, True for all else."""
+    """Alembic's filter by name: False for the framework's tables, True for all else."""
     return not (type_ == "table" and name in FRAMEWORK_TABLES and parent_names.get("schema_name") is None)
 
 
-# Alembic loads this module while Alembic itself is being imported, so the functions import what they need of it.
+# Alembic imports this module while it is being imported itself, so the functions import what they need of it.
 
 
 def setup(plugin: Plugin) -> None:
-    """What Alembic calls with the plugin that it made for this module."""
+    """Called by Alembic with the plugin that it made for this module."""
     from alembic.util import DispatchPriority
 
-    # LAST: after the comparison of tables has said what it would do.
+    # LAST: after the comparison of tables has added its operations.
     plugin.add_autogenerate_comparator(hide_framework_tables, "autogenerate", priority=DispatchPriority.LAST)
 
 
 def hide_framework_tables(context: AutogenContext, upgrade: UpgradeOps) -> PriorityDispatchResult:
-    """Take what concerns the framework's tables out of a proposed revision."""
+    """Remove operations on the framework's tables from a proposed revision."""
     from alembic.util import PriorityDispatchResult
 
-    upgrade.ops[:] = [operation for operation in upgrade.ops if not is_ours(operation)]
+    upgrade.ops[:] = [operation for operation in upgrade.ops if not is_on_framework_table(operation)]
     return PriorityDispatchResult.CONTINUE
 
 
-def is_ours(operation: MigrateOperation) -> bool:
+def is_on_framework_table(operation: MigrateOperation) -> bool:
     return getattr(operation, "table_name", None) in FRAMEWORK_TABLES and getattr(operation, "schema", None) is None

@@ -1,4 +1,4 @@
-"""Keeps the user's tables in step with the models, in a development database."""
+"""Synchronizes the user's tables with the models, in a development database."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 from ..database.tables import FRAMEWORK_TABLES
 from ..errors import DatabaseError
 from .framework import check_revision, recorded_revision
-from .made_tables import key_of, made_tables, remember_made_tables
-from .metadata import read_note, write_note
+from .metadata import key_of, read_made_tables, read_value, write_made_tables, write_value
 from .schema_change import schema_change, transaction
 
-if TYPE_CHECKING:  # they import Alembic, which is not needed when nothing has changed
+if TYPE_CHECKING:  # it imports Alembic, which is not needed when nothing has changed
     from .plan import Plan, Step
 
-IN_STEP: Final = "models_in_step"
+IN_SYNC: Final = "models_in_step"
 USERS_VERSION_TABLE: Final = "alembic_version"
 
 POSTGRESQL_SHAPE: Final = text(
@@ -33,60 +32,60 @@ POSTGRESQL_SHAPE: Final = text(
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of the differences, each in a line."""
+class SyncResult:
+    """The differences that were applied and those that were not, a line each."""
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     by_revisions: bool = False
-    """The user's own Alembic revisions keep this database, so nothing was done and everything is left."""
+    """Nothing was done: this database is changed by the user's Alembic revisions."""
 
 
-def keep_in_step(bind: Engine | Connection, metadata: MetaData, confirm: Callable[[list[Step]], bool]) -> Outcome:
-    """Make the tables what the models say: at once what loses nothing, after a question what does.
+def sync_tables(bind: Engine | Connection, metadata: MetaData, confirm: Callable[[list[Step]], bool]) -> SyncResult:
+    """Make the tables what the models say. Steps that lose something need a confirmation.
 
-    One transaction: if a step fails, nothing was changed. No lock is held while the question is open. A database that
-    has Alembic revisions of the user's is left to them. When nothing has changed since the last time, this takes a
-    few queries and does not import Alembic.
+    One transaction: if a step fails, nothing was changed. No lock is held during the confirmation. A database that has
+    Alembic revisions of the user's is left to them. When nothing has changed since the last call, this takes a few
+    queries and does not import Alembic.
 
     Args:
         bind: A database with the framework's tables. On SQLite an engine, or a connection outside a transaction.
         metadata: The user's models.
-        confirm: Called with the steps that lose something, if there are any. False leaves them undone, and they are
-            asked about again the next time.
+        confirm: Called with the steps that lose something, if there are any. False leaves them undone; the next call
+            asks again.
 
     Raises:
-        DatabaseError: Something cannot be done with the rows that are there; the text names the ways out.
+        DatabaseError: The rows that are there do not allow a step; the text names the ways out.
     """
     with transaction(bind) as connection:
         check_revision(connection)
-        if is_in_step(connection, metadata):
-            return Outcome()
+        if is_in_sync(connection, metadata):
+            return SyncResult()
         by_revisions = recorded_revision(connection, USERS_VERSION_TABLE) is not None
-    from .apply import allowing_null, carry_out
+    from .apply import allowing_null, apply_steps
     from .plan import plan
 
     proposed = plan(bind, metadata)
     if by_revisions and proposed:
-        return Outcome(left=[*lines(proposed.safe), *lines(proposed.lossy), *proposed.blocked], by_revisions=True)
+        return SyncResult(left=[*lines(proposed.safe), *lines(proposed.lossy), *proposed.blocked], by_revisions=True)
     refuse_blocked(proposed)
     agreed = lines(proposed.lossy) if proposed.lossy and confirm(proposed.lossy) else []
     with schema_change(bind) as connection:
-        # Once more, as somebody may have written while the question was open.
+        # Again, as rows may have been written during the confirmation.
         current = plan(connection, metadata)
         refuse_blocked(current)
         steps = [*current.safe, *(step for step in current.lossy if step.description in agreed)]
         left = [step for step in current.lossy if step not in steps]
-        carry_out(connection, [*steps, *allowing_null(left)])
-        remember(connection, metadata, steps, left)
-    return Outcome(lines(steps), lines(left))
+        apply_steps(connection, [*steps, *allowing_null(left)])
+        record(connection, metadata, steps, left)
+    return SyncResult(lines(steps), lines(left))
 
 
 def fingerprint(metadata: MetaData, dialect: Dialect) -> str:
     """A hash of what would create the models' tables. Different models, different hash.
 
     Raises:
-        DatabaseError: A table has something that this kind of database does not know.
+        DatabaseError: A table has something that this kind of database does not support.
     """
     ddl = hashlib.sha256()
     for key, table in sorted(metadata.tables.items()):
@@ -102,18 +101,19 @@ def fingerprint(metadata: MetaData, dialect: Dialect) -> str:
     return ddl.hexdigest()
 
 
-def is_in_step(connection: Connection, metadata: MetaData) -> bool:
-    """Whether neither models nor database have changed since they were last in step."""
-    noted = read_note(connection, IN_STEP)
-    return noted is not None and noted == state(connection, metadata)
+def is_in_sync(connection: Connection, metadata: MetaData) -> bool:
+    """Whether neither models nor database have changed since they were last the same."""
+    last = read_value(connection, IN_SYNC)
+    return last is not None and last == state(connection, metadata)
 
 
-def remember(connection: Connection, metadata: MetaData, done: list[Step], left: list[Step]) -> None:
-    """Which tables are ours to drop one day, and, if nothing is left to do, that there is nothing to compare."""
+def record(connection: Connection, metadata: MetaData, done: list[Step], left: list[Step]) -> None:
+    """Record which tables convexpy made, and, if nothing is left to do, the state in which models and tables agree."""
     models = {key_of(table.name, table.schema, connection.dialect) for table in metadata.tables.values()}
     dropped = {step.table.key for step in done if step.table is not None and step.table.metadata is not metadata}
-    remember_made_tables(connection, (made_tables(connection) | models) - dropped - FRAMEWORK_TABLES)
-    write_note(connection, IN_STEP, "" if left else state(connection, metadata))
+    made = (read_made_tables(connection) | models) - dropped - FRAMEWORK_TABLES
+    write_made_tables(connection, made)
+    write_value(connection, IN_SYNC, "" if left else state(connection, metadata))
 
 
 def state(connection: Connection, metadata: MetaData) -> str:
@@ -121,7 +121,7 @@ def state(connection: Connection, metadata: MetaData) -> str:
 
 
 def shape(connection: Connection) -> Any:
-    """Something that changes whenever a table does, whoever changes it."""
+    """A value that changes whenever a table does, whichever client changes it."""
     if connection.dialect.name == "sqlite":
         return connection.exec_driver_sql("PRAGMA schema_version").scalar()
     return connection.execute(POSTGRESQL_SHAPE).scalar()

@@ -1,4 +1,4 @@
-"""How Alembic runs the framework's migrations and the user's revisions: as the caller said in ``config.attributes``."""
+"""Alembic's entry point, for the framework's revisions and the user's: configured by ``config.attributes``."""
 
 from contextlib import nullcontext
 
@@ -7,5 +7,5 @@ from alembic import context
 attributes = context.config.attributes
 
 context.configure(**attributes["options"])
-with context.begin_transaction(), attributes.get("turn", nullcontext)():
+with context.begin_transaction(), attributes.get("schema_lock", nullcontext)():
     context.run_migrations()

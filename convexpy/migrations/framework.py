@@ -1,4 +1,4 @@
-"""The framework's own tables, brought to this version by Alembic, under a version table of their own."""
+"""The framework's own tables: their revisions are run by Alembic, with a version table of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD: Final = "convexpy_0004"
 """The newest revision that this version of convexpy knows."""
 
 SCRIPTS: Final = Path(__file__).parent
-ALEMBIC_LOCK: Final = threading.Lock()  # Alembic keeps what it is doing in globals of its own
+ALEMBIC_LOCK: Final = threading.Lock()  # Alembic keeps its context in globals
 
 
 def current_revision(bind: Engine | Connection) -> str | None:
@@ -29,7 +29,7 @@ def current_revision(bind: Engine | Connection) -> str | None:
 
 
 def recorded_revision(bind: Engine | Connection, version_table: str) -> str | None:
-    """What a version table of Alembic's says, asked without Alembic, whose import takes longer than all the rest."""
+    """What a version table of Alembic's says, read without importing Alembic, which is slow."""
     with transaction(bind) as connection:
         if not inspect(connection).has_table(version_table):
             return None
@@ -39,10 +39,10 @@ def recorded_revision(bind: Engine | Connection, version_table: str) -> str | No
 
 
 def check_revision(bind: Engine | Connection) -> None:
-    """Make sure that the framework's tables are the ones that this version of convexpy works with.
+    """Check that the framework's tables are those of this version of convexpy.
 
     Raises:
-        DatabaseError: They do not exist, or an older or newer version of convexpy made them.
+        DatabaseError: They do not exist, or are those of an older or newer version.
     """
     with connected(bind) as connection:
         current = current_revision(connection)
@@ -60,17 +60,17 @@ def check_revision(bind: Engine | Connection) -> None:
 
 
 def migrate(bind: Engine | Connection) -> None:
-    """Create the framework's tables, or bring them to this version. Does nothing when they are.
+    """Create the framework's tables, or upgrade them to this version.
 
-    One transaction, and safe when several processes do it at once: one does, the others wait and find it done.
+    One transaction. Several processes may call it at once: one upgrades, the others wait and find it done.
 
     Raises:
-        DatabaseError: A newer convexpy wrote this database, or another process holds it for too long.
+        DatabaseError: A newer convexpy wrote this database, or another process keeps it locked.
     """
     with connected(bind) as connection:
         if is_current(connection):
             return
-        from alembic import command  # before the lock is taken, not while others wait for it
+        from alembic import command  # before the lock is acquired, not while others wait for it
 
         with ALEMBIC_LOCK, schema_change(connection):
             if not is_current(connection):
@@ -93,28 +93,29 @@ def refuse_newer(current: str | None) -> None:
 
 
 def alembic_config(folder: Path | None = None, /, **options: Any) -> Config:
-    """What Alembic needs to know, without a file of settings.
+    """Alembic's configuration, without a file.
 
     Args:
-        folder: Where the revisions are. Defaults to the framework's own.
-        options: What ``context.configure`` in env.py is called with.
+        folder: The folder of the revisions. Defaults to the framework's own.
+        options: The arguments of ``context.configure`` in env.py.
     """
     from argparse import Namespace
 
     from alembic.config import Config
 
-    from . import sqlite_batch  # noqa: F401  (it changes what Alembic does
+    from . import sqlite_batch
 
+    sqlite_batch.register()
     config = Config(cmd_opts=Namespace(quiet=True))
     config.set_main_option("script_location", verbatim(SCRIPTS))
     config.set_main_option("version_locations", verbatim(folder or SCRIPTS / "versions"))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("file_template", verbatim("%(year)d_%(month).2d_%(day).2d_%(rev)s_%(slug)s"))
-    # SQLite can change tables within a transaction; Alembic assumes that its driver cannot.
+    # SQLite changes tables within a transaction; Alembic assumes that its driver cannot.
     config.attributes["options"] = {"transactional_ddl": True, **options}
     return config
 
 
 def verbatim(value: object) -> str:
-    """For Alembic's settings, where a percent sign means something."""
+    """A value for Alembic's configuration, in which a percent sign interpolates."""
     return str(value).replace("%", "%%")

@@ -1,21 +1,33 @@
-"""What would bring a database in step with the user's models: a plan of steps, sorted by what they would cost.
+"""The steps from a database to the user's models, sorted by what they lose.
 
-This file imports Alembic, whose import takes longer than everything else: import it only when there is something to
-compare.
+Imports Alembic, which takes longer than all other imports: import it only when there is something to compare.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    FromClause,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    and_,
+    column,
+    func,
+    select,
+    table,
+)
 from sqlalchemy.types import NullType
 
 from .compare import Differences, only_columns
-from .row_counts import count_nulls, count_rows, count_values, counted, find_duplicate, rows_have
 from .schema_change import transaction
 
 INTEGERS: Final = ("SMALLINT", "INTEGER", "BIGINT")
@@ -23,15 +35,15 @@ INTEGERS: Final = ("SMALLINT", "INTEGER", "BIGINT")
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One change of one table. ``description`` says it in a line."""
+    """One change of one table. ``description`` is one line."""
 
     description: str
     table: Table | None = field(repr=False)
-    """As the models say it; as the database says it, if the table goes."""
+    """As in the models; as in the database, if it is dropped."""
     operation: Any = field(repr=False)
-    """Alembic's own word for the change."""
+    """Alembic's operation."""
     fill: Column[Any] | None = field(default=None, repr=False)
-    """The column whose default goes into the rows that have no value, before it becomes NOT NULL."""
+    """The column whose default is written to rows without a value, before it becomes NOT NULL."""
 
     def __str__(self) -> str:
         return self.description
@@ -44,9 +56,9 @@ class Plan:
     safe: list[Step] = field(default_factory=list)
     """They lose nothing."""
     lossy: list[Step] = field(default_factory=list)
-    """They lose what somebody may still want: ask first."""
+    """They lose values or tables: ask first."""
     blocked: list[str] = field(default_factory=list)
-    """What cannot be done with the rows that are there, and the ways out."""
+    """What the rows that are there do not allow, and the ways out."""
 
     def __bool__(self) -> bool:
         return bool(self.safe or self.lossy or self.blocked)
@@ -55,12 +67,12 @@ class Plan:
 def plan(bind: Engine | Connection, metadata: MetaData) -> Plan:
     """Compare the database with the models. Changes nothing.
 
-    Tables of the framework's, of Alembic's and those that convexpy did not make are left alone.
+    The framework's tables, Alembic's, and tables that convexpy did not make are left out.
     """
     with transaction(bind) as connection:
         planner = Planner(Differences(connection, metadata))
         for operation in planner.differences.operations:
-            planner.look_at(operation)
+            planner.add(operation)
         for model in planner.differences.changed_tables:
             planner.compare_primary_key(model)
         planner.plan.lossy.sort(key=str)
@@ -68,14 +80,14 @@ def plan(bind: Engine | Connection, metadata: MetaData) -> Plan:
 
 
 class Planner:
-    """Sorts differences into a plan, by looking at the rows that are there."""
+    """Sorts differences into a plan, by the rows that are there."""
 
     def __init__(self, differences: Differences) -> None:
         self.differences = differences
         self.connection = differences.connection
         self.plan = Plan()
 
-    def look_at(self, operation: Any) -> None:
+    def add(self, operation: Any) -> None:
         match operation:
             case ops.CreateTableOp():
                 self.safe(f"add table {self.table_of(operation).key}", operation)
@@ -103,7 +115,7 @@ class Planner:
                 self.safe(f"drop {kind} {columns_of(gone)}", operation)
             case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
                 self.safe(f"change the comment of {operation.table_name}", operation)
-            case _:  # some other plugin's of Alembic, so who knows
+            case _:  # of another Alembic plugin: what it loses is unknown
                 self.plan.lossy.append(
                     Step(f"{type(operation).__name__}: {operation.to_diff_tuple()}", None, operation)
                 )
@@ -115,10 +127,10 @@ class Planner:
             self.plan.safe.append(Step(f"drop table {table.key}, which is empty", table, operation))
             return
         names = [column.name for column in table.columns]
-        for twin in self.differences.new_tables:
-            if [column.name for column in twin.columns] == names:
-                hint = f"run INSERT INTO {twin.key} ({', '.join(names)}) SELECT {', '.join(names)} FROM {table.key}"
-                what = f"drop table {table.key} ({counted(rows, 'row')}){if_renamed(twin.key, hint)}"
+        for new in self.differences.new_tables:
+            if [column.name for column in new.columns] == names:
+                hint = f"run INSERT INTO {new.key} ({', '.join(names)}) SELECT {', '.join(names)} FROM {table.key}"
+                what = f"drop table {table.key} ({counted(rows, 'row')}){if_renamed(new.key, hint)}"
                 break
         else:
             what = f"drop table {table.key} ({counted(rows, 'row')})"
@@ -134,7 +146,7 @@ class Planner:
         elif default:
             self.safe(f"{what}, with {default} in {counted(rows, 'row')}", operation, fill=column)
         else:
-            old = self.twin(column, self.differences.dropped_columns(table))
+            old = self.find_same_type(column, self.differences.dropped_columns(table))
             renamed = f"ALTER TABLE {table.key} RENAME COLUMN {old} TO {column.name}"
             self.plan.blocked.append(
                 f"cannot {what}: it is NOT NULL, and {table.key} has {counted(rows, 'row')} that would have no value. "
@@ -148,7 +160,7 @@ class Planner:
         if not values:
             self.safe(f"drop column {table.key}.{name}, where no row has a value", operation)
             return
-        new = self.twin(operation.to_column(), self.differences.added_columns(table))
+        new = self.find_same_type(operation.to_column(), self.differences.added_columns(table))
         hint = if_renamed(new, f"run UPDATE {table.key} SET {new} = {name}") if new else ""
         self.lossy(f"drop column {table.key}.{name} ({rows_have(values)} a value){hint}", operation)
 
@@ -227,13 +239,13 @@ class Planner:
     def table_of(self, operation: Any) -> Table:
         return self.differences.models[self.differences.key_of(operation)]
 
-    def twin(self, column: Column[Any], others: list[Column[Any]]) -> str | None:
-        """The name of another column with the same type: perhaps the same column under another name."""
+    def find_same_type(self, column: Column[Any], others: list[Column[Any]]) -> str | None:
+        """The name of the first of these columns with the same type: perhaps it is the same column, renamed."""
         wanted = self.ddl(column)
         return next((each.name for each in others if wanted and self.ddl(each) == wanted), None)
 
     def ddl(self, column: Column[Any]) -> str:
-        """The column's type as the database says it. Nothing for a column of SQLite's that has none."""
+        """The column's type as the database spells it; empty for a SQLite column without one."""
         return "" if isinstance(column.type, NullType) else column.type.compile(self.connection.dialect)
 
     def safe(self, description: str, operation: Any, fill: Column[Any] | None = None) -> None:
@@ -259,7 +271,7 @@ def part(operation: ops.AlterColumnOp, **modify: Any) -> ops.AlterColumnOp:
 
 
 def default_text(column: Column[Any]) -> str | None:
-    """What goes into existing rows, if that is known without calling Python."""
+    """What existing rows get, if that is known without calling Python."""
     default = column.default
     if default is not None and default.is_scalar:
         return repr(default.arg)  # type: ignore[attr-defined]
@@ -269,7 +281,7 @@ def default_text(column: Column[Any]) -> str | None:
 
 
 def keeps_every_value(old: str, new: str) -> bool:
-    """Whether a type, as DDL says it, can hold whatever the other one holds."""
+    """Whether the new type, as spelled in DDL, holds every value of the old one."""
     if old in INTEGERS and new in INTEGERS:
         return INTEGERS.index(old) <= INTEGERS.index(new)
     texts = [re.fullmatch(r"(?:VARCHAR|TEXT)(?:\((\d+)\))?", each) for each in (old, new)]
@@ -280,9 +292,54 @@ def keeps_every_value(old: str, new: str) -> bool:
 
 
 def columns_of(thing: Any) -> str:
-    """A constraint or index as people write it: ``orders (number, year)``."""
+    """``orders (number, year)`` for a constraint or index."""
     return f"{thing.table.key} ({', '.join(column.name for column in thing.columns)})"
 
 
 def if_renamed(new: str, remedy: str) -> str:
     return f". If it was renamed to {new}: say no, {remedy}, and say yes the next time"
+
+
+# What the rows hold. By the table's name alone: its columns in the database may differ from the models'.
+
+
+def bare(of: Table) -> FromClause:
+    return table(of.name, schema=of.schema)
+
+
+def count_rows(connection: Connection, of: Table) -> int:
+    return connection.execute(select(func.count()).select_from(bare(of))).scalar_one()
+
+
+def count_values(connection: Connection, of: Table, name: str) -> int:
+    count = select(func.count()).select_from(bare(of)).where(column(name).is_not(None))
+    return connection.execute(count).scalar_one()
+
+
+def count_nulls(connection: Connection, of: Table, name: str) -> int:
+    count = select(func.count()).select_from(bare(of)).where(column(name).is_(None))
+    return connection.execute(count).scalar_one()
+
+
+def find_duplicate(connection: Connection, of: Table, names: Sequence[str]) -> tuple[dict[str, Any], int] | None:
+    """Values that several rows have in these columns together, and how many rows have them."""
+    columns: list[Any] = [column(name) for name in names]
+    repeated = (
+        select(*columns, func.count())
+        .select_from(bare(of))
+        .where(and_(*(each.is_not(None) for each in columns)))
+        .group_by(*columns)
+        .having(func.count() > 1)
+        .limit(1)
+    )
+    row = connection.execute(repeated).first()
+    return None if row is None else (dict(zip(names, row[:-1], strict=True)), row[-1])
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``12 rows``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def rows_have(number: int) -> str:
+    return f"{counted(number, 'row')} {'has' if number == 1 else 'have'}"

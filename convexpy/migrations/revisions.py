@@ -1,9 +1,9 @@
-"""The user's own Alembic revisions, which change the tables of every database that people depend on.
+"""The user's own Alembic revisions, which change the tables of every database but a development one.
 
-The user's folder holds nothing but revision files; what Alembic wants besides is the framework's. Which revision a
-database is at stands in its table ``alembic_version``, as everywhere.
+The user's folder holds revision files only; env.py and the template are the framework's. The revision of a database is
+in its table ``alembic_version``, as usual.
 
-This file imports Alembic, whose import takes longer than everything else: import it only when it is needed.
+Imports Alembic, which takes longer than all other imports: import it only when it is needed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from uuid import uuid4
 
 from alembic import command
 from alembic.autogenerate.api import AutogenContext
@@ -23,28 +24,26 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, MetaData, inspect
+from sqlalchemy import Connection, Engine, MetaData, StaticPool, create_engine, inspect
 from sqlalchemy.exc import DBAPIError
 
 from ..database.tables import ALEMBIC_VERSION_TABLE, FRAMEWORK_TABLES
 from ..database.types import JobIdType, Timestamp
 from ..errors import DatabaseError
 from .autogenerate import include_name
-from .compare import differing_expression_indexes, without_warnings
-from .constraint_names import with_names
-from .default_comparison import PLUGINS
+from .compare import compare_expression_indexes, comparison_plugins, without_warnings
 from .dev_sync import USERS_VERSION_TABLE
 from .framework import ALEMBIC_LOCK, HEAD, alembic_config, migrate, recorded_revision
 from .plan import plan
-from .schema_change import connected, foreign_keys_off, need_rebuilding, schema_change, transaction, turn
-from .scratch import scratch_database
+from .schema_change import connected, foreign_keys_off, require_rebuilding, schema_change, schema_lock, transaction
+from .sqlite_batch import with_names
 
 
 class RevisionStatus(NamedTuple):
-    """Where a database stands."""
+    """A database's revision beside the newest one."""
 
     revision: str | None
-    """The last revision that it was brought to. None: no revision was ever run on it."""
+    """The last revision that ran on the database. None: there was none."""
     head: str | None
     """The newest revision in the folder. None: there is none."""
 
@@ -52,23 +51,23 @@ class RevisionStatus(NamedTuple):
 def make_revision(
     bind: Engine | Connection, metadata: MetaData, folder: Path, message: str, autogenerate: bool = True
 ) -> Path | None:
-    """Write a revision that takes the tables from the newest revision to what the models say now.
+    """Write a revision from the newest one to the models as they are now.
 
-    The models are compared with what all revisions so far build on an empty scratch database, not with the database
-    at hand: that one may well be in step with the models already, because ``convexpy dev`` keeps it so.
+    The models are compared with what all revisions so far build in an empty scratch database, not with the database
+    at hand, which may have the models' tables already, because ``convexpy dev`` made them.
 
     Args:
-        bind: Says which kind of database the revision is for. Nothing of it is read or changed.
+        bind: A database of the kind that the revision is for. Nothing in it is read or changed.
         metadata: The user's models.
         folder: Where the revisions are. Made if it does not exist.
-        message: What the revision is about; part of its file's name.
+        message: What the revision does; part of its file's name.
         autogenerate: False for an empty revision, to be written by hand.
 
     Returns:
-        The new file; or None if the models are what the revisions build, so that there is nothing to write.
+        The new file; or None if the revisions build what the models say.
 
     Raises:
-        DatabaseError: The folder is not one of revisions only, or its revisions cannot be run.
+        DatabaseError: The folder holds more than revisions, or its revisions fail.
     """
     refuse_environment(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,19 +80,19 @@ def make_revision(
 
 
 def upgrade(bind: Engine | Connection, metadata: MetaData, folder: Path, revision: str = "head") -> None:
-    """Bring the framework's tables to this version, then the user's to a revision.
+    """Upgrade the framework's tables to this version, then the user's to a revision.
 
-    A database whose tables were made by ``convexpy dev``, or by anything else than revisions, is refused: running the
-    first revision on it would only fail at the first table that exists. ``adopt()`` is the way in.
+    A database whose tables were not made by revisions, but by ``convexpy dev`` for example, is refused: the first
+    revision would fail at the first table that exists. ``adopt()`` is the way in.
 
     Args:
         bind: On SQLite an engine, or a connection outside a transaction.
         metadata: The user's models.
-        folder: Where the revisions are.
+        folder: The folder of the revisions.
         revision: A revision's id, or ``"head"`` for the newest.
 
     Raises:
-        DatabaseError: The database was not made by these revisions, or one of them failed.
+        DatabaseError: The database was not made by these revisions, or one of them fails.
     """
     refuse_environment(folder)
     migrate(bind)
@@ -105,15 +104,15 @@ def upgrade(bind: Engine | Connection, metadata: MetaData, folder: Path, revisio
 
 
 def adopt(bind: Engine | Connection, metadata: MetaData, folder: Path) -> str:
-    """Record that a database's tables are those of the newest revision, without running anything.
+    """Record that a database's tables are those of the newest revision. No revision runs.
 
-    For a database that ``convexpy dev`` has kept in step and that revisions shall keep from now on.
+    For a database that ``convexpy dev`` has made and that revisions change from now on.
 
     Returns:
         The revision that was recorded.
 
     Raises:
-        DatabaseError: The database, the models and the newest revision are not all three the same.
+        DatabaseError: The database, the models and the newest revision differ.
     """
     refuse_environment(folder)
     migrate(bind)
@@ -122,29 +121,29 @@ def adopt(bind: Engine | Connection, metadata: MetaData, folder: Path) -> str:
         raise DatabaseError(f"{folder} has no revisions yet: write one with `convexpy db revision -m …`")
     with built(bind, folder) as connection:
         refuse_differences(connection, metadata, "the newest revision", "Write a revision with `convexpy db revision`")
-    refuse_differences(bind, metadata, "this database", "Let `convexpy dev` bring it in step")
+    refuse_differences(bind, metadata, "this database", "Let `convexpy dev` apply the models")
     with schema_change(bind) as connection, explained(), ALEMBIC_LOCK:
         command.stamp(revision_config(folder, connection), head)
     return head
 
 
 def current(bind: Engine | Connection, folder: Path) -> RevisionStatus:
-    """Which revision a database is at, and which is the newest one."""
+    """The revision of a database, and the newest one."""
     return RevisionStatus(recorded_revision(bind, USERS_VERSION_TABLE), newest(folder))
 
 
 def upgrade_sql(dialect: str, folder: Path, since: str | None = None, framework_since: str | None = None) -> str:
-    """The SQL that ``upgrade()`` would run, the framework's and the user's, for somebody else to run.
+    """The SQL that ``upgrade()`` would run, the framework's and the user's, to be run by hand.
 
     Args:
         dialect: ``"sqlite"`` or ``"postgresql"``.
-        folder: Where the revisions are.
-        since: The revision that the user's tables are at. None: there are none yet.
-        framework_since: The revision that the framework's tables are at. None: there are none yet.
+        folder: The folder of the revisions.
+        since: The revision of the user's tables. None: there are none yet.
+        framework_since: The revision of the framework's tables. None: there are none yet.
 
     Raises:
-        DatabaseError: A revision cannot be written as SQL. On SQLite that is so for most changes of a table: a new
-            copy of the table is made then, from what is there.
+        DatabaseError: A revision cannot be written as SQL. On SQLite these are most changes of a table, which copy
+            the table as it is.
     """
     refuse_environment(folder)
     head = newest(folder)
@@ -171,7 +170,7 @@ def newest(folder: Path) -> str | None:
         heads = ScriptDirectory.from_config(alembic_config(folder)).get_heads()
     if len(heads) > 1:
         raise DatabaseError(
-            f"{folder} has {len(heads)} newest revisions, {' and '.join(sorted(heads))}: two people wrote one at the "
+            f"{folder} has {len(heads)} newest revisions, {' and '.join(sorted(heads))}: two were written at the "
             "same time. Change `down_revision` in one of them to the other"
         )
     return heads[0] if heads else None
@@ -187,12 +186,44 @@ def built(bind: Engine | Connection, folder: Path) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def scratch_database(bind: Engine | Connection) -> Iterator[Connection]:
+    """A connection, not in a transaction, to a database in memory; on PostgreSQL to a schema of its own."""
+    if bind.dialect.name == "postgresql":
+        with scratch_schema(bind.engine) as connection:
+            yield connection
+        return
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def scratch_schema(engine: Engine) -> Iterator[Connection]:
+    """Committed, because a revision may have a part outside the transaction, and dropped at the end."""
+    schema = f"convexpy_scratch_{uuid4().hex}"
+    with engine.connect() as connection:
+        with connection.begin():
+            connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+            connection.exec_driver_sql(f"SET search_path TO {schema}")
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            with connection.begin():
+                connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
+            connection.invalidate()  # no other use of the pool may get its search path
+
+
 def run_revisions(connection: Connection, folder: Path, revision: str) -> None:
-    """Alembic begins and commits here, because a revision may ask it for a part outside the transaction."""
+    """Alembic begins and commits here, because a revision may have a part outside the transaction."""
     config = revision_config(folder, connection)
-    config.attributes["turn"] = partial(turn, connection, joined=connection.in_transaction())
+    config.attributes["schema_lock"] = partial(schema_lock, connection, joined=connection.in_transaction())
     with foreign_keys_off(connection), explained(), ALEMBIC_LOCK:
-        need_rebuilding(connection)
+        require_rebuilding(connection)
         command.upgrade(config, revision)
 
 
@@ -201,7 +232,7 @@ def revision_config(folder: Path, connection: Connection, **options: Any) -> Con
         folder,
         connection=connection,
         compare_server_default=True,
-        autogenerate_plugins=PLUGINS,
+        autogenerate_plugins=comparison_plugins(),
         include_name=include_name,
         render_as_batch=connection.dialect.name == "sqlite",
         render_item=import_types,
@@ -210,7 +241,7 @@ def revision_config(folder: Path, connection: Connection, **options: Any) -> Con
 
 
 def import_types(kind: str, thing: Any, context: AutogenContext) -> str | Literal[False]:
-    """Alembic writes the user's own column types by their module, but does not import it."""
+    """Import the modules of the user's own column types, which Alembic names but does not import."""
     if kind == "type" and isinstance(thing, JobIdType | Timestamp):
         context.imports.add("import convexpy")
         return f"convexpy.{type(thing).__name__}()"
@@ -220,11 +251,11 @@ def import_types(kind: str, thing: Any, context: AutogenContext) -> str | Litera
 
 
 def complete(context: MigrationContext, revision: object, directives: list[Any]) -> None:
-    """What Alembic calls before it writes: add the indexes that it cannot compare, and write nothing if it is empty."""
+    """Called by Alembic before it writes: add the indexes that it cannot compare, and write no empty revision."""
     upgrade, downgrade = directives[0].upgrade_ops, directives[0].downgrade_ops
     if context.connection is not None and context.dialect.name == "sqlite":
         for model in context.opts["target_metadata"].tables.values():
-            for operation in differing_expression_indexes(context.connection, model):
+            for operation in compare_expression_indexes(context.connection, model):
                 upgrade.ops.append(operation)
                 if isinstance(operation, ops.CreateIndexOp):
                     downgrade.ops.insert(0, operation.reverse())
@@ -267,11 +298,11 @@ def refuse_differences(bind: Engine | Connection, metadata: MetaData, what: str,
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Say what Alembic and the database say, as an error of ours."""
+    """Raise what Alembic and the database report as a DatabaseError."""
     try:
         with warnings.catch_warnings():
             for kept in ("Unnamed CHECK constraint", "Skipped unsupported reflection of expression-based index"):
-                warnings.filterwarnings("ignore", kept)  # by sqlite_rebuild.py
+                warnings.filterwarnings("ignore", kept)  # by sqlite_batch.py
             yield
     except CommandError as error:
         raise DatabaseError(str(error)) from error

@@ -1,4 +1,4 @@
-"""The transaction in which tables change: one process at a time, and all of it or nothing."""
+"""The transaction in which tables change: one process at a time, all or nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError
 from ..errors import DatabaseError
 
 LOCK_SECONDS: Final = 60
-# Any number will do, as long as every version of convexpy asks for the same one.
-POSTGRESQL_LOCK: Final = 0x636F6E766578
+# Any number, the same in every version of convexpy.
+ADVISORY_LOCK: Final = 0x636F6E766578
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def connected(bind: Engine | Connection) -> Iterator[Connection]:
 
 @contextmanager
 def transaction(bind: Engine | Connection) -> Iterator[Connection]:
-    """A transaction of its own, ended with the block; or the one that the connection is in, left open."""
+    """A transaction that ends with the block; or the one that the connection is in, left open."""
     with connected(bind) as connection:
         if connection.in_transaction():
             yield connection
@@ -42,15 +42,15 @@ def transaction(bind: Engine | Connection) -> Iterator[Connection]:
 def schema_change(bind: Engine | Connection) -> Iterator[Connection]:
     """A transaction that changes tables, while no other process changes any.
 
-    A connection that is in a transaction already is joined, and its owner commits. Some changes need a connection that
-    is not: SQLite rebuilds tables, and that must happen with foreign keys off, which no transaction can switch.
+    A connection that is in a transaction already is joined, and its owner commits. Changes for which SQLite rebuilds a
+    table need a connection that is not: they need foreign keys off, which no transaction can switch.
 
     Raises:
-        DatabaseError: Another process holds the database for too long, or rows would refer to rows that do not exist.
+        DatabaseError: The lock was not free in time, or rows would refer to rows that do not exist.
     """
     with connected(bind) as connection:
         joined = connection.in_transaction()
-        with foreign_keys_off(connection), transaction(connection), turn(connection, joined=joined):
+        with foreign_keys_off(connection), transaction(connection), schema_lock(connection, joined=joined):
             yield connection
 
 
@@ -60,18 +60,18 @@ def begun(connection: Connection) -> Iterator[None]:
     try:
         begin = connection.begin()
     except OperationalError as error:
-        raise held_too_long(error) from error
+        raise lock_timed_out(error) from error
     with begin:
         yield
 
 
 @contextmanager
-def turn(connection: Connection, *, joined: bool = False) -> Iterator[None]:
-    """Within a transaction: wait until no other process changes tables, and do not leave broken references behind."""
+def schema_lock(connection: Connection, *, joined: bool = False) -> Iterator[None]:
+    """Within a transaction: exclude other processes that change tables, and check references at the end."""
     try:
-        take_lock(connection, joined)
+        acquire_lock(connection, joined)
     except OperationalError as error:
-        raise held_too_long(error) from error
+        raise lock_timed_out(error) from error
     before = broken_references(connection)
     yield
     for table, row, parent in sorted(broken_references(connection) - before, key=str):
@@ -81,21 +81,21 @@ def turn(connection: Connection, *, joined: bool = False) -> Iterator[None]:
         )
 
 
-def take_lock(connection: Connection, joined: bool) -> None:
+def acquire_lock(connection: Connection, joined: bool) -> None:
     if connection.dialect.name == "sqlite":
-        if not driver(connection).in_transaction:  # the driver's default: it begins only when something is written
+        if not driver(connection).in_transaction:  # the driver begins by itself only before a write
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
-        # Who waited for the lock must see what the one before has committed. Only a fresh transaction can still choose.
+        # After the wait, what the process before has committed must be visible. Only a new transaction can choose that.
         if not joined:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": POSTGRESQL_LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
 
 
 @contextmanager
 def foreign_keys_off(connection: Connection) -> Iterator[None]:
-    """On SQLite, and outside a transaction: dropping the old copy of a rebuilt table must not cascade to other rows."""
+    """On SQLite, outside a transaction: dropping the old copy of a rebuilt table must not cascade to other rows."""
     if connection.dialect.name != "sqlite" or connection.in_transaction() or not foreign_keys(connection):
         yield
         return
@@ -112,8 +112,8 @@ def foreign_keys(connection: Connection) -> bool:
     return bool(driver(connection).execute("PRAGMA foreign_keys").fetchone()[0])
 
 
-def need_rebuilding(connection: Connection) -> None:
-    """Refuse a transaction in which SQLite cannot rebuild a table without harm to the rows that refer to it."""
+def require_rebuilding(connection: Connection) -> None:
+    """Refuse a transaction in which SQLite cannot rebuild a table without deleting rows that refer to it."""
     if connection.dialect.name == "sqlite" and foreign_keys(connection):
         raise RuntimeError(
             "SQLite changes tables with foreign keys off, and no transaction can switch them: "
@@ -122,23 +122,23 @@ def need_rebuilding(connection: Connection) -> None:
 
 
 def broken_references(connection: Connection) -> set[tuple[str, object, str]]:
-    """On SQLite: the table, row id and parent table of each foreign key that leads nowhere."""
+    """On SQLite: the table, row id and parent table of each foreign key without a row to refer to."""
     if connection.dialect.name != "sqlite":
         return set()
     try:
         rows = driver(connection).execute("PRAGMA foreign_key_check").fetchall()
-    except sqlite3.OperationalError:  # some foreign key has no unique column to refer to; that is not ours to judge
+    except sqlite3.OperationalError:  # a foreign key refers to a column that is not unique, which cannot be checked
         return set()
     return {(row[0], row[1], row[2]) for row in rows}
 
 
 def driver(connection: Connection) -> Any:
-    """The driver's own connection, which does not begin a transaction by itself."""
+    """The driver's own connection, on which SQLAlchemy does not begin a transaction."""
     return connection.connection.driver_connection
 
 
-def held_too_long(error: OperationalError) -> DatabaseError:
+def lock_timed_out(error: OperationalError) -> DatabaseError:
     return DatabaseError(
-        f"the tables cannot be changed now: {str(error.orig).strip()}. Another process holds the database: "
+        f"the tables cannot be changed now: {str(error.orig).strip()}. Another process has locked the database: "
         "try again when it is done"
     )

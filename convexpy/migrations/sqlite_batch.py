@@ -1,7 +1,9 @@
-"""Makes Alembic keep on SQLite what it would lose: there it changes a table by making a new copy of it.
+"""Alembic's batch on SQLite, with nothing lost: there a table is changed by making a new copy of it.
 
-The new copy is what SQLAlchemy can see of the old one, and it cannot see everything. Importing this file is enough.
-It imports Alembic, whose import takes longer than everything else, so import it only when tables change.
+The new copy is what SQLAlchemy reflects of the old one, and that is not everything. ``register()`` makes Alembic use
+the implementation in this file, and is called wherever this package configures Alembic.
+
+Imports Alembic, which takes longer than all other imports: import it only when tables change.
 """
 
 from __future__ import annotations
@@ -9,34 +11,47 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from alembic.ddl import impl
 from alembic.ddl.sqlite import SQLiteImpl
-from sqlalchemy import CheckConstraint, Index, Table, inspect, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, MetaData, Table, inspect, text
 from sqlalchemy.engine import Inspector
+
+from ..database.tables import FRAMEWORK_TABLES
 
 COPY: Final = "_alembic_tmp_"
 LITERAL: Final = re.compile(r"'(?:[^']|'')*'|[-+]?[\d.]+|NULL|TRUE|FALSE|CURRENT_\w+", re.IGNORECASE)
+# Names for constraints that have none: a batch can add and drop only what has a name.
+NAMES: Final = {
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+}
+
+
+def register() -> None:
+    """Patch Alembic for this process: its registry of implementations, by dialect, has this one for SQLite."""
+    impl._impls["sqlite"] = PatchedSQLiteImpl
 
 
 class PatchedSQLiteImpl(SQLiteImpl):
-    """What Alembic does on SQLite, with nothing lost."""
+    """What Alembic does on SQLite, and what it leaves out."""
 
-    __dialect__ = "sqlite"  # by this Alembic finds it, from now on
+    # No `__dialect__`: a class that has one is registered by being defined.
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.indexes: dict[str, str] = {}
-        self.unseen: tuple[str, ...] = ()
+        self.unreflected: tuple[str, ...] = ()
 
     def autogen_column_reflect(self, inspector: Inspector, table: Table, column_info: dict[str, Any]) -> None:
-        """Each column as it is read from the database, to be compared or copied."""
+        """Called with each column that is reflected, to be compared or copied."""
         default = column_info["default"]
         if default and not LITERAL.fullmatch(default):
-            column_info["default"] = f"({default})"  # SQLite tells an expression without its parentheses
+            column_info["default"] = f"({default})"  # SQLite reports an expression without its parentheses
         if hasattr(column_info["type"], "collation"):
             column_info["type"].collation = collation(self.sql_of(table.name), column_info["name"])
 
     def prep_table_for_batch(self, batch_impl: Any, table: Table) -> None:
-        """The new copy is ready to be created, and the old one is still there."""
+        """Called before the new copy is created, while the old one exists."""
         if self.as_sql:
             return
         copy: Table = batch_impl.new_table
@@ -49,7 +64,7 @@ class PatchedSQLiteImpl(SQLiteImpl):
         self.remember_dependents(copy, table, batch_impl)
 
     def remember_dependents(self, copy: Table, table: Table, batch_impl: Any) -> None:
-        """The statements that made the indexes and triggers, which go with the old table."""
+        """Keep the statements that made the indexes and triggers, which are dropped with the old table."""
         query = "SELECT name, sql FROM sqlite_master WHERE type = ? AND tbl_name = ? AND sql IS NOT NULL"
         made = dict(self.query(query, "index", table.name))
         names = {column.name for column in copy.columns}
@@ -58,21 +73,21 @@ class PatchedSQLiteImpl(SQLiteImpl):
             for name, index in batch_impl.indexes.items()
             if name not in batch_impl.new_indexes and names.issuperset(column.name for column in index.columns)
         }
-        seen = {index.name for index in table.indexes}
+        reflected = {index.name for index in table.indexes}
         triggers = [sql for _, sql in self.query(query, "trigger", table.name)]
-        self.unseen = (*(sql for name, sql in made.items() if name not in seen), *triggers)
+        self.unreflected = (*(sql for name, sql in made.items() if name not in reflected), *triggers)
 
     def create_index(self, index: Index, **options: Any) -> None:
-        """As it was made: of an index, too, not everything can be seen, such as the order of its columns."""
+        """By the statement that made it: not everything of an index is reflected, such as the order of its columns."""
         if sql := self.indexes.pop(str(index.name), None):
             self.bound.exec_driver_sql(sql)
         else:
             super().create_index(index, **options)
 
     def keep_checks(self, copy: Table, table: Table, given: Any) -> None:
-        """Checks without a name, unless their column is gone, or they are how a type that changed was spelled out."""
+        """Keep checks without a name, unless their column is dropped, or they spell out a type that changes."""
         if any(isinstance(each, CheckConstraint) for each in given):
-            return  # whoever gives some has thought about all of them
+            return  # a batch that is given checks is given all of them
         gone = [column.name for column in table.columns if column.name not in copy.columns]
         changed = [
             column.name
@@ -86,18 +101,18 @@ class PatchedSQLiteImpl(SQLiteImpl):
                 copy.append_constraint(CheckConstraint(text(sql.replace(":", "\\:"))))
 
     def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
-        """The new copy takes the place of the old one, and gets back what hung on that."""
+        """The new copy replaces the old one; then what SQLAlchemy does not reflect is created again."""
         if self.as_sql or not old_table_name.startswith(COPY):
             super().rename_table(old_table_name, new_table_name, schema)
             return
-        # Without this a view or trigger of another table that mentions the missing name would stop the renaming.
+        # By its newer rules SQLite renames no table while a view or trigger mentions the name that is missing now.
         [(before,)] = self.query("PRAGMA legacy_alter_table")
         self.bound.exec_driver_sql("PRAGMA legacy_alter_table = ON")
         try:
             super().rename_table(old_table_name, new_table_name, schema)
         finally:
             self.bound.exec_driver_sql(f"PRAGMA legacy_alter_table = {before}")
-        for sql in self.unseen:
+        for sql in self.unreflected:
             self.bound.exec_driver_sql(sql)
 
     @property
@@ -126,3 +141,23 @@ def lists_values(sql: str, name: str) -> bool:
 
 def mentions(sql: str, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", sql) is not None
+
+
+def name_of(constraint: Any) -> str:
+    """What NAMES makes of a unique constraint or a foreign key."""
+    columns = "_".join(column.name for column in constraint.columns)
+    if isinstance(constraint, ForeignKeyConstraint):
+        return f"fk_{constraint.table.name}_{columns}_{constraint.elements[0].target_fullname.split('.')[-2]}"
+    return f"uq_{constraint.table.name}_{columns}"
+
+
+def with_names(metadata: MetaData) -> MetaData:
+    """A copy of the models in which every unique constraint and foreign key has a name, its own or one of NAMES."""
+    if metadata.naming_convention.keys() & NAMES.keys():
+        return metadata
+    convention: dict[Any, Any] = {**metadata.naming_convention, **NAMES}
+    named = MetaData(naming_convention=convention)
+    for key, table in metadata.tables.items():
+        if key not in FRAMEWORK_TABLES:
+            table.to_metadata(named)
+    return named

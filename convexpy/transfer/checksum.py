@@ -1,4 +1,4 @@
-"""One number for the rows of a table, the same on every kind of database, in whatever order they come."""
+"""One number for the rows of a table, the same on every kind of database and in any order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ BYTES: Final = 16
 EXACT: Final = 1 << 53  # above this not every integer is a float of its own
 
 
-class Digest:
-    """Counts rows and sums their hashes."""
+class Checksum:
+    """The number of rows and the sum of their hashes."""
 
     def __init__(self, columns: Sequence[Column[Any]], dialect: Dialect) -> None:
         self._columns = columns
@@ -42,12 +42,12 @@ class Digest:
         return row.digest()
 
     def _plain(self, column: Column[Any], value: Any) -> Any:
-        """A user's own kind of object as what it is stored as."""
+        """An object of a user's own type, as it is stored."""
         return value if isinstance(value, PLAIN) else bound(column.type, value, self._dialect)
 
 
 def canonical(value: Any) -> bytes:
-    """A value as bytes: different ones for different values, the same ones from either database."""
+    """A value as bytes: the same from every kind of database, different for different values."""
     match value:
         case Enum():
             return b"e" + value.name.encode()

@@ -1,4 +1,4 @@
-"""The two ends of a copy: a snapshot that cannot write, and one transaction that writes all of it or nothing."""
+"""The two connections of a copy: a read-only snapshot of the source, and one transaction on the target."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..database.transaction import begin, take_begin
 from ..errors import DatabaseError
 from ..settings import Settings
 
-TURN_SECONDS: Final = 60
+LOCK_SECONDS: Final = 60
 
 
 @contextmanager
 def snapshot(url: URL, settings: Settings) -> Iterator[Connection]:
-    """A database as of one moment, whatever others commit meanwhile.
+    """A database as of one moment, whatever other clients commit meanwhile.
 
     Raises:
         DatabaseError: It cannot be opened.
@@ -38,10 +38,10 @@ def one_transaction(url: URL, settings: Settings) -> Iterator[Connection]:
     """A transaction that is committed at the end of the block, and rolled back after an error.
 
     Raises:
-        DatabaseError: The database cannot be opened, or others keep writing to it.
+        DatabaseError: The database cannot be opened, or its write lock is not free in time.
     """
     statement = "BEGIN IMMEDIATE" if is_sqlite(url) else "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-    with engine_of(url, settings, read_only=False) as engine, alone(url), begun(engine, statement) as connection:
+    with engine_of(url, settings, read_only=False) as engine, write_lock(url), begun(engine, statement) as connection:
         yield connection
         connection.commit()
 
@@ -59,9 +59,9 @@ def engine_of(url: URL, settings: Settings, *, read_only: bool) -> Iterator[Engi
 
 
 def sqlite_engine(url: URL, read_only: bool) -> Engine:
-    """References are not checked row by row, but all of them at the end."""
+    """Foreign keys are off: references are checked at the end, all at once."""
     file = f"{Path(str(url.database)).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    engine = create_engine(url, poolclass=NullPool, creator=lambda: sqlite3.connect(file, TURN_SECONDS, uri=True))
+    engine = create_engine(url, poolclass=NullPool, creator=lambda: sqlite3.connect(file, LOCK_SECONDS, uri=True))
 
     @event.listens_for(engine, "connect")
     def prepare(driver: sqlite3.Connection, record: object) -> None:
@@ -94,25 +94,25 @@ def begun(engine: Engine, statement: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def alone(url: URL) -> Iterator[None]:
-    """On SQLite, the turn to write: no other process of ours writes to the file meanwhile."""
+def write_lock(url: URL) -> Iterator[None]:
+    """On SQLite, the write lock: no other process of convexpy writes to the file meanwhile."""
     if not is_sqlite(url):
         yield
         return
-    turn = WriteLock(Path(str(url.database)).absolute())
+    lock = WriteLock(Path(str(url.database)).absolute())
     try:
-        if not turn.acquire(TURN_SECONDS):
-            raise DatabaseError(f"{url.database}: others kept writing for {TURN_SECONDS} s. Try again")
+        if not lock.acquire(LOCK_SECONDS):
+            raise DatabaseError(f"{url.database}: another process kept the write lock for {LOCK_SECONDS} s. Try again")
         try:
             yield
         finally:
-            turn.release()
+            lock.release()
     finally:
-        turn.close()
+        lock.close()
 
 
 def without_limits(connection: Connection) -> None:
-    """A copy takes as long as it takes. Times that have no zone are UTC."""
+    """No limits, as a copy may take long. Times without a zone are UTC."""
     version: Any = connection.dialect.server_version_info
     limits = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
     for limit in limits + (["transaction_timeout"] if version >= (17,) else []):
@@ -121,7 +121,7 @@ def without_limits(connection: Connection) -> None:
 
 
 def now_of(connection: Connection) -> datetime:
-    """The time by which the database's workers beat: the server's, or this machine's."""
+    """The clock of the workers' heartbeats: the server's, or this machine's."""
     if connection.dialect.name != "postgresql":
         return datetime.now(UTC)
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()

@@ -1,4 +1,4 @@
-"""The rows of one table, from one database to another: read in a stream, checked, written in batches, compared."""
+"""One table of a copy: its rows are read as a stream, checked, written in batches, then compared."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from ..database.types import StoredJSON
 from ..errors import DatabaseError
-from .checksum import Digest
-from .value_checks import Fit, shown
+from .checksum import Checksum
+from .value_checks import ValueCheck, shown
 
 BATCH: Final = 500
 LISTED: Final = 10
 
 
 class TableCopy:
-    """Copies one table. ``problems`` are the values that the target cannot keep; after the first nothing is written."""
+    """Copies one table. ``problems`` lists values that the target cannot store; after the first nothing is written."""
 
     def __init__(self, table: Table, source: Connection, target: Connection, problems: list[str]) -> None:
         self.table = table
@@ -28,10 +28,10 @@ class TableCopy:
         self._source = source
         self._target = target
         self._problems = problems
-        self._fits = [Fit(column, target.dialect) for column in self.columns]
-        # None may be NULL or something else that the column's type makes of it, such as JSON's own null.
-        self._ambiguous = [n for n, column in enumerate(self.columns) if has_two_nothings(column)]
-        self.digest = Digest(self.columns, source.dialect)
+        self._checks = [ValueCheck(column, target.dialect) for column in self.columns]
+        # None may be NULL or what the column's type makes of None, such as JSON's null.
+        self._ambiguous = [n for n, column in enumerate(self.columns) if has_two_nulls(column)]
+        self.checksum = Checksum(self.columns, source.dialect)
 
     def count(self) -> int:
         return self._source.execute(select(func.count()).select_from(self.table)).scalar_one()
@@ -47,25 +47,25 @@ class TableCopy:
         """
         for batch in batches(self._read(self._source)):
             for values, _ in batch:
-                self.digest.add(values)
+                self.checksum.add(values)
                 self._check(values)
             if not self._problems:
                 self._write(batch)
             if len(self._problems) >= LISTED:
                 return
-            progress(self.digest.rows)
+            progress(self.checksum.rows)
 
     def compare(self) -> None:
-        """Read everything back.
+        """Read the target's rows and compare.
 
         Raises:
             DatabaseError: It is not what was read from the source.
         """
-        written = Digest(self.columns, self._source.dialect)
+        written = Checksum(self.columns, self._source.dialect)
         for values, _ in self._read(self._target):
             written.add(values)
-        if (written.rows, written.sum) != (self.digest.rows, self.digest.sum):
-            counts = f"{self.digest.rows} rows were read, {written.rows} were written"
+        if (written.rows, written.sum) != (self.checksum.rows, self.checksum.sum):
+            counts = f"{self.checksum.rows} rows were read, {written.rows} were written"
             raise DatabaseError(f"the copy of {self.table.key} is not the same: {self._difference() or counts}")
 
     def _read(self, connection: Connection) -> Iterator[tuple[list[Any], list[bool]]]:
@@ -81,13 +81,13 @@ class TableCopy:
             raise DatabaseError(self._unreadable(connection) or f"{self.table.key} cannot be read: {error}") from error
 
     def _check(self, values: Sequence[Any]) -> None:
-        for column, fit, value in zip(self.columns, self._fits, values, strict=True):
-            complaint = fit.complaint(value) if len(self._problems) < LISTED else None
+        for column, check, value in zip(self.columns, self._checks, values, strict=True):
+            complaint = check.complaint(value) if len(self._problems) < LISTED else None
             if complaint is not None:
                 self._problems.append(f"{self.table.key}.{column.name}, {self._row(values)}: {complaint}")
 
     def _write(self, batch: Sequence[tuple[list[Any], list[bool]]]) -> None:
-        """In one go; one by one if the target refuses that, to name the row."""
+        """In one statement; if the target refuses it, row by row, to name the row."""
         try:
             with self._target.begin_nested():
                 self._insert(batch)
@@ -102,7 +102,7 @@ class TableCopy:
             raise DatabaseError(f"{self.table.key}: the target refuses its rows: {said}") from error
 
     def _insert(self, batch: Sequence[tuple[list[Any], list[bool]]]) -> None:
-        """A NULL that the column's type could not say is written by a statement that has it in its text."""
+        """A NULL that the column's type cannot express is written as NULL in the statement's text."""
         alike: dict[tuple[bool, ...], list[dict[str, Any]]] = {}
         for values, flags in batch:
             parameters = {column.key: value for column, value in zip(self.columns, values, strict=True)}
@@ -120,10 +120,10 @@ class TableCopy:
     def _row(self, values: Sequence[Any]) -> str:
         key = [column for column in self.table.primary_key.columns if column in self.columns]
         named = [f"{column.name} {shown(values[self.columns.index(column)])}" for column in key]
-        return ", ".join(named) or f"row {self.digest.rows}"
+        return ", ".join(named) or f"row {self.checksum.rows}"
 
     def _unreadable(self, connection: Connection) -> str | None:
-        """Which value it is that its column's type cannot read."""
+        """The value that its column's type cannot read."""
         readers = [
             column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
             for column in self.columns
@@ -143,14 +143,14 @@ class TableCopy:
         return None
 
     def _difference(self) -> str | None:
-        """The first row that the target has otherwise."""
+        """The first row that differs in the target."""
         key = list(self.table.primary_key.columns)
         if not key:
             return None
         for values, _ in self._read(self._source):
             wanted = [column == values[self.columns.index(column)] for column in key]
             found = self._target.execute(select(*map(as_stored, self.columns)).where(and_(*wanted))).first()
-            if found is None or self.digest.of(values) != self.digest.of(found):
+            if found is None or self.checksum.of(values) != self.checksum.of(found):
                 return f"{self._row(values)} was {shown(values)} and is {shown(found and list(found))}"
         return None
 
@@ -161,9 +161,9 @@ def batches(rows: Iterator[Any]) -> Iterator[list[Any]]:
 
 
 def as_stored(column: Column[Any]) -> Any:
-    """Our own JSON stays the very text that it was written as."""
+    """The framework's JSON is copied as text, unparsed."""
     return type_coerce(column, Text).label(column.name) if isinstance(column.type, StoredJSON) else column
 
 
-def has_two_nothings(column: Column[Any]) -> bool:
+def has_two_nulls(column: Column[Any]) -> bool:
     return isinstance(column.type, JSON | TypeDecorator) and type(column.type).__module__ != StoredJSON.__module__

@@ -12,7 +12,7 @@ import pytest
 from servers.shared import drop, execute, new_database
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.framework import migrate
 
 from .everything import METADATA
@@ -74,7 +74,7 @@ def source(tmp_path: Path) -> Engine:
     """A SQLite database with the models' tables."""
     engine = sqlite_engine(tmp_path / "source.db")
     migrate(engine)
-    keep_in_step(engine, METADATA, never)
+    sync_tables(engine, METADATA, never)
     return engine
 
 

@@ -9,14 +9,14 @@ from sqlalchemy import URL, Engine, MetaData, Table, insert, inspect, select
 
 from convexpy.settings import Settings
 from convexpy.transfer.connections import one_transaction, snapshot
-from convexpy.transfer.copy import Copied, copy_database
+from convexpy.transfer.copy import CopyResult, copy_database
 
 from .everything import EVERYTHING, FULL, LINKS, METADATA, NOTES, TREE
 
 SETTINGS = Settings()
 
 
-def copied(source: URL, target: URL, folder: Path = Path("nowhere"), metadata: MetaData = METADATA) -> Copied:
+def copied(source: URL, target: URL, folder: Path = Path("nowhere"), metadata: MetaData = METADATA) -> CopyResult:
     with snapshot(source, SETTINGS) as read, one_transaction(target, SETTINGS) as write:
         return copy_database(read, write, metadata, folder, lambda table, rows, total: None)
 

@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 from convexpy.database.types import JobIdType, StoredJSON, Timestamp
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.plan import Step
 
 
@@ -124,7 +124,7 @@ def rows(engine: Engine, query: str = "SELECT * FROM orders ORDER BY id") -> lis
 
 def made_with(engine: Engine, metadata: MetaData, *statements: str) -> None:
     """A database that convexpy has made from these models, and some rows."""
-    keep_in_step(engine, metadata, never)
+    sync_tables(engine, metadata, never)
     run(engine, *statements)
 
 

@@ -13,7 +13,7 @@ from convexpy.database import workers
 from convexpy.database.jobs import NewJob, claim_jobs, insert_jobs, start
 from convexpy.database.tables import crons, finished, jobs, queue
 from convexpy.database.types import new_job_id
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.framework import migrate
 from convexpy.transfer.connections import one_transaction, snapshot
 from convexpy.transfer.copy import COPIED_ACTION, copy_database
@@ -108,7 +108,7 @@ def test_an_id_that_a_deleted_row_had_is_not_given_again(tmp_path: Path, postgre
     table = Table("numbers", metadata, Column("id", Integer, primary_key=True), sqlite_autoincrement=True)
     engine = sqlite_engine(tmp_path / "numbers.db")
     migrate(engine)
-    keep_in_step(engine, metadata, never)
+    sync_tables(engine, metadata, never)
     put(engine, table, {"id": 5}, {"id": 9})
     spoil(engine, "DELETE FROM numbers WHERE id = 9")
     copied(engine.url, postgresql, metadata=metadata)

@@ -214,7 +214,7 @@ def impatient(tmp_path: Path) -> Iterator[Engine]:
 def test_a_database_that_another_process_holds_is_an_error_that_says_so(impatient: Engine) -> None:
     with impatient.connect() as other:
         other.begin()
-        with pytest.raises(DatabaseError, match=r"database is locked\. Another process holds the database: try again"):
+        with pytest.raises(DatabaseError, match=r"database is locked\. Another process has locked the database: try"):
             migrate(impatient)
 
 

@@ -26,7 +26,7 @@ from convexpy.database import workers
 from convexpy.database.jobs import NewJob, insert_jobs
 from convexpy.database.types import new_job_id
 from convexpy.errors import DatabaseError
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.framework import migrate
 from convexpy.transfer.connections import snapshot
 
@@ -150,7 +150,7 @@ def test_a_number_that_loses_digits_is_found_by_comparing(postgresql: URL, empty
     table = Table("sums", metadata, Column("id", Integer, primary_key=True), Column("sum", Numeric(30, 10)))
     engine = create_engine(postgresql, poolclass=NullPool)
     migrate(engine)
-    keep_in_step(engine, metadata, never)
+    sync_tables(engine, metadata, never)
     put(engine, table, {"id": 1, "sum": 1}, {"id": 2, "sum": Decimal("12345678901234567890.0123456789")})
     with pytest.raises(DatabaseError, match=r"sums is not the same: id 2 was"):
         copied(postgresql, empty, metadata=metadata)

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 from convexpy.database.types import JobIdType, Timestamp
 from convexpy.errors import DatabaseError
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.framework import check_revision, migrate
 from convexpy.migrations.plan import plan
 from convexpy.migrations.revisions import RevisionStatus, adopt, current, make_revision, upgrade, upgrade_sql
@@ -63,7 +63,7 @@ def test_the_next_revision_holds_only_what_is_new(engine: Engine, folder: Path) 
 
 def test_a_revision_does_not_depend_on_the_database_at_hand(engine: Engine, folder: Path) -> None:
     migrate(engine)
-    keep_in_step(engine, orders(note()), never)
+    sync_tables(engine, orders(note()), never)
 
     assert "create_table('orders'" in written(make_revision(engine, orders(note()), folder, "first"))
     assert current(engine, folder).revision is None
@@ -195,7 +195,7 @@ def test_a_revision_that_breaks_references_is_undone(sqlite: Engine, folder: Pat
 
 def test_a_database_that_dev_has_made_is_refused_with_the_way_in(engine: Engine, folder: Path) -> None:
     migrate(engine)
-    keep_in_step(engine, orders(), never)
+    sync_tables(engine, orders(), never)
     make_revision(engine, orders(), folder, "first")
 
     with pytest.raises(
@@ -207,7 +207,7 @@ def test_a_database_that_dev_has_made_is_refused_with_the_way_in(engine: Engine,
 def test_a_database_that_dev_has_made_can_be_adopted(engine: Engine, folder: Path) -> None:
     models = all_types(engine.dialect.name)
     migrate(engine)
-    keep_in_step(engine, models, never)
+    sync_tables(engine, models, never)
     make_revision(engine, models, folder, "first")
 
     head = adopt(engine, models, folder)
@@ -219,7 +219,7 @@ def test_a_database_that_dev_has_made_can_be_adopted(engine: Engine, folder: Pat
 
 def test_a_database_that_is_not_what_the_models_say_is_not_adopted(engine: Engine, folder: Path) -> None:
     migrate(engine)
-    keep_in_step(engine, orders(), never)
+    sync_tables(engine, orders(), never)
     make_revision(engine, orders(note()), folder, "first")
 
     with pytest.raises(DatabaseError, match=r"this database and the models differ.*:\n- add column orders.note"):
@@ -229,7 +229,7 @@ def test_a_database_that_is_not_what_the_models_say_is_not_adopted(engine: Engin
 
 def test_revisions_that_are_not_what_the_models_say_adopt_nothing(engine: Engine, folder: Path) -> None:
     migrate(engine)
-    keep_in_step(engine, orders(note()), never)
+    sync_tables(engine, orders(note()), never)
     make_revision(engine, orders(), folder, "first")
 
     with pytest.raises(DatabaseError, match=r"the newest revision and the models differ.*db revision.*:\n- add column"):

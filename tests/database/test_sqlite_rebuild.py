@@ -13,7 +13,7 @@ from sqlalchemy import (
 
 from convexpy.errors import DatabaseError
 from convexpy.migrations.apply import apply
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.plan import plan
 
 from .shop import all_types, everything, made_with, never, note, orders, rows, yes
@@ -45,9 +45,9 @@ def test_a_changed_table_keeps_its_rows_and_everything_that_hangs_on_it(sqlite_d
     changed.tables["orders"].c.price.type = Numeric(12, 4)
     changed.tables["tags"].c.note.type = Text()
 
-    outcome = keep_in_step(sqlite_database, changed, never)
+    outcome = sync_tables(sqlite_database, changed, never)
     assert len(outcome.done) == 2
-    keep_in_step(sqlite_database, all_types("sqlite"), yes)
+    sync_tables(sqlite_database, all_types("sqlite"), yes)
 
     assert rows(sqlite_database) == [order]
     assert rows(sqlite_database, "SELECT * FROM items") == [{"id": 1, "order": 1}]
@@ -58,7 +58,7 @@ def test_foreign_keys_are_enforced_again_after_a_change(sqlite_database: Engine)
     made_with(sqlite_database, orders(note()))
 
     with sqlite_database.connect() as connection:
-        keep_in_step(connection, orders(Column("note", String(20), nullable=False)), never)
+        sync_tables(connection, orders(Column("note", String(20), nullable=False)), never)
 
         assert not connection.in_transaction()
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
@@ -69,7 +69,7 @@ def test_a_foreign_key_that_rows_break_is_refused_and_nothing_is_changed(sqlite_
     before = everything(sqlite_database)
 
     with pytest.raises(DatabaseError, match="row 7 of orders would refer to a row of orders that does not exist"):
-        keep_in_step(sqlite_database, orders(Column("parent", Integer, ForeignKey("orders.id")), note()), never)
+        sync_tables(sqlite_database, orders(Column("parent", Integer, ForeignKey("orders.id")), note()), never)
 
     assert everything(sqlite_database) == before
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from convexpy.errors import DatabaseError
 from convexpy.migrations.apply import apply
-from convexpy.migrations.dev_sync import Outcome, keep_in_step
+from convexpy.migrations.dev_sync import SyncResult, sync_tables
 from convexpy.migrations.plan import Plan, plan
 
 from .shop import Colour, all_types, everything, made_with, never, note, orders, rows, run, yes
@@ -37,7 +37,7 @@ def test_several_columns_of_all_sorts_may_come_at_once(database: Engine) -> None
         Column("slug", String, index=True, unique=True),
     )
 
-    keep_in_step(database, grown, never)
+    sync_tables(database, grown, never)
 
     assert not plan(database, grown)
     [row] = rows(database)
@@ -55,7 +55,7 @@ def test_tables_that_refer_to_each_other_are_made_together(database: Engine) -> 
     )
     Table("b", metadata, Column("id", Integer, primary_key=True), Column("a", ForeignKey("a.id")))
 
-    keep_in_step(database, metadata, never)
+    sync_tables(database, metadata, never)
 
     assert not plan(database, metadata)
 
@@ -66,9 +66,9 @@ def test_indexes_come_and_go_without_a_question(database: Engine) -> None:
     indexed = orders(column := note(), Index("by_note", column, sqlite_where=where, postgresql_where=where))
     made_with(database, plain)
 
-    assert keep_in_step(database, indexed, never).done == ["add index by_note on orders (note)"]
+    assert sync_tables(database, indexed, never).done == ["add index by_note on orders (note)"]
     assert not plan(database, indexed)
-    assert keep_in_step(database, plain, never).done == ["drop index by_note of orders"]
+    assert sync_tables(database, plain, never).done == ["drop index by_note of orders"]
     assert not plan(database, plain)
 
 
@@ -77,9 +77,9 @@ def test_indexes_on_expressions_come_and_go_too(database: Engine) -> None:
     indexed = orders(column := note(), Index("by_lower_note", func.lower(column)))
     made_with(database, plain)
 
-    keep_in_step(database, indexed, never)
+    sync_tables(database, indexed, never)
     assert not plan(database, indexed)
-    assert keep_in_step(database, plain, never).done == ["drop index by_lower_note of orders"]
+    assert sync_tables(database, plain, never).done == ["drop index by_lower_note of orders"]
     assert not plan(database, plain)
 
 
@@ -87,16 +87,16 @@ def test_unique_constraints_come_and_go_even_without_a_name(database: Engine) ->
     plain, unique = orders(note()), orders(Column("note", String(20), unique=True))
     made_with(database, plain)
 
-    assert keep_in_step(database, unique, never).done == ["add unique constraint on orders (note)"]
+    assert sync_tables(database, unique, never).done == ["add unique constraint on orders (note)"]
     assert not plan(database, unique)
-    assert keep_in_step(database, plain, never).done == ["drop unique constraint on orders (note)"]
+    assert sync_tables(database, plain, never).done == ["drop unique constraint on orders (note)"]
     assert not plan(database, plain)
 
 
 def test_a_unique_constraint_that_a_table_was_made_with_can_go_as_well(database: Engine) -> None:
     made_with(database, orders(Column("note", String(20), unique=True)), "INSERT INTO orders VALUES (1, 'x')")
 
-    keep_in_step(database, orders(note()), never)
+    sync_tables(database, orders(note()), never)
     run(database, "INSERT INTO orders VALUES (2, 'x')")
 
     assert len(rows(database)) == 2
@@ -107,9 +107,9 @@ def test_foreign_keys_come_and_go(database: Engine) -> None:
     keyed = orders(Column("parent", Integer, ForeignKey("orders.id", ondelete="SET NULL")))
     made_with(database, plain, "INSERT INTO orders VALUES (1, NULL), (2, 1)")
 
-    assert keep_in_step(database, keyed, never).done == ["add foreign key orders (parent) to orders.id"]
+    assert sync_tables(database, keyed, never).done == ["add foreign key orders (parent) to orders.id"]
     assert not plan(database, keyed)
-    assert keep_in_step(database, plain, never).done == ["drop foreign key orders (parent)"]
+    assert sync_tables(database, plain, never).done == ["drop foreign key orders (parent)"]
     assert not plan(database, plain)
 
 
@@ -118,7 +118,7 @@ def test_tables_that_refer_to_each_other_go_together(database: Engine) -> None:
     Table("items", metadata, Column("id", Integer, primary_key=True), Column("order", ForeignKey("orders.id")))
     made_with(database, metadata, "INSERT INTO orders VALUES (1)", "INSERT INTO items VALUES (1, 1)")
 
-    keep_in_step(database, MetaData(), yes)
+    sync_tables(database, MetaData(), yes)
 
     assert {"orders", "items"}.isdisjoint(inspect(database).get_table_names())
 
@@ -135,7 +135,7 @@ def test_a_table_goes_whether_it_refers_to_one_that_stays_or_is_referred_to(data
         database, "INSERT INTO buyers VALUES (1)", "INSERT INTO orders VALUES (1, 1)", "INSERT INTO items VALUES (1, 1)"
     )
 
-    keep_in_step(database, orders(), yes)
+    sync_tables(database, orders(), yes)
 
     assert {"items", "buyers"}.isdisjoint(inspect(database).get_table_names())
     assert rows(database) == [{"id": 1}]
@@ -145,9 +145,9 @@ def test_a_server_default_may_change_and_go(database: Engine) -> None:
     made_with(database, orders(note()))
     with_default = orders(Column("note", String(20), server_default="x"))
 
-    assert keep_in_step(database, with_default, never).done == ["change the server_default of orders.note"]
+    assert sync_tables(database, with_default, never).done == ["change the server_default of orders.note"]
     run(database, "INSERT INTO orders (id) VALUES (1)")
-    assert keep_in_step(database, orders(note()), never).done == ["drop the server_default of orders.note"]
+    assert sync_tables(database, orders(note()), never).done == ["drop the server_default of orders.note"]
 
     assert rows(database) == [{"id": 1, "note": "x"}]
 
@@ -155,10 +155,10 @@ def test_a_server_default_may_change_and_go(database: Engine) -> None:
 def test_models_with_every_type_are_in_step_once_they_are_made(database: Engine) -> None:
     metadata = all_types(database.dialect.name)
 
-    keep_in_step(database, metadata, never)
+    sync_tables(database, metadata, never)
 
     assert plan(database, metadata) == Plan()
-    assert keep_in_step(database, metadata, never) == Outcome()
+    assert sync_tables(database, metadata, never) == SyncResult()
 
 
 def test_a_step_that_fails_leaves_the_database_as_it_was(sqlite_database: Engine) -> None:
@@ -173,7 +173,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(sqlite_database: Engine
     with pytest.raises(
         DatabaseError, match=r"could not add column orders.slug.*UNIQUE constraint failed: orders.slug\. No"
     ):
-        keep_in_step(sqlite_database, grown, yes)
+        sync_tables(sqlite_database, grown, yes)
 
     assert everything(sqlite_database) == before
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from convexpy.errors import DatabaseError
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.plan import plan
 
 from .shop import Colour, made_with, never, no, note, orders, rows, run, yes
@@ -28,7 +28,7 @@ from .shop import Colour, made_with, never, no, note, orders, rows, run, yes
 def test_a_not_null_column_with_a_server_default_is_filled_by_the_database(database: Engine) -> None:
     made_with(database, orders(), "INSERT INTO orders VALUES (1)")
 
-    keep_in_step(database, orders(Column("paid", Boolean, server_default=true(), nullable=False)), never)
+    sync_tables(database, orders(Column("paid", Boolean, server_default=true(), nullable=False)), never)
 
     assert [bool(row["paid"]) for row in rows(database)] == [True]
 
@@ -37,7 +37,7 @@ def test_a_not_null_column_with_a_plain_default_is_filled_with_it(database: Engi
     made_with(database, orders(), "INSERT INTO orders VALUES (1), (2)")
     grown = orders(Column("status", Enum(Colour), default=Colour.GREEN, nullable=False))
 
-    outcome = keep_in_step(database, grown, never)
+    outcome = sync_tables(database, grown, never)
 
     assert outcome.done == ["add column orders.status, with <Colour.GREEN: 2> in 2 rows"]
     assert [row["status"] for row in rows(database)] == ["GREEN", "GREEN"]
@@ -50,7 +50,7 @@ def test_filling_a_new_column_does_not_look_like_an_update_by_the_app(database: 
 
     made_with(database, orders(changed()), "INSERT INTO orders VALUES (1, 5)")
 
-    keep_in_step(database, orders(changed(), Column("kind", String, default="x", nullable=False)), never)
+    sync_tables(database, orders(changed(), Column("kind", String, default="x", nullable=False)), never)
 
     assert rows(database) == [{"id": 1, "changed": 5, "kind": "x"}]
 
@@ -60,7 +60,7 @@ def test_a_not_null_column_that_nothing_can_fill_is_refused_with_the_ways_out(da
     grown = orders(note(), Column("total", Integer, nullable=False))
 
     with pytest.raises(DatabaseError) as caught:
-        keep_in_step(database, grown, never)
+        sync_tables(database, grown, never)
 
     assert str(caught.value) == (
         "the tables cannot follow the models:\n"
@@ -73,7 +73,7 @@ def test_a_not_null_column_that_nothing_can_fill_is_refused_with_the_ways_out(da
 def test_a_not_null_column_is_no_problem_for_an_empty_table(database: Engine) -> None:
     made_with(database, orders())
 
-    outcome = keep_in_step(database, orders(Column("total", Integer, nullable=False)), never)
+    outcome = sync_tables(database, orders(Column("total", Integer, nullable=False)), never)
 
     assert outcome.done == ["add column orders.total"]
 
@@ -83,7 +83,7 @@ def test_rows_that_are_not_unique_are_named(database: Engine, unique: dict[str, 
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, 'a'), (2, 'b'), (3, 'b'), (4, NULL), (5, NULL)")
 
     with pytest.raises(DatabaseError, match=r"2 rows of orders have note = 'b', perhaps others too\. Change or remove"):
-        keep_in_step(database, orders(Column("note", String(20), **unique)), never)
+        sync_tables(database, orders(Column("note", String(20), **unique)), never)
 
 
 def test_questions_come_in_the_same_order_every_time(database: Engine) -> None:
@@ -92,7 +92,7 @@ def test_questions_come_in_the_same_order_every_time(database: Engine) -> None:
         database, orders(*(Column(name, Integer) for name in names)), "INSERT INTO orders VALUES (1, 2, 3, 4, 5, 6)"
     )
 
-    left = keep_in_step(database, orders(), no).left
+    left = sync_tables(database, orders(), no).left
 
     assert left == [f"drop column orders.{name} (1 row has a value)" for name in sorted(names)]
 
@@ -100,7 +100,7 @@ def test_questions_come_in_the_same_order_every_time(database: Engine) -> None:
 def test_a_not_null_column_that_stays_does_not_stop_new_rows(database: Engine) -> None:
     made_with(database, orders(Column("note", String, nullable=False)), "INSERT INTO orders VALUES (1, 'x')")
 
-    keep_in_step(database, orders(), no)
+    sync_tables(database, orders(), no)
     run(database, "INSERT INTO orders (id) VALUES (2)")
 
     assert rows(database) == [{"id": 1, "note": "x"}, {"id": 2, "note": None}]
@@ -109,20 +109,20 @@ def test_a_not_null_column_that_stays_does_not_stop_new_rows(database: Engine) -
 def test_a_column_without_any_value_goes_without_a_question(database: Engine) -> None:
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, NULL)")
 
-    assert keep_in_step(database, orders(), never).done == ["drop column orders.note, where no row has a value"]
+    assert sync_tables(database, orders(), never).done == ["drop column orders.note, where no row has a value"]
 
 
 def test_a_column_that_looks_renamed_comes_with_a_hint(database: Engine) -> None:
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, 'x')")
     renamed = orders(Column("remark", String(20)))
 
-    outcome = keep_in_step(database, renamed, no)
+    outcome = sync_tables(database, renamed, no)
     assert outcome.left == [
         "drop column orders.note (1 row has a value). If it was renamed to remark: say no, "
         "run UPDATE orders SET remark = note, and say yes the next time"
     ]
     run(database, "UPDATE orders SET remark = note")
-    keep_in_step(database, renamed, yes)
+    sync_tables(database, renamed, yes)
 
     assert rows(database) == [{"id": 1, "remark": "x"}]
 
@@ -134,9 +134,9 @@ def test_a_not_null_column_that_looks_renamed_comes_with_a_hint(database: Engine
     with pytest.raises(
         DatabaseError, match=r"if it is note renamed, run (ALTER TABLE orders RENAME COLUMN note TO rem.*)"
     ):
-        keep_in_step(database, renamed, never)
+        sync_tables(database, renamed, never)
     run(database, "ALTER TABLE orders RENAME COLUMN note TO remark")
-    keep_in_step(database, renamed, never)
+    sync_tables(database, renamed, never)
 
     assert rows(database) == [{"id": 1, "remark": "x"}]
 
@@ -146,12 +146,12 @@ def test_a_table_that_looks_renamed_comes_with_a_hint(database: Engine) -> None:
     renamed = MetaData()
     Table("purchases", renamed, Column("id", Integer, primary_key=True), note())
 
-    [left] = keep_in_step(database, renamed, no).left
+    [left] = sync_tables(database, renamed, no).left
     assert left.startswith(
         "drop table orders (1 row). If it was renamed to purchases: say no, run INSERT INTO purchases"
     )
     run(database, left.split("run ")[1].split(", and say")[0])
-    keep_in_step(database, renamed, yes)
+    sync_tables(database, renamed, yes)
 
     assert rows(database, "SELECT * FROM purchases") == [{"id": 1, "note": "x"}]
 
@@ -159,13 +159,13 @@ def test_a_table_that_looks_renamed_comes_with_a_hint(database: Engine) -> None:
 def test_null_is_allowed_without_a_question(database: Engine) -> None:
     made_with(database, orders(Column("note", String(20), nullable=False)))
 
-    assert keep_in_step(database, orders(note()), never).done == ["allow NULL in orders.note"]
+    assert sync_tables(database, orders(note()), never).done == ["allow NULL in orders.note"]
 
 
 def test_null_is_forbidden_without_a_question_where_no_row_has_one(database: Engine) -> None:
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, 'x')")
 
-    outcome = keep_in_step(database, orders(Column("note", String(20), nullable=False)), never)
+    outcome = sync_tables(database, orders(Column("note", String(20), nullable=False)), never)
 
     assert outcome.done == ["forbid NULL in orders.note"]
 
@@ -174,8 +174,8 @@ def test_null_is_replaced_by_a_default_only_after_a_question(database: Engine) -
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, NULL), (2, 'x')")
     strict = orders(Column("note", String(20), nullable=False, default="-"))
 
-    assert keep_in_step(database, strict, no).left == ["forbid NULL in orders.note, with '-' in 1 row"]
-    keep_in_step(database, strict, yes)
+    assert sync_tables(database, strict, no).left == ["forbid NULL in orders.note, with '-' in 1 row"]
+    sync_tables(database, strict, yes)
 
     assert [row["note"] for row in rows(database)] == ["-", "x"]
     assert not plan(database, strict)
@@ -187,14 +187,14 @@ def test_null_that_nothing_can_replace_is_refused_with_the_ways_out(database: En
     with pytest.raises(
         DatabaseError, match=r"cannot forbid NULL in orders.note: 1 row has no value there\. Keep it nullab"
     ):
-        keep_in_step(database, orders(Column("note", String(20), nullable=False)), never)
+        sync_tables(database, orders(Column("note", String(20), nullable=False)), never)
 
 
 @pytest.mark.parametrize(("old", "new"), [(String(5), String(9)), (String(5), Text()), (SmallInteger(), BigInteger())])
 def test_a_wider_type_needs_no_question(database: Engine, old: Any, new: Any) -> None:
     made_with(database, orders(Column("it", old)), "INSERT INTO orders VALUES (1, '5')")
 
-    keep_in_step(database, orders(Column("it", new)), never)
+    sync_tables(database, orders(Column("it", new)), never)
 
     assert not plan(database, orders(Column("it", new)))
 
@@ -203,7 +203,7 @@ def test_a_wider_type_needs_no_question(database: Engine, old: Any, new: Any) ->
 def test_a_narrower_type_needs_a_question(database: Engine, old: Any, new: Any) -> None:
     made_with(database, orders(Column("it", old)), "INSERT INTO orders VALUES (1, '5')")
 
-    [left] = keep_in_step(database, orders(Column("it", new)), no).left
+    [left] = sync_tables(database, orders(Column("it", new)), no).left
 
     assert left.startswith("change the type of orders.it from ")
 
@@ -212,10 +212,10 @@ def test_a_type_that_may_lose_something_needs_a_question(database: Engine) -> No
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, '12')")
     numbers = orders(Column("note", Integer))
 
-    assert keep_in_step(database, numbers, no).left == [
+    assert sync_tables(database, numbers, no).left == [
         "change the type of orders.note from VARCHAR(20) to INTEGER (1 row has a value)"
     ]
-    keep_in_step(database, numbers, yes)
+    sync_tables(database, numbers, yes)
 
     assert rows(database) == [{"id": 1, "note": 12}]
 
@@ -224,4 +224,4 @@ def test_a_primary_key_is_not_changed(database: Engine) -> None:
     made_with(database, orders(note()))
 
     with pytest.raises(DatabaseError, match=r"cannot change the primary key of orders from .id. to .id, year.\. Drop"):
-        keep_in_step(database, orders(note(), Column("year", Integer, primary_key=True)), never)
+        sync_tables(database, orders(note(), Column("year", Integer, primary_key=True)), never)

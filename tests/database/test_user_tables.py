@@ -18,23 +18,23 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from convexpy.database.tables import FRAMEWORK_TABLES
 from convexpy.errors import DatabaseError
-from convexpy.migrations.dev_sync import Outcome, fingerprint, keep_in_step
+from convexpy.migrations.dev_sync import SyncResult, fingerprint, sync_tables
 from convexpy.migrations.plan import Step
 
 from .shop import made_with, never, no, note, orders, rows, run, yes
 
 
 def test_a_new_table_is_made_without_a_question(database: Engine) -> None:
-    outcome = keep_in_step(database, orders(note()), never)
+    outcome = sync_tables(database, orders(note()), never)
 
-    assert outcome == Outcome(done=["add table orders"], left=[])
+    assert outcome == SyncResult(done=["add table orders"], left=[])
     assert [column["name"] for column in inspect(database).get_columns("orders")] == ["id", "note"]
 
 
 def test_a_new_column_is_made_without_a_question(database: Engine) -> None:
     made_with(database, orders(), "INSERT INTO orders VALUES (1)")
 
-    outcome = keep_in_step(database, orders(note()), never)
+    outcome = sync_tables(database, orders(note()), never)
 
     assert outcome.done == ["add column orders.note"]
     assert rows(database) == [{"id": 1, "note": None}]
@@ -44,7 +44,7 @@ def test_a_column_with_values_goes_only_after_a_question(database: Engine) -> No
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, 'x'), (2, NULL)")
     asked: list[str] = []
 
-    outcome = keep_in_step(database, orders(), lambda steps: asked.extend(map(str, steps)) or True)  # type: ignore[func-returns-value]
+    outcome = sync_tables(database, orders(), lambda steps: asked.extend(map(str, steps)) or True)  # type: ignore[func-returns-value]
 
     assert asked == outcome.done == ["drop column orders.note (1 row has a value)"]
     assert rows(database) == [{"id": 1}, {"id": 2}]
@@ -54,15 +54,15 @@ def test_a_column_that_shall_stay_stays_and_is_asked_about_again(database: Engin
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, 'x')")
 
     for _ in range(2):
-        outcome = keep_in_step(database, orders(), no)
-        assert outcome == Outcome(done=[], left=["drop column orders.note (1 row has a value)"])
+        outcome = sync_tables(database, orders(), no)
+        assert outcome == SyncResult(done=[], left=["drop column orders.note (1 row has a value)"])
     assert rows(database) == [{"id": 1, "note": "x"}]
 
 
 def test_what_loses_nothing_is_done_even_if_the_answer_is_no(database: Engine) -> None:
     made_with(database, orders(note()), "INSERT INTO orders VALUES (1, 'x')")
 
-    outcome = keep_in_step(database, orders(Column("total", Integer)), no)
+    outcome = sync_tables(database, orders(Column("total", Integer)), no)
 
     assert outcome.done == ["add column orders.total"]
     assert rows(database) == [{"id": 1, "note": "x", "total": None}]
@@ -71,8 +71,8 @@ def test_what_loses_nothing_is_done_even_if_the_answer_is_no(database: Engine) -
 def test_a_table_with_rows_goes_only_after_a_question(database: Engine) -> None:
     made_with(database, orders(), "INSERT INTO orders VALUES (1), (2)")
 
-    assert keep_in_step(database, MetaData(), no).left == ["drop table orders (2 rows)"]
-    assert keep_in_step(database, MetaData(), yes).done == ["drop table orders (2 rows)"]
+    assert sync_tables(database, MetaData(), no).left == ["drop table orders (2 rows)"]
+    assert sync_tables(database, MetaData(), yes).done == ["drop table orders (2 rows)"]
     assert not inspect(database).has_table("orders")
 
 
@@ -82,8 +82,8 @@ def test_tables_that_convexpy_did_not_make_are_never_touched(database: Engine) -
     )
     before = set(inspect(database).get_table_names())
 
-    keep_in_step(database, orders(), never)
-    keep_in_step(database, MetaData(), never)
+    sync_tables(database, orders(), never)
+    sync_tables(database, MetaData(), never)
 
     assert set(inspect(database).get_table_names()) == before
     assert before > FRAMEWORK_TABLES
@@ -91,18 +91,18 @@ def test_tables_that_convexpy_did_not_make_are_never_touched(database: Engine) -
 
 def test_a_table_that_went_is_no_longer_ours_when_somebody_makes_it_anew(database: Engine) -> None:
     made_with(database, orders())
-    keep_in_step(database, MetaData(), never)
+    sync_tables(database, MetaData(), never)
     run(database, "CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1)")
 
-    assert keep_in_step(database, MetaData(), never) == Outcome()
+    assert sync_tables(database, MetaData(), never) == SyncResult()
 
 
 def test_the_frameworks_tables_are_not_the_users_even_if_the_models_name_them(database: Engine) -> None:
     metadata = orders()
     Table("_convexpy_queue", metadata, Column("id", Integer, primary_key=True))
 
-    assert keep_in_step(database, metadata, never).done == ["add table orders"]
-    assert keep_in_step(database, MetaData(), never).done == ["drop table orders, which is empty"]
+    assert sync_tables(database, metadata, never).done == ["add table orders"]
+    assert sync_tables(database, MetaData(), never).done == ["drop table orders, which is empty"]
     assert inspect(database).has_table("_convexpy_queue")
 
 
@@ -113,9 +113,9 @@ def test_only_what_was_agreed_to_is_lost(database: Engine) -> None:
         run(database, "UPDATE orders SET total = 5")
         return True
 
-    outcome = keep_in_step(database, orders(), write_and_agree)
+    outcome = sync_tables(database, orders(), write_and_agree)
 
-    assert outcome == Outcome(
+    assert outcome == SyncResult(
         done=["drop column orders.note (1 row has a value)"], left=["drop column orders.total (1 row has a value)"]
     )
     assert rows(database) == [{"id": 1, "total": 5}]
@@ -126,10 +126,10 @@ def test_when_nothing_has_changed_alembic_is_not_imported(sqlite_database: Engin
     code = """
 import sys
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
-from convexpy.migrations.dev_sync import keep_in_step
+from convexpy.migrations.dev_sync import sync_tables
 metadata = MetaData()
 Table("orders", metadata, Column("id", Integer, primary_key=True), Column("note", String(20)))
-assert keep_in_step(create_engine(sys.argv[1]), metadata, None).done == []
+assert sync_tables(create_engine(sys.argv[1]), metadata, None).done == []
 assert "alembic" not in sys.modules
 """
     finished = subprocess.run([sys.executable, "-c", code, str(sqlite_database.url)], capture_output=True, text=True)
@@ -141,13 +141,13 @@ def test_a_table_that_somebody_dropped_is_made_again(database: Engine) -> None:
     made_with(database, orders())
     run(database, "DROP TABLE orders")
 
-    assert keep_in_step(database, orders(), never).done == ["add table orders"]
+    assert sync_tables(database, orders(), never).done == ["add table orders"]
 
 
 def test_a_column_that_somebody_added_is_noticed(database: Engine) -> None:
     made_with(database, orders(), "ALTER TABLE orders ADD COLUMN extra INTEGER")
 
-    assert keep_in_step(database, orders(), never).done == ["drop column orders.extra, where no row has a value"]
+    assert sync_tables(database, orders(), never).done == ["drop column orders.extra, where no row has a value"]
 
 
 @pytest.mark.parametrize(
@@ -175,20 +175,20 @@ def test_a_database_that_revisions_keep_is_left_to_them(database: Engine) -> Non
         "INSERT INTO alembic_version VALUES ('abc')",
     )
 
-    outcome = keep_in_step(database, orders(note()), never)
+    outcome = sync_tables(database, orders(note()), never)
 
-    assert outcome == Outcome(done=[], left=["add column orders.note"], by_revisions=True)
+    assert outcome == SyncResult(done=[], left=["add column orders.note"], by_revisions=True)
     assert "note" not in {column["name"] for column in inspect(database).get_columns("orders")}
     assert rows(database, "SELECT * FROM alembic_version") == [{"version_num": "abc"}]
 
 
 def test_the_frameworks_tables_must_be_there_first(engine: Engine) -> None:
     with pytest.raises(DatabaseError, match="no convexpy tables yet"):
-        keep_in_step(engine, orders(), never)
+        sync_tables(engine, orders(), never)
 
 
 def test_a_type_that_the_database_does_not_know_is_named_with_its_table(sqlite_database: Engine) -> None:
     made_with(sqlite_database, orders())
 
     with pytest.raises(DatabaseError, match=r"table orders cannot be made on sqlite: .*TSVECTOR"):
-        keep_in_step(sqlite_database, orders(Column("words", TSVECTOR)), never)
+        sync_tables(sqlite_database, orders(Column("words", TSVECTOR)), never)

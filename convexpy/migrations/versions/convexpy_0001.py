@@ -1,4 +1,4 @@
-"""The framework's first tables. What has run somewhere is never edited: a change of tables.py is a new file here."""
+"""The framework's first tables. A revision that was released is never edited: a change of tables.py is a new one."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,7 +6,7 @@ from alembic import op
 revision = "convexpy_0001"
 down_revision = None
 
-# As they were when this was written, whatever becomes of the types in types.py.
+# Copies of the types in types.py, which may change.
 job_id = sa.String(32)
 timestamp = sa.BigInteger().with_variant(sa.DateTime(timezone=True), "postgresql")
 stored_json = sa.Text()

@@ -6,7 +6,7 @@ from alembic import op
 revision = "convexpy_0002"
 down_revision = "convexpy_0001"
 
-# Rows of the queue live for moments. Vacuum must not wait until a fifth of a large table is dead.
+# Rows of the queue are short-lived. Vacuum must not wait until a fifth of a large table is dead.
 QUEUE_STORAGE = (
     "fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, "
     "autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.0, autovacuum_analyze_threshold = 10000"

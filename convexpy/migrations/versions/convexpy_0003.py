@@ -1,4 +1,4 @@
-"""Who lost to whom: what `convexpy conflicts` shows."""
+"""Conflicts between functions: what `convexpy conflicts` shows."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,7 @@
-"""The commit log, which takes the place of the receipts; the words `metadata` and `host`."""
+"""The commit log, which replaces the receipts; the table of metadata, and the host of a worker, get their names."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,16 +9,49 @@ from alembic import op
 revision = "convexpy_0004"
 down_revision = "convexpy_0003"
 
+timestamp = sa.BigInteger().with_variant(sa.DateTime(timezone=True), "postgresql")
+
+# SQLite makes a new copy of this table, and without a connection it cannot look at the old one.
+WORKERS = sa.Table(
+    "_convexpy_workers",
+    sa.MetaData(),
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("started_time", timestamp, nullable=False),
+    sa.Column("heartbeat_time", timestamp, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+)
+
 
 def upgrade() -> None:
-    create_commits()
-    rename_table("_convexpy_notes", "_convexpy_metadata")
-    with op.batch_alter_table("_convexpy_workers") as workers:
-        workers.alter_column("place", new_column_name="host")
+    with past_broken_views():
+        rename_table("_convexpy_receipts", "_convexpy_commits")
+        rename_table("_convexpy_notes", "_convexpy_metadata")
+        with op.batch_alter_table("_convexpy_workers", copy_from=WORKERS) as workers:
+            workers.alter_column("place", new_column_name="host")
+    extend_commits()
 
 
-def create_commits() -> None:
-    rename_table("_convexpy_receipts", "_convexpy_commits")
+@contextmanager
+def past_broken_views() -> Iterator[None]:
+    """By its newer rules SQLite renames no table while any view or trigger of the user's is broken."""
+    context = op.get_context()
+    if context.dialect.name != "sqlite":
+        yield
+        return
+    before = 0 if context.as_sql else op.get_bind().exec_driver_sql("PRAGMA legacy_alter_table").scalar_one()
+    op.execute("PRAGMA legacy_alter_table = ON")
+    yield
+    op.execute(f"PRAGMA legacy_alter_table = {before}")
+
+
+def rename_table(old: str, new: str) -> None:
+    op.rename_table(old, new)
+    if op.get_context().dialect.name == "postgresql":  # where a primary key keeps its name
+        op.execute(f"ALTER INDEX {old}_pkey RENAME TO {new}_pkey")
+
+
+def extend_commits() -> None:
     op.add_column("_convexpy_commits", sa.Column("session", sa.Text))
     op.add_column("_convexpy_commits", sa.Column("request", sa.BigInteger))
     op.add_column("_convexpy_commits", sa.Column("tables", sa.Text))
@@ -29,15 +65,3 @@ def create_commits() -> None:
         sqlite_where=has_session,
         postgresql_where=has_session,
     )
-
-
-def rename_table(old: str, new: str) -> None:
-    if op.get_context().dialect.name == "postgresql":
-        op.rename_table(old, new)
-        op.execute(f"ALTER INDEX {old}_pkey RENAME TO {new}_pkey")  # a primary key keeps its name
-        return
-    # Without this SQLite refuses to rename any table while a view or trigger of the user's is broken.
-    before = op.get_bind().exec_driver_sql("PRAGMA legacy_alter_table").scalar_one()
-    op.execute("PRAGMA legacy_alter_table = ON")
-    op.rename_table(old, new)
-    op.execute(f"PRAGMA legacy_alter_table = {before}")
