@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import MetaData
 
+from ._system import MODULES
 from .clock import Clock
 from .database.commits import CommitFeed
 from .database.conflicts import ConflictRecord
@@ -26,7 +27,6 @@ from .runtime.handler_checks import check_handlers
 from .runtime.identity import Identity
 from .runtime.runtime import Runtime
 from .settings import Settings
-from .system import System
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,9 +63,7 @@ class Convex:
         self.database = connect(database, self.settings) if isinstance(database, str) else database
         self.clock = clock or self.database.clock
         self._feed = CommitFeed(self.database.signals)
-        registry = self._app.registry
-        self.runtime = Runtime(self.database, registry, self.settings, self.clock, self._feed)
-        self.system = System(self.database, self.clock, self._feed, self._app)
+        self.runtime = Runtime(self.database, self._app, self.settings, self.clock, self._feed)
         self.service = self.new_service()
         self._is_migrated = False
 
@@ -163,8 +161,7 @@ class Convex:
             sys.modules.update(before)
             raise
         self._app = app
-        self.runtime.calls.registry = app.registry
-        self.system.app = app
+        self.runtime.calls.app = app
         if self.service.is_running:
             self.service.adopt(app)
 
@@ -225,7 +222,7 @@ class Caller:
 
 def checked_app(functions: str | ModuleType, settings: Settings) -> App:
     """Load the app and check everything that can be checked before a call."""
-    app = load_app(functions, settings.min_cron_interval.total_seconds())
+    app = load_app(functions, settings.min_cron_interval.total_seconds(), MODULES)
     problems = check_handlers(app.registry)
     if problems:
         raise LoadError(problems)

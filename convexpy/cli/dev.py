@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DatabaseOption
+from .arguments import DatabaseOption
 from .output import say
 from .start import stop_on_signals
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from .arguments import HERE, DatabaseOption, ProjectOption
 from .check import contents
 from .child_process import FIRST, Member, myself
 from .failure import Failure, WrongUsage
-from .options import HERE, DatabaseOption, ProjectOption
 
 if TYPE_CHECKING:
     from ..project import Project

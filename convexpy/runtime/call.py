@@ -19,6 +19,7 @@ from ..database.errors import is_conflict, is_internal
 from ..database.transaction import OpenTransaction
 from ..errors import CallNotAllowed, FunctionTimeout, InternalError, WriteConflict
 from ..functions.declare import Kind
+from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .conflicts import Conflicts
@@ -75,11 +76,9 @@ class Done:
 class Calls:
     """Runs queries and mutations; knows who may call whom."""
 
-    def __init__(
-        self, database: Database, registry: Registry, settings: Settings, clock: Clock, feed: CommitFeed
-    ) -> None:
+    def __init__(self, database: Database, app: App, settings: Settings, clock: Clock, feed: CommitFeed) -> None:
         self.database = database
-        self.registry = registry
+        self.app = app
         self.settings = settings
         self.clock = clock
         self.feed = feed
@@ -87,6 +86,11 @@ class Calls:
         self.conflicts = Conflicts(database, settings, clock)
         self.lanes = Lanes(settings.lock_timeout.total_seconds())
         self.places: Places = NoPlaces()
+
+    @property
+    def registry(self) -> Registry:
+        """The app's functions."""
+        return self.app.registry
 
     def bind(
         self, target: object, args: tuple[Any, ...], kwargs: dict[str, Any], identity: Identity | None, job: Job | None
@@ -160,7 +164,7 @@ class Calls:
         now = self.clock.now()
         limits, ends_a_job = Limits(self.settings), finish_job is not None
         buffer = ScheduleBuffer(self.registry, self.database.new_job_id, now, limits, call.job, ends_a_job)
-        transaction = Transaction(self.database, held, self.clock, now, buffer)
+        transaction = Transaction(self.database, self.app, held, self.clock, now, buffer)
         try:
             limit = self.settings.mutation_time_limit.total_seconds()
             result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit, on_late)
@@ -181,7 +185,7 @@ class Calls:
         held: OpenTransaction | None = None
         try:
             with self.database.read() as held:
-                transaction = Transaction(self.database, held, self.clock, self.clock.now(), None)
+                transaction = Transaction(self.database, self.app, held, self.clock, self.clock.now(), None)
                 try:
                     limit = self.settings.query_time_limit.total_seconds()
                     result = self.deadlines.run(lambda: call.result(self._run(call, transaction)), held, limit)

@@ -11,7 +11,8 @@ from ..database.commits import CommitFeed
 from ..database.database import Database
 from ..errors import InvalidArguments
 from ..functions.declare import Kind
-from ..functions.registry import Registry
+from ..functions.load import App
+from ..functions.registry import AnyFunction
 from ..settings import Settings
 from .actions import Actions, in_thread
 from .call import Call, Calls, Done
@@ -24,10 +25,8 @@ from .together import Together
 class Runtime:
     """Runs functions of one app on one database."""
 
-    def __init__(
-        self, database: Database, registry: Registry, settings: Settings, clock: Clock, feed: CommitFeed
-    ) -> None:
-        self.calls = Calls(database, registry, settings, clock, feed)
+    def __init__(self, database: Database, app: App, settings: Settings, clock: Clock, feed: CommitFeed) -> None:
+        self.calls = Calls(database, app, settings, clock, feed)
         self.together = Together(self.calls)
         self.background = EventLoopThread()
         self.actions = Actions(self.calls, self.background)
@@ -40,7 +39,18 @@ class Runtime:
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
-        function = self.calls.registry.find(name)
+        return self._bind_json(self.calls.registry.find(name), values, identity)
+
+    def bind_public(self, name: str, values: object, identity: Identity | None) -> Call:
+        """The same for a client outside of the server, for which only public functions exist.
+
+        Raises:
+            FunctionNotFound: There is no public function of this name.
+            InvalidArguments: The values do not fit its signature.
+        """
+        return self._bind_json(self.calls.registry.find_public(name), values, identity)
+
+    def _bind_json(self, function: AnyFunction, values: object, identity: Identity | None) -> Call:
         if not isinstance(values, Mapping):
             raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
         return Call(function, function.arguments.check_json(function.name, dict(values)), identity, as_json=True)

@@ -15,6 +15,7 @@ from ..database.database import Database
 from ..database.jobs import Claimant
 from ..database.transaction import OpenTransaction
 from ..errors import TransactionEnded
+from ..functions.load import App
 from .job_reader import System
 from .schedule import ScheduleBuffer
 from .session import TransactionSession
@@ -28,10 +29,17 @@ class Transaction:
     """What one query or mutation reads, writes and schedules, from its first line to its settling."""
 
     def __init__(
-        self, database: Database, held: OpenTransaction, clock: Clock, now: datetime, buffer: ScheduleBuffer | None
+        self,
+        database: Database,
+        app: App,
+        held: OpenTransaction,
+        clock: Clock,
+        now: datetime,
+        buffer: ScheduleBuffer | None,
     ) -> None:
         self._database = database
         self._clock = clock
+        self.app = app
         self.held = held
         self.now = now
         self.buffer = buffer

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from .._system import jobs
 from ..app import Convex
 from ..database.claim import Claim
 from ..database.jobs import first_due
@@ -94,4 +95,5 @@ class VirtualWorker:
 
     def pending_names(self) -> str:
         """The functions of the jobs that wait, for errors."""
-        return ", ".join(sorted({job.name for job in self.convex.system.jobs("pending", limit=10_000)}))
+        pending = self.convex.run(jobs.list, state="pending", limit=10_000)
+        return ", ".join(sorted({job.name for job in pending}))
