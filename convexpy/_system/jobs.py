@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, PlainSerializer
+from pydantic import GetJsonSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema
 
 from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
@@ -21,17 +22,22 @@ def job_to_json(job: ScheduledFunction) -> dict[str, Any]:
     return {**job.to_json(), "kind": job.kind, "attempts": job.attempts, "lastError": job.last_error}
 
 
-def add_to_schema(schema: dict[str, Any]) -> None:
-    """Add what ``job_to_json`` adds."""
-    last_error = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-    added = {"kind": {"enum": [Kind.MUTATION, Kind.ACTION]}, "attempts": {"type": "integer"}, "lastError": last_error}
-    schema["properties"].update(added)
-    schema["required"] += added
+class JobSchema:
+    """The JSON schema of what ``job_to_json`` returns."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        document = handler(schema)
+        added = {
+            "kind": {"enum": [Kind.MUTATION, Kind.ACTION]},
+            "attempts": {"type": "integer"},
+            "lastError": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        }
+        properties, required = {**document["properties"], **added}, [*document["required"], *added]
+        return {**document, "properties": properties, "required": required}
 
 
-Job: TypeAlias = Annotated[
-    ScheduledFunction, PlainSerializer(job_to_json, when_used="json"), Field(json_schema_extra=add_to_schema)
-]
+Job: TypeAlias = Annotated[ScheduledFunction, PlainSerializer(job_to_json, when_used="json"), JobSchema]
 
 
 @system_query
