@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import MetaData
 
+from ._system import MODULES
 from .clock import Clock
 from .database.conflicts import ConflictRecord
 from .database.database import Database, connect
@@ -25,7 +26,6 @@ from .runtime.events import Run
 from .runtime.handler_checks import check_handlers
 from .runtime.identity import Identity
 from .settings import Settings
-from .system import System
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +62,6 @@ class Convex:
         self.database = connect(database, self.settings) if isinstance(database, str) else database
         self.clock = clock or self.database.clock
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
-        self.system = System(self.database, self.clock, self._app)
         self.worker = self.new_worker()
         self._is_migrated = False
 
@@ -161,7 +160,6 @@ class Convex:
             raise
         self._app = app
         self.calls.app = app
-        self.system.app = app
         if self.worker.is_running:
             self.worker.adopt(app)
 
@@ -220,7 +218,7 @@ class Caller:
 
 def checked_app(functions: str | ModuleType, settings: Settings) -> App:
     """Load the app and check everything that can be checked before a call."""
-    app = load_app(functions, settings.min_cron_interval.total_seconds())
+    app = load_app(functions, settings.min_cron_interval.total_seconds(), MODULES)
     problems = check_handlers(app.registry)
     if problems:
         raise LoadError(problems)

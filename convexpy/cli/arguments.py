@@ -1,11 +1,24 @@
-"""JSON objects on the command line, with a caret under what is wrong with them."""
+"""What is typed on the command line: the options that several commands share, and JSON objects."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
 
 from .failure import WrongUsage
+
+ProjectOption = Annotated[
+    Path, typer.Option("--project", "-p", metavar="PATH", help="The project's folder.", show_default="here")
+]
+DatabaseOption = Annotated[
+    str | None, typer.Option("--database", metavar="URL", help="Use this database instead of the configured one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+HERE = Path()
 
 WINDOW: Final = 60
 

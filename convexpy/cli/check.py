@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from ..errors import LoadError, SettingsError
+from .arguments import HERE, JsonOption, ProjectOption
 from .failure import frame, report
 from .opening import loaded
-from .options import HERE, JsonOption, ProjectOption
 from .output import escaped, say, show_json
 
 if TYPE_CHECKING:

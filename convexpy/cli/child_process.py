@@ -1,7 +1,7 @@
-"""What a worker knows that was started as one of several: its number, and the line to the process that started it.
+"""A worker process that a supervisor started: its number, and the socket that connects the two.
 
-The line is a socket. The worker says on it that it runs; when it ends, because the other closed it or is gone, however
-that died, the worker stops as if it had been told to by a signal.
+The worker sends a byte when it runs. When the supervisor closes its end, or is gone, however it ended, the worker
+stops as if by SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,41 +15,42 @@ from socket import socket
 from typing import Final
 
 FIRST: Final = 1
-VARIABLE: Final = "_CONVEXPY_MEMBER"  # no setting: those begin with CONVEXPY_
+VARIABLE: Final = "_CONVEXPY_CHILD_PROCESS"  # no setting: those begin with CONVEXPY_
 
 
-class Member:
+class ChildProcess:
     """This process, as one of several."""
 
-    def __init__(self, number: int, line: socket) -> None:
+    def __init__(self, number: int, connection: socket) -> None:
         self.number = number
-        self._line = line
+        self._connection = connection
 
-    def stop_with_parent(self, is_over: Callable[[], bool]) -> None:
-        """From now on stop when the line ends, unless we do so already."""
-        threading.Thread(target=self._listen, args=(is_over,), name="convexpy-line", daemon=True).start()
+    def stop_with_parent(self, is_stopping: Callable[[], bool]) -> None:
+        """From now on stop when the parent closes the connection or is gone."""
+        name = "convexpy-parent"
+        threading.Thread(target=self._wait_for_parent, args=(is_stopping,), name=name, daemon=True).start()
 
-    def says_it_runs(self) -> None:
-        with suppress(OSError):  # the parent is gone; we will hear of that in a moment
-            self._line.sendall(b"!")
+    def report_running(self) -> None:
+        with suppress(OSError):  # the parent is gone, which the other thread is about to notice
+            self._connection.sendall(b"!")
 
-    def _listen(self, is_over: Callable[[], bool]) -> None:
+    def _wait_for_parent(self, is_stopping: Callable[[], bool]) -> None:
         with suppress(OSError):
-            self._line.recv(1)
-        if not is_over():
+            self._connection.recv(1)
+        if not is_stopping():
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def environment(number: int, line: socket) -> dict[str, str]:
-    """The environment of a worker to be started, which inherits its end of the line."""
-    return {**os.environ, VARIABLE: f"{number}:{line.fileno()}"}
+def child_environment(number: int, connection: socket) -> dict[str, str]:
+    """The environment of a worker process to be started, which inherits its end of the connection."""
+    return {**os.environ, VARIABLE: f"{number}:{connection.fileno()}"}
 
 
-def myself() -> Member | None:
-    """Whether this process is one of several. Asked once: what it starts itself is not."""
+def this_child_process() -> ChildProcess | None:
+    """This process as one of several, or None. To be called once: processes that it starts are none of them."""
     number, _, descriptor = os.environ.pop(VARIABLE, "").partition(":")
     if not descriptor:
         return None
-    line = socket(fileno=int(descriptor))
-    line.set_inheritable(False)
-    return Member(int(number), line)
+    connection = socket(fileno=int(descriptor))
+    connection.set_inheritable(False)
+    return ChildProcess(int(number), connection)

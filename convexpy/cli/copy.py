@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .arguments import HERE, ProjectOption
 from .banner import shown_database
 from .check import count
 from .failure import Failure
 from .opening import database_url, refuse_missing_file
-from .options import HERE, ProjectOption
-from .output import say
-from .times import relative
+from .output import relative, say
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection

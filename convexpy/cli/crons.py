@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..clock import unix_milliseconds
+from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption
 from .opening import opened
-from .options import HERE, DatabaseOption, JsonOption, ProjectOption
-from .output import say, show_json, show_table
-from .times import relative
+from .output import relative, say, show_json, show_table
 
 if TYPE_CHECKING:
-    from ..system import CronStatus
+    from .._system.crons import CronStatus
 
 crons = typer.Typer(help="See crons and run one now.", no_args_is_help=True)
 
@@ -22,10 +20,12 @@ crons = typer.Typer(help="See crons and run one now.", no_args_is_help=True)
 @crons.command("list")
 def list_crons(project: ProjectOption = HERE, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """List the crons, with their next and their last run."""
+    from .._system import crons as system
+
     with opened(project, database) as convex:
-        found = convex.system.crons()
+        found = convex.run(system.list)
     if as_json:
-        show_json([cron_document(cron) for cron in found])
+        show_json([cron.to_json() for cron in found])
         return
     now = datetime.now(UTC)
     columns = ("CRON", "SCHEDULE", "FUNCTION", "NEXT", "LAST", "RESULT", "PLACE")
@@ -40,8 +40,10 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a cron now, besides its schedule: `convexpy dev`, `start` or `worker` picks the job up."""
+    from .._system import crons as system
+
     with opened(project, database) as convex:
-        job_id = convex.system.run_cron(name)
+        job_id = convex.run(system.run, name=name)
     if as_json:
         show_json({"id": job_id})
     else:
@@ -49,19 +51,6 @@ def run(
 
 
 def cron_row(cron: CronStatus, now: datetime) -> tuple[str, ...]:
-    next_time = relative(cron.next_time, now) if cron.next_time else "not yet known"
+    next_time = relative(cron.next_time, now)
     last_time = relative(cron.last_time, now) if cron.last_time else "never"
     return cron.name, cron.schedule, cron.function, next_time, last_time, cron.last_state or "", cron.place or ""
-
-
-def cron_document(cron: CronStatus) -> dict[str, Any]:
-    return {
-        "name": cron.name,
-        "schedule": cron.schedule,
-        "function": cron.function,
-        "args": cron.args,
-        "nextTime": unix_milliseconds(cron.next_time) if cron.next_time else None,
-        "lastTime": unix_milliseconds(cron.last_time) if cron.last_time else None,
-        "lastState": cron.last_state,
-        "place": cron.place,
-    }

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
+from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption
 from .banner import shown_database
 from .copy import copy
 from .failure import Failure
 from .opening import database_url, migrating, refuse_missing_file, schema_engine
-from .options import HERE, DatabaseOption, JsonOption, ProjectOption
 from .output import say, show_json
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``convexpy dev``: the app while it is being written. It keeps running through every save."""
+"""``convexpy dev``: the app in development, reloaded on every save."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DatabaseOption
+from .arguments import DatabaseOption
 from .output import say
 from .start import stop_on_signals
 
@@ -20,23 +20,23 @@ def dev(
 ) -> None:
     """Run the app while you write it.
 
-    The database is made and kept in step with the models. Every save is live at once, and every run is one line.
+    The database is made and kept in step with the models. Every save is live at once, and every run is one log line.
     """
     started = time.perf_counter()
     from ..project import load_project
     from .dev_server import DevServer
     from .logs import log_to_stdout
 
-    is_over = stop_on_signals()
+    is_stopping = stop_on_signals()
     project = load_project(path, database=database)
     log_to_stdout(project, as_json=False)
     server = DevServer(project, lambda: load_project(path, database=database))
     try:
         with suppress(KeyboardInterrupt):
             server.begin(started)
-            for saved in server.watcher.saves(is_over):
+            for saved in server.watcher.saves(is_stopping):
                 server.changed(saved)
-        say("stopping: what runs may finish (Ctrl-C again to stop at once)")
+        say("stopping: running jobs may finish (Ctrl-C again to stop at once)")
     finally:
         server.close()
     say("stopped")

@@ -17,14 +17,13 @@ from ..errors import DatabaseError, LoadError, SettingsError
 from ..functions.load import forget_modules
 from .banner import banner, shown_path
 from .check import contents
-from .conflict_line import ConflictLines
+from .conflicts import ConflictLines
 from .failure import frame, report
 from .logs import print_run
 from .opening import loaded, open_app, quiet
-from .output import escaped, say
+from .output import clock_time, duration, escaped, say
 from .shared_bases import renew_shared_bases
 from .tables import TablesInStep
-from .times import clock_time, duration
 from .watch import SETTINGS_FILES, ProjectWatcher
 
 if TYPE_CHECKING:

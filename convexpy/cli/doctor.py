@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ..errors import LoadError, SettingsError
+from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption
 from .check import count
 from .failure import PROBLEM
 from .opening import database_url, quiet, refuse_missing_file
-from .options import HERE, DatabaseOption, JsonOption, ProjectOption
 from .output import one_line, say, show_json
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from .arguments import HERE, JsonOption, ProjectOption
 from .opening import loaded
-from .options import HERE, JsonOption, ProjectOption
 from .output import show_json, show_table
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption
 from .failure import Failure
 from .opening import opened
-from .options import HERE, DatabaseOption, JsonOption, ProjectOption
-from .output import escaped, say, show_json, show_table
-from .times import local, relative
+from .output import escaped, local, relative, say, show_json, show_table
 
 if TYPE_CHECKING:
     from ..database.scheduled_function import ScheduledFunction
@@ -32,8 +31,10 @@ def list_jobs(
     as_json: JsonOption = False,
 ) -> None:
     """List jobs: pending ones first, soonest first; then the others, latest first."""
+    from .._system import jobs as system
+
     with opened(project, database) as convex:
-        found = convex.system.jobs(state=state, name=name, limit=limit)
+        found = convex.run(system.list, state=state, name=name, limit=limit)
     if as_json:
         show_json([job_document(job) for job in found])
         return
@@ -48,8 +49,10 @@ def show(
     job_id: JobArgument, project: ProjectOption = HERE, database: DatabaseOption = None, as_json: JsonOption = False
 ) -> None:
     """Show everything about one job, its arguments included."""
+    from .._system import jobs as system
+
     with opened(project, database) as convex:
-        job = existing(convex.system.job(job_id), job_id)
+        job = existing(convex.run(system.get, job_id=job_id), job_id)
     if as_json:
         show_json(job_document(job))
         return
@@ -62,9 +65,11 @@ def cancel(
     job_id: JobArgument, project: ProjectOption = HERE, database: DatabaseOption = None, as_json: JsonOption = False
 ) -> None:
     """Cancel a job. A pending one never runs; a running action runs to its end, and its result is dropped."""
+    from .._system import jobs as system
+
     with opened(project, database) as convex:
-        before = existing(convex.system.job(job_id), job_id)
-        job = existing(convex.system.cancel(job_id), job_id)
+        before = existing(convex.run(system.get, job_id=job_id), job_id)
+        job = existing(convex.run(system.cancel, job_id=job_id), job_id)
     if as_json:
         show_json(job_document(job))
     elif before.state.kind in ("pending", "inProgress") and job.state.kind == "canceled":
@@ -78,9 +83,11 @@ def retry(
     job_id: JobArgument, project: ProjectOption = HERE, database: DatabaseOption = None, as_json: JsonOption = False
 ) -> None:
     """Schedule a finished job's function again, now, with the same arguments, as a new job."""
+    from .._system import jobs as system
+
     with opened(project, database) as convex:
-        job = existing(convex.system.job(job_id), job_id)
-        new_id = convex.system.retry(job_id)
+        job = existing(convex.run(system.get, job_id=job_id), job_id)
+        new_id = convex.run(system.retry, job_id=job_id)
     if as_json:
         show_json({"id": new_id})
     else:
@@ -103,7 +110,9 @@ def job_row(job: ScheduledFunction, now: datetime) -> tuple[str, ...]:
 
 
 def job_document(job: ScheduledFunction) -> dict[str, Any]:
-    return {**job.to_json(), "kind": job.kind, "attempts": job.attempts, "lastError": job.last_error}
+    from .._system.jobs import job_to_json
+
+    return job_to_json(job)
 
 
 def job_facts(job: ScheduledFunction) -> list[tuple[str, str]]:

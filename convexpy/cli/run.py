@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ..errors import ConvexError
-from .arguments import parse_object
+from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption, parse_object
 from .failure import WrongUsage
 from .opening import opened
-from .options import HERE, DatabaseOption, JsonOption, ProjectOption
 from .output import say, show_json
 from .run_line import error_lines, scheduled_document, scheduled_note
 

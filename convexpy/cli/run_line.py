@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..clock import unix_milliseconds
-from .output import escaped, one_line
-from .times import clock_time, duration, relative
+from .output import clock_time, duration, escaped, one_line, relative
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from .arguments import HERE, DatabaseOption, ProjectOption
 from .check import contents
-from .child_process import FIRST, Member, myself
+from .child_process import FIRST, ChildProcess, this_child_process
 from .failure import Failure, WrongUsage
-from .options import HERE, DatabaseOption, ProjectOption
 
 if TYPE_CHECKING:
     from ..project import Project
 
 SAME_REQUEST_SECONDS: Final = 0.5
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 GARBAGE_THRESHOLDS: Final = (10_000, 20, 20)
 
 
@@ -40,33 +40,33 @@ def worker(
     project: ProjectOption = HERE,
     database: DatabaseOption = None,
     processes: Annotated[
-        int, typer.Option("--processes", metavar="N", min=1, help="Run so many worker processes, and watch over them.")
+        int, typer.Option("--processes", metavar="N", min=1, help="Run so many worker processes, and restart them.")
     ] = 1,
 ) -> None:
-    """Run what is scheduled, and nothing else.
+    """Run scheduled jobs, and nothing else.
 
     More workers beside `convexpy start`, on the same database.
     """
     if processes > 1:
-        lead(project, database, processes)
+        supervise(project, database, processes)
     else:
-        serve(project, database, myself())  # the same as start for as long as there is no HTTP to leave out
+        serve(project, database, this_child_process())  # the same as start while there is no HTTP to leave out
 
 
-def serve(path: Path, database: str | None, member: Member | None = None) -> None:
-    """Run what is scheduled until SIGINT or SIGTERM, then let what runs finish."""
+def serve(path: Path, database: str | None, child: ChildProcess | None = None) -> None:
+    """Run scheduled jobs until SIGINT or SIGTERM, then let running ones finish."""
     from ..project import load_project
     from .logs import log, log_to_stdout, print_run
     from .opening import open_app
 
-    # Told to stop while it is still opening the database, it ends just as clean as later: with 0.
+    # A signal while the database is being opened ends the process as later ones do: with exit code 0.
     with suppress(KeyboardInterrupt):
-        is_over = stop_on_signals()
-        if member:
-            member.stop_with_parent(is_over)
+        is_stopping = stop_on_signals()
+        if child:
+            child.stop_with_parent(is_stopping)
         project = load_project(path, database=database)
         refuse_default_database(project)
-        number, as_json = member.number if member else None, not sys.stdout.isatty()
+        number, as_json = child.number if child else None, not sys.stdout.isatty()
         log_to_stdout(project, as_json=as_json, number=number)
         with closing(open_app(project)) as convex:
             if number in (None, FIRST):
@@ -75,45 +75,46 @@ def serve(path: Path, database: str | None, member: Member | None = None) -> Non
             convex.on_run(
                 lambda run: print_run(run, project.root, as_json=as_json, number=number), lambda: sys.stdout.flush()
             )
-            calm_the_garbage_collector()
+            tune_garbage_collector()
             with suppress(KeyboardInterrupt):
                 convex.start()
                 log.info("running: %s", contents(convex.app))
-                if member:
-                    member.says_it_runs()
-                while not is_over():
-                    time.sleep(LOOK_SECONDS)
-            log.info("stopping: what runs may finish")
+                if child:
+                    child.report_running()
+                while not is_stopping():
+                    time.sleep(POLL_SECONDS)
+            log.info("stopping: running jobs may finish")
 
 
-def calm_the_garbage_collector() -> None:
-    """What was loaded stays: looking at all of it again would take tens of milliseconds, every few seconds.
+def tune_garbage_collector() -> None:
+    """Collect what handlers leave behind, rarely, and never what was loaded.
 
-    And a handler makes hundreds of objects, nearly all of which go without it: it need not look after every few calls.
+    To traverse all loaded objects takes tens of milliseconds, every few seconds. A handler makes hundreds of objects,
+    nearly all of which reference counting frees.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
-def lead(path: Path, database: str | None, processes: int) -> None:
-    """Let several processes serve until SIGINT or SIGTERM. A second one ends them all at once."""
+def supervise(path: Path, database: str | None, processes: int) -> None:
+    """Run several worker processes until SIGINT or SIGTERM. A second signal kills them all."""
     from ..project import load_project
     from .logs import log_to_stdout
-    from .supervisor import Crew, same_again
+    from .supervisor import Supervisor, worker_command
 
     if os.name != "posix":
         raise WrongUsage(
-            "more than one process needs POSIX, which Windows is not",
+            "--processes is not supported on Windows",
             "Leave --processes out, and start `convexpy worker` several times.",
         )
     project = load_project(path, database=database)
     refuse_default_database(project)
     log_to_stdout(project, as_json=not sys.stdout.isatty())
     options = ["--project", str(path), *(["--database", database] if database is not None else [])]
-    crew = Crew(processes, same_again(*options), project.settings.stop_grace.total_seconds())
-    stop_on_signals(crew.ask_to_stop, crew.kill)
-    code = crew.work()
+    supervisor = Supervisor(processes, worker_command(*options), project.settings.stop_grace.total_seconds())
+    stop_on_signals(supervisor.request_stop, supervisor.kill)
+    code = supervisor.run()
     if code:
         raise typer.Exit(code)
 
@@ -121,7 +122,7 @@ def lead(path: Path, database: str | None, processes: int) -> None:
 def refuse_default_database(project: Project) -> None:
     if not project.has_database:
         raise Failure(
-            "no database is configured, and the one for development is not for production",
+            "no database is configured, and the development database is not for production",
             "Set CONVEXPY_DATABASE, or `database` in [tool.convexpy], or pass --database sqlite:////path/to/app.db",
         )
 
@@ -133,16 +134,15 @@ def interrupt() -> None:
 def stop_on_signals(
     stop: Callable[[], None] = interrupt, stop_at_once: Callable[[], None] = lambda: None
 ) -> Callable[[], bool]:
-    """Stop when asked to; returns what tells whether somebody asked.
+    """Stop on SIGINT or SIGTERM. Returns a function that tells whether a signal has come.
 
-    The first SIGINT or SIGTERM raises KeyboardInterrupt in the main thread; a later one ends the process at once.
-
-    One that comes right after the first is the same request: `timeout`, `npm` and others pass on what the terminal
-    has already sent to everybody.
+    The first signal calls ``stop``, by default a KeyboardInterrupt in the main thread; a later one ends the process at
+    once. One that comes right after the first is the same request: `timeout`, `npm` and others pass on a signal that
+    the terminal has already sent to the whole process group.
     """
     first: float | None = None
 
-    def asked(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         nonlocal first
         if first is None:
             first = time.monotonic()
@@ -152,6 +152,6 @@ def stop_on_signals(
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    signal.signal(signal.SIGINT, asked)
-    signal.signal(signal.SIGTERM, asked)
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
     return lambda: first is not None

@@ -6,15 +6,15 @@ import importlib
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from ..errors import LoadError
 from .crons import Crons
-from .registry import Registry
+from .registry import SYSTEM, Registry
 
 SKIPPED_FOLDERS = frozenset({"tests", "test", "migrations", "alembic", "versions", "node_modules"})
 SKIPPED_FILES = ("test_", "conftest", "__init__", "__main__")
@@ -30,8 +30,17 @@ class App:
     warnings: list[str] = field(default_factory=list)
 
 
-def load_app(functions: str | ModuleType, min_cron_interval_seconds: float = 60.0) -> App:
+def load_app(
+    functions: str | ModuleType,
+    min_cron_interval_seconds: float = 60.0,
+    system_modules: Mapping[str, ModuleType] = MappingProxyType({}),
+) -> App:
     """Import every module of the package and read its functions and crons.
+
+    Args:
+        functions: The package, by name or as a module.
+        min_cron_interval_seconds: The shortest period that a cron may have.
+        system_modules: The framework's own modules of functions by their place, which are found beside the app's.
 
     Raises:
         LoadError: With every problem found, not only the first.
@@ -40,7 +49,7 @@ def load_app(functions: str | ModuleType, min_cron_interval_seconds: float = 60.
     modules, problems = import_all(root)
     if problems:
         raise LoadError(list(dict.fromkeys(problems)))  # many modules may import the one that is broken
-    registry = Registry(modules)
+    registry = Registry(modules, system_modules)
     crons, cautions = find_crons(modules)
     problems = crons.resolve(registry, min_cron_interval_seconds)
     if problems:
@@ -66,7 +75,7 @@ def import_root(functions: str | ModuleType) -> ModuleType:
 def import_all(root: ModuleType) -> tuple[dict[str, ModuleType], list[str]]:
     """Every module of the package by its place: ``"orders"``, ``"plugins/email"``."""
     modules = {root.__name__.rpartition(".")[2]: root}
-    problems: list[str] = []
+    problems = [*reserved_names(root)]
     for folder in getattr(root, "__path__", ()):
         for place, name in module_names(Path(folder), root.__name__):
             try:
@@ -74,6 +83,17 @@ def import_all(root: ModuleType) -> tuple[dict[str, ModuleType], list[str]]:
             except Exception as error:
                 problems.append(import_problem(name, error))
     return modules, problems
+
+
+def reserved_names(root: ModuleType) -> Iterator[str]:
+    """A problem for each module that has the name of the framework's own functions."""
+    folders = [Path(folder) for folder in getattr(root, "__path__", ())]
+    paths = [folder / name for folder in folders for name in (SYSTEM, f"{SYSTEM}.py")]
+    if root.__name__.rpartition(".")[2] == SYSTEM:
+        paths.append(Path(root.__file__ or SYSTEM))
+    for path in paths:
+        if path.exists():
+            yield f"{path}: the name {SYSTEM!r} is reserved for the framework's own functions. Rename it"
 
 
 def module_names(folder: Path, package: str, prefix: str = "") -> Iterator[tuple[str, str]]:

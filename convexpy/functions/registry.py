@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 from ..errors import FunctionNotFound, LoadError
 from .declare import Function, Visibility
@@ -13,13 +13,25 @@ from .references import Reference, name_of, visibility_of
 
 AnyFunction = Function[Any, ..., Any, Any]
 
+SYSTEM: Final = "_system"
+"""The framework's own package of functions, beside those of an app."""
+
 
 class Registry:
-    """The functions of one loaded app. Immutable: a reload makes a new one."""
+    """The functions of one loaded app. Immutable: a reload makes a new one.
 
-    def __init__(self, modules: Mapping[str, ModuleType]) -> None:
-        self.functions = MappingProxyType(dict(sorted(named_functions(modules).items())))
-        self._names = {id(function): name for name, function in self.functions.items()}
+    Args:
+        modules: The app's modules by their place.
+        system_modules: Those of the framework. Their functions are found by name and by object, and not listed.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, ModuleType], system_modules: Mapping[str, ModuleType] = MappingProxyType({})
+    ) -> None:
+        found = named_functions({**modules, **system_modules})
+        self.functions = MappingProxyType({name: found[name] for name in sorted(found) if not is_reserved(name)})
+        self._system = {name: function for name, function in found.items() if is_reserved(name)}
+        self._names = {id(function): name for name, function in found.items()}
         self._aliases: dict[str, AnyFunction] = {}
         problems = [*self._adopt_aliases(), *self._check()]
         if problems:
@@ -44,16 +56,28 @@ class Registry:
             f"{target!r} is not a function of the app: decorate it with @query, @mutation or @action"
         )
 
+    def find_public(self, name: str) -> AnyFunction:
+        """The public function of this name. An internal one is answered exactly as one that does not exist.
+
+        Raises:
+            FunctionNotFound: There is none, with the nearest public name.
+        """
+        found = self.functions.get(name) or self._aliases.get(name)
+        if found is not None and found.visibility is Visibility.PUBLIC:
+            return found
+        public = [each for each, function in self.functions.items() if function.visibility is Visibility.PUBLIC]
+        raise FunctionNotFound(f"there is no function {name!r}.{nearest(name, public)}")
+
     def name_of(self, function: AnyFunction) -> str:
         """The function's name in this app; another app in the same process may call it otherwise."""
         return self._names.get(id(function), function.name)
 
     def _by_name(self, name: str, complaint: str | None = None) -> AnyFunction:
-        found = self.functions.get(name) or self._aliases.get(name)
+        found = self.functions.get(name) or self._aliases.get(name) or self._system.get(name)
         if found is not None:
             return found
-        close = get_close_matches(name, self.functions, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else " `convexpy functions` lists them all."
+        hint = nearest(name, self._system if is_reserved(name) else self.functions)
+        hint = hint or " `convexpy functions` lists them all."
         raise FunctionNotFound(f"{complaint or f'there is no function {name!r}'}.{hint}")
 
     def _by_reference(self, reference: Reference) -> AnyFunction:
@@ -69,6 +93,11 @@ class Registry:
                 taken = self.functions.get(alias) or self._aliases.get(alias)
                 if taken is not None:
                     yield f"{function.place}: {function.name!r} has the alias {alias!r}, which is {taken.place} already"
+                if is_reserved(alias):
+                    yield (
+                        f"{function.place}: {function.name!r} has the alias {alias!r}, but {SYSTEM!r} is the "
+                        "framework's own. Choose another"
+                    )
                 self._aliases[alias] = function
 
     def _check(self) -> Iterator[str]:
@@ -94,3 +123,14 @@ def named_functions(modules: Mapping[str, ModuleType]) -> dict[str, AnyFunction]
     for name, function in homes.values():
         function._name = name
     return dict(homes.values())
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a function's name, or a module's place, begins with ``_system``."""
+    return name.partition(":")[0].partition("/")[0] == SYSTEM
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint to the name that was probably meant; empty if none is near."""
+    close = get_close_matches(name, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

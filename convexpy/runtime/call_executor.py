@@ -15,7 +15,7 @@ from ..database.errors import is_conflict
 from ..errors import InternalError, InvalidArguments, WriteConflict
 from ..functions.declare import Kind
 from ..functions.load import App
-from ..functions.registry import Registry
+from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
 from .call import Call, CallResult, check_kind
@@ -46,7 +46,7 @@ class CallExecutor:
         self.clock = clock
         self.listeners = RunListeners()
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app.registry, self._invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
 
@@ -69,7 +69,18 @@ class CallExecutor:
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
-        function = self.app.registry.find(name)
+        return self._bind_json(self.app.registry.find(name), values, identity)
+
+    def bind_public(self, name: str, values: object, identity: Identity | None) -> Call:
+        """The same for a client outside of the server, for which only public functions exist.
+
+        Raises:
+            FunctionNotFound: There is no public function of this name.
+            InvalidArguments: The values do not fit its signature.
+        """
+        return self._bind_json(self.app.registry.find_public(name), values, identity)
+
+    def _bind_json(self, function: AnyFunction, values: object, identity: Identity | None) -> Call:
         if not isinstance(values, Mapping):
             raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
         return Call(function, function.arguments.check_json(function.name, dict(values)), identity, as_json=True)

@@ -17,7 +17,7 @@ from ..database.jobs import NewJob
 from ..database.types import EPOCH, JobId
 from ..errors import FunctionNotFound, InvalidSchedule, ScheduleLimitExceeded
 from ..functions.declare import Kind, SchedulableFunction
-from ..functions.registry import Registry
+from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .events import Job, Scheduled
 
@@ -97,7 +97,15 @@ class ScheduleBuffer:
     def add(self, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> JobId:
         """Schedule a function; the id is known at once."""
         self._check_open()
-        job = make_job(self._registry, self._new_id(), when, target, args, kwargs, self._job)
+        return self._add(make_job(self._registry, self._new_id(), when, target, args, kwargs, self._job))
+
+    def add_stored(self, when: datetime, function: AnyFunction, stored_args: str, cron: str | None) -> JobId:
+        """Schedule a function with arguments that a job or a cron stores already."""
+        self._check_open()
+        name = self._registry.name_of(function)
+        return self._add(NewJob(self._new_id(), name, function.kind, stored_args, when, cron=cron))
+
+    def _add(self, job: NewJob) -> JobId:
         self._limits.add(job.name, len(job.args.encode()))
         self._steps.append(job)
         return job.id

@@ -16,6 +16,7 @@ from ..database.database import Database
 from ..database.scheduled_function import ScheduledFunction
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction
 from ..errors import ReadOnlyError, TransactionEnded
+from ..functions.load import App
 from .events import Scheduled
 from .job_reader import JobReader
 from .schedule import NOTHING, Mark, Schedule, ScheduleBuffer
@@ -27,6 +28,7 @@ class CallTransaction:
     def __init__(
         self,
         database: Database,
+        app: App,
         transaction: OpenTransaction,
         clock: Clock,
         new_buffer: Callable[[datetime], ScheduleBuffer] | None = None,
@@ -36,6 +38,7 @@ class CallTransaction:
         self._clock = clock
         self._new_buffer = new_buffer
         self._buffer: ScheduleBuffer | None = None
+        self.app = app
         self.transaction = transaction
         self.now = clock.now()
         self._db: TransactionSession | None = None

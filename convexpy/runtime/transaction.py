@@ -19,7 +19,7 @@ from ..database.database import Database
 from ..database.errors import is_conflict, is_internal
 from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
-from ..functions.registry import Registry
+from ..functions.load import App
 from ..settings import Settings
 from .call import Call, CallResult
 from .conflicts import ConflictTracker
@@ -67,13 +67,13 @@ class TransactionRunner:
     """Runs calls of queries and mutations in transactions."""
 
     def __init__(
-        self, database: Database, settings: Settings, clock: Clock, registry: Callable[[], Registry], invoke: Invoke
+        self, database: Database, settings: Settings, clock: Clock, app: Callable[[], App], invoke: Invoke
     ) -> None:
         """``invoke`` runs the handler of a call within its part of the transaction."""
         self.conflicts = ConflictTracker(database, settings, clock)
         self.batch_seconds = BATCH_SECONDS
         self._database = database
-        self._registry = registry
+        self._app = app
         self._settings = settings
         self._clock = clock
         self._invoke = invoke
@@ -134,7 +134,7 @@ class TransactionRunner:
         transaction: OpenTransaction | None = None
         try:
             with self._database.read() as transaction:
-                part = CallTransaction(self._database, transaction, self._clock)
+                part = CallTransaction(self._database, self._app(), transaction, self._clock)
                 try:
                     result = self._handle(call, part, self._settings.query_time_limit, None)
                     part.flush()
@@ -149,13 +149,13 @@ class TransactionRunner:
     ) -> CallResult:
         """Run a mutation's handler and send everything to the database, ready for COMMIT."""
         transaction.begin_call(call.function.name)
-        began = time.monotonic()
+        began, app = time.monotonic(), self._app()
 
         def new_buffer(now: datetime) -> ScheduleBuffer:
             limits, finishes_job = Limits(self._settings), claim is not None
-            return ScheduleBuffer(self._registry(), self._database.new_job_id, now, limits, call.job, finishes_job)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
 
-        part = CallTransaction(self._database, transaction, self._clock, new_buffer)
+        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
         try:
             value = self._handle(call, part, self._settings.mutation_time_limit, on_expire)
             part.flush()

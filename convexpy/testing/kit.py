@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 
+from .._system import jobs
 from ..app import Convex
 from ..database.database import connect
 from ..database.scheduled_function import ScheduledFunction, StateKind
@@ -193,11 +194,11 @@ class ConvexTest:
 
     def jobs(self, state: StateKind | None = None, name: str | None = None) -> list[ScheduledFunction]:
         """Jobs that fit: pending ones soonest first, then running and finished ones, latest first."""
-        return self.convex.system.jobs(state, name, limit=10_000)
+        return list(self.convex.run(jobs.list, state=state, name=name, limit=10_000))
 
     def job(self, job_id: JobId) -> ScheduledFunction | None:
         """One job, or None."""
-        return self.convex.system.job(job_id)
+        return self.convex.run(jobs.get, job_id=job_id)
 
     def db(self) -> Session:
         """A session for arranging and asserting; as a context manager it commits at the end of the block."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import select
 
+from .._system import jobs
 from ..app import Convex
 from ..database.tables import queue
 from ..dispatch.worker import try_to
@@ -83,4 +84,5 @@ class VirtualWorker:
 
     def pending_names(self) -> str:
         """The functions of the jobs that wait, for errors."""
-        return ", ".join(sorted({job.name for job in self.convex.system.jobs("pending", limit=10_000)}))
+        pending = self.convex.run(jobs.list, state="pending", limit=10_000)
+        return ", ".join(sorted({job.name for job in pending}))

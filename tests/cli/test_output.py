@@ -8,8 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from convexpy.cli.output import escaped, to_json
-from convexpy.cli.times import duration
+from convexpy.cli.output import duration, escaped, to_json
 
 from .shop import Shop
 from .terminal import Terminal

@@ -47,7 +47,7 @@ WORK = """
 
     @internal_action
     def hold(ctx: SyncActionCtx) -> None:
-        assert "_CONVEXPY_MEMBER" not in os.environ  # what the app starts is none of them
+        assert "_CONVEXPY_CHILD_PROCESS" not in os.environ  # processes that the app starts are no workers
         print(f"holds {os.getpid()}", flush=True)
         while not Path("gate").exists():
             Event().wait(0.01)
@@ -62,8 +62,8 @@ WORK = """
     def marks(ctx: QueryCtx) -> list[int]:
         return sorted(ctx.db.scalars(select(Mark.number)))
 """
-RUNNING = "processes run what is scheduled"
-MARK = "TEST_CREW"
+RUNNING = r"running \d+ worker processes"
+MARK = "TEST_SUPERVISOR"
 
 
 def configure(shop: Shop, url: str) -> None:
@@ -77,7 +77,7 @@ def configure(shop: Shop, url: str) -> None:
 
 
 class Workers(Process):
-    """A crew of so many. Whatever a test finds, none of them outlives it."""
+    """A supervisor of so many workers. None of them outlives its test, however that ends."""
 
     def __init__(self, folder: Path, processes: int, *args: str) -> None:
         self._mark = uuid4().hex
@@ -97,7 +97,7 @@ def end_all(mark: str) -> None:
 
 
 def pids(line: str) -> list[int]:
-    """The workers that a crew says it has."""
+    """The workers that a supervisor reports."""
     return [int(pid) for pid in re.findall(r"\d+", line.rpartition(": ")[2])]
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from convexpy import Convex, MutationCtx, Settings, WriteConflict, internal_mutation, mutation
-from convexpy.cli.conflict_line import ConflictLines
+from convexpy._system import conflicts
+from convexpy.cli.conflicts import ConflictLines
 from convexpy.database.conflicts import ConflictRecord, add_conflicts, list_conflicts, purge_conflicts
 from convexpy.runtime.conflicts import RECENT, Attempt, Lost, likeliest
 
@@ -122,7 +123,7 @@ def while_open(convex: Convex, function: object, *meanwhile: object) -> None:
 
 def pairs(convex: Convex) -> list[tuple[str, str | None, str | None, int]]:
     convex.runtime.calls.conflicts.flush()
-    return [(each.function, each.other, each.table, each.times) for each in convex.system.conflicts()]
+    return [(each.function, each.other, each.table, each.times) for each in convex.run(conflicts.list)]
 
 
 def test_two_that_write_the_same_row(postgres: Convex) -> None:
@@ -205,7 +206,7 @@ def test_what_is_left_is_written_when_the_process_stops(tmp_path: Path) -> None:
     while_open(convex, place, take)
     convex.close()
     with Convex(shown, functions=APP) as later:
-        assert [each.times for each in later.system.conflicts()] == [1]
+        assert [each.times for each in later.run(conflicts.list)] == [1]
     drop(url)
 
 

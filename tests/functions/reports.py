@@ -15,7 +15,7 @@ query: QueryBuilder[Any] = QueryBuilder()
 def tidy(ctx: Any) -> None: ...
 
 
-@mutation.write_internal(aliases=["reports:old_send"])
+@mutation.internal(aliases=["reports:old_send"])
 def send(ctx: Any, to: str, copies: int = 1) -> None: ...
 
 

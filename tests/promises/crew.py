@@ -15,6 +15,7 @@ from app.models import Note
 from sqlalchemy import select
 
 from convexpy import Convex, JobId, MutationCtx, Settings
+from convexpy._system import jobs as system_jobs
 from convexpy.database.claim import Claim
 from convexpy.database.scheduled_function import ScheduledFunction
 from convexpy.dispatch.batch import Batch
@@ -100,7 +101,7 @@ def texts(convex: Convex) -> list[str]:
 
 
 def jobs_of(convex: Convex) -> dict[JobId, ScheduledFunction]:
-    return {job.id: job for job in convex.system.jobs(limit=10_000)}
+    return {job.id: job for job in convex.run(system_jobs.list, limit=10_000)}
 
 
 def states(convex: Convex) -> list[str]:
@@ -110,4 +111,4 @@ def states(convex: Convex) -> list[str]:
 
 def is_quiet(convex: Convex) -> bool:
     """Whether every job is over."""
-    return not convex.system.jobs("pending", limit=1)
+    return not convex.call("_system/jobs:list", {"state": "pending", "limit": 1})

@@ -56,7 +56,7 @@ def test_a_function_that_became_a_query_fails_its_job(database: str) -> None:
         after.run_due()
         assert after.job(job_id).state.kind == "failed"  # type: ignore[union-attr]
         with pytest.raises(ConvexError, match="is a query by now"):
-            after.convex.system.retry(job_id)
+            after.call("_system/jobs:retry", {"job_id": job_id})
 
 
 def test_a_function_that_became_an_action_runs_as_what_it_is(database: str) -> None:

@@ -148,8 +148,9 @@ CRONS = "from convexpy import Crons\nfrom .jobs import work\ncrons = Crons()\ncr
 def test_only_the_file_named_crons_counts(package: Callable[..., str]) -> None:
     name = package(jobs=FUNCTIONS + CRONS.replace("from .jobs import work\n", ""), crons=CRONS)
     with ConvexTest(name) as convex:
-        assert [cron.name for cron in convex.convex.system.crons()] == ["x"]
-        assert str(convex.convex.system.crons()[0].place).endswith("package_under_test/crons.py:4")
+        (cron,) = convex.call("_system/crons:list")
+        assert cron["name"] == "x"
+        assert cron["place"].endswith("package_under_test/crons.py:4")
         convex.run_due()
         assert len(convex.jobs()) == 1
 

@@ -89,8 +89,8 @@ def test_the_example_of_the_documentation(convex: Convex) -> None:
         assert convex.call("orders:get_order", {"order_id": "o1"}) == {"id": "o1", "status": "processing"}
         with pytest.raises(ConvexError, match="Not authenticated"):
             convex.call("orders:process_order", {"order_id": "o1"})
-    (job,) = convex.system.jobs(name="orders:charge")
-    assert job.state.kind == "pending"
+    (job,) = convex.call("_system/jobs:list", {"name": "orders:charge"})
+    assert job["state"] == {"kind": "pending"}
 
 
 def test_the_door_is_open_to_internal_functions(convex: Convex) -> None:
@@ -136,11 +136,11 @@ def test_what_is_scheduled_runs_by_itself_while_the_app_is_running(url: str) -> 
             convex.run(schedule)
             assert act_ends() == "success"
             assert (work_ends(), work_ends()) == ("success", "success")
-        states = [(job.name, job.state.kind) for job in convex.system.jobs()]
+        states = [(job["name"], job["state"]["kind"]) for job in convex.call("_system/jobs:list")]
         assert sorted(states) == [("made:act", "success")] + [("made:work", "success")] * 3
         convex.run(schedule)
     with Convex(url, functions=app_of(work, act, schedule, nothing)) as convex:
-        assert len(convex.system.jobs(state="pending")) == 2
+        assert len(convex.call("_system/jobs:list", {"state": "pending"})) == 2
 
 
 def test_the_app_can_be_started_and_stopped_again(url: str) -> None:
@@ -175,13 +175,13 @@ def test_an_app_that_is_started_again_is_no_longer_about_to_leave(url: str) -> N
         ended = ends_of(convex, "made:cancel_itself")
         with convex.running():
             stopped = convex.run(schedule_one, name="hang")
-            wait_until(lambda: bool(convex.system.jobs("inProgress")), "it runs")
+            wait_until(lambda: bool(convex.call("_system/jobs:list", {"state": "inProgress"})), "it runs")
         with convex.running():
             canceled = convex.run(schedule_one, name="cancel_itself")
             assert ended() == "failed"
             tries: list[str] = []
             convex.service.executor.insist(lambda: fail_once(tries))
-        errors = {job.id: job.state.error for job in convex.system.jobs()}
+        errors = {job["id"]: job["state"].get("error") for job in convex.call("_system/jobs:list")}
     assert tries == ["failed", "done"]
     assert "the process was stopped" in str(errors[stopped])
     assert "the process was stopped" not in str(errors[canceled])

@@ -218,7 +218,7 @@ def test_while_an_attempt_runs_it_is_neither_canceled_nor_doubled(
 def test_an_attempt_that_an_operator_canceled_counts_as_failed(convex: ConvexTest, bank: Provider) -> None:
     bank.answers = iter([NO_ANSWER, "r1"])
     payment_id = convex.run(pay, account_id="ada", cents=420)
-    convex.convex.system.cancel(convex.jobs(name="payments:charge")[0].id)
+    convex.call("_system/jobs:cancel", {"job_id": convex.jobs(name="payments:charge")[0].id})
     convex.advance(seconds=1)
     assert view(convex, payment_id) == PaymentView(status="charging", failures=1, error="canceled")
     convex.finish_all_scheduled()

@@ -17,11 +17,11 @@ CALLS: Final = (
         breaks="a mutation that met a conflict schedules its e-mail twice",
         file="runtime/call.py",
         old="""\
-        transaction = Transaction(self.database, held, self.clock, now, buffer)
+        transaction = Transaction(self.database, self.app, held, self.clock, now, buffer)
 """,
         new="""\
         buffer._steps = vars(self).setdefault("steps", {}).setdefault(call.function.name, [])
-        transaction = Transaction(self.database, held, self.clock, now, buffer)
+        transaction = Transaction(self.database, self.app, held, self.clock, now, buffer)
 """,
         tests=(
             f"{ATOMIC}::test_a_mutation_that_is_run_again_schedules_once",

@@ -1,4 +1,4 @@
-"""``convexpy worker --processes``: several workers by one command, which starts, replaces and stops them."""
+"""``convexpy worker --processes``: one command that starts, restarts and stops several workers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .shop import Shop
 from .terminal import Terminal
 from .workers import MARK, RUNNING, Workers, configure, end_all, eventually, holding, is_alive, pids
 
-# A worker that says it runs, and hears no more.
+# A worker that reports that it runs, and then ignores every request to stop.
 DEAF = (
     "import os, signal, socket, threading; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    "line = socket.socket(fileno=int(os.environ['_CONVEXPY_MEMBER'].split(':')[1])); "
-    "line.send(b'!'); threading.Event().wait()"
+    "connection = socket.socket(fileno=int(os.environ['_CONVEXPY_CHILD_PROCESS'].split(':')[1])); "
+    "connection.send(b'!'); threading.Event().wait()"
 )
 
 
@@ -77,12 +77,12 @@ def test_each_line_says_which_process_it_is_of(production: Shop, workers: Worker
     assert {json.loads(line).get("process") for line in workers.lines} == {None, 1, 2}
 
 
-def test_one_that_dies_is_replaced_and_its_jobs_run(either: Shop) -> None:
+def test_a_worker_that_dies_is_replaced_and_its_jobs_run(either: Shop) -> None:
     with Workers(either.root, 2) as running:
         first, second = pids(running.line(RUNNING))
         os.kill(second, signal.SIGKILL)
-        assert f"process 2, pid {second}, ended: SIGKILL; another is started in 1 s" in running.line("ended")
-        third = int(running.line("process 2 is started again").split("pid ")[1].split('"')[0])
+        assert f"process 2, pid {second}, ended: SIGKILL; restart in 1 s" in running.line("ended")
+        third = int(running.line("process 2 restarted").split("pid ")[1].split('"')[0])
         either.cli("run", "work:plan", '{"holds": 2, "marks": 3}')
         assert holding(running) == {first, third}
         either.write("gate", "")
@@ -90,16 +90,16 @@ def test_one_that_dies_is_replaced_and_its_jobs_run(either: Shop) -> None:
         assert running.stop() == 0
 
 
-def test_one_that_was_told_to_stop_by_others_is_replaced_as_well(workers: Workers) -> None:
+def test_a_worker_that_another_program_stops_is_replaced_as_well(workers: Workers) -> None:
     first, _ = pids(workers.line(RUNNING))
     os.kill(first, signal.SIGTERM)
     workers.line(f"process 1, pid {first}, ended: exit code 0")
-    workers.line("process 1 is started again")
+    workers.line("process 1 restarted")
     workers.line('running: .*"process": 1')
     assert workers.stop() == 0
 
 
-def test_none_lives_on_when_their_parent_is_killed(production: Shop, workers: Workers) -> None:
+def test_no_worker_outlives_its_supervisor(production: Shop, workers: Workers) -> None:
     both = pids(workers.line(RUNNING))
     production.cli("run", "work:plan", '{"holds": 1}')
     workers.line("^holds")
@@ -111,7 +111,7 @@ def test_none_lives_on_when_their_parent_is_killed(production: Shop, workers: Wo
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_runs_may_finish_and_a_second_signal_ends_them_at_once(
+def test_running_jobs_may_finish_and_a_second_signal_kills_them(
     production: Shop, workers: Workers, number: signal.Signals
 ) -> None:
     both = pids(workers.line(RUNNING))
@@ -147,23 +147,23 @@ def test_ctrl_c_on_a_terminal_stops_them_all(production: Shop) -> None:
         assert "Traceback" not in terminal.shown
 
 
-def test_told_to_stop_while_they_still_start_they_end_as_cleanly(production: Shop) -> None:
+def test_a_signal_while_workers_start_ends_them_cleanly(production: Shop) -> None:
     production.write("shop/slow.py", "import threading\nprint('starts', flush=True)\nthreading.Event().wait()\n")
     with Workers(production.root, 2) as running:
         running.line("starts")
         assert running.stop() == 0
 
 
-def test_one_that_keeps_dying_is_started_again_and_again(
+def test_a_worker_that_keeps_dying_is_restarted_again_and_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.05)
     caplog.set_level(logging.WARNING, "convexpy.server")
-    post = supervisor.Post(1, [sys.executable, "-S", "-c", "raise SystemExit(3)"])
+    slot = supervisor.WorkerSlot(1, [sys.executable, "-S", "-c", "raise SystemExit(3)"])
 
     def dies() -> bool:
-        post.fill()
+        slot.tick()
         return len(caplog.records) == 5
 
     eventually(dies, "it has died five times")
@@ -173,36 +173,38 @@ def test_one_that_keeps_dying_is_started_again_and_again(
         "0.04 s",
         *2 * ["0.05 s"],
     ]
-    monkeypatch.setattr(supervisor, "LONG_ENOUGH_SECONDS", 0.0)
+    monkeypatch.setattr(supervisor, "HEALTHY_SECONDS", 0.0)
     caplog.clear()
-    eventually(lambda: post.fill() or bool(caplog.records), "it has died once more, after running long enough")
-    assert "another is started in 0.01 s" in caplog.messages[0]
+    eventually(lambda: slot.tick() or bool(caplog.records), "it has died once more, after running long enough")
+    assert "restart in 0.01 s" in caplog.messages[0]
 
 
 def test_pauses_grow_to_half_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "convexpy.server")
-    post = supervisor.Post(1, ["/nowhere/python"])
+    slot = supervisor.WorkerSlot(1, ["/nowhere/python"])
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     for _ in range(7):
-        post.fill()
-        post.fill()  # it is not time yet
+        slot.tick()
+        slot.tick()  # it is not time yet
         clock.now += 30.0
     assert [message.rpartition(" in ")[2] for message in caplog.messages] == [
         *("1 s", "2 s", "4 s", "8 s", "16 s", "30 s", "30 s")
     ]
 
 
-def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(supervisor, "FAREWELL_SECONDS", 0.3)
+def test_a_worker_that_does_not_end_is_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "EXIT_SECONDS", 0.3)
     caplog.set_level(logging.INFO, "convexpy.server")
-    deaf, codes = supervisor.Crew(2, [sys.executable, "-S", "-c", DEAF], 0.0), []
-    thread = threading.Thread(target=lambda: codes.append(deaf.work()))
+    deaf, codes = supervisor.Supervisor(2, [sys.executable, "-S", "-c", DEAF], 0.0), []
+    thread = threading.Thread(target=lambda: codes.append(deaf.run()))
     thread.start()
-    eventually(lambda: RUNNING in caplog.text, "they run")
-    both = pids(next(message for message in caplog.messages if RUNNING in message))
-    deaf.ask_to_stop()
+    eventually(lambda: "worker processes" in caplog.text, "they run")
+    both = pids(next(message for message in caplog.messages if "worker processes" in message))
+    deaf.request_stop()
     thread.join(DEADLINE_SECONDS)
     assert codes == [0]
     assert not any(map(is_alive, both))
-    assert caplog.text.count("does not end and is killed") == 2
+    assert caplog.text.count("does not end: killed") == 2

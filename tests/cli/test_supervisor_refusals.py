@@ -1,4 +1,4 @@
-"""``convexpy worker --processes``: what refuses several workers says so once; and one process is no crew."""
+"""``convexpy worker --processes``: an error is reported once, and one process needs no supervisor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refused(root: Path, *args: str) -> str:
         return "\n".join(running.lines)
 
 
-def test_an_app_that_does_not_load_says_so_once(production: Shop) -> None:
+def test_an_app_that_does_not_load_is_reported_once(production: Shop) -> None:
     production.write("shop/broken.py", "x = (\n")
     text = refused(production.root)
     assert text.count("the app cannot be loaded") == 1
@@ -44,27 +44,27 @@ def test_a_database_that_is_not_migrated_is_refused_once(production: Shop) -> No
     assert refused(production.root, "--database", "sqlite:///new.db").count("convexpy db upgrade") == 1
 
 
-def test_without_a_configured_database_they_refuse(shop: Shop) -> None:
+def test_several_processes_need_a_configured_database(shop: Shop) -> None:
     result = shop.cli("worker", "--processes", "2")
     assert result.exit_code == 1
     assert "CONVEXPY_DATABASE" in result.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
-def test_a_number_that_is_none_is_wrong_usage(production: Shop, number: str) -> None:
+def test_an_invalid_number_of_processes_is_wrong_usage(production: Shop, number: str) -> None:
     result = production.cli("worker", "--processes", number)
     assert result.exit_code == 2
     assert "--processes" in result.stderr
 
 
-def test_on_windows_several_are_refused(production: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_are_refused_on_windows(production: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("convexpy.cli.start"), "os", SimpleNamespace(name="nt"))
     result = production.cli("worker", "--processes", "2")
     assert result.exit_code == 2
     assert "start `convexpy worker` several times" in result.stderr
 
 
-def test_one_process_is_this_very_process(production: Shop) -> None:
+def test_one_process_is_the_command_itself(production: Shop) -> None:
     with Process(production.root, "worker", "--processes", "1") as running:
         assert "process" not in json.loads(running.line("running:"))
         production.cli("run", "work:plan", '{"holds": 1}')

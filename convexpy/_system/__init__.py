@@ -1,0 +1,12 @@
+"""The framework's own queries and mutations, under the reserved name ``_system``: all of them are internal."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from . import conflicts, crons, functions, jobs
+
+MODULES: Final = MappingProxyType(
+    {"_system/conflicts": conflicts, "_system/crons": crons, "_system/functions": functions, "_system/jobs": jobs}
+)

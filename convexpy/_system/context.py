@@ -1,0 +1,65 @@
+"""The contexts of ``_system`` functions: a user's contexts, with the framework's own tables and the loaded app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ..database.types import JobId
+from ..functions.builders import MutationBuilder, QueryBuilder
+from ..functions.load import App
+from ..functions.registry import AnyFunction
+from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
+from ..runtime.session import CallTransaction
+
+
+class SystemQueryCtx(QueryCtx):
+    """The context of a ``_system`` query."""
+
+    app: App
+    connection: Connection
+    """The connection of the call's transaction, to read the framework's own tables."""
+
+
+class SystemMutationCtx(MutationCtx):
+    """The context of a ``_system`` mutation."""
+
+    app: App
+
+    def schedule_stored(self, function: AnyFunction, stored_args: str, cron: str | None = None) -> JobId:
+        """Schedule a function now, with arguments that a job or a cron stores already."""
+        buffer = part_of(self).buffer
+        assert buffer is not None
+        return buffer.add_stored(self.now, function, stored_args, cron)
+
+    @contextmanager
+    def framework_tables(self) -> Iterator[Connection]:
+        """The connection of the call's transaction, which may write to the framework's own tables in this block."""
+        transaction = part_of(self).transaction
+        transaction.not_batchable = True
+        transaction.runs_handler = False
+        try:
+            yield transaction.connection
+        finally:
+            transaction.runs_handler = True
+
+
+def with_system_query(ctx: QueryCtx) -> SystemQueryCtx:
+    part = part_of(ctx)
+    return ctx.extend(SystemQueryCtx, app=part.app, connection=part.transaction.connection)
+
+
+def with_system_mutation(ctx: MutationCtx) -> SystemMutationCtx:
+    return ctx.extend(SystemMutationCtx, app=part_of(ctx).app)
+
+
+def part_of(ctx: Context) -> CallTransaction:
+    part: CallTransaction = vars(ctx)["_transaction"]
+    return part
+
+
+system_query: Final[QueryBuilder[SystemQueryCtx]] = internal_query.use(with_system_query)
+system_mutation: Final[MutationBuilder[SystemMutationCtx]] = internal_mutation.use(with_system_mutation)

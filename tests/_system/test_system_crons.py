@@ -1,0 +1,122 @@
+"""``_system/crons``, ``_system/functions`` and ``_system/conflicts``: what there is, and a cron that is run by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from convexpy import ConvexError, Crons, MutationCtx, Settings, internal_mutation, mutation
+from convexpy._system import conflicts, functions
+from convexpy._system import crons as system_crons
+from convexpy.database.conflicts import ConflictRecord, add_conflicts
+from convexpy.testing import ConvexTest
+
+ran: list[datetime] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_ran() -> None:
+    ran.clear()
+
+
+@internal_mutation(aliases=["old:sweep"])
+def sweep(ctx: MutationCtx, label: str = "all") -> None:
+    ran.append(ctx.now)
+
+
+@mutation
+def run_and_fail(ctx: MutationCtx) -> None:
+    ctx.run_mutation(system_crons.run, name="sweep")
+    raise ConvexError("CONFLICT", "after all not")
+
+
+crons = Crons()
+crons.cron("sweep", "0 9 * * *", sweep, label="old")
+
+
+def milliseconds(when: datetime) -> int:
+    return round(when.timestamp() * 1000)
+
+
+def test_a_cron_is_listed_with_its_next_slot_and_its_last_run(convex: ConvexTest) -> None:
+    convex.run_due()
+    (cron,) = convex.run(system_crons.list)
+    assert (cron.next_time.hour, cron.last_time, cron.last_state) == (9, None, None)
+    convex.advance(days=1)
+    slot = cron.next_time
+    (document,) = convex.call("_system/crons:list")
+    assert str(document.pop("place")).endswith(f"{__name__}.py:{line_of_cron()}")
+    assert document == {
+        "name": "sweep",
+        "schedule": "cron 0 9 * * *",
+        "function": f"{__name__}:sweep",
+        "args": {"label": "old"},
+        "nextTime": milliseconds(slot + timedelta(days=1)),
+        "lastTime": milliseconds(slot),
+        "lastState": "success",
+    }
+
+
+def line_of_cron() -> int:
+    with open(__file__, encoding="utf-8") as file:
+        return next(number for number, line in enumerate(file, 1) if line.startswith("crons.cron("))
+
+
+def test_a_cron_is_run_by_hand_once_at_a_time_and_keeps_its_slots(convex: ConvexTest) -> None:
+    convex.run_due()
+    (before,) = convex.run(system_crons.list)
+    job_id = convex.call("_system/crons:run", {"name": "sweep"})
+    with pytest.raises(ConvexError, match="at most one run at a time") as running:
+        convex.run(system_crons.run, name="sweep")
+    convex.run_due()
+    (after,) = convex.run(system_crons.list)
+    assert (running.value.code, ran, after.last_state) == ("CONFLICT", [convex.now], "success")
+    assert (after.next_time, after.last_time) == (before.next_time, before.last_time)
+    job = convex.job(job_id)
+    assert job is not None
+    assert (job.cron, job.args) == ("sweep", {"label": "old"})
+
+
+def test_a_run_by_hand_is_undone_with_the_mutation_that_calls_it(convex: ConvexTest) -> None:
+    convex.run_due()
+    with pytest.raises(ConvexError, match="after all not"):
+        convex.run(run_and_fail)
+    convex.run(system_crons.run, name="sweep")
+    convex.run_due()
+    assert len(ran) == 1
+
+
+def test_an_unknown_cron_is_refused_with_those_there_are(convex: ConvexTest) -> None:
+    with pytest.raises(ConvexError, match=r"there is no cron 'swep'\. There is: 'sweep'") as unknown:
+        convex.run(system_crons.run, name="swep")
+    assert unknown.value.code == "NOT_FOUND"
+
+
+def test_functions_are_listed_with_their_schemas(convex: ConvexTest) -> None:
+    first, second = convex.call("_system/functions:list")
+    assert [first["name"], second["name"]] == [f"{__name__}:run_and_fail", f"{__name__}:sweep"]
+    assert (second["kind"], second["visibility"], second["aliases"]) == ("mutation", "internal", ["old:sweep"])
+    assert second["arguments"]["properties"]["label"]["type"] == "string"
+    assert second["result"] == {"type": "null"}
+    assert [info.name for info in convex.run(functions.list)] == [first["name"], second["name"]]
+
+
+def test_conflicts_are_listed_the_most_frequent_first(convex: ConvexTest) -> None:
+    records = [ConflictRecord("a", "b", "items", 1, convex.now), ConflictRecord("a", None, None, 3, convex.now)]
+    with convex.convex.database.write_internal() as connection:
+        add_conflicts(connection, records)
+    assert [conflict.times for conflict in convex.run(conflicts.list)] == [3, 1]
+    when = milliseconds(convex.now)
+    assert convex.call("_system/conflicts:list") == [
+        {"function": "a", "other": None, "table": None, "times": 3, "lastTime": when},
+        {"function": "a", "other": "b", "table": "items", "times": 1, "lastTime": when},
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"name": 5}, {}])
+def test_wrong_arguments_are_refused_as_a_users_are(wrong: dict[str, Any]) -> None:
+    with ConvexTest(__import__(__name__), settings=Settings()) as convex, pytest.raises(ConvexError) as refused:
+        convex.call("_system/crons:run", wrong)
+    assert refused.value.code == "BAD_REQUEST"
