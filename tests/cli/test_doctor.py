@@ -122,7 +122,7 @@ def test_dev_says_who_lost_to_whom(sound_shop: Shop, capsys: pytest.CaptureFixtu
     server = DevServer(project, lambda: project)
     now = datetime.now(UTC)
     with server._opened(project) as convex:
-        conflicts = convex.runtime.calls.conflicts
+        conflicts = convex.calls.transactions.conflicts
         conflicts.committed(Attempt("orders:mark", ["UPDATE orders SET status = 'paid'"], now, now))
         conflicts.lost(Lost(Attempt("orders:place", ["SELECT * FROM orders"], now, now), None))
         conflicts.flush()

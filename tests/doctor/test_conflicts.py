@@ -122,7 +122,7 @@ def while_open(convex: Convex, function: object, *meanwhile: object) -> None:
 
 
 def pairs(convex: Convex) -> list[tuple[str, str | None, str | None, int]]:
-    convex.runtime.calls.conflicts.flush()
+    convex.calls.transactions.conflicts.flush()
     return [(each.function, each.other, each.table, each.times) for each in convex.run(conflicts.list)]
 
 
@@ -211,7 +211,7 @@ def test_what_is_left_is_written_when_the_process_stops(tmp_path: Path) -> None:
 
 
 def test_a_failure_to_write_keeps_what_was_counted(sqlite: Convex) -> None:
-    conflicts = sqlite.runtime.calls.conflicts
+    conflicts = sqlite.calls.transactions.conflicts
     with sqlite.database.ddl() as connection:
         connection.execute(text("ALTER TABLE _convexpy_conflicts RENAME TO elsewhere"))
     conflicts._lost.append(lost())
@@ -262,7 +262,7 @@ def test_the_tables_of_the_framework_are_blamed_last() -> None:
 
 
 def test_what_is_kept_is_bounded(sqlite: Convex) -> None:
-    conflicts = sqlite.runtime.calls.conflicts
+    conflicts = sqlite.calls.transactions.conflicts
     for _ in range(RECENT + 10):
         conflicts.committed(attempt("b", 1, 2, "SELECT 1"))
     assert len(conflicts._recent) == RECENT

@@ -39,7 +39,7 @@ class Journal:
         self.turns: list[tuple[str, object]] = []
 
     def note(self, ctx: MutationCtx, text: str) -> None:
-        self.turns.append((text, vars(ctx)["_transaction"].held))
+        self.turns.append((text, vars(ctx)["_transaction"].transaction))
 
     @property
     def texts(self) -> list[str]:
@@ -58,12 +58,12 @@ class Crew:
     """Claims what is due, as the dispatcher does, and runs all of it as one company, as a thread of the room does."""
 
     def __init__(self, convex: Convex, *quick: str) -> None:
-        self._service = convex.service
+        self._service = convex.worker
         self.ended: list[Claim] = []
         self.runs: list[Run] = []
         convex.on_run(lambda run: self.runs.append(run) if run.job else None)
         habits = BatchPolicy()
-        self.group = BatchRunner(convex.service.executor, convex.runtime.together, habits, Turns(1), self.ended.extend)
+        self.group = BatchRunner(convex.worker.executor, convex.runtime.together, habits, Turns(1), self.ended.extend)
         for name in quick:
             habits.ran_alone(name, QUICK_SECONDS, well=True)
 

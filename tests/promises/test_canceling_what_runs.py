@@ -204,7 +204,7 @@ def test_a_job_that_is_canceled_after_it_was_claimed_does_not_run(convex: Convex
     job_id = convex.run(schedule)
     convex.clock.move_to(START + timedelta(seconds=1))
     kind = Kind.MUTATION if schedule is schedule_work else Kind.ACTION
-    (claim,) = convex.convex.service.dispatcher.claim(kind, 10)
+    (claim,) = convex.convex.worker.dispatcher.claim(kind, 10)
     convex.run(cancel, job_id=job_id)
     VirtualWorker(convex.convex).execute(claim)
     assert (state(convex, job_id), texts(convex), seen) == ("canceled", [], [])

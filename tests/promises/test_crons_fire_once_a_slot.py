@@ -70,7 +70,7 @@ def test_a_cron_never_runs_twice_at_a_time_and_says_what_it_skipped(database: st
         ran.append(ctx.now)
         if len(ran) == 1:  # while it runs, two and a half minutes pass, and the crons go on
             convexes[0].clock.move_to(ctx.now + 2.5 * MINUTE)
-            while convexes[0].convex.service.crons.tick() == 0.0:
+            while convexes[0].convex.worker.crons.tick() == 0.0:
                 pass
 
     crons = crons_of(lambda crons: crons.interval("slow", MINUTE, slow))
@@ -104,9 +104,9 @@ def test_each_slot_fires_once_however_many_workers_there_are(database: str) -> N
         try:
             for other in others:
                 other.migrate()
-                other.service.prepare(other.app)
+                other.worker.prepare(other.app)
             for _ in range(5):
-                due = [other.service.crons for other in (*others, convex.convex)]
+                due = [other.worker.crons for other in (*others, convex.convex)]
                 rows = [(clock, clock_rows(clock, convex)) for clock in due]  # all look before anyone fires
                 for clock, found in rows:
                     for row in found:

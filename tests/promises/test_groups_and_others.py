@@ -172,9 +172,9 @@ def test_what_a_slow_one_has_behind_it_is_run_by_others(database: str) -> None:
 def test_who_comes_back_at_the_last_moment_is_not_given_up(database: str) -> None:
     """Otherwise the one that runs by then would be failed in its place."""
     with opened(database, sys.modules[__name__]) as convex:
-        convex.service.prepare(convex.app)
+        convex.worker.prepare(convex.app)
         convex.run(plan, name="write", labels=["late", "innocent"])
-        company = Batch(convex.service.dispatcher.claim(Kind.MUTATION, 2), lambda: None)
+        company = Batch(convex.worker.dispatcher.claim(Kind.MUTATION, 2), lambda: None)
         company.begin()
         company.note_late()
         company.end()  # it has come back

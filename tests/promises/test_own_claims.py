@@ -97,7 +97,7 @@ def plan_late(ctx: MutationCtx, text: str) -> JobId:
 @contextmanager
 def finding_nothing(convex: Convex) -> Iterator[None]:
     """It runs, and whenever it looks into the queue it finds nothing there."""
-    dispatcher: Any = convex.service.dispatcher
+    dispatcher: Any = convex.worker.dispatcher
     dispatcher.claim = lambda *asked: []
     try:
         with convex.running():
@@ -121,7 +121,7 @@ def claimed(convex: Convex) -> list[bool]:
 
 def kept(convex: Convex) -> dict[str, int]:
     """How many places are kept in each room."""
-    return {room.kind.value: room._kept for room in convex.service.dispatcher.rooms}  # type: ignore[attr-defined]
+    return {room.kind.value: room._kept for room in convex.worker.dispatcher.rooms}  # type: ignore[attr-defined]
 
 
 def test_a_job_that_is_due_at_once_runs_though_nobody_looks_for_it(convex: Convex) -> None:
@@ -240,7 +240,7 @@ def test_what_commits_while_its_process_stops_is_run_by_the_next_one_at_once(con
     assert arrived.wait(PATIENCE_SECONDS)
     stopping = threading.Thread(target=convex.stop)
     stopping.start()
-    wait_until(lambda: isinstance(convex.runtime.calls.places, NoPlaces), "nobody gets in any more")
+    wait_until(lambda: isinstance(convex.calls.places, NoPlaces), "nobody gets in any more")
     may_go.set()
     for thread in (calling, stopping):
         thread.join(PATIENCE_SECONDS)

@@ -52,7 +52,7 @@ def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(conve
     convex.run_due()
     overdue = convex.run(schedule)
     convex.clock.move_to(START + timedelta(days=8))  # nothing was running
-    convex.convex.service.purge.tick()
+    convex.convex.worker.retention.tick()
     assert [job.id for job in convex.jobs()] == [overdue]
     convex.run_due()
     assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
@@ -106,7 +106,7 @@ def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_betwe
         convex.run(schedule)
     convex.run_due()
     convex.clock.move_to(START + timedelta(days=8))
-    purge = convex.convex.service.purge
+    purge = convex.convex.worker.purge
     left, pauses = [], []
     for _ in range(4):
         began = time.monotonic()
@@ -117,7 +117,7 @@ def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_betwe
 
 
 def test_a_worker_with_nothing_to_purge_looks_again_in_a_minute(convex: ConvexTest) -> None:
-    assert convex.convex.service.purge.tick() == 60
+    assert convex.convex.worker.retention.tick() == 60
 
 
 def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest
         convex.run(schedule)
         convex.advance(seconds=1)
     convex.clock.move_to(START + timedelta(days=8))
-    purge = convex.convex.service.purge
+    purge = convex.convex.worker.purge
 
     def broken(connection: Connection, end: str, *given: Any) -> tuple[int, datetime]:
         if end == "failed":

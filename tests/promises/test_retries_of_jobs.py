@@ -121,7 +121,7 @@ def another(convex: ConvexTest, request: pytest.FixtureRequest) -> Any:
     url = str(convex.convex.database.url)
     other = Convex(url, functions=request.module, metadata=Base.metadata, clock=convex.clock)
     other.migrate()
-    other.service.prepare(other.app)
+    other.worker.prepare(other.app)
     yield other
     other.close()
 
@@ -129,22 +129,22 @@ def another(convex: ConvexTest, request: pytest.FixtureRequest) -> Any:
 @promise("S18")
 def test_a_mutation_whose_process_died_runs_once(convex: ConvexTest, another: Convex) -> None:
     job_id = convex.run(schedule)
-    (claim,) = another.service.dispatcher.claim(Kind.MUTATION, 10)
+    (claim,) = another.worker.dispatcher.claim(Kind.MUTATION, 10)
     convex.advance(seconds=59)
     assert attempts == []
     convex.advance(seconds=2)
     convex.advance(seconds=1)
     assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
     # The dead one was only slow: what it still does comes too late.
-    another.service.executor.exactly_once(claim)
+    another.worker.executor.exactly_once(claim)
     assert (texts(convex), attempts) == (["work"], [2])
 
 
 def test_two_workers_never_have_the_same_job(convex: ConvexTest, another: Convex) -> None:
     for _ in range(5):
         convex.run(schedule)
-    first = another.service.dispatcher.claim(Kind.MUTATION, 3)
-    second = convex.convex.service.dispatcher.claim(Kind.MUTATION, 10)
+    first = another.worker.dispatcher.claim(Kind.MUTATION, 3)
+    second = convex.convex.worker.dispatcher.claim(Kind.MUTATION, 10)
     assert (len(first), len(second)) == (3, 2)
     assert len({claim.job_id for claim in (*first, *second)}) == 5
 
@@ -179,8 +179,8 @@ def test_the_mutations_of_an_action_are_tried_again_but_not_the_action(convex: C
 
 def test_an_action_whose_process_died_is_failed_and_never_run_again(convex: ConvexTest, another: Convex) -> None:
     job_id = convex.run(schedule, what="act")
-    (claim,) = another.service.dispatcher.claim(Kind.ACTION, 10)
-    assert another.service.executor._start(claim, "token")
+    (claim,) = another.worker.dispatcher.claim(Kind.ACTION, 10)
+    assert another.worker.executor._start(claim, "token")
     convex.advance(seconds=59)
     assert convex.job(job_id).state.kind == "inProgress"  # type: ignore[union-attr]
     convex.advance(seconds=2)
@@ -191,17 +191,17 @@ def test_an_action_whose_process_died_is_failed_and_never_run_again(convex: Conv
     convex.advance(days=1)
     assert attempts == []
     # The dead one was only slow: its end comes too late.
-    assert not another.service.executor._finish(claim, "token", None)
+    assert not another.worker.executor._finish(claim, "token", None)
     assert convex.job(job_id).state.kind == "failed"  # type: ignore[union-attr]
 
 
 def test_an_action_that_was_claimed_but_not_begun_runs_once(convex: ConvexTest, another: Convex) -> None:
     job_id = convex.run(schedule, what="act")
-    (claim,) = another.service.dispatcher.claim(Kind.ACTION, 10)
+    (claim,) = another.worker.dispatcher.claim(Kind.ACTION, 10)
     convex.advance(seconds=61)
     convex.advance(seconds=1)
     assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
-    assert not another.service.executor._start(claim, "token")
+    assert not another.worker.executor._start(claim, "token")
     assert attempts == [2]
 
 
@@ -210,9 +210,9 @@ def test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job(
     convex: ConvexTest, another: Convex, what: str, kind: Kind
 ) -> None:
     job_id = convex.run(schedule, what=what)
-    (old,) = another.service.dispatcher.claim(kind, 10)
-    another.service.dispatcher.unclaim([old])
-    (new,) = convex.convex.service.dispatcher.claim(kind, 10)
+    (old,) = another.worker.dispatcher.claim(kind, 10)
+    another.worker.dispatcher.unclaim([old])
+    (new,) = convex.convex.worker.dispatcher.claim(kind, 10)
     VirtualWorker(another).execute(old)
     assert attempts == []
     VirtualWorker(convex.convex).execute(new)

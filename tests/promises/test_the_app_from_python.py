@@ -180,7 +180,7 @@ def test_an_app_that_is_started_again_is_no_longer_about_to_leave(url: str) -> N
             canceled = convex.run(schedule_one, name="cancel_itself")
             assert ended() == "failed"
             tries: list[str] = []
-            convex.service.executor.insist(lambda: fail_once(tries))
+            convex.worker.executor.insist(lambda: fail_once(tries))
         errors = {job["id"]: job["state"].get("error") for job in convex.call("_system/jobs:list")}
     assert tries == ["failed", "done"]
     assert "the process was stopped" in str(errors[stopped])

@@ -53,7 +53,7 @@ def old(new: ConvexTest, database: str) -> Iterator[ConvexTest]:
 def both_live_on(new: ConvexTest, old: ConvexTest, **passed: float) -> None:
     """Time passes for both, and the old one has the first look at everything."""
     new.clock.move_to(new.now + timedelta(**passed))
-    new.convex.service.worker.beat()
+    new.convex.worker.heartbeat.beat()
     old.advance(**passed)
 
 
@@ -92,7 +92,7 @@ def test_what_nobody_runs_for_long_fails_with_the_reason(new: ConvexTest, old: C
 
 def test_a_worker_that_is_alone_fails_it_at_once(new: ConvexTest, old: ConvexTest) -> None:
     job_id = new.run(plan, kind="mutation")
-    new.convex.service.worker.leave()
+    new.convex.worker.heartbeat.leave()
     old.run_due()
     job = old.job(job_id)
     assert job is not None

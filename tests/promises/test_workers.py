@@ -44,7 +44,7 @@ def another(database: str, functions: ModuleType, convex: ConvexTest) -> Iterato
     """Another process on the same database and under the same clock."""
     with Convex(database, functions=functions, clock=convex.clock) as other:
         other.migrate()
-        other.service.prepare(other.app)
+        other.worker.prepare(other.app)
         yield other
 
 
@@ -57,14 +57,14 @@ def state(convex: ConvexTest, job_id: JobId) -> tuple[str, str | None]:
 def test_a_clock_that_jumps_buries_nobody_who_is_alive(database: str) -> None:
     app = app_of(act, schedule_act)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
-        recovery = convex.convex.service.recovery
+        recovery = convex.convex.worker.recovery
         job_id = convex.run(schedule_act)
-        (claim,) = other.service.dispatcher.claim(Kind.ACTION, 1)
-        assert other.service.executor._start(claim, "token")
+        (claim,) = other.worker.dispatcher.claim(Kind.ACTION, 1)
+        assert other.worker.executor._start(claim, "token")
         for _ in range(3):
             convex.clock.move_to(convex.now + timedelta(hours=1))
             recovery.tick()
-            assert other.service.worker.beat()
+            assert other.worker.heartbeat.beat()
             recovery.tick()
         assert state(convex, job_id) == ("inProgress", None)
         convex.clock.move_to(convex.now + timedelta(hours=1))
@@ -77,8 +77,8 @@ def test_a_job_that_another_worker_knows_is_left_to_it(database: str) -> None:
     new, old = app_of(work, schedule), app_of(unrelated)
     with ConvexTest(new, database_url=database, now=START) as convex, another(database, old, convex) as other:
         job_id = convex.run(schedule)
-        (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
-        other.service.executor.exactly_once(claim)
+        (claim,) = other.worker.dispatcher.claim(Kind.MUTATION, 1)
+        other.worker.executor.exactly_once(claim)
         assert state(convex, job_id) == ("pending", None)
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
@@ -92,11 +92,11 @@ def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None
         patience = convex.convex.settings.unknown_function_patience
         while convex.now < START + patience - timedelta(seconds=30):
             convex.advance(seconds=30)
-            assert other.service.worker.beat()
+            assert other.worker.heartbeat.beat()
         assert state(convex, job_id) == ("pending", None)
         for _ in range(6):
             convex.advance(seconds=30)
-            assert other.service.worker.beat()
+            assert other.worker.heartbeat.beat()
         kind, error = state(convex, job_id)
         assert (kind, "there is no function 'made:work'" in str(error)) == ("failed", True)
 
@@ -108,7 +108,7 @@ def held(convex: ConvexTest, worker: str) -> set[JobId]:
 
 def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
-        service = convex.convex.service
+        service = convex.convex.worker
         job_id = convex.run(schedule)
         service.dispatcher.claim(Kind.MUTATION, 1)  # its answer was lost: no room ever heard of it
         service.recovery.tick()
@@ -121,7 +121,7 @@ def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(da
 
 def test_what_a_worker_holds_and_knows_is_left_to_it(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
-        service = convex.convex.service
+        service = convex.convex.worker
         job_id = convex.run(schedule)
         (claim,) = service.dispatcher.claim(Kind.MUTATION, 1)
         service.recovery.holds = lambda: {job_id}  # as the room says in which it runs
@@ -135,10 +135,10 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
     app = app_of(work, schedule)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         job_id = convex.run(schedule)
-        other.service.dispatcher.claim(Kind.MUTATION, 1)
+        other.worker.dispatcher.claim(Kind.MUTATION, 1)
         with convex.convex.database.write_internal() as connection:
-            connection.execute(delete(workers).where(workers.c.id == other.service.worker.id))
-        convex.convex.service.recovery.tick()
+            connection.execute(delete(workers).where(workers.c.id == other.worker.heartbeat.worker))
+        convex.convex.worker.recovery.tick()
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
 
@@ -146,11 +146,11 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
 def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims(database: str) -> None:
     app = app_of(work, schedule)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
-        job_id, buried = convex.run(schedule), other.service.worker.id
+        job_id, buried = convex.run(schedule), other.worker.heartbeat.worker
         with convex.convex.database.write_internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == buried))
-        (claim,) = other.service.dispatcher.claim(Kind.MUTATION, 1)
-        convex.convex.service.recovery.tick()
-        assert (held(convex, buried), held(convex, other.service.worker.id)) == (set(), {job_id})
-        other.service.executor.exactly_once(claim)
+        (claim,) = other.worker.dispatcher.claim(Kind.MUTATION, 1)
+        convex.convex.worker.recovery.tick()
+        assert (held(convex, buried), held(convex, other.worker.heartbeat.worker)) == (set(), {job_id})
+        other.worker.executor.exactly_once(claim)
         assert state(convex, job_id) == ("success", None)

@@ -138,9 +138,9 @@ def test_a_database_that_does_not_begin_is_not_the_handlers_fault(
     with Convex(text, functions=request.module, settings=settings) as convex:
         convex.run(look_and_write, text="before")
         near.run(plan, text="written")
-        (claim,) = convex.service.dispatcher.claim(Kind.MUTATION, 1)
+        (claim,) = convex.worker.dispatcher.claim(Kind.MUTATION, 1)
         network.mode("blackhole")
-        call = convex.service.executor.call_of(claim, Kind.MUTATION)
+        call = convex.worker.executor.call_of(claim, Kind.MUTATION)
         assert call is not None
         found: list[BaseException] = []
         attempt = partial(convex.runtime.together.attempt, [(call, claim)], lambda: None)
@@ -192,8 +192,8 @@ def test_a_query_does_not_make_the_driver_forget_what_it_has_prepared(url: URL, 
 
 def test_a_claim_is_planned_once(near: Convex) -> None:
     for _ in range(20):
-        near.service.dispatcher.claim(Kind.MUTATION, 1)
-        near.service.dispatcher._next_dues()
+        near.worker.dispatcher.claim(Kind.MUTATION, 1)
+        near.worker.dispatcher._next_dues()
     with near.database.read_internal() as connection:
         found = connection.exec_driver_sql(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%SKIP LOCKED%%'"

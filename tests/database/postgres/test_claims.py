@@ -24,6 +24,6 @@ def test_two_that_claim_at_the_same_moment_get_different_jobs(near: Convex) -> N
         workers.register(connection, "one", near.clock.now())
     with near.database.write_internal() as connection:
         first = jobs.claim_jobs(connection, "mutation", "one", "of one", near.clock.now(), 2)
-        second = near.service.dispatcher.claim(Kind.MUTATION, 10)  # the first has not committed yet
+        second = near.worker.dispatcher.claim(Kind.MUTATION, 10)  # the first has not committed yet
     assert (len(first), len(second)) == (2, 2)
     assert len({claim.job_id for claim in (*first, *second)}) == 4

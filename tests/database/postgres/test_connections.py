@@ -59,8 +59,8 @@ def test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says(
 
     monkeypatch.setattr(jobs, "start", noted)
     near.run(plan)
-    (claim,) = near.service.dispatcher.claim(Kind.ACTION, 1)
-    near.runtime.background.submit(near.service.executor.at_most_once(claim)).result()
+    (claim,) = near.worker.dispatcher.claim(Kind.ACTION, 1)
+    near.calls.event_loop.submit(near.worker.executor.run_action(claim)).result()
     assert seen == ["on"]
 
 

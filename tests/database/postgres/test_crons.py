@@ -29,7 +29,7 @@ def test_two_workers_that_start_together_store_a_cron_once(near: Convex, url: UR
         with near.database.write_internal() as connection:  # another worker, in the middle of the same
             stored.lock_crons(connection)
             stored.add_cron(connection, {**values, "next_time": near.clock.now()})
-            adopting = threads.submit(near.service.crons.adopt, crons, near.registry)
+            adopting = threads.submit(near.worker.crons.adopt, crons, near.registry)
             deadline = time.monotonic() + 5
             while not rows(url, "SELECT 1 FROM pg_locks WHERE NOT granted"):
                 assert time.monotonic() < deadline, "it does not wait for the other one"

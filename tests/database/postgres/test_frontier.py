@@ -48,20 +48,20 @@ def plan(ctx: MutationCtx, times: int) -> None:
 @pytest.fixture
 def far(near: Convex) -> Convex:
     """Looks from the beginning of the queue take long."""
-    near.service.dispatcher.frontier.is_far = True
+    near.worker.dispatcher.frontier.is_far = True
     return near
 
 
 def claim(convex: Convex, room: int = 1) -> list[Claim]:
     """As the dispatcher does for a room that has place for so many."""
-    dispatcher = convex.service.dispatcher
+    dispatcher = convex.worker.dispatcher
     found = dispatcher.claim(Kind.MUTATION, room, dispatcher.frontier.place(Kind.MUTATION))
     dispatcher.frontier.claimed(Kind.MUTATION, found)
     return found
 
 
 def stragglers(convex: Convex, wake: Callable[[], None] = lambda: None) -> Stragglers:
-    return Stragglers(convex.database, convex.settings, convex.service.dispatcher.frontier, wake)
+    return Stragglers(convex.database, convex.settings, convex.worker.dispatcher.frontier, wake)
 
 
 def test_after_a_long_look_claims_begin_with_what_it_found_or_with_what_is_due_from_now_on() -> None:
@@ -91,7 +91,7 @@ def test_a_look_that_the_server_broke_off_leaves_what_is_known_and_begins_the_re
 
 def test_a_worker_whose_look_is_broken_off_runs_what_comes_next(near: Convex, url: URL) -> None:
     near.run(plan, times=1)
-    dispatcher = near.service.dispatcher
+    dispatcher = near.worker.dispatcher
     with connected(url) as stranger:
         stranger.execute("LOCK TABLE _convexpy_queue")  # as good as to walk for longer than the server allows
         with pytest.raises(DBAPIError):
@@ -105,14 +105,14 @@ def test_what_was_given_back_is_found_by_a_look_from_the_beginning(far: Convex) 
     for _ in range(3):
         far.run(plan, times=1)
     first, second = claim(far), claim(far)
-    far.service.dispatcher.unclaim(first)
+    far.worker.dispatcher.unclaim(first)
     assert (len(second), len(claim(far, 10)), len(claim(far, 10))) == (1, 1, 0)
     woken: list[str] = []
     looking = stragglers(far, lambda: woken.append("dispatcher"))
     looking._lateness = timedelta()  # or a short look would find it
     looking.tick()
     assert woken == ["dispatcher"]
-    far.service.dispatcher.frontier.is_far = True
+    far.worker.dispatcher.frontier.is_far = True
     assert [each.job_id for each in claim(far, 10)] == [each.job_id for each in first]
 
 
@@ -134,7 +134,7 @@ def test_when_the_queue_is_short_again_claims_begin_at_its_beginning(far: Convex
     far.run(plan, times=1)
     claim(far)
     assert stragglers(far).tick() > 0
-    assert not far.service.dispatcher.frontier.is_far
+    assert not far.worker.dispatcher.frontier.is_far
 
 
 def test_a_long_look_is_followed_by_a_long_pause(far: Convex, monkeypatch: pytest.MonkeyPatch) -> None:

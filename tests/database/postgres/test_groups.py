@@ -40,7 +40,7 @@ def write(ctx: MutationCtx, text: str) -> None:
 
 @internal_mutation
 def write_and_schedule(ctx: MutationCtx, text: str) -> None:
-    transactions.append((text, vars(ctx)["_transaction"].held))
+    transactions.append((text, vars(ctx)["_transaction"].transaction))
     ctx.db.add(Note(text=text))
     ctx.schedule.now(write, text=f"{text} child")
 
@@ -78,9 +78,9 @@ def run_as_a_group(convex: Convex) -> list[Run]:
     told: list[Run] = []
     convex.on_run(told.append)
     habits = BatchPolicy()
-    group = Group(convex.service.executor, convex.runtime.together, habits, Turns(1), lambda claims: None)
+    group = Group(convex.worker.executor, convex.runtime.together, habits, Turns(1), lambda claims: None)
     habits.ran_alone(f"{__name__.rpartition('.')[2]}:write_and_schedule", 0.001, well=True)
-    claims = convex.service.dispatcher.claim(Kind.MUTATION, 100)
+    claims = convex.worker.dispatcher.claim(Kind.MUTATION, 100)
     group.run(Company(claims, lambda: None))
     return [run for run in told if run.name.endswith("write_and_schedule")]
 
@@ -90,7 +90,7 @@ def test_each_job_of_a_commit_without_an_answer_happens_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     near.run(plan, texts=["a", "b", "c"])
-    convex.service.prepare(convex.app)
+    convex.worker.prepare(convex.app)
     finish_all = jobs.finish_all
 
     def cut_the_next(connection: Connection, claims: Sequence[Claim], now: datetime) -> bool:
@@ -141,11 +141,11 @@ def test_what_was_claimed_from_birth_in_doubt_is_given_back_at_the_next_look(
     convex: Convex, near: Convex, url: URL, network: Wire
 ) -> None:
     """Its place is free again, so nobody here would run it, and this worker lives."""
-    service = convex.service
+    service = convex.worker
     service.prepare(convex.app)
     near.run(plan, texts=["job"])
     (claim,) = service.dispatcher.claim(Kind.MUTATION, 1)
-    convex.runtime.calls.places = places = OnePlace(convex)
+    convex.calls.places = places = OnePlace(convex)
     network.cut("after COMMIT")
     service.executor.exactly_once(claim)
     assert (network.struck(), places.kept, rows(url, CLAIMED)) == (1, 0, [(1,)])
@@ -157,8 +157,8 @@ class OnePlace:
     """A process with places for jobs, and nobody who takes what enters."""
 
     def __init__(self, convex: Convex) -> None:
-        self.worker = convex.service.worker.id
-        self.doubt = convex.service.dispatcher.doubt
+        self.worker = convex.worker.heartbeat.worker
+        self.doubt = convex.worker.dispatcher.doubt
         self.kept = 0
 
     def keep(self, kind: str) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from convexpy import ActionCtx, Convex, MutationCtx, internal_action, internal_mutation, mutation
 from convexpy.database import jobs, workers
 from convexpy.database.workers import LOST_ACTION, Suspect
-from convexpy.dispatch.worker import Service
+from convexpy.dispatch.worker import Worker
 from convexpy.functions.declare import Kind
 
 from .conftest import rows
@@ -75,8 +75,8 @@ def suspect(convex: Convex) -> Suspect:
 @pytest.fixture
 def service(near: Convex) -> Service:
     near.migrate()
-    near.service.worker.register()
-    return near.service
+    near.worker.heartbeat.register()
+    return near.worker
 
 
 def test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest(near: Convex, url: URL, service: Service) -> None:

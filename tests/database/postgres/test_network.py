@@ -121,8 +121,8 @@ def test_a_pool_that_is_used_up_is_an_internal_error_and_claims_go_on(url: URL) 
     with few as convex, convex.database.write():
         with pytest.raises(InternalError, match="QueuePool limit"):
             convex.run(write)
-        convex.service.worker.register()
-        assert convex.service.worker.beat()
+        convex.worker.heartbeat.register()
+        assert convex.worker.heartbeat.beat()
 
 
 def test_a_worker_uses_no_more_connections_than_it_says(url: URL) -> None:

@@ -58,7 +58,7 @@ def test_with_somebodys_transaction_open_the_last_batch_is_as_quick_as_the_first
     monkeypatch.setattr(purging, "purge_jobs", explained)
     with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as somebody:
         somebody.execute("SELECT pg_current_xact_id()")
-        while near.service.purge.batch():
+        while near.worker.retention.purge():
             pass
     assert rows(url, LEFT) == [(1, 1)]
     assert len(read) == MANY // BATCH + 1
@@ -92,7 +92,7 @@ def test_what_another_worker_is_just_purging_is_passed_by(
     with near.database.write_internal() as other:
         assert purge_jobs(other, "success", purging.LONG_AGO, before, 3)[0] == 3
         began = time.monotonic()
-        while near.service.purge.batch():
+        while near.worker.retention.purge():
             pass
         assert time.monotonic() - began < 1
         assert rows(url, LEFT) == [(4, 4)]

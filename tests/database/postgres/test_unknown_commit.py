@@ -212,9 +212,9 @@ def test_a_claim_without_an_answer_is_released_at_the_next_tick(
     claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL"
     network.cut("after COMMIT")
     with pytest.raises(DBAPIError):
-        convex.service.dispatcher.claim(Kind.MUTATION, 1)
+        convex.worker.dispatcher.claim(Kind.MUTATION, 1)
     assert rows(url, claimed) == [(1,)]
-    convex.service.dispatcher.tick()
+    convex.worker.dispatcher.tick()
     assert rows(url, claimed) == [(0,)]
 
 
@@ -223,9 +223,9 @@ def test_a_job_whose_own_commit_breaks_happens_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: str
 ) -> None:
     near.run(write_and_schedule, text="now")
-    (claim,) = convex.service.dispatcher.claim(Kind.MUTATION, 1)
+    (claim,) = convex.worker.dispatcher.claim(Kind.MUTATION, 1)
     network.cut(when)  # type: ignore[arg-type]
-    convex.service.executor.exactly_once(claim)
+    convex.worker.executor.exactly_once(claim)
     with convex.running():
         wait_for(url, "SELECT 1 FROM _convexpy_finished", network, 1)
     assert texts(url) == ["now", "now later"]
@@ -237,9 +237,9 @@ def test_an_action_whose_own_start_breaks_starts_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: str
 ) -> None:
     near.run(plan)
-    (claim,) = convex.service.dispatcher.claim(Kind.ACTION, 1)
+    (claim,) = convex.worker.dispatcher.claim(Kind.ACTION, 1)
     network.cut(when)  # type: ignore[arg-type]
-    convex.runtime.background.submit(convex.service.executor.at_most_once(claim)).result()
+    convex.calls.event_loop.submit(convex.worker.executor.run_action(claim)).result()
     assert network.struck() == 1
     assert texts(url) == ["acted"]
     assert rows(url, "SELECT state_kind, attempts FROM _scheduled_functions") == [("success", 1)]
@@ -255,7 +255,7 @@ def wait_for(url: URL, statement: str, network: Wire, times: int) -> None:
 def test_old_commits_are_purged(convex: Convex, url: URL) -> None:
     convex.run(write, text="first")
     execute(url, "INSERT INTO _convexpy_commits SELECT '000' || generate_series(1, 2500)")
-    while convex.service.purge.batch():
+    while convex.worker.retention.purge():
         pass
     assert rows(url, "SELECT count(*) FROM _convexpy_commits") == [(1,)]
 

@@ -83,10 +83,10 @@ class Bench:
         self._connection = connection
         self._number = 0
         self._told: Counter[str] = Counter()
-        together = Together(convex.runtime.calls, most_seconds=inf)
-        self._group = Group(convex.service.executor, together, Willing(), Turns(1), lambda claims: None)
-        convex.runtime.observers.add(self._note)
-        convex.service.worker.register()
+        together = Together(convex.calls, most_seconds=inf)
+        self._group = Group(convex.worker.executor, together, Willing(), Turns(1), lambda claims: None)
+        convex.calls.listeners.add(self._note)
+        convex.worker.heartbeat.register()
 
     def enumerate(self, way: Way, direction: Direction, rest: Rest, every: int = 1) -> Tally:
         """Break after every byte, until a whole transaction passes unharmed."""
@@ -133,7 +133,7 @@ class Bench:
     def _jobs(self, call: str, number: int, breaks: list[Break]) -> tuple[str, str]:
         """Schedule so many jobs, break the wire in the first round, and go on until all of them are over."""
         self._connection.execute("TRUNCATE _convexpy_queue")  # what the direct calls have scheduled stays where it is
-        self._convex.service.dispatcher._doubts.clear()  # of the byte before, whose job is over
+        self._convex.worker.dispatcher._doubts.clear()  # of the byte before, whose job is over
         self._told.clear()
         for n in range(number):
             self._near.call("work:plan", {"call": f"{call}/{n}", "kind": "mutation", "due": time.time() - 60})
@@ -162,7 +162,7 @@ class Bench:
 
     def _try_once(self, number: int) -> None:
         """What the dispatcher does in one round, and what the room does with what it found."""
-        service = self._convex.service
+        service = self._convex.worker
         try:
             for doubt in service.dispatcher._doubts:
                 doubt.next_look = 0.0  # every round is a while later

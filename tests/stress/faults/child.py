@@ -98,7 +98,7 @@ class Child:
             setattr(KeptPlaces, "keep", lambda places, kind: False)  # noqa: B010
         if names is not None:
             setattr(BatchPolicy, "may_share", lambda habits, name: name in names)  # noqa: B010
-            convex.runtime.together = Together(convex.runtime.calls, most_seconds=inf)
+            convex.runtime.together = Together(convex.calls, most_seconds=inf)
 
     def _answer(self) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -141,7 +141,7 @@ class Child:
 
     def do_inside(self) -> int:
         """How many jobs are in the rooms of this process."""
-        return sum(len(room.holds()) for room in self._convex.service.dispatcher.rooms)
+        return sum(len(room.holds()) for room in self._convex.worker.dispatcher.rooms)
 
     def do_threads(self) -> dict[str, int]:
         """The threads of this process as the system knows them."""

@@ -18,7 +18,7 @@ from convexpy.dispatch.batch_runner import Group
 from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.executor import Executor
 from convexpy.dispatch.places import KeptPlaces
-from convexpy.dispatch.worker import Service
+from convexpy.dispatch.worker import Worker
 from convexpy.runtime.own_claims import OwnClaims
 from convexpy.runtime.together import Together
 

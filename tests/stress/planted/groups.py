@@ -41,8 +41,8 @@ GROUPS: Final = (
         name="nobody counts what was taken off the queue",
         breaks="jobs that others hold by now are ended in a file, and stay in its queue",
         file="database/jobs.py",
-        old="    if sql.TAKE_ALL.on(connection, values).rowcount != len(claims):\n",
-        new="    if sql.TAKE_ALL.on(connection, values).rowcount > len(claims):\n",
+        old="    if sql.TAKE_ALL.execute(connection, values).rowcount != len(claims):\n",
+        new="    if sql.TAKE_ALL.execute(connection, values).rowcount > len(claims):\n",
         tests=(f"{TOGETHER}::test_what_others_have_claimed_meanwhile_is_ended_by_them[sqlite]",),
     ),
     Bug(

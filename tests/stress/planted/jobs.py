@@ -17,12 +17,12 @@ JOBS: Final = (
         breaks="a canceled action, or one that was given up, becomes a success after all",
         file="database/jobs.py",
         old="""\
-    if sql.TAKE_RUN.on(connection, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
+    if sql.TAKE_RUN.execute(connection, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
         return has_ended(connection, job_id, error)
     return _end(connection, sql.END_STARTED, job_id, error, now)
 """,
         new="""\
-    sql.TAKE_RUN.on(connection, {"of_job": job_id, "of_run": run_token})
+    sql.TAKE_RUN.execute(connection, {"of_job": job_id, "of_run": run_token})
     values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}
     return connection.execute(update(jobs).where(jobs.c.id == job_id).values(values)).rowcount == 1
 """,
@@ -156,7 +156,7 @@ JOBS: Final = (
         breaks="an action whose start was committed but not answered never runs, and is in progress for ever",
         file="database/jobs.py",
         old="""\
-        return sql.IS_STARTED.on(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
+        return sql.IS_STARTED.execute(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
 """,
         new="""\
         return False

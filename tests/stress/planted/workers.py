@@ -31,7 +31,7 @@ WORKERS: Final = (
         name="what a dead worker claimed stays claimed",
         breaks="a job is lost with the process that was about to run it",
         file="database/workers.py",
-        old="        if sql.POSTPONE.on(connection, claim).rowcount == 1:\n",
+        old="        if sql.POSTPONE.execute(connection, claim).rowcount == 1:\n",
         new="        if not claim:\n",
         tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
     ),

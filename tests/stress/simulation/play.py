@@ -173,7 +173,7 @@ class Play:
 
     def check_forgetting(self) -> None:
         """With time all are forgotten that ended before the retention."""
-        self.convex.convex.service.crons.adopt(Crons(), self.convex.convex.registry)
+        self.convex.convex.worker.crons.adopt(Crons(), self.convex.convex.registry)
         self.convex.advance(hours=HOURS_TO_FORGET)
         kept = [job.name for job in self.convex.jobs()]
         if kept:
