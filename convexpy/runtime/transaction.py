@@ -66,12 +66,13 @@ class TransactionFailed(Exception):
 class TransactionRunner:
     """Runs calls of queries and mutations in transactions."""
 
+    batch_seconds: float = BATCH_SECONDS
+
     def __init__(
         self, database: Database, settings: Settings, clock: Clock, app: Callable[[], App], invoke: Invoke
     ) -> None:
         """``invoke`` runs the handler of a call within its part of the transaction."""
         self.conflicts = ConflictTracker(database, settings, clock)
-        self.batch_seconds = BATCH_SECONDS
         self._database = database
         self._app = app
         self._settings = settings

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from app.models import Base
-from crew import PATIENCE_SECONDS
+from batches import PATIENCE_SECONDS
 from cron_app import ran, unlucky
 from servers.shared import Template, drop
 from stage import START
 
 from convexpy.dispatch import batch_policy, mutation_pool
-from convexpy.runtime import together
+from convexpy.runtime.transaction import TransactionRunner
 from convexpy.testing import ConvexTest
 from convexpy.testing.database import copy_of_template
 
@@ -59,8 +59,8 @@ def nothing_ran() -> None:
 
 @pytest.fixture
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group has time, and every function counts as quick."""
-    for module in (together, mutation_pool):
-        monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE_SECONDS)
+    """A batch has time, and every function counts as quick."""
+    monkeypatch.setattr(TransactionRunner, "batch_seconds", PATIENCE_SECONDS)
+    monkeypatch.setattr(mutation_pool, "BATCH_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(batch_policy, "QUICK_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(batch_policy, "MAYBE_QUICK_SECONDS", PATIENCE_SECONDS)

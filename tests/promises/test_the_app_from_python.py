@@ -18,7 +18,7 @@ from app.maintenance import get_daily_stats
 from app.models import Base, Order, User
 from app.orders import get_order, process_order
 from app.plugins import email
-from crew import wait_until
+from batches import wait_until
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from stage import app_of

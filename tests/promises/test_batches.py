@@ -8,14 +8,14 @@ from datetime import datetime
 
 import pytest
 from app.models import Note
-from crew import Crew, Journal, jobs_of, states, texts
+from batches import BatchRunner, Journal, jobs_of, states, texts
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from stage import START
 
 from convexpy import JobId, MutationCtx, internal_mutation, mutation
 from convexpy.database.jobs import release
-from convexpy.runtime import together
+from convexpy.runtime.transaction import TransactionRunner
 from convexpy.testing import ConvexTest
 
 pytestmark = pytest.mark.usefixtures("no_hurry")
@@ -28,7 +28,7 @@ around: list[str] = []
 
 @pytest.fixture(autouse=True)
 def nothing_noted() -> None:
-    journal.turns.clear()
+    journal.entries.clear()
     for each in (sessions, contexts, around):
         each.clear()
 
@@ -92,14 +92,14 @@ def cancel(ctx: MutationCtx, job_id: JobId) -> None:
     ctx.schedule.cancel(job_id)
 
 
-def crew_for(convex: ConvexTest, *quick: str) -> Crew:
-    return Crew(convex.convex, *(f"{__name__}:{name}" for name in quick))
+def runner_for(convex: ConvexTest, *quick: str) -> BatchRunner:
+    return BatchRunner(convex.convex, *(f"{__name__}:{name}" for name in quick))
 
 
 def test_many_quick_jobs_share_their_commits_and_each_happens_once(convex: ConvexTest) -> None:
-    crew, names = crew_for(convex, "write"), [f"note {number:03}" for number in range(150)]
+    runner, names = runner_for(convex, "write"), [f"note {number:03}" for number in range(150)]
     convex.run(plan, works=[("write", name) for name in names])
-    crew.work()
+    runner.work()
     assert texts(convex.convex) == journal.texts == names
     assert len(journal.transactions) < len(names) / 5
     for job in jobs_of(convex.convex).values():
@@ -111,30 +111,30 @@ def test_many_quick_jobs_share_their_commits_and_each_happens_once(convex: Conve
 
 def test_a_group_ends_when_its_time_is_over(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for its transaction, a direct call among them, waits for so long and no longer."""
-    monkeypatch.setattr(together, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(TransactionRunner, "batch_seconds", 0.0)
     convex.run(plan, works=[("write", name) for name in "abc"])
-    crew_for(convex, "write").work()
+    runner_for(convex, "write").work()
     assert journal.transactions == [["a"], ["b"], ["c"]]
     assert states(convex.convex) == ["success"] * 3
 
 
 def test_a_function_that_is_not_known_yet_runs_alone_the_first_time(convex: ConvexTest) -> None:
     convex.run(plan, works=[("write", name) for name in "abc"])
-    crew_for(convex).work()
+    runner_for(convex).work()
     assert journal.transactions == [["a"], ["b", "c"]]
 
 
 def test_functions_of_different_kinds_share_one_commit_in_the_order_of_the_queue(convex: ConvexTest) -> None:
     works = [("write", "a"), ("count", "b"), ("write_again", "c"), ("count", "d")]
     convex.run(plan, works=works)
-    crew_for(convex, "write", "write_again", "count").work()
+    runner_for(convex, "write", "write_again", "count").work()
     assert journal.transactions == [["a", "b", "c", "d"]]
     assert texts(convex.convex) == ["a", "b sees 1", "c by another", "d sees 3"]
 
 
 def test_each_has_a_session_a_job_and_arguments_of_its_own(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("look_around", name) for name in "abc"])
-    crew_for(convex, "look_around").work()
+    runner_for(convex, "look_around").work()
     assert journal.transactions == [["a", "b", "c"]]
     assert len({id(session) for session in sessions}) == 3
     assert [ctx.job.id for ctx in contexts if ctx.job] == ids
@@ -145,21 +145,21 @@ def test_each_has_a_session_a_job_and_arguments_of_its_own(convex: ConvexTest) -
 def test_each_has_a_now_of_its_own(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     convex.run(plan, works=[("look_around", name) for name in "ab"])
     moments = [START, datetime(2030, 2, 1, tzinfo=START.tzinfo)]
-    crew, claims = crew_for(convex, "look_around"), None
-    claims = crew.claim()
+    runner, claims = runner_for(convex, "look_around"), None
+    claims = runner.claim()
 
     def moved(ctx: MutationCtx, text: str) -> None:
         convex.clock.move_to(moments[1])  # after the first has begun
 
     monkeypatch.setattr(journal, "note", moved)
-    crew.work(claims)
+    runner.work(claims)
     assert [ctx.now for ctx in contexts] == moments
 
 
 def test_a_context_cannot_be_used_in_the_turn_of_another(convex: ConvexTest) -> None:
     """Otherwise a thread that one left behind would write in the transaction of the next."""
     convex.run(plan, works=[("look_around", name) for name in "ab"])
-    crew, refusals = crew_for(convex, "look_around"), []
+    runner, refusals = runner_for(convex, "look_around"), []
     original = journal.note
 
     def use_the_first(ctx: MutationCtx, text: str) -> None:
@@ -172,7 +172,7 @@ def test_a_context_cannot_be_used_in_the_turn_of_another(convex: ConvexTest) -> 
 
     journal.note = use_the_first  # type: ignore[method-assign]
     try:
-        crew.work()
+        runner.work()
     finally:
         journal.note = original  # type: ignore[method-assign]
     assert (len(refusals), states(convex.convex)) == (2, ["success"] * 2)
@@ -180,58 +180,58 @@ def test_a_context_cannot_be_used_in_the_turn_of_another(convex: ConvexTest) -> 
 
 def test_what_each_schedules_is_there_once_and_is_run(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("plan_more", name) for name in "abc"])
-    crew = crew_for(convex, "plan_more", "write")
-    crew.work()
+    runner = runner_for(convex, "plan_more", "write")
+    runner.work()
     assert journal.transactions == [["a", "b", "c"]]
     children = [job for job in jobs_of(convex.convex).values() if job.name.endswith(":write")]
     assert sorted((job.parent, job.state.kind) for job in children) == sorted((job_id, "pending") for job_id in ids)
-    crew.work()
+    runner.work()
     assert texts(convex.convex) == ["a child", "b child", "c child"]
     assert set(states(convex.convex)) == {"success"}
 
 
 def test_middleware_is_around_each_of_them(convex: ConvexTest) -> None:
     convex.run(plan, works=[("wrapped", name) for name in "ab"])
-    crew_for(convex, "wrapped").work()
+    runner_for(convex, "wrapped").work()
     assert journal.transactions == [["a", "b"]]
     assert around == ["begins", "a", "ends", "begins", "b", "ends"]
 
 
 def test_observers_are_told_of_each_once_with_what_it_scheduled(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("write", "a"), ("plan_more", "b"), ("write", "c")])
-    crew = crew_for(convex, "write", "plan_more")
-    crew.work()
+    runner = runner_for(convex, "write", "plan_more")
+    runner.work()
     assert journal.transactions == [["a", "b", "c"]]
-    assert [(run.job_id, run.outcome, run.error, run.attempt) for run in crew.runs] == [
+    assert [(run.job_id, run.outcome, run.error, run.attempt) for run in runner.runs] == [
         (job_id, "success", None, 1) for job_id in ids
     ]
-    assert [[re.sub(r".*:", "", each.name) for each in run.scheduled] for run in crew.runs] == [[], ["write"], []]
-    assert all(0 <= run.seconds < 60 for run in crew.runs)
+    assert [[re.sub(r".*:", "", each.name) for each in run.scheduled] for run in runner.runs] == [[], ["write"], []]
+    assert all(0 <= run.seconds < 60 for run in runner.runs)
 
 
 def test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("write", name) for name in "abc"])
-    crew = crew_for(convex, "write")
-    claims = crew.claim()
+    runner = runner_for(convex, "write")
+    claims = runner.claim()
     convex.run(cancel, job_id=ids[1])
-    crew.work(claims)
+    runner.work(claims)
     assert texts(convex.convex) == ["a", "c"]
     assert [jobs_of(convex.convex)[job_id].state.kind for job_id in ids] == ["success", "canceled", "success"]
-    assert sorted(run.outcome for run in crew.runs) == ["lost", "success", "success"]
-    assert {claim.job_id for claim in crew.ended} == set(ids)
+    assert sorted(run.outcome for run in runner.runs) == ["lost", "success", "success"]
+    assert {claim.job_id for claim in runner.ended} == set(ids)
 
 
 def test_what_others_have_claimed_meanwhile_is_ended_by_them(convex: ConvexTest) -> None:
     """Given back and claimed again, the same jobs are held under another token."""
     convex.run(plan, works=[("write", name) for name in "abc"])
-    crew = crew_for(convex, "write")
-    given_back = crew.claim()
+    runner = runner_for(convex, "write")
+    given_back = runner.claim()
     convex.convex.worker.dispatcher.unclaim(given_back)
-    claimed_again = crew.claim()
-    crew.work(given_back)
-    assert (texts(convex.convex), crew.outcomes()) == ([], ["lost"] * 3)
-    crew.work(claimed_again)
-    assert (texts(convex.convex), crew.outcomes()[3:]) == (["a", "b", "c"], ["success"] * 3)
+    claimed_again = runner.claim()
+    runner.work(given_back)
+    assert (texts(convex.convex), runner.outcomes()) == ([], ["lost"] * 3)
+    runner.work(claimed_again)
+    assert (texts(convex.convex), runner.outcomes()[3:]) == (["a", "b", "c"], ["success"] * 3)
     assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 1)}
 
 
@@ -241,24 +241,24 @@ def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim
     Next to one of the same new claim, the old one has everything but a pair of job and token.
     """
     convex.run(plan, works=[("write", "a"), ("write", "b")])
-    crew = crew_for(convex, "write")
-    old = crew.claim()
+    runner = runner_for(convex, "write")
+    old = runner.claim()
     with convex.convex.database.write_internal() as connection:
         for claim in old:
             assert release(connection, claim, "the process that had claimed it died", claim.due_time)
-    new = crew.claim()
-    crew.work([old[0], new[1]])
-    assert (texts(convex.convex), crew.outcomes()) == (["b"], ["lost", "success"])
-    crew.work([new[0], old[1]])
-    assert (texts(convex.convex), crew.outcomes()[2:]) == (["a", "b"], ["success", "lost"])
-    assert [run.attempt for run in crew.runs if run.outcome == "success"] == [2, 2]
+    new = runner.claim()
+    runner.work([old[0], new[1]])
+    assert (texts(convex.convex), runner.outcomes()) == (["b"], ["lost", "success"])
+    runner.work([new[0], old[1]])
+    assert (texts(convex.convex), runner.outcomes()[2:]) == (["a", "b"], ["success", "lost"])
+    assert [run.attempt for run in runner.runs if run.outcome == "success"] == [2, 2]
     assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 2)}
 
 
 def test_one_that_is_canceled_by_another_of_its_group_happens_or_is_canceled_and_never_both(convex: ConvexTest) -> None:
     (victim,) = convex.run(plan, works=[("write", "victim")])
-    crew = crew_for(convex, "write", "cancel")
-    claims = crew.claim()
+    runner = runner_for(convex, "write", "cancel")
+    claims = runner.claim()
 
     def cancel_it(ctx: MutationCtx, text: str) -> None:
         ctx.schedule.cancel(victim)
@@ -266,7 +266,7 @@ def test_one_that_is_canceled_by_another_of_its_group_happens_or_is_canceled_and
     original, journal.note = journal.note, cancel_it  # type: ignore[method-assign]
     try:
         convex.run(plan, works=[("write", "canceler")])
-        crew.work([*crew.claim(), *claims])
+        runner.work([*runner.claim(), *claims])
     finally:
         journal.note = original  # type: ignore[method-assign]
     job = jobs_of(convex.convex)[victim]

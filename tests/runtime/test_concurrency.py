@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from convexpy.runtime.lanes import Lanes
 
 from convexpy.runtime import lanes as module
-from convexpy.runtime.lanes import Lanes
 
 PATIENCE_SECONDS = 10.0
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from app.models import Note
-from crew import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wait_until
+from batches import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wait_until
 
 from convexpy import MutationCtx, internal_mutation, mutation
 from convexpy.dispatch.batch import Batch
@@ -24,7 +24,7 @@ gates: dict[str, threading.Event] = {}
 
 @pytest.fixture(autouse=True)
 def nothing_noted() -> Iterator[None]:
-    journal.turns.clear()
+    journal.entries.clear()
     arrived.clear()
     may_go.clear()
     yield

@@ -1,7 +1,7 @@
-"""One thread of the mutation room, moved by hand: what it is given runs as a group, however slow the machine is.
+"""One thread of the mutation pool, moved by hand: what it is given runs as a batch, however slow the machine is.
 
 Whether mutations share a transaction depends on how long they took lately. Here they are known to be quick, and with
-``no_hurry`` a group has all the time it wants, so that every machine sees the same groups.
+``no_hurry`` a batch has all the time it wants, so that every machine sees the same batches.
 """
 
 from __future__ import annotations
@@ -19,63 +19,58 @@ from convexpy._system import jobs as system_jobs
 from convexpy.database.claim import Claim
 from convexpy.database.scheduled_function import ScheduledFunction
 from convexpy.dispatch.batch import Batch
-from convexpy.dispatch.batch_policy import BatchPolicy
-from convexpy.dispatch.batch_runner import BatchRunner
 from convexpy.dispatch.dispatcher import Dispatcher
-from convexpy.dispatch.turns import Turns
 from convexpy.functions.declare import Kind
 from convexpy.runtime.events import Run
 
 QUICK_SECONDS = 0.001
 PATIENCE_SECONDS = 60.0
-# As always, only faster: nobody has to wait for what a test made go wrong.
+# As always, only faster: no test waits for what it made go wrong.
 QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2}
 
 
 class Journal:
-    """What the handlers of a test note: which function's turn it was, in which transaction."""
+    """What the handlers of a test note: which function ran, in which transaction."""
 
     def __init__(self) -> None:
-        self.turns: list[tuple[str, object]] = []
+        self.entries: list[tuple[str, object]] = []
 
     def note(self, ctx: MutationCtx, text: str) -> None:
-        self.turns.append((text, vars(ctx)["_transaction"].transaction))
+        self.entries.append((text, vars(ctx)["_transaction"].transaction))
 
     @property
     def texts(self) -> list[str]:
-        return [text for text, _ in self.turns]
+        return [text for text, _ in self.entries]
 
     @property
     def transactions(self) -> list[list[str]]:
-        """The turns of each transaction, in the order in which they began."""
+        """The entries of each transaction, in the order in which they began."""
         by_transaction: dict[int, list[str]] = {}
-        for text, held in self.turns:
-            by_transaction.setdefault(id(held), []).append(text)
+        for text, transaction in self.entries:
+            by_transaction.setdefault(id(transaction), []).append(text)
         return list(by_transaction.values())
 
 
-class Crew:
-    """Claims what is due, as the dispatcher does, and runs all of it as one company, as a thread of the room does."""
+class BatchRunner:
+    """Claims what is due, as the dispatcher does, and runs all of it as one batch, as a thread of the pool does."""
 
     def __init__(self, convex: Convex, *quick: str) -> None:
-        self._service = convex.worker
+        self._worker = convex.worker
         self.ended: list[Claim] = []
         self.runs: list[Run] = []
         convex.on_run(lambda run: self.runs.append(run) if run.job else None)
-        habits = BatchPolicy()
-        self.group = BatchRunner(convex.worker.executor, convex.runtime.together, habits, Turns(1), self.ended.extend)
         for name in quick:
-            habits.ran_alone(name, QUICK_SECONDS, well=True)
+            self._worker.executor.policy.succeeded(name, QUICK_SECONDS, shared=False)
 
     def claim(self) -> list[Claim]:
-        return Dispatcher.claim(self._service.dispatcher, Kind.MUTATION, 1000)  # even where that one finds nothing
+        return Dispatcher.claim(self._worker.dispatcher, Kind.MUTATION, 1000)  # even where that one finds nothing
 
     def work(self, claims: list[Claim] | None = None) -> None:
         """Run what is due to its end."""
-        self.group.run(Batch(self.claim() if claims is None else claims, lambda: None))
+        self._worker.executor.perform(Batch(self.claim() if claims is None else claims), self.ended.extend)
 
     def outcomes(self) -> list[str]:
-        """What the observers were told of each run."""
+        """What the listeners got of each run."""
         return [run.outcome for run in self.runs]
 
 
@@ -111,4 +106,4 @@ def states(convex: Convex) -> list[str]:
 
 def is_quiet(convex: Convex) -> bool:
     """Whether every job is over."""
-    return not convex.call("_system/jobs:list", {"state": "pending", "limit": 1})
+    return not convex.run(system_jobs.list, state="pending", limit=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from app.models import Note, Order
-from crew import Crew, Journal, jobs_of, texts
+from batches import BatchRunner, Journal, jobs_of, texts
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -31,7 +31,7 @@ TABLES = (
 
 @pytest.fixture(autouse=True)
 def nothing_noted(convex: ConvexTest) -> None:
-    journal.turns.clear()
+    journal.entries.clear()
     seen.clear()
     outside[:] = [convex]
 
@@ -135,8 +135,8 @@ def plan_lists(ctx: MutationCtx) -> list[JobId]:
     ]
 
 
-def crew_for(convex: ConvexTest, *quick: str) -> Crew:
-    return Crew(convex.convex, *(f"{__name__}:{name}" for name in quick))
+def runner_for(convex: ConvexTest, *quick: str) -> BatchRunner:
+    return BatchRunner(convex.convex, *(f"{__name__}:{name}" for name in quick))
 
 
 def state(convex: ConvexTest, job_id: JobId) -> str:
@@ -149,8 +149,8 @@ def on_postgres(convex: ConvexTest) -> bool:
 
 def test_one_that_raises_fails_alone_with_its_own_error_and_line(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("write", "a"), ("write_or_raise", "bad"), ("write", "c"), ("write", "d")])
-    crew = crew_for(convex, "write", "write_or_raise")
-    crew.work()
+    runner = runner_for(convex, "write", "write_or_raise")
+    runner.work()
     assert [state(convex, job_id) for job_id in ids] == ["success", "failed", "success", "success"]
     assert texts(convex.convex) == ["a", "c", "d"]
     error = jobs_of(convex.convex)[ids[1]].state.error
@@ -158,36 +158,36 @@ def test_one_that_raises_fails_alone_with_its_own_error_and_line(convex: ConvexT
     assert error.startswith("ValueError: bad on purpose\n  at ")
     assert error.endswith(" in write_or_raise")
     assert journal.transactions == [["a", "bad"], ["a", "c", "d"], ["bad"]]
-    assert sorted(crew.outcomes()) == ["failed", "success", "success", "success"]
+    assert sorted(runner.outcomes()) == ["failed", "success", "success", "success"]
     assert {job.attempts for job in jobs_of(convex.convex).values()} == {1}
 
 
 def test_what_a_failing_one_wrote_and_scheduled_is_not_there_and_what_the_others_did_is(convex: ConvexTest) -> None:
     convex.run(plan, works=[("write_or_raise", name) for name in ("a", "bad b", "c", "bad d", "e", "bad f")])
-    crew = crew_for(convex, "write_or_raise", "write")
-    crew.work()
-    crew.work()
+    runner = runner_for(convex, "write_or_raise", "write")
+    runner.work()
+    runner.work()
     done = ["a", "a child", "c", "c child", "e", "e child"]
     assert texts(convex.convex) == done
     states = [job.state.kind for job in jobs_of(convex.convex).values()]
     assert (states.count("success"), states.count("failed"), len(states)) == (6, 3, 9)
-    assert sorted(crew.outcomes()) == ["failed"] * 3 + ["success"] * 6
+    assert sorted(runner.outcomes()) == ["failed"] * 3 + ["success"] * 6
 
 
 def test_a_function_that_fails_often_goes_its_own_way(convex: ConvexTest) -> None:
     """Whoever shares a transaction with it would run for nothing."""
     convex.run(plan, works=[("write_or_raise", f"bad {number}") for number in range(6)])
-    crew = crew_for(convex, "write", "write_or_raise")
-    crew.work()
-    journal.turns.clear()
+    runner = runner_for(convex, "write", "write_or_raise")
+    runner.work()
+    journal.entries.clear()
     convex.run(plan, works=[("write", "a"), ("write_or_raise", "b"), ("write", "c")])
-    crew.work(crew.claim()[:3])
+    runner.work(runner.claim()[:3])
     assert journal.transactions == [["a"], ["b"], ["c"]]
 
 
 def test_every_try_sees_the_arguments_as_they_were_given(convex: ConvexTest) -> None:
     convex.run(plan_lists)
-    crew_for(convex, "empty", "write_or_raise").work()
+    runner_for(convex, "empty", "write_or_raise").work()
     assert journal.transactions == [["a", "bad"], ["a", "another"], ["bad"]]
     assert texts(convex.convex) == ["a list", "another list"]
 
@@ -197,29 +197,29 @@ def test_one_whose_writes_a_constraint_refuses_at_commit_fails_alone(convex: Con
         for table in TABLES:
             connection.exec_driver_sql(table)
     ids = convex.run(plan, works=[("own", "a"), ("own", "bad"), ("own", "c")])
-    crew = crew_for(convex, "own")
-    crew.work()
+    runner = runner_for(convex, "own")
+    runner.work()
     assert journal.transactions[0] == ["a", "bad", "c"]
     assert [state(convex, job_id) for job_id in ids] == ["success", "failed", "success"]
     assert texts(convex.convex) == ["a", "c"]
-    assert sorted(crew.outcomes()) == ["failed", "success", "success"]
+    assert sorted(runner.outcomes()) == ["failed", "success", "success"]
 
 
 @pytest.mark.parametrize("how", ["by statement", "by ctx.system"])
 def test_one_that_looks_at_the_jobs_sees_those_before_it_ended_with_all_they_wrote(
     convex: ConvexTest, how: str
 ) -> None:
-    crew = crew_for(convex, "write", "look_at_jobs")
+    runner = runner_for(convex, "write", "look_at_jobs")
     for _ in range(2):  # the second time it is known
-        journal.turns.clear()
+        journal.entries.clear()
         before = len(texts(convex.convex))
         works = [("write", f"a{before}"), ("look_at_jobs", how), ("write", f"b{before}")]
         convex.run(plan, works=works)
-        crew.work()
+        runner.work()
         assert [how] in journal.transactions
     for ended, notes in seen[-2:]:
         assert ended >= notes  # each note was written by a job that has ended
-    assert set(crew.outcomes()) == {"success"}
+    assert set(runner.outcomes()) == {"success"}
 
 
 @pytest.mark.parametrize(
@@ -232,14 +232,14 @@ def test_what_one_says_about_its_transaction_is_not_said_for_others(
     works = [("write", "a"), ("write", "b")]
     works.insert(place, ("say", said))
     convex.run(plan, works=works)
-    crew = crew_for(convex, "write", "say")
-    crew.work()
+    runner = runner_for(convex, "write", "say")
+    runner.work()
     apart = [["a", "b"], [said]]
     assert journal.transactions == ([[said], ["a", "b"]], [["a", said], *apart], [["a", "b", said], *apart])[place]
-    assert (texts(convex.convex), crew.outcomes()) == (["a", "b"], ["success"] * 3)
-    journal.turns.clear()
+    assert (texts(convex.convex), runner.outcomes()) == (["a", "b"], ["success"] * 3)
+    journal.entries.clear()
     convex.run(plan, works=[("write", "c"), ("say", said), ("write", "d")])
-    crew.work()
+    runner.work()
     assert [said] in journal.transactions
 
 
@@ -251,8 +251,8 @@ def test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens
     convex.run(begin_to_count)
     seen[:] = [None] * conflicts
     ids = convex.run(plan, works=[("write", "a"), ("count_up", "b"), ("write", "c")])
-    crew = crew_for(convex, "write", "count_up")
-    crew.work()
+    runner = runner_for(convex, "write", "count_up")
+    runner.work()
     shared = [turns for turns in journal.transactions if len(turns) > 1]
     assert shared == ([["a", "b"], ["a", "b", "c"]] if conflicts == 1 else [["a", "b"]] * 4)
     for _ in range(conflicts):  # alone, a job that meets a conflict is tried again a moment later
@@ -267,8 +267,8 @@ def test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens
 def test_a_connection_that_breaks_within_a_group_fails_nobody(convex: ConvexTest) -> None:
     seen[:] = [True]
     ids = convex.run(plan, works=[("write", "a"), ("break_once", "b"), ("write", "c")])
-    crew = crew_for(convex, "write", "break_once")
-    crew.work()
+    runner = runner_for(convex, "write", "break_once")
+    runner.work()
     assert [state(convex, job_id) for job_id in ids] == ["success"] * 3
     assert texts(convex.convex) == ["a", "b", "c"]
     assert journal.transactions[0] == ["a", "b"]
@@ -276,8 +276,8 @@ def test_a_connection_that_breaks_within_a_group_fails_nobody(convex: ConvexTest
 
 def test_a_swallowed_error_is_the_fault_of_the_one_that_swallowed_it(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("write", "a"), ("swallow", "bad"), ("write", "c")])
-    crew = crew_for(convex, "write", "swallow")
-    crew.work()
+    runner = runner_for(convex, "write", "swallow")
+    runner.work()
     assert journal.transactions[0] == ["a", "bad"]
     assert [state(convex, job_id) for job_id in ids] == ["success", "failed", "success"]
     assert texts(convex.convex) == ["a", "c"]
