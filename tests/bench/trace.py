@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
@@ -48,8 +48,7 @@ INTERVALS = {"poll_interval": HOUR, "heartbeat_interval": HOUR, "heartbeat_timeo
 SETTINGS = Settings(mutation_time_limit=HOUR, query_time_limit=HOUR, **INTERVALS)
 # Longer than the framework delays anything on purpose.
 QUIET_SECONDS = 0.15
-RUN_SECONDS = 30.0
-
+# What is called, and the job to wait for.
 KINDS: dict[str, tuple[Any, Any]] = {
     "query": (traced.read, None),
     "direct mutation": (traced.insert, None),
@@ -58,7 +57,6 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "direct action": (traced.act, None),
     "schedule.now + action": (traced.act_now, traced.act),
 }
-"""What is called, and the job to wait for."""
 
 
 class Step(NamedTuple):
@@ -66,8 +64,11 @@ class Step(NamedTuple):
 
     thread: str
     depth: int
-    file: str
-    function: str
+    code: CodeType
+
+    @property
+    def file(self) -> str:
+        return self.code.co_filename.removeprefix(PREFIX)
 
 
 Sample = list[Step]
@@ -78,6 +79,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._sample: Sample | None = None
+        self._depths: Counter[str] = Counter()
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -91,27 +93,27 @@ class Recorder:
             threading.setprofile(None)
 
     def start(self) -> None:
+        self._depths.clear()
         self._sample = []
 
     def stop(self) -> Sample:
         """Return when no thread has called anything for a while."""
-        assert self._sample is not None
-        seen = -1
-        while seen < len(self._sample):
-            seen = len(self._sample)
+        sample, seen = self._sample, -1
+        assert sample is not None
+        while seen < len(sample):
+            seen = len(sample)
             time.sleep(QUIET_SECONDS)
-        sample, self._sample = self._sample, None
+        self._sample = None
         return sample
 
     def _profile(self, frame: FrameType, event: str, argument: object) -> None:
         sample = self._sample
-        if sample is None or event != "call" or not frame.f_code.co_filename.startswith(PREFIX):
+        if sample is None or event not in ("call", "return") or not frame.f_code.co_filename.startswith(PREFIX):
             return
-        depth, outer = 0, frame.f_back
-        while outer is not None:
-            depth, outer = depth + outer.f_code.co_filename.startswith(PREFIX), outer.f_back
-        file = str(Path(frame.f_code.co_filename).relative_to(PACKAGE))
-        sample.append(Step(threading.current_thread().name, depth, file, frame.f_code.co_qualname))
+        thread = threading.current_thread().name
+        if event == "call":
+            sample.append(Step(thread, self._depths[thread], frame.f_code))
+        self._depths[thread] = max(0, self._depths[thread] + (1 if event == "call" else -1))
 
 
 def trace(url: str, kinds: list[str], samples: int, warm_up: int) -> dict[str, Sample]:
@@ -122,26 +124,20 @@ def trace(url: str, kinds: list[str], samples: int, warm_up: int) -> dict[str, S
     recorder, reported = Recorder(), threading.Event()
     with recorder.installed(), Convex(url, functions=app, settings=SETTINGS) as convex:
         convex.migrate()
-        job: Any = None
 
-        def on_run(run: Any) -> None:
-            if run.job is not None:
-                reported.set()
-
-        def once(function: Any) -> Sample:
+        def once(function: Any, job: Any) -> Sample:
             reported.clear()
             recorder.start()
             convex.run(function)
-            if job is not None and not reported.wait(RUN_SECONDS):
-                raise TimeoutError(f"{job.name} has not run within {RUN_SECONDS:.0f} seconds")
+            if job is not None and not reported.wait(30):
+                raise TimeoutError(f"{job.name} has not run within 30 seconds")
             return recorder.stop()
 
-        convex.on_run(on_run)
+        convex.on_run(lambda run: reported.set() if run.job else None)
         found = {}
         with convex.running():
             for kind in kinds:
-                function, job = KINDS[kind]
-                taken = [once(function) for _ in range(warm_up + samples)][warm_up:]
+                taken = [once(*KINDS[kind]) for _ in range(warm_up + samples)][warm_up:]
                 found[kind] = usual(taken)
     return found
 
@@ -154,21 +150,18 @@ def usual(samples: list[Sample]) -> Sample:
 def table(found: dict[str, Sample]) -> Iterator[str]:
     yield f"{'call':24}{'files':>7}{'calls':>7}{'threads':>9}"
     for kind, sample in found.items():
-        by_thread = Counter(step.thread for step in sample)
+        files, by_thread = {step.file for step in sample}, Counter(step.thread for step in sample)
         names = ", ".join(f"{name} {calls}" for name, calls in by_thread.items())
-        yield f"{kind:24}{len(files(sample)):7}{len(sample):7}{len(by_thread):9}  {names}"
-
-
-def files(sample: Sample) -> list[str]:
-    return sorted({step.file for step in sample})
+        yield f"{kind:24}{len(files):7}{len(sample):7}{len(by_thread):9}  {names}"
 
 
 def details(found: dict[str, Sample]) -> Iterator[str]:
     for kind, sample in found.items():
-        yield f"\n{kind}: {', '.join(files(sample))}"
+        yield f"\n{kind}: {', '.join(sorted({step.file for step in sample}))}"
         for thread in dict.fromkeys(step.thread for step in sample):
             steps = [step for step in sample if step.thread == thread]
-            yield from (f"  {thread}", *(f"    {'  ' * step.depth}{step.function}  {step.file}" for step in steps))
+            yield f"  {thread}"
+            yield from (f"    {'  ' * step.depth}{step.code.co_qualname}  {step.file}" for step in steps)
 
 
 def size() -> str:
