@@ -1,4 +1,4 @@
-"""What a process that runs jobs costs while there are none: statements that reach the driver, and processor time."""
+"""The cost of a worker without jobs: statements that reach the driver, and processor time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def observe_idle(convex: Convex, seconds: float) -> dict[str, float]:
     statements: list[str] = []
 
     @event.listens_for(Engine, "before_cursor_execute")
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    def record(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if not statement.lstrip().upper().startswith(BRACKETS):
             statements.append(statement)
 
@@ -33,12 +33,12 @@ def observe_idle(convex: Convex, seconds: float) -> dict[str, float]:
         time.sleep(SETTLING)
         before, used = count(), time.process_time()
         time.sleep(seconds)
-        used, asked = time.process_time() - used, count() - before
-    return {"queries/s": asked / seconds, "CPU %": used / seconds * 100}
+        used, statements_seen = time.process_time() - used, count() - before
+    return {"queries/s": statements_seen / seconds, "CPU %": used / seconds * 100}
 
 
 def server_calls(convex: Convex) -> int:
-    """What the server itself has counted."""
+    """The statements that the server has counted."""
     with convex.database.write_internal() as connection:
         connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         return int(connection.exec_driver_sql(SERVER + OURS).scalar() or 0)

@@ -14,20 +14,20 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 
 from ..app.models import COUNTERS
-from ..marks import marks
-from .player import Player, play
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Work
 
 BLOCK = 1000
 
 
-class PgQueuers(Player):
+class PgQueuerAdapter(Adapter):
     LEFT = "SELECT count(*) FROM (SELECT 1 FROM pgqueuer LIMIT 1) AS one"
     DONE = "SELECT count(DISTINCT job_id) FROM pgqueuer_log WHERE status = 'successful'"
 
     def prepare(self) -> None:
         async def install() -> None:
-            connection = await asyncpg.connect(self.place.name)
+            connection = await asyncpg.connect(self.config.name)
             await Queries(AsyncpgDriver(connection)).install()
             await connection.close()
 
@@ -35,7 +35,7 @@ class PgQueuers(Player):
 
     def fill(self, job: str, jobs: int) -> None:
         async def enqueue() -> None:
-            connection = await asyncpg.connect(self.place.name)
+            connection = await asyncpg.connect(self.config.name)
             queries = Queries(AsyncpgDriver(connection))
             for first in range(0, jobs, BLOCK):
                 numbers = range(first, min(first + BLOCK, jobs))
@@ -52,29 +52,29 @@ class PgQueuers(Player):
 
     async def serve(self) -> None:
         threads = int(self.options.get("threads", 4))
-        work, pool = Work(self.place, threads), ThreadPoolExecutor(threads)
+        work, pool = Work(self.config, threads), ThreadPoolExecutor(threads)
         loop = asyncio.get_running_loop()
         by_driver = self.options.get("job") == "driver"
         connections = (
-            await asyncpg.create_pool(self.place.name, min_size=threads, max_size=threads) if by_driver else None
+            await asyncpg.create_pool(self.config.name, min_size=threads, max_size=threads) if by_driver else None
         )
-        queuer = PgQueuer.from_asyncpg_connection(await asyncpg.connect(self.place.name))
+        queuer = PgQueuer.from_asyncpg_connection(await asyncpg.connect(self.config.name))
 
         @queuer.entrypoint("nothing")
         async def nothing(job: Any) -> None:
-            marks.job()
+            starts.job()
 
         @queuer.entrypoint("probe")
         async def probe(job: Any) -> None:
-            marks.start(int(job.payload))
+            starts.sample(int(job.payload))
 
         @queuer.entrypoint("work")
         async def do_work(job: Any) -> None:
-            marks.job()
+            starts.job()
             if connections is None:
                 await loop.run_in_executor(pool, work, int(job.payload))
                 return
-            # Its own driver, in its own loop: what suits it best.
+            # Its own driver in its own event loop is its fastest way.
             i = int(job.payload)
             async with connections.acquire() as connection, connection.transaction():
                 await connection.execute("UPDATE counter SET n = n + 1 WHERE id = $1", i % COUNTERS)
@@ -103,11 +103,11 @@ class PgQueuers(Player):
         return lambda i: run(send(i))
 
     def connected(self) -> tuple[Callable[[Coroutine[Any, Any, Any]], Any], Any, Any]:
-        """What runs a coroutine to its end, a connection, and the queue on it."""
+        """A function that runs a coroutine, a connection, and the queue on it."""
         run = uvloop.new_event_loop().run_until_complete
-        connection = run(asyncpg.connect(self.place.name))
+        connection = run(asyncpg.connect(self.config.name))
         return run, connection, Queries(AsyncpgDriver(connection))
 
 
 if __name__ == "__main__":
-    play(PgQueuers)
+    run_adapter(PgQueuerAdapter)

@@ -1,4 +1,4 @@
-"""The medians as a picture: bars for every workload, in SVG."""
+"""The medians as bar charts, in SVG."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ STYLE = (
 )
 
 
-def picture(data: dict[str, Any]) -> str:
-    """One group of bars for each workload in which several took part: the first figure of each, with its spread."""
+def chart(data: dict[str, Any]) -> str:
+    """A group of bars for each workload with several systems: the first figure of each, with its spread."""
     parts: list[str] = []
     y = TOP
     for workload in data["workloads"]:
@@ -39,12 +39,12 @@ def group(parts: list[str], y: int, rows: list[dict[str, Any]]) -> int:
     figure = next((name for row in rows for name in row["medians"]), "")
     longest = max((max(row["values"][figure]) for row in rows if row["medians"].get(figure)), default=1.0) or 1.0
     for row in rows:
-        parts.append(text(0, y, row["contestant"]))
+        parts.append(text(0, y, row["system"]))
         found = row["medians"].get(figure)
         if found is None:
             parts.append(text(LEFT, y, row["problem"] or "not measured", "note"))
         else:
-            kind = "ours" if row["contestant"].startswith("convexpy") else "theirs"
+            kind = "ours" if row["system"].startswith("convexpy") else "theirs"
             parts.append(bar(y, found / longest, kind))
             low, high = (LEFT + BARS * edge(row["values"][figure]) / longest for edge in (min, max))
             middle = y - 5

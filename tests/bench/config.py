@@ -1,4 +1,4 @@
-"""One place for one measurement: a fresh database, a queue if there is one, and a folder for marks."""
+"""Configuration of one measurement: a fresh database, a queue if the system needs one, and the folder of starts."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Synchronous = Literal["FULL", "NORMAL"]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Told to every process of a contestant as JSON."""
+class Config:
+    """Passed to every process of a system as JSON."""
 
     database: Database
     name: str
-    """PostgreSQL: a URL as libpq knows it. SQLite: the file."""
-    marks: str
-    """The folder of the marks."""
+    """PostgreSQL: a libpq URL. SQLite: the file."""
+    starts: str
+    """The folder of the recorded starts."""
     synchronous: Synchronous = "FULL"
     """How durable a commit of SQLite is. PostgreSQL always waits for the disk."""
     redis: int = 0
-    """The port of the Redis, for who needs one."""
+    """The port of Redis, for systems that use it."""
     options: dict[str, Any] = field(default_factory=dict)
-    """What the contestant was set to."""
+    """The system's own settings."""
 
     @property
     def url(self) -> str:
-        """The database, as SQLAlchemy and convexpy know it."""
+        """The database as a URL for SQLAlchemy and convexpy."""
         if self.database == "sqlite":
             return f"sqlite:///{self.name}"
         return self.name.replace("postgresql://", "postgresql+psycopg://")
@@ -37,5 +37,5 @@ class Place:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Place:
+    def from_json(cls, text: str) -> Config:
         return cls(**json.loads(text))

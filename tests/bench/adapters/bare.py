@@ -1,4 +1,4 @@
-"""No queue at all: the same statements in a loop, one transaction a job. What is interrupted is gone or run twice."""
+"""No queue: the same statements in a loop, one transaction a job. An interrupted job is lost or runs twice."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 from itertools import count
 
 from ..app.models import COUNTERS
-from ..marks import marks
-from .player import Player, play
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Work
 
 
-class Bare(Player):
+class BareAdapter(Adapter):
     def prepare(self) -> None:
         self.run("CREATE TABLE todo (jobs integer NOT NULL)")
 
@@ -26,11 +26,11 @@ class Bare(Player):
 
     def work(self) -> None:
         jobs, numbers = self.count("SELECT jobs FROM todo"), count()
-        job = self.driver_work() if self.options.get("driver") else Work(self.place, self.threads())
+        job = self.driver_work() if self.options.get("driver") else Work(self.config, self.threads())
 
         def loop() -> None:
             while (i := next(numbers)) < jobs:
-                marks.job()
+                starts.job()
                 job(i)
 
         for _ in range(self.threads()):
@@ -42,9 +42,9 @@ class Bare(Player):
 
     def driver_work(self) -> Callable[[int], None]:
         """The same, without SQLAlchemy."""
-        connection = sqlite3.connect(self.place.name, isolation_level=None, check_same_thread=False, timeout=30)
+        connection = sqlite3.connect(self.config.name, isolation_level=None, check_same_thread=False, timeout=30)
         execute = connection.execute
-        execute(f"PRAGMA synchronous = {self.place.synchronous}")
+        execute(f"PRAGMA synchronous = {self.config.synchronous}")
 
         def work(i: int) -> None:
             execute("BEGIN IMMEDIATE")
@@ -59,4 +59,4 @@ class Bare(Player):
 
 
 if __name__ == "__main__":
-    play(Bare)
+    run_adapter(BareAdapter)

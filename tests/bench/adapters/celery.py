@@ -8,16 +8,16 @@ import redis
 from celery import Celery
 
 from ..app.models import Entry
-from ..marks import marks
-from ..place import Place
-from .player import Player, play
+from ..config import Config
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Saver, Work
 
 
-class Celeries(Player):
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self._app = Celery("bench", broker=f"redis://127.0.0.1:{place.redis}/0")
+class CeleryAdapter(Adapter):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._app = Celery("bench", broker=f"redis://127.0.0.1:{config.redis}/0")
         self._app.conf.update(
             task_acks_late=True,
             task_ignore_result=True,
@@ -25,21 +25,21 @@ class Celeries(Player):
             worker_hijack_root_logger=False,
             broker_connection_retry_on_startup=True,
         )
-        self._redis = redis.Redis(port=place.redis)
+        self._redis = redis.Redis(port=config.redis)
         self._threads = int(self.options.get("threads", 8))
-        work = Work(place, self._threads)
+        work = Work(config, self._threads)
 
         @self._app.task(name="nothing")
         def nothing(i: int) -> None:
-            marks.job()
+            starts.job()
 
         @self._app.task(name="probe")
         def probe(i: int) -> None:
-            marks.start(i)
+            starts.sample(i)
 
         @self._app.task(name="work")
         def do_work(i: int) -> None:
-            marks.job()
+            starts.job()
             work(i)
 
         self._tasks = {"nothing": nothing, "probe": probe, "work": do_work}
@@ -63,7 +63,7 @@ class Celeries(Player):
         ).start()
 
     def sender(self) -> Callable[[int], object]:
-        save = Saver(self.place)
+        save = Saver(self.config)
 
         def send(i: int) -> None:
             save(Entry(job=i, note="x"))
@@ -73,4 +73,4 @@ class Celeries(Player):
 
 
 if __name__ == "__main__":
-    play(Celeries)
+    run_adapter(CeleryAdapter)

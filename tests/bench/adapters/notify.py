@@ -1,4 +1,4 @@
-"""The least that can wake another process on PostgreSQL: a row, a NOTIFY, and somebody who listens."""
+"""The least that wakes another process on PostgreSQL: a row, a NOTIFY and a LISTEN."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import psycopg
 
-from ..marks import marks
-from .player import Player, play
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 
 
-class Notify(Player):
+class NotifyAdapter(Adapter):
     def work(self) -> None:
-        with psycopg.connect(self.place.name, autocommit=True) as connection:
+        with psycopg.connect(self.config.name, autocommit=True) as connection:
             connection.execute("LISTEN bench")
-            for told in connection.notifies():
-                marks.start(int(told.payload))
+            for notification in connection.notifies():
+                starts.sample(int(notification.payload))
 
     def sender(self) -> Callable[[int], object]:
-        connection = psycopg.connect(self.place.name)
+        connection = psycopg.connect(self.config.name)
 
         def send(i: int) -> None:
             with connection.transaction():
@@ -29,4 +29,4 @@ class Notify(Player):
 
 
 if __name__ == "__main__":
-    play(Notify)
+    run_adapter(NotifyAdapter)

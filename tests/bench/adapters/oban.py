@@ -1,4 +1,4 @@
-"""Oban: one event loop; what it runs is async, so the transaction of a job goes to a thread."""
+"""Oban: one event loop. Its jobs are async, so the transaction of a job runs in a thread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import psycopg
 import uvloop
 from oban import Oban, schema, worker
 
-from ..marks import marks
-from .player import Player, play
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Work
 
 BLOCK = 1000
@@ -23,32 +23,32 @@ in_thread: Callable[[int], Any]
 @worker(queue=QUEUE)
 class Nothing:
     async def process(self, job: Any) -> None:
-        marks.job()
+        starts.job()
 
 
 @worker(queue=QUEUE)
 class Probe:
     async def process(self, job: Any) -> None:
-        marks.start(job.args["i"])
+        starts.sample(job.args["i"])
 
 
 @worker(queue=QUEUE)
 class DoWork:
     async def process(self, job: Any) -> None:
-        marks.job()
+        starts.job()
         await in_thread(job.args["i"])
 
 
 JOBS: dict[str, Any] = {"nothing": Nothing, "work": DoWork, "probe": Probe}
 
 
-class Obans(Player):
+class ObanAdapter(Adapter):
     LEFT = "SELECT count(*) FROM oban_jobs WHERE state IN ('available', 'executing', 'retryable')"
     DONE = "SELECT count(*) FROM oban_jobs WHERE state = 'completed'"
 
     def prepare(self) -> None:
         async def install() -> None:
-            pool = await Oban.create_pool(self.place.name)
+            pool = await Oban.create_pool(self.config.name)
             await schema.install(pool)
             await pool.close()
 
@@ -56,7 +56,7 @@ class Obans(Player):
 
     def fill(self, job: str, jobs: int) -> None:
         async def enqueue() -> None:
-            pool = await Oban.create_pool(self.place.name)
+            pool = await Oban.create_pool(self.config.name)
             oban = Oban(pool=pool)
             for first in range(0, jobs, BLOCK):
                 await oban.enqueue_many(JOBS[job].new({"i": i}) for i in range(first, min(first + BLOCK, jobs)))
@@ -70,10 +70,10 @@ class Obans(Player):
     async def serve(self) -> None:
         global in_thread
         threads = int(self.options.get("threads", 4))
-        work, executor = Work(self.place, threads), ThreadPoolExecutor(threads)
+        work, executor = Work(self.config, threads), ThreadPoolExecutor(threads)
         loop = asyncio.get_running_loop()
         in_thread = lambda i: loop.run_in_executor(executor, work, i)  # noqa: E731
-        pool = await Oban.create_pool(self.place.name, min_size=2, max_size=10)
+        pool = await Oban.create_pool(self.config.name, min_size=2, max_size=10)
         async with Oban(pool=pool, queues={QUEUE: int(self.options.get("limit", 500))}):
             await asyncio.Event().wait()
 
@@ -85,8 +85,8 @@ class Obans(Player):
 
     def enqueuer(self, job: Any) -> Callable[[int], object]:
         run = uvloop.new_event_loop().run_until_complete
-        oban = Oban(pool=run(Oban.create_pool(self.place.name)))
-        connection = run(psycopg.AsyncConnection.connect(self.place.name))
+        oban = Oban(pool=run(Oban.create_pool(self.config.name)))
+        connection = run(psycopg.AsyncConnection.connect(self.config.name))
 
         async def enqueue(i: int) -> None:
             async with connection.transaction():
@@ -97,4 +97,4 @@ class Obans(Player):
 
 
 if __name__ == "__main__":
-    play(Obans)
+    run_adapter(ObanAdapter)

@@ -21,22 +21,22 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from ..app.models import Entry, write, write_by_driver
-from ..marks import marks
-from .player import Player, play
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import engine
 
 QUEUE = "bench"
 BLOCK = 1000
 
 
-class Dboss(Player):
+class DBOSAdapter(Adapter):
     def prepare(self) -> None:
         self.launch(listen=False)
         DBOS.destroy()
 
     def launch(self, listen: bool) -> None:
-        """Begin to run jobs, or only make the tables."""
-        if self.place.database == "sqlite" and self.place.synchronous == "NORMAL":
+        """Run jobs, or only create the tables."""
+        if self.config.database == "sqlite" and self.config.synchronous == "NORMAL":
             make_commits_normal()
         threads = int(self.options.get("threads", 8))
         DBOS(
@@ -49,10 +49,10 @@ class Dboss(Player):
                 "max_executor_threads": threads,
             }
         )
-        pool = {"pool_size": 20, "max_overflow": 10} if self.place.database == "postgres" else {}
-        self.define(SQLAlchemyDatasource.create(self.place.url, engine_kwargs=pool))
+        pool = {"pool_size": 20, "max_overflow": 10} if self.config.database == "postgres" else {}
+        self.define(SQLAlchemyDatasource.create(self.config.url, engine_kwargs=pool))
         if not listen:
-            DBOS.listen_queues(["nobody"])
+            DBOS.listen_queues(["none"])
         DBOS.launch()
         poll = float(self.options.get("poll", 0.1))
         DBOS.register_queue(QUEUE, polling_interval_sec=poll, on_conflict="always_update")
@@ -60,28 +60,28 @@ class Dboss(Player):
     def define(self, source: Any) -> None:
         @DBOS.workflow(name="nothing")
         def nothing(i: int) -> None:
-            marks.job()
+            starts.job()
 
         @DBOS.workflow(name="probe")
         def probe(i: int) -> None:
-            marks.start(i)
+            starts.sample(i)
 
         @source.transaction
         def write_rows(i: int) -> None:
             session = source.sql_session()
             if self.options.get("job") == "driver":
                 execute = session.connection().exec_driver_sql
-                write_by_driver(execute, "?" if self.place.database == "sqlite" else "%s", i)
+                write_by_driver(execute, "?" if self.config.database == "sqlite" else "%s", i)
             else:
                 write(session, i)
 
         @DBOS.workflow(name="work")
         def work(i: int) -> None:
-            marks.job()
+            starts.job()
             write_rows(i)
 
     def url(self) -> str:
-        return self.place.url.replace("+psycopg", "")
+        return self.config.url.replace("+psycopg", "")
 
     def fill(self, job: str, jobs: int) -> None:
         client, connections = DBOSClient(system_database_url=self.url()), self.engine()
@@ -92,7 +92,7 @@ class Dboss(Player):
         client.destroy()
 
     def engine(self) -> Engine:
-        return engine(self.place)
+        return engine(self.config)
 
     def work(self) -> None:
         self.launch(listen=True)
@@ -105,7 +105,7 @@ class Dboss(Player):
         return self.workflows("'SUCCESS'")
 
     def workflows(self, states: str) -> int:
-        table = "dbos.workflow_status" if self.place.database == "postgres" else "workflow_status"
+        table = "dbos.workflow_status" if self.config.database == "postgres" else "workflow_status"
         return self.count(f"SELECT count(*) FROM {table} WHERE status IN ({states})")
 
     def caller(self) -> Callable[[int], object]:
@@ -130,7 +130,7 @@ def options(job: str) -> Any:
 
 
 def make_commits_normal() -> None:
-    """Set what DBOS itself has no setting for, in every connection that it makes."""
+    """DBOS has no setting for this: set it in every connection."""
 
     @event.listens_for(Engine, "connect")
     def relax(driver: Any, record: Any) -> None:
@@ -138,4 +138,4 @@ def make_commits_normal() -> None:
 
 
 if __name__ == "__main__":
-    play(Dboss)
+    run_adapter(DBOSAdapter)

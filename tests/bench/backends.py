@@ -1,4 +1,4 @@
-"""What contestants stand on: a PostgreSQL and a Redis of the benchmark's own, and files, all on a disk, all durable."""
+"""PostgreSQL, Redis and SQLite files of the benchmark's own, on a disk and durable, shared by all systems."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import psycopg
 from servers.postgres import NoServer, Server, programs
 
 from .app.models import COUNTERS
-from .environments import Missing
-from .place import Database, Place, Synchronous
+from .config import Config, Database, Synchronous
+from .environments import Unavailable
 from .redis import Redis
 
-# Not /tmp, which is memory on many machines.
+# On many machines /tmp is memory.
 DISK = Path("/var/tmp")
 DURABLE = {
     "fsync": "on",
@@ -39,17 +39,17 @@ EFFECTS = "SELECT (SELECT sum(n) FROM counter), (SELECT count(*) FROM entry), (S
 
 
 class Databases(Protocol):
-    """A PostgreSQL server that is there."""
+    """A running PostgreSQL server."""
 
     def url(self, database: str) -> str: ...
 
 
-class Stage:
-    """The servers, started when somebody first needs them, and a fresh place for every measurement."""
+class Backends:
+    """Servers, started when first needed, and a fresh database for every measurement."""
 
-    def __init__(self, lent: Databases | None = None) -> None:
-        """``lent`` is a server to use instead of one of its own."""
-        self._lent = lent
+    def __init__(self, server: Databases | None = None) -> None:
+        """``server`` is used instead of one of its own."""
+        self._server = server
         self.folder = Path(mkdtemp(prefix="convexpy-bench-", dir=DISK if DISK.is_dir() else None))
         self.folder.chmod(0o755)
         self._numbers = count(1)
@@ -62,93 +62,93 @@ class Stage:
 
     @cached_property
     def postgres(self) -> Databases:
-        """The server that all contestants share.
+        """The PostgreSQL server.
 
         Raises:
-            Missing: None can run here.
+            Unavailable: None can run here.
         """
-        if self._lent is not None:
-            return self._lent
+        if self._server is not None:
+            return self._server
         try:
             programs()
-            made = Server(self.folder / "postgres", settings=DURABLE)
-            made.create()
-            made.start()
+            server = Server(self.folder / "postgres", settings=DURABLE)
+            server.create()
+            server.start()
         except NoServer as reason:
-            raise Missing(f"no PostgreSQL: {reason}") from None
-        self._stack.callback(made.stop, "immediate")
-        return made
+            raise Unavailable(f"no PostgreSQL: {reason}") from None
+        self._stack.callback(server.stop, "immediate")
+        return server
 
     @cached_property
     def redis(self) -> Redis:
-        """The Redis that those share who need one.
+        """The Redis server.
 
         Raises:
-            Missing: The program is not here.
+            Unavailable: ``redis-server`` is not installed or does not start.
         """
-        made = Redis(self.folder / "redis")
-        self._stack.callback(made.stop)
-        return made
+        redis = Redis(self.folder / "redis")
+        self._stack.callback(redis.stop)
+        return redis
 
     @contextmanager
-    def place(
+    def fresh(
         self,
         database: Database,
         synchronous: Synchronous = "FULL",
         redis: bool = False,
         template: str | None = None,
         **options: Any,
-    ) -> Iterator[Place]:
-        """A place with the users' tables; or with everything that a template has."""
+    ) -> Iterator[Config]:
+        """A new database with the user's tables, or a copy of a template, until the block ends."""
         name = f"bench_{next(self._numbers)}"
-        marks = self.folder / f"{name}-marks"
-        marks.mkdir()
+        starts = self.folder / f"{name}-starts"
+        starts.mkdir()
         if redis:
             self.redis.clear()
-        where = self._make(database, name, template)
+        where = self._create(database, name, template)
         try:
-            yield Place(database, where, str(marks), synchronous, self.redis.port if redis else 0, options)
+            yield Config(database, where, str(starts), synchronous, self.redis.port if redis else 0, options)
         finally:
-            shutil.rmtree(marks, ignore_errors=True)
+            shutil.rmtree(starts, ignore_errors=True)
             self.drop(database, where)
 
-    def keep(self, place: Place, template: str) -> None:
-        """Make a template of a place, for places to come."""
-        if place.database == "postgres":
-            self.execute(f"CREATE DATABASE {template} TEMPLATE {place.name.rpartition('/')[2]}")
+    def save_template(self, config: Config, template: str) -> None:
+        """Copy a database, so that others can begin as its copies."""
+        if config.database == "postgres":
+            self.execute(f"CREATE DATABASE {template} TEMPLATE {config.name.rpartition('/')[2]}")
             self._templates[template] = template
         else:
-            shutil.copy(place.name, self.folder / template)
+            shutil.copy(config.name, self.folder / template)
             self._templates[template] = str(self.folder / template)
 
-    def has(self, template: str) -> bool:
+    def has_template(self, template: str) -> bool:
         return template in self._templates
 
     def execute(self, statement: str, database: str = "postgres") -> Any:
-        """Run a statement on the server, outside of a transaction; returns its first row, if it has one."""
+        """Run a statement in autocommit, and return its first row, if it has one."""
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchone() if cursor.description else None
 
-    def settle(self, place: Place) -> None:
-        """Let the database tidy up what filling has left, so that no contestant pays for it while it is measured."""
-        if place.database == "postgres":
-            name = place.name.rpartition("/")[2]
+    def checkpoint(self, config: Config) -> None:
+        """Vacuum and checkpoint what was filled, so that no system pays for it while it is measured."""
+        if config.database == "postgres":
+            name = config.name.rpartition("/")[2]
             self.execute("VACUUM ANALYZE", name)
             self.execute("CHECKPOINT", name)
         else:
-            with sqlite3.connect(place.name) as connection:
+            with sqlite3.connect(config.name) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
-            with open(place.name, "rb") as file:
+            with open(config.name, "rb") as file:
                 os.fsync(file.fileno())
 
-    def effects(self, place: Place) -> tuple[int, int, int]:
-        """What jobs have left in the users' tables: updates, rows, and rows of different jobs."""
-        if place.database == "postgres":
-            found = self.execute(EFFECTS, place.name.rpartition("/")[2])
+    def effects(self, config: Config) -> tuple[int, int, int]:
+        """What jobs have written to the user's tables: updates, rows, and distinct jobs of these rows."""
+        if config.database == "postgres":
+            found = self.execute(EFFECTS, config.name.rpartition("/")[2])
         else:
-            connection = sqlite3.connect(place.name)
+            connection = sqlite3.connect(config.name)
             found = connection.execute(EFFECTS).fetchone()
             connection.close()
         updates, rows, different = (int(value or 0) for value in found)
@@ -161,7 +161,7 @@ class Stage:
             for path in self.folder.glob(f"{Path(where).name}*"):
                 path.unlink(missing_ok=True)
 
-    def _make(self, database: Database, name: str, template: str | None) -> str:
+    def _create(self, database: Database, name: str, template: str | None) -> str:
         if database == "postgres":
             self.execute(f"CREATE DATABASE {name} TEMPLATE {self._templates[template] if template else 'template1'}")
             if not template:
@@ -182,5 +182,5 @@ class Stage:
 
 
 def user_tables(database: Database) -> list[str]:
-    made = [statement.format(key=KEY[database]) for statement in USER_TABLES]
-    return [*made, "INSERT INTO counter VALUES " + ", ".join(f"({i}, 0)" for i in range(COUNTERS))]
+    statements = [statement.format(key=KEY[database]) for statement in USER_TABLES]
+    return [*statements, "INSERT INTO counter VALUES " + ", ".join(f"({i}, 0)" for i in range(COUNTERS))]

@@ -1,7 +1,7 @@
-"""What every contestant's script has in common: it does what it is told on standard input, or works until it is ended.
+"""The adapter of a system: a script that answers commands on standard input, or runs jobs until it is terminated.
 
-python -m tests.bench.peers.huey PLACE ask     reads commands, one JSON list a line, and answers each with a line
-python -m tests.bench.peers.huey PLACE work    says ready, waits for a line, and runs jobs until it is ended
+python -m tests.bench.adapters.huey CONFIG client    reads commands, a JSON list a line, and answers each with a line
+python -m tests.bench.adapters.huey CONFIG worker    prints "ready", waits for a line, and runs jobs
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..marks import FOLDER, Observed
-from ..place import Place
+from ..config import Config
+from ..starts import FOLDER, StartReader
 
 WARM_UP = 5
 
 
-class Player:
-    """One contestant at one place."""
+class Adapter:
+    """One system on one database. The benchmark calls these methods by name."""
 
     LEFT: ClassVar[str] = ""
-    """SQL that counts the jobs that are not over."""
+    """SQL that counts the unfinished jobs."""
     DONE: ClassVar[str] = ""
-    """SQL that counts the jobs that succeeded, for who keeps them."""
+    """SQL that counts the jobs that have succeeded, if the system keeps them."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.options = place.options
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.options = config.options
 
     def prepare(self) -> None:
-        """Make the queue's own tables."""
+        """Create the queue's own tables."""
 
     def fill(self, job: str, jobs: int) -> None:
-        """Put this many jobs into the queue, by the fastest way there is; ``job`` is "nothing" or "work"."""
+        """Enqueue this many jobs in the system's fastest way; ``job`` is "nothing" or "work"."""
         raise NotImplementedError
 
     def work(self) -> None:
-        """Run jobs until the process is ended."""
+        """Run jobs until the process is terminated."""
         raise NotImplementedError
 
     def left(self) -> int:
@@ -57,29 +57,28 @@ class Player:
         return self.count(self.DONE) if self.DONE else None
 
     def caller(self) -> Callable[[int], object]:
-        """What saves one row and enqueues one job, in one transaction."""
+        """A function that saves one row and enqueues one job in one transaction."""
         raise NotImplementedError
 
     def sender(self) -> Callable[[int], object]:
-        """What enqueues the job that marks the start of this sample, and returns once that is committed."""
+        """A function that enqueues the job that records the start of a sample, and returns after its COMMIT."""
         raise NotImplementedError
 
     def calls(self, calls: int) -> float:
         """Seconds of this many calls, one after the other."""
         call = self.caller()
         call(0)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         for i in range(1, calls):
             call(i)
-        return time.monotonic() - begun
+        return time.monotonic() - started_at
 
     def latencies(self, samples: int) -> list[tuple[float, float]]:
-        """Milliseconds until the first line of the handler, while nothing else is going on.
+        """Milliseconds to the first line of the handler on an idle system, since COMMIT returned and since the call.
 
-        From the return of COMMIT, and from the call that enqueues. The first flatters whoever wakes others while the
-        committing process is still being answered; the second has the transaction in it.
+        The first favours a system that wakes its worker before COMMIT returns; the second includes the transaction.
         """
-        observed = Observed(Path(self.place.marks))
+        reader = StartReader(Path(self.config.starts))
         send = self.sender()
         found = []
         for i in range(samples + WARM_UP):
@@ -87,7 +86,7 @@ class Player:
             called = time.monotonic()
             send(i)
             committed = time.monotonic()
-            while (started := observed.started(i)) is None:
+            while (started := reader.sample(i)) is None:
                 time.sleep(0.0002)
                 if time.monotonic() - committed > 20:
                     raise TimeoutError(f"sample {i} did not start within 20 seconds")
@@ -95,36 +94,36 @@ class Player:
         return found[WARM_UP:]
 
     def count(self, statement: str) -> int:
-        """What a statement counts."""
+        """The number that a statement returns."""
         (row,) = self._connection.execute(statement)
         return int(row[0] or 0)
 
     @cached_property
     def _connection(self) -> Any:
-        if self.place.database == "sqlite":
-            return sqlite3.connect(self.place.name, isolation_level=None, timeout=30)
+        if self.config.database == "sqlite":
+            return sqlite3.connect(self.config.name, isolation_level=None, timeout=30)
         import psycopg
 
-        return psycopg.connect(self.place.name, autocommit=True)
+        return psycopg.connect(self.config.name, autocommit=True)
 
 
-def play(kind: Callable[[Place], Player]) -> None:
-    """Be this contestant, as the command line says."""
-    place = Place.from_json(sys.argv[1])
-    os.environ[FOLDER] = place.marks
-    # What libraries print is no answer.
+def run_adapter(kind: Callable[[Config], Adapter]) -> None:
+    """Run as a client or a worker, as the command line says."""
+    config = Config.from_json(sys.argv[1])
+    os.environ[FOLDER] = config.starts
+    # Answers have a descriptor of their own: libraries may print.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    player = kind(place)
-    if sys.argv[2] == "work":
+    adapter = kind(config)
+    if sys.argv[2] == "worker":
         print("ready", file=answers)
         sys.stdin.readline()
-        player.work()
+        adapter.work()
         return
     for line in sys.stdin:
         command, *arguments = json.loads(line)
         try:
-            answer = {"result": getattr(player, command)(*arguments)}
+            answer = {"result": getattr(adapter, command)(*arguments)}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
         print(json.dumps(answer), file=answers)

@@ -1,4 +1,4 @@
-"""Direct mutations and bare transactions in turns of a few calls, so that the machine's moods hit both alike."""
+"""Direct mutations and bare transactions in alternating blocks, so that a busy machine slows both alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WARM_UP = 50
 
 
 def compare(convex: Convex, bare: Callable[[int], None], calls: int) -> dict[str, float]:
-    """Microseconds a call of both, and what is between them: the median of the blocks of each."""
+    """Medians of the blocks: microseconds a call of each, their difference and their ratio."""
 
     def ours(i: int) -> None:
         convex.run(jobs.direct, i=i)
@@ -40,7 +40,7 @@ def compare(convex: Convex, bare: Callable[[int], None], calls: int) -> dict[str
 
 
 def per_call(call: Callable[[int], None]) -> float:
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     for i in range(BLOCK):
         call(i)
-    return (time.perf_counter() - begun) / BLOCK * 1e6
+    return (time.perf_counter() - started_at) / BLOCK * 1e6

@@ -1,4 +1,4 @@
-"""Procrastinate: one event loop; its jobs run in threads, as the framework does with functions that are not async."""
+"""Procrastinate: one event loop. It runs functions that are not async in threads."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from collections.abc import Callable
 import procrastinate
 import psycopg
 
-from ..marks import marks
-from .player import Player, play
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Work
 
 BLOCK = 1000
 
 
-class Procrastinates(Player):
+class ProcrastinateAdapter(Adapter):
     LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
     DONE = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
 
-    def app(self, inside: bool = False) -> procrastinate.App:
+    def app(self, is_worker: bool = False) -> procrastinate.App:
         """The app of a caller, or of a worker."""
         concurrency = int(self.options.get("concurrency", 10))
-        if inside:
-            connector: object = procrastinate.PsycopgConnector(conninfo=self.place.name, max_size=concurrency + 4)
+        if is_worker:
+            connector: object = procrastinate.PsycopgConnector(conninfo=self.config.name, max_size=concurrency + 4)
         else:
-            connector = procrastinate.SyncPsycopgConnector(conninfo=self.place.name)
-        app, work = procrastinate.App(connector=connector), Work(self.place, concurrency)
+            connector = procrastinate.SyncPsycopgConnector(conninfo=self.config.name)
+        app, work = procrastinate.App(connector=connector), Work(self.config, concurrency)
 
         @app.task(name="nothing")
         async def nothing(i: int) -> None:
-            marks.job()
+            starts.job()
 
         @app.task(name="probe")
         async def probe(i: int) -> None:
-            marks.start(i)
+            starts.sample(i)
 
         @app.task(name="work")
         def do_work(i: int) -> None:
-            marks.job()
+            starts.job()
             work(i)
 
         return app
@@ -54,7 +54,7 @@ class Procrastinates(Player):
 
     def work(self) -> None:
         async def serve() -> None:
-            async with (app := self.app(inside=True)).open_async():
+            async with (app := self.app(is_worker=True)).open_async():
                 await app.run_worker_async(concurrency=int(self.options.get("concurrency", 10)), wait=True)
 
         asyncio.run(serve())
@@ -66,7 +66,7 @@ class Procrastinates(Player):
         return self.deferrer("probe")
 
     def deferrer(self, job: str) -> Callable[[int], object]:
-        app, connection = self.app(), psycopg.connect(self.place.name)
+        app, connection = self.app(), psycopg.connect(self.config.name)
         app.open()
         task = app.tasks[job]
 
@@ -79,4 +79,4 @@ class Procrastinates(Player):
 
 
 if __name__ == "__main__":
-    play(Procrastinates)
+    run_adapter(ProcrastinateAdapter)

@@ -10,32 +10,32 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from ..app.models import Entry
-from ..marks import marks
-from ..place import Place
-from .player import Player, play
+from ..config import Config
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Saver, Work
 
 
-class Dramatiqs(Player):
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self._broker = RedisBroker(url=f"redis://127.0.0.1:{place.redis}/0")
+class DramatiqAdapter(Adapter):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._broker = RedisBroker(url=f"redis://127.0.0.1:{config.redis}/0")
         dramatiq.set_broker(self._broker)
-        self._redis = redis.Redis(port=place.redis)
+        self._redis = redis.Redis(port=config.redis)
         self._threads = int(self.options.get("threads", 8))
-        work = Work(place, self._threads)
+        work = Work(config, self._threads)
 
         @dramatiq.actor(actor_name="nothing")
         def nothing(i: int) -> None:
-            marks.job()
+            starts.job()
 
         @dramatiq.actor(actor_name="probe")
         def probe(i: int) -> None:
-            marks.start(i)
+            starts.sample(i)
 
         @dramatiq.actor(actor_name="work")
         def do_work(i: int) -> None:
-            marks.job()
+            starts.job()
             work(i)
 
         self._actors = {"nothing": nothing, "probe": probe, "work": do_work}
@@ -45,7 +45,7 @@ class Dramatiqs(Player):
             self._actors[job].send(i)
 
     def left(self) -> int:
-        # Those that failed wait in the second to be run again.
+        # Failed jobs wait in the second queue for a retry.
         return sum(int(self._redis.hlen(f"dramatiq:{queue}.msgs")) for queue in ("default", "default.DQ"))
 
     def work(self) -> None:
@@ -53,7 +53,7 @@ class Dramatiqs(Player):
         time.sleep(3600)
 
     def sender(self) -> Callable[[int], object]:
-        save = Saver(self.place)
+        save = Saver(self.config)
 
         def send(i: int) -> None:
             save(Entry(job=i, note="x"))
@@ -63,4 +63,4 @@ class Dramatiqs(Player):
 
 
 if __name__ == "__main__":
-    play(Dramatiqs)
+    run_adapter(DramatiqAdapter)

@@ -1,7 +1,7 @@
-"""What handlers leave behind for whoever measures: a few bytes in shared memory, so that looking costs them nothing.
+"""When jobs start, recorded by handlers in shared memory, so that reading it costs the measured process nothing.
 
-Every process that runs jobs has a file of its own: when its first job started, and how many have. Another file has
-one place for each sample of a latency. The clock is monotonic, and the same in all processes.
+Every process that runs jobs has a file of its own: when its first job started, and how many have started. Another file
+has one slot for each sample of a latency. The clock is monotonic, and the same in all processes.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ import threading
 import time
 from pathlib import Path
 
-FOLDER = "BENCH_MARKS"
+FOLDER = "BENCH_STARTS"
 SAMPLES = 4096
 PROCESS = struct.Struct("=dq")
 JOBS, JOBS_OFFSET = struct.Struct("=q"), 8
-START = struct.Struct("=d")
+SAMPLE = struct.Struct("=d")
 
 
-class Marks:
-    """The marks that this process makes."""
+class StartRecorder:
+    """Records the starts of this process's jobs."""
 
     def __init__(self) -> None:
         self._process: mmap.mmap | None = None
-        self._starts: mmap.mmap | None = None
+        self._samples: mmap.mmap | None = None
         self._jobs = 0
-        self._turn = threading.Lock()  # handlers run in threads
+        self._lock = threading.Lock()  # handlers run in threads
 
     def job(self) -> None:
         """A job starts: the first line of its handler."""
-        with self._turn:
+        with self._lock:
             if self._process is None:
                 self._process = self._open_process()
             self._jobs += 1
             JOBS.pack_into(self._process, JOBS_OFFSET, self._jobs)
 
-    def start(self, i: int) -> None:
+    def sample(self, i: int) -> None:
         """The job of this sample starts."""
         now = time.monotonic()
-        if self._starts is None:
-            with self._turn:
-                self._starts = self._starts or mapped(Path(os.environ[FOLDER]) / "starts")
-        START.pack_into(self._starts, START.size * i, now)
+        if self._samples is None:
+            with self._lock:
+                self._samples = self._samples or mapped(Path(os.environ[FOLDER]) / "samples")
+        SAMPLE.pack_into(self._samples, SAMPLE.size * i, now)
 
     def _open_process(self) -> mmap.mmap:
         path = Path(os.environ[FOLDER]) / f"{os.getpid()}.process"
@@ -51,26 +51,27 @@ class Marks:
         return mapped(path)
 
 
-class Observed:
-    """The marks of all processes."""
+class StartReader:
+    """Reads the starts of all processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        starts = folder / "starts"
-        if not starts.exists():
-            starts.write_bytes(bytes(START.size * SAMPLES))
-        self._starts = mapped(starts)
+        samples = folder / "samples"
+        if not samples.exists():
+            samples.write_bytes(bytes(SAMPLE.size * SAMPLES))
+        self._samples = mapped(samples)
 
     def jobs(self) -> int:
-        """How many jobs have started; one that was run again counts again."""
+        """How many jobs have started; a job that runs again counts again."""
         return sum(number for _, number in self._processes())
 
     def first(self) -> float:
-        """When the first of them did."""
+        """When the first of them started."""
         return min(first for first, _ in self._processes())
 
-    def started(self, i: int) -> float | None:
-        (moment,) = START.unpack_from(self._starts, START.size * i)
+    def sample(self, i: int) -> float | None:
+        """When the job of this sample started."""
+        (moment,) = SAMPLE.unpack_from(self._samples, SAMPLE.size * i)
         return moment or None
 
     def _processes(self) -> list[tuple[float, int]]:
@@ -83,4 +84,4 @@ def mapped(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0)
 
 
-marks = Marks()
+starts = StartRecorder()

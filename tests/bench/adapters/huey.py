@@ -10,31 +10,31 @@ from huey import Huey
 from huey.storage import SqliteStorage
 
 from ..app.models import COUNTERS
-from ..marks import marks
-from ..place import Place
-from .player import Player, play
+from ..config import Config
+from ..starts import starts
+from .adapter import Adapter, run_adapter
 from .session import Work
 
 
-class Hueys(Player):
+class HueyAdapter(Adapter):
     LEFT = "SELECT count(*) FROM task"
 
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self._huey = huey(place.name, place.synchronous)
-        write = Work(place) if self.options.get("session") else DriverWork(place)
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._huey = huey(config.name, config.synchronous)
+        write = Work(config) if self.options.get("session") else DriverWork(config)
 
         @self._huey.task(name="nothing")
         def nothing(i: int) -> None:
-            marks.job()
+            starts.job()
 
         @self._huey.task(name="probe")
         def probe(i: int) -> None:
-            marks.start(i)
+            starts.sample(i)
 
         @self._huey.task(name="work")
         def work(i: int) -> None:
-            marks.job()
+            starts.job()
             write(i)
 
         self._tasks = {"nothing": nothing, "probe": probe, "work": work}
@@ -56,7 +56,7 @@ class Hueys(Player):
         ).run()
 
     def sender(self) -> Callable[[int], object]:
-        connection = connect(self.place.name, self.place.synchronous)
+        connection = connect(self.config.name, self.config.synchronous)
 
         def send(i: int) -> None:
             connection.execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
@@ -68,12 +68,12 @@ class Hueys(Player):
 class DriverWork:
     """The statements of one job without SQLAlchemy."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, config: Config) -> None:
+        self._config = config
         self._connection: sqlite3.Connection | None = None
 
     def __call__(self, i: int) -> None:
-        self._connection = self._connection or connect(self._place.name, self._place.synchronous)
+        self._connection = self._connection or connect(self._config.name, self._config.synchronous)
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("UPDATE counter SET n = n + 1 WHERE id = ?", (i % COUNTERS,))
         self._connection.execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
@@ -81,7 +81,7 @@ class DriverWork:
 
 
 class NormalStorage(SqliteStorage):
-    """Commits as durable as ``synchronous = NORMAL``: Huey itself knows only FULL and OFF."""
+    """Commits with ``synchronous = NORMAL``: Huey's own setting knows only FULL and OFF."""
 
     def _create_connection(self) -> Any:
         connection = super()._create_connection()
@@ -102,4 +102,4 @@ def connect(file: str, synchronous: str) -> sqlite3.Connection:
 
 
 if __name__ == "__main__":
-    play(Hueys)
+    run_adapter(HueyAdapter)

@@ -1,4 +1,4 @@
-"""convexpy itself. Its workers are ``convexpy worker`` on the command line; this script only prepares and calls."""
+"""convexpy. Its workers are ``convexpy worker``; this adapter only prepares, fills and calls."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from convexpy.database.tables import metadata as framework
 
 from ..app import jobs
 from ..app.models import Base
+from .adapter import Adapter, run_adapter
 from .direct import compare
 from .idle import observe_idle
-from .player import Player, play
 from .session import Work
 
 BLOCK = 1000
@@ -29,8 +29,8 @@ ID = {
 }
 
 
-class Ours(Player):
-    """The app of this folder. What is asked about jobs is asked of the table that users read, too."""
+class ConvexpyAdapter(Adapter):
+    """Runs ``tests.bench.app``. Jobs are counted in the table that users read."""
 
     LEFT = (
         "SELECT count(*) FROM (SELECT 1 FROM _scheduled_functions WHERE name IN ('jobs:nothing', 'jobs:work',"
@@ -45,8 +45,8 @@ class Ours(Player):
 
     def convex(self) -> Convex:
         if self._open is None:
-            settings = Settings.model_validate({"sqlite_synchronous": self.place.synchronous})
-            self._open = Convex(self.place.url, functions="tests.bench.app", metadata=Base.metadata, settings=settings)
+            settings = Settings.model_validate({"sqlite_synchronous": self.config.synchronous})
+            self._open = Convex(self.config.url, functions="tests.bench.app", metadata=Base.metadata, settings=settings)
         return self._open
 
     def prepare(self) -> None:
@@ -61,7 +61,7 @@ class Ours(Player):
         return self.count("SELECT count(*) FROM _scheduled_functions WHERE state_kind = 'pending'")
 
     def backlog(self, state: str, rows: int) -> None:
-        """Rows that are "far" in the future, or "done": one of the framework's own, and copies of it."""
+        """Jobs "far" in the future, or "done": one that convexpy has made, and copies of its rows."""
         now = int(time.time() * 1000)
         if state == "far":
             job = self.convex().run(jobs.schedule_wait, milliseconds=now + THREE_YEARS)
@@ -71,9 +71,9 @@ class Ours(Player):
                 ended = f"SELECT count(*) FROM _scheduled_functions WHERE id = '{job}' AND state_kind = 'success'"
                 while not self.count(ended):
                     time.sleep(0.01)
-        with self.convex().database.ddl() as connection:  # it takes longer than a transaction of the framework may
+        with self.convex().database.ddl() as connection:  # it takes longer than an internal transaction may
             for table in framework.sorted_tables:
-                copy_rows(connection, table, job, rows, self.place.database)
+                copy_rows(connection, table, job, rows, self.config.database)
 
     def caller(self) -> Callable[[int], object]:
         call = jobs.write_and_schedule if self.options.get("job") == "driver" else jobs.save_and_schedule
@@ -85,7 +85,7 @@ class Ours(Player):
         return lambda i: self.convex().run(jobs.schedule_probe, i=i)
 
     def direct(self, calls: int) -> dict[str, float]:
-        return compare(self.convex(), Work(self.place, isolation_level="SERIALIZABLE"), calls)
+        return compare(self.convex(), Work(self.config, isolation_level="SERIALIZABLE"), calls)
 
     def idle(self, seconds: float) -> dict[str, float]:
         return observe_idle(self.convex(), seconds)
@@ -105,4 +105,4 @@ def copy_rows(connection: Connection, table: Table, job: str, rows: int, databas
 
 
 if __name__ == "__main__":
-    play(Ours)
+    run_adapter(ConvexpyAdapter)
