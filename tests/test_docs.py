@@ -27,7 +27,7 @@ from typing import Any
 
 import pytest
 import typer
-from pages import PAGES, ROOT
+from pages import PAGES, ROOT, name_of
 from typer.testing import CliRunner
 
 from convexpy.cli import app
@@ -194,7 +194,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # a snippet need not close its engine
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_shows_works(page: Path, project: Project) -> None:
     for step in steps(page):
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import typer
-from pages import DOCS, PAGES, text_of
+from pages import DOCS, PAGES, name_of, text_of
 
 import convexpy
 from convexpy import Settings, errors
@@ -89,7 +89,7 @@ def test_every_cron_pattern_that_is_shown_is_accepted() -> None:
     assert [CronExpression(pattern).expression for pattern in patterns] == patterns
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text("utf-8"))
     assert [link for link in links if not leads_somewhere(page, *link)] == []

@@ -52,7 +52,7 @@ def is_about_rows(error: Any) -> bool:
 def is_internal(error: DriverError) -> bool:
     state = error.sqlstate
     if state is None:
-        return is_gone(error)
+        return is_disconnect(error)
     if state in INTERNAL or state[:2] in INTERNAL_CLASSES or state in POOLER_ERRORS:
         return True
     return state == "0A000" and STANDBY_WORDS in str(error)
@@ -62,10 +62,10 @@ def is_lost(error: DriverError) -> bool:
     """Whether the connection must not be used again: it is broken, or its server cannot write."""
     state = error.sqlstate
     if state is None:
-        return is_gone(error)
+        return is_disconnect(error)
     return state in LOST or state.startswith("08") or (state == "0A000" and STANDBY_WORDS in str(error))
 
 
-def is_gone(error: DriverError) -> bool:
+def is_disconnect(error: DriverError) -> bool:
     """Whether the connection broke. Errors of misuse have no code either, but other classes."""
     return error.sqlstate is None and any(each.__name__ == "OperationalError" for each in type(error).__mro__)

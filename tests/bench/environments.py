@@ -1,4 +1,4 @@
-"""Environments of the peers: each has its own, built once with pinned versions and kept in the user's cache."""
+"""Virtual environments of the peers: one each, built once with pinned versions and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -15,89 +15,89 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "conv
 LAYER = ("SQLAlchemy==2.1.9", "psycopg[binary]==3.3.9")
 
 
-class Missing(Exception):
-    """A contestant cannot take part here, and why."""
+class Unavailable(Exception):
+    """A system cannot run here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment with these packages, made from a Python that is new enough."""
+    """A virtual environment with these packages."""
 
     name: str
     requirements: tuple[str, ...]
     oldest_python: tuple[int, int] = (3, 11)
 
     def python(self) -> Path:
-        """Its interpreter; the environment is built if it is not there or no longer what is wanted.
+        """Its interpreter. The environment is built if it is missing or its requirements have changed.
 
         Raises:
-            Missing: It cannot be built.
+            Unavailable: It cannot be built.
         """
         if not self.is_built:
             if self not in _problems:
                 _problems[self] = self._build()
             if (problem := _problems[self]) is not None:
-                raise Missing(problem)
+                raise Unavailable(problem)
         return self._interpreter
 
     @property
     def is_built(self) -> bool:
         stamp = CACHE / self.name / "stamp"
-        return stamp.exists() and stamp.read_text() == self._wanted and self._interpreter.exists()
+        return stamp.exists() and stamp.read_text() == self._stamp_text and self._interpreter.exists()
 
     @property
     def _interpreter(self) -> Path:
         return CACHE / self.name / "bin" / "python"
 
     @property
-    def _wanted(self) -> str:
+    def _stamp_text(self) -> str:
         return "\n".join(self.requirements)
 
     def _build(self) -> str | None:
-        """Build it; returns why that cannot be done."""
+        """Build it; returns the problem, if there is one."""
         folder = CACHE / self.name
         shutil.rmtree(folder, ignore_errors=True)
         install = [str(self._interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         try:
-            run([str(self._maker()), "-m", "venv", str(folder)])
+            run([str(self._new_enough_python()), "-m", "venv", str(folder)])
             run([*install, *self.requirements])
-        except Missing as reason:
+        except Unavailable as reason:
             return str(reason)
-        (folder / "stamp").write_text(self._wanted)
+        (folder / "stamp").write_text(self._stamp_text)
         return None
 
     def versions(self) -> list[str]:
-        """What is installed in it, ``name==version`` each."""
+        """Its installed packages, ``name==version`` each."""
         if not self.is_built:
             return []
-        said = subprocess.run(
+        completed = subprocess.run(
             [self._interpreter, "-m", "pip", "freeze", "-q"], capture_output=True, text=True, check=False
         )
-        return said.stdout.split()
+        return completed.stdout.split()
 
-    def _maker(self) -> Path:
+    def _new_enough_python(self) -> Path:
         for python in pythons():
-            said = subprocess.run(
+            completed = subprocess.run(
                 [python, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False
             )
-            if said.returncode == 0 and tuple(map(int, said.stdout.split())) >= self.oldest_python:
+            if completed.returncode == 0 and tuple(map(int, completed.stdout.split())) >= self.oldest_python:
                 return python
-        raise Missing(f"it needs Python {'.'.join(map(str, self.oldest_python))} or newer, and there is none here")
+        raise Unavailable(f"it needs Python {'.'.join(map(str, self.oldest_python))} or newer, which is not installed")
 
 
-# Whoever could not be built once is not tried again in the same run.
+# A build that failed is not tried again in the same run.
 _problems: dict[Environment, str | None] = {}
 
 
 def run(command: list[str]) -> None:
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    if said.returncode:
-        lines = [line for line in (said.stdout + said.stderr).splitlines() if line.strip()] or ["it says nothing"]
-        raise Missing(f"its environment cannot be built: {lines[-1][:200]}")
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        lines = [line for line in (completed.stdout + completed.stderr).splitlines() if line.strip()] or ["no output"]
+        raise Unavailable(f"its environment cannot be built: {lines[-1][:200]}")
 
 
 def pythons() -> Iterator[Path]:
-    """Interpreters of this machine, the running one first."""
+    """Interpreters of this machine; the running one first."""
     yield Path(sys.executable)
     for name in ("python3.12", "python3.13", "python3.14"):
         found = shutil.which(name)

@@ -1,4 +1,4 @@
-"""Figures of several rounds, and the targets they are held against."""
+"""Figures of several rounds, and the targets that they are compared with."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One figure that a workload gives: its unit, and whether more of it is better."""
+class Metric:
+    """A figure of a workload: its name with its unit, and whether higher is better."""
 
     name: str
     higher_is_better: bool = False
@@ -16,7 +16,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Target:
-    """What a contestant shall reach: as a multiple of others' best, or by itself if there are no others."""
+    """What a system should reach: a multiple of the best of ``theirs``, or an absolute figure without them."""
 
     figure: str
     ours: str
@@ -33,9 +33,9 @@ class Target:
 
 @dataclass
 class Row:
-    """What one contestant reached in one workload: every figure of every round, and why there are none."""
+    """The figures of one system in one workload, of every round, or why there are none."""
 
-    contestant: str
+    system: str
     guarantee: str
     values: dict[str, list[float]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Row:
             self.values.setdefault(name, []).append(value)
 
     def median(self, figure: str) -> float | None:
-        """The median of its rounds. One wrong count or time-out spoils them all: speed that loses jobs is none."""
+        """The median of its rounds; None if any round failed: a system that loses jobs has no speed."""
         values = self.values.get(figure)
         return statistics.median(values) if values and not self.errors and self.skipped is None else None
 
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target, what was reached, and whether that is enough; None where something was not measured."""
+    """A target and what was reached; None where something was not measured."""
 
     target: Target
     reached: float | None
@@ -74,9 +74,9 @@ class Verdict:
         return self.target.at_most is not None and self.reached <= self.target.at_most
 
 
-def judge(target: Target, rows: list[Row], measure: Measure) -> Verdict:
-    """Hold the medians of one run against a target."""
-    medians = {row.contestant: row.median(target.figure) for row in rows}
+def judge(target: Target, rows: list[Row], measure: Metric) -> Verdict:
+    """Compare the medians of one run with a target."""
+    medians = {row.system: row.median(target.figure) for row in rows}
     ours = medians.get(target.ours)
     if not target.theirs:
         return Verdict(target, ours)
@@ -89,6 +89,6 @@ def judge(target: Target, rows: list[Row], measure: Measure) -> Verdict:
 
 
 def ratio(row: Row, ours: Row, figure: str) -> float | None:
-    """Ours divided by theirs."""
+    """Our median divided by theirs."""
     one, other = ours.median(figure), row.median(figure)
     return one / other if one is not None and other else None

@@ -1,4 +1,4 @@
-"""A Redis of the benchmark's own, as durable as a database: every command is on the disk before it is answered."""
+"""A Redis server of the benchmark's own, as durable as a database: each command is on the disk before its answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from servers.postgres import free_port
 
-from .environments import Missing
+from .environments import Unavailable
 from .process import end
 
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
@@ -21,22 +21,22 @@ class Redis:
     """One server with its files in a folder.
 
     Raises:
-        Missing: The program is not here, or does not start.
+        Unavailable: The program is not installed, or does not start.
     """
 
     def __init__(self, folder: Path) -> None:
         program = shutil.which("redis-server")
         if program is None:
-            raise Missing("no redis-server is installed: apt-get install redis-server")
+            raise Unavailable("no redis-server is installed: apt-get install redis-server")
         folder.mkdir()
         self.port = free_port()
         settings = {"port": str(self.port), "dir": str(folder), **QUIET, **DURABLE}
-        given = [part for name, value in settings.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen([program, *given], stdout=subprocess.DEVNULL)
+        arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        self._process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
         self._wait()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all keys."""
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             connection.sendall(b"FLUSHALL\r\n")
             connection.recv(64)
@@ -52,4 +52,4 @@ class Redis:
             except OSError:
                 time.sleep(0.05)
         self.stop()
-        raise Missing("redis-server does not start")
+        raise Unavailable("redis-server does not start")

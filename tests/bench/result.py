@@ -1,4 +1,4 @@
-"""The result as data: every figure, the verdicts, and the machine that they are true for."""
+"""The result as data: every figure, the verdicts, and the conditions they were measured under."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from .backends import DURABLE, Backends
 from .environments import Environment
 from .figures import Row, judge
 from .redis import DURABLE as REDIS_DURABLE
-from .stage import DURABLE, Stage
 from .workloads import Workload
 
 PACKAGES = ("convexpy", "SQLAlchemy", "psycopg", "pydantic")
@@ -30,13 +30,13 @@ def result(workloads: list[Workload], rows: dict[str, list[Row]], rounds: int, s
 
 
 def as_data(workload: Workload, rows: list[Row]) -> dict[str, Any]:
-    verdicts = [judge(target, rows, workload.measure(target.figure)) for target in workload.targets]
+    verdicts = [judge(target, rows, workload.metric(target.figure)) for target in workload.targets]
     return {
         "name": workload.name,
         "title": workload.title,
         "rows": [
             {
-                "contestant": row.contestant,
+                "system": row.system,
                 "guarantee": row.guarantee,
                 "medians": {name: row.median(name) for name in row.values},
                 "values": row.values,
@@ -56,17 +56,17 @@ def as_data(workload: Workload, rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def circumstances(stage: Stage, environments: list[Environment], commit: str) -> dict[str, Any]:
-    """What the figures depend on."""
+def conditions(backends: Backends, environments: list[Environment], commit: str) -> dict[str, Any]:
+    """The machine, the versions and the durability that the figures depend on."""
     installed = {found.metadata["Name"]: found.version for found in distributions()}
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
-        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "disk": file_system(stage.folder)},
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "disk": file_system(backends.folder)},
         "versions": {
             "Python": sys.version.split()[0],
             "SQLite": sqlite3.sqlite_version,
-            "PostgreSQL": postgres_version(stage),
+            "PostgreSQL": postgres_version(backends),
             **{name: installed[name] for name in PACKAGES if name in installed},
         },
         "peers": {environment.name: environment.versions() for environment in environments},
@@ -82,16 +82,18 @@ def current_commit() -> str:
     return git("rev-parse", "--short=12", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
 
 
-def postgres_version(stage: Stage) -> str | None:
-    """The version of the server, if one was needed."""
-    return stage.execute("SHOW server_version")[0] if "postgres" in vars(stage) else None
+def postgres_version(backends: Backends) -> str | None:
+    """The version of the server, if one was started."""
+    return backends.execute("SHOW server_version")[0] if "postgres" in vars(backends) else None
 
 
 def file_system(folder: Path) -> str:
-    said = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
+    completed = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=False)
+    return completed.stdout.strip() or "unknown"
 
 
 def git(*arguments: str) -> str:
-    said = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return said.stdout.strip() if said.returncode == 0 else "unknown"
+    completed = subprocess.run(
+        ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return completed.stdout.strip() if completed.returncode == 0 else "unknown"

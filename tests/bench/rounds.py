@@ -1,4 +1,4 @@
-"""Several rounds of several workloads. In each round every contestant has its turn; who is first changes."""
+"""Several rounds of several workloads. Every round measures every system once; the order rotates."""
 
 from __future__ import annotations
 
@@ -6,52 +6,54 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from .child import Failed
-from .contestants import Peer
-from .environments import Missing
+from .backends import Backends
+from .environments import Unavailable
 from .figures import Row
-from .stage import Stage
+from .process import MeasurementFailed
+from .systems import System
 from .table import amount
 from .workloads import Workload
 
 
 def run(
-    workloads: list[Workload], stage: Stage, rounds: int, scale: float, say: Callable[[str], None]
+    workloads: list[Workload], backends: Backends, rounds: int, scale: float, report: Callable[[str], None]
 ) -> dict[str, list[Row]]:
-    """Every figure. What fails or is missing becomes a row that says so; it does not end the run."""
-    build(workloads, say)
-    rows = {workload.name: [Row(who.name, who.guarantee) for who in workload.contestants] for workload in workloads}
+    """Measure everything. A system that fails or is unavailable becomes a row that says so; the run goes on."""
+    build(workloads, report)
+    rows = {
+        workload.name: [Row(system.name, system.guarantee) for system in workload.systems] for workload in workloads
+    }
     for number in range(rounds):
         for workload in workloads:
-            turns = list(zip(workload.contestants, rows[workload.name], strict=True))
-            first = number % len(turns)
-            for who, row in turns[first:] + turns[:first]:
+            pairs = list(zip(workload.systems, rows[workload.name], strict=True))
+            first = number % len(pairs)
+            for system, row in pairs[first:] + pairs[:first]:
                 if row.problem() is None:
-                    begun = time.monotonic()
-                    measure(workload, who, row, stage, scale)
+                    started_at = time.monotonic()
+                    measure(workload, system, row, backends, scale)
                     outcome = row.problem() or ", ".join(
                         f"{amount(values[-1])} {name}" for name, values in row.values.items()
                     )
-                    took = time.monotonic() - begun
-                    say(f"round {number + 1}/{rounds} {workload.name}: {who.name}: {outcome} ({took:.0f} s)")
+                    took = time.monotonic() - started_at
+                    report(f"round {number + 1}/{rounds} {workload.name}: {system.name}: {outcome} ({took:.0f} s)")
     return rows
 
 
-def build(workloads: list[Workload], say: Callable[[str], None]) -> None:
-    """Build what is not there before anything is measured."""
-    for environment in {who.environment for workload in workloads for who in workload.contestants}:
+def build(workloads: list[Workload], report: Callable[[str], None]) -> None:
+    """Build missing environments before anything is measured."""
+    for environment in {system.environment for workload in workloads for system in workload.systems}:
         if environment is not None and not environment.is_built:
-            say(f"building the environment of {environment.name}")
-            with suppress(Missing):
+            report(f"building the environment of {environment.name}")
+            with suppress(Unavailable):
                 environment.python()
 
 
-def measure(workload: Workload, who: Peer, row: Row, stage: Stage, scale: float) -> None:
+def measure(workload: Workload, system: System, row: Row, backends: Backends, scale: float) -> None:
     try:
-        row.add(workload.run(stage, who, scale))
-    except Missing as reason:
+        row.add(workload.run(backends, system, scale))
+    except Unavailable as reason:
         row.skipped = str(reason)
-    except Failed as reason:
+    except MeasurementFailed as reason:
         row.errors.append(str(reason))
     except Exception as error:
         row.errors.append(f"{type(error).__name__}: {error}"[:300])

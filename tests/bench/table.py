@@ -8,23 +8,23 @@ from typing import Any
 from .figures import Row, Target, judge, ratio
 from .workloads import Workload
 
-METS = {True: "met", False: "NOT MET", None: "not measured"}
+VERDICTS = {True: "met", False: "NOT MET", None: "not measured"}
 
 
 def heading(data: dict[str, Any]) -> Iterator[str]:
-    """What the figures depend on."""
+    """The conditions of the run."""
     machine, versions = data["machine"], ", ".join(f"{name} {v}" for name, v in data["versions"].items() if v)
     yield f"{machine['system']}, {machine['cores']} cores, {machine['disk']}; {versions}"
     yield f"{data['at']}, commit {data['commit']}, scale {data['scale']:g}, medians of {data['rounds']} rounds (spread)"
 
 
 def table(workload: Workload, rows: list[Row]) -> Iterator[str]:
-    """One workload: a line for each contestant and figure, then a line for each target."""
+    """One workload: a line for each system and figure, then a line for each target."""
     yield f"{workload.name}: {workload.title}"
-    ours = next((row for row in rows if row.contestant.startswith("convexpy")), None)
-    width = max((len(row.contestant) for row in rows), default=0)
+    ours = next((row for row in rows if row.system.startswith("convexpy")), None)
+    width = max((len(row.system) for row in rows), default=0)
     for row in rows:
-        name = f"  {row.contestant:{width}}"
+        name = f"  {row.system:{width}}"
         if (problem := row.problem()) is not None:
             yield f"{name}  {problem}"
             continue
@@ -33,25 +33,25 @@ def table(workload: Workload, rows: list[Row]) -> Iterator[str]:
             if found is None:
                 continue
             spread = f"({amount(min(values))} to {amount(max(values))})"
-            times = ratio(row, ours, measure.name) if ours and row is not ours else None
-            compared = f"ours/theirs {times:.2f}" if times is not None else ""
+            factor = ratio(row, ours, measure.name) if ours and row is not ours else None
+            compared = f"ours/theirs {factor:.2f}" if factor is not None else ""
             last = row.guarantee if number == 0 else ""
             yield f"{name}  {amount(found):>9} {measure.name:11} {spread:24} {compared:18} {last}".rstrip()
     yield from (line(target, rows, workload) for target in workload.targets)
 
 
 def line(target: Target, rows: list[Row], workload: Workload) -> str:
-    verdict = judge(target, rows, workload.measure(target.figure))
+    verdict = judge(target, rows, workload.metric(target.figure))
     reached = "" if verdict.reached is None else f": {verdict.reached:.2f}"
     against = f" (best: {verdict.against})" if verdict.against and len(target.theirs) > 1 else ""
-    lacking = f" [without {', '.join(verdict.missing)}]" if verdict.missing and verdict.reached is not None else ""
+    missing = f" [without {', '.join(verdict.missing)}]" if verdict.missing and verdict.reached is not None else ""
     ours = "" if target.ours == "convexpy" else f"{target.ours} "
     figure = f"{target.figure} " if target.theirs and len(workload.figures) > 1 else ""
-    return f"  target {ours}{figure}{target}{reached}{against} {METS[verdict.is_met]}{lacking}"
+    return f"  target {ours}{figure}{target}{reached}{against} {VERDICTS[verdict.is_met]}{missing}"
 
 
 def amount(value: float) -> str:
-    """With as many digits as mean something."""
+    """A number with three significant digits, or all of its integer digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

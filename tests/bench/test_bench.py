@@ -12,23 +12,23 @@ from xml.etree import ElementTree
 import pytest
 from servers.shared import postgres_url
 
-from . import contestants, measures, rounds
+from . import measures, rounds, systems
+from .backends import Backends
+from .chart import chart
+from .config import Config
 from .environments import Environment
-from .figures import Measure, Row, Target, judge, ratio
-from .marks import FOLDER, Marks, Observed
-from .picture import picture
-from .place import Place
+from .figures import Metric, Row, Target, judge, ratio
 from .result import as_data
-from .stage import Stage
+from .starts import FOLDER, StartReader, StartRecorder
 from .table import amount, table
 from .workloads import WORKLOADS, Workload
 
-RATE = Measure("jobs/s", higher_is_better=True)
-WAIT = Measure("p50")
+RATE = Metric("jobs/s", higher_is_better=True)
+WAIT = Metric("p50")
 
 
-class Lent:
-    """The server of the other tests."""
+class SharedServer:
+    """The PostgreSQL server that the other tests use."""
 
     def url(self, database: str) -> str:
         url = postgres_url().set(drivername="postgresql", database=database)
@@ -36,8 +36,8 @@ class Lent:
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    made = Stage(Lent())
+def backends() -> Iterator[Backends]:
+    made = Backends(SharedServer())
     yield made
     made.close()
 
@@ -46,14 +46,14 @@ def row(name: str, *values: float, figure: str = "jobs/s") -> Row:
     return Row(name, "a promise", {figure: list(values)})
 
 
-def workload(name: str, *who: str) -> Workload:
-    """One of the workloads, with only these contestants."""
+def workload(name: str, *system: str) -> Workload:
+    """One of the workloads, with only these systems."""
     found = next(workload for workload in WORKLOADS if workload.name == name)
-    return replace(found, contestants=tuple(one for one in found.contestants if one.name in who))
+    return replace(found, systems=tuple(one for one in found.systems if one.name in system))
 
 
-def run_once(chosen: Workload, stage: Stage, scale: float = 0.005) -> dict[str, Row]:
-    return {row.contestant: row for row in rounds.run([chosen], stage, 1, scale, print)[chosen.name]}
+def run_once(chosen: Workload, backends: Backends, scale: float = 0.005) -> dict[str, Row]:
+    return {row.system: row for row in rounds.run([chosen], backends, 1, scale, print)[chosen.name]}
 
 
 # The arithmetic.
@@ -94,7 +94,7 @@ def test_a_number_has_as_many_digits_as_mean_something(value: float, words: str)
     assert amount(value) == words
 
 
-# The table and the picture.
+# The table and the chart.
 
 
 def rows_of_drain() -> list[Row]:
@@ -115,19 +115,19 @@ def test_the_table_shows_medians_spreads_ratios_and_verdicts() -> None:
     assert "target >= 15x DBOS not measured" in text
 
 
-def test_the_picture_is_well_formed_and_shows_everybody() -> None:
-    drawn = picture({"workloads": [as_data(workload("drain"), rows_of_drain())]})
+def test_the_picture_is_well_formed_and_shows_every_system() -> None:
+    drawn = chart({"workloads": [as_data(workload("drain"), rows_of_drain())]})
     words = [element.text for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
     assert {"convexpy", "PgQueuer", "DBOS", "200 jobs/s", "skipped: it needs <another> Python"} <= set(words)
 
 
-# Who fails, and who is missing.
+# Systems that fail, and systems that are unavailable.
 
 
-class Silent:
-    """A clerk whose queue keeps nothing."""
+class NoCounts:
+    """A client of a queue that does not count successes."""
 
-    def ask(self, command: str, *arguments: Any) -> None:
+    def request(self, command: str, *arguments: Any) -> None:
         return None
 
 
@@ -140,19 +140,19 @@ class Silent:
         pytest.param("UPDATE counter SET n = n + 1 WHERE id = 7", True, id="an-update-twice"),
     ],
 )
-def test_wrong_counts_become_a_row_that_says_so(stage: Stage, statement: str, is_wrong: bool) -> None:
-    def run(stage: Stage, who: contestants.Peer, scale: float) -> measures.Figures:
-        with stage.place("sqlite") as place:
-            file = sqlite3.connect(place.name, isolation_level=None)
+def test_wrong_counts_become_a_row_that_says_so(backends: Backends, statement: str, is_wrong: bool) -> None:
+    def run(backends: Backends, system: systems.System, scale: float) -> measures.Figures:
+        with backends.fresh("sqlite") as config:
+            file = sqlite3.connect(config.name, isolation_level=None)
             for i in range(2):
                 file.execute("UPDATE counter SET n = n + 1 WHERE id = ?", (i,))
                 file.execute("INSERT INTO entry (job, note) VALUES (?, 'x')", (i,))
             file.execute(statement)
             file.close()
-            measures.check(stage, place, Silent(), NoJobs(), 2, 0)  # type: ignore[arg-type]
+            measures.check(backends, config, NoCounts(), NoJobs(), 2, 0)  # type: ignore[arg-type]
         return {"jobs/s": 1.0}
 
-    found = run_once(replace(workload("drain", "convexpy"), run=run), stage)["convexpy"]
+    found = run_once(replace(workload("drain", "convexpy"), run=run), backends)["convexpy"]
     assert (found.median("jobs/s") is None) == is_wrong
     assert ("wrong counts: 2 effects expected" in (found.problem() or "")) == is_wrong
 
@@ -162,58 +162,58 @@ class NoJobs:
         return 0
 
 
-def test_a_peer_that_cannot_be_built_is_skipped_and_says_why(stage: Stage) -> None:
+def test_a_peer_that_cannot_be_built_is_skipped_and_says_why(backends: Backends) -> None:
     chosen = workload("drain", "PgQueuer")
     nowhere = Environment("nowhere", ("nothing",), oldest_python=(9, 9))
-    lonely = replace(chosen, contestants=(chosen.contestants[0].with_(environment=nowhere),))
-    found = run_once(lonely, stage)["PgQueuer"]
-    assert found.problem() == "skipped: it needs Python 9.9 or newer, and there is none here"
+    lonely = replace(chosen, systems=(chosen.systems[0].with_(environment=nowhere),))
+    found = run_once(lonely, backends)["PgQueuer"]
+    assert found.problem() == "skipped: it needs Python 9.9 or newer, which is not installed"
 
 
-def test_a_process_that_dies_is_an_error(stage: Stage) -> None:
+def test_a_process_that_dies_is_an_error(backends: Backends) -> None:
     chosen = workload("drain", "bare Session, 1 thread")
-    broken = replace(chosen, contestants=(chosen.contestants[0].with_(module="nobody"),))
-    (found,) = run_once(broken, stage).values()
-    assert "No module named tests.bench.peers.nobody" in (found.problem() or "")
+    broken = replace(chosen, systems=(chosen.systems[0].with_(module="absent"),))
+    (found,) = run_once(broken, backends).values()
+    assert "No module named tests.bench.adapters.absent" in (found.problem() or "")
 
 
-# Marks.
+# Recorded starts.
 
 
 def test_threads_that_begin_at_once_all_count(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    marks, observed, together = Marks(), Observed(tmp_path), Barrier(8)
+    starts, reader, together = StartRecorder(), StartReader(tmp_path), Barrier(8)
 
     def job() -> None:
         together.wait()
-        marks.job()
+        starts.job()
 
     threads = [Thread(target=job) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    marks.start(3)
-    assert observed.jobs() == 8
-    assert observed.started(2) is None
-    assert (observed.started(3) or 0) >= observed.first()
+    starts.sample(3)
+    assert reader.jobs() == 8
+    assert reader.sample(2) is None
+    assert (reader.sample(3) or 0) >= reader.first()
 
 
-def test_a_place_is_told_as_json() -> None:
-    place = Place("sqlite", "/a/file", "/marks", "NORMAL", 7, {"threads": 4})
-    assert Place.from_json(place.to_json()) == place
+def test_a_config_passes_through_json() -> None:
+    config = Config("sqlite", "/a/file", "/starts", "NORMAL", 7, {"threads": 4})
+    assert Config.from_json(config.to_json()) == config
 
 
-# For real, only smaller.
+# Real runs, small.
 
 
-def test_convexpy_drains_sqlite(stage: Stage) -> None:
-    found = run_once(workload("sqlite-normal", "convexpy"), stage)["convexpy"]
+def test_convexpy_drains_sqlite(backends: Backends) -> None:
+    found = run_once(workload("sqlite-normal", "convexpy"), backends)["convexpy"]
     assert found.problem() is None
     assert (found.median("jobs/s") or 0) > 0
 
 
-def test_convexpy_drains_postgres(stage: Stage) -> None:
-    found = run_once(workload("drain", "convexpy"), stage)["convexpy"]
+def test_convexpy_drains_postgres(backends: Backends) -> None:
+    found = run_once(workload("drain", "convexpy"), backends)["convexpy"]
     assert found.problem() is None
     assert (found.median("jobs/s") or 0) > 0

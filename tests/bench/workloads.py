@@ -1,4 +1,4 @@
-"""Every workload: who takes part, what is measured, and what is to be reached."""
+"""The workloads: which systems run, what is measured, and the targets."""
 
 from __future__ import annotations
 
@@ -6,148 +6,147 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import contestants as c
-from . import measures
-from .contestants import Peer
-from .figures import Measure, Target
-from .stage import Stage
+from . import measures, systems
+from .backends import Backends
+from .figures import Metric, Target
+from .systems import System
 
-Run = Callable[[Stage, Peer, float], measures.Figures]
+Run = Callable[[Backends, System, float], measures.Figures]
 
-JOBS = Measure("jobs/s", higher_is_better=True)
-CALLS = Measure("calls/s", higher_is_better=True)
-PERCENTILES = (Measure("p50"), Measure("p99"), Measure("call p50"), Measure("call p99"))
-PAIRED = (Measure("ratio"), Measure("own us"), Measure("convexpy us"), Measure("bare us"))
-COST = (Measure("queries/s"), Measure("CPU %"))
+JOBS = Metric("jobs/s", higher_is_better=True)
+CALLS = Metric("calls/s", higher_is_better=True)
+PERCENTILES = (Metric("p50"), Metric("p99"), Metric("call p50"), Metric("call p99"))
+PAIRED = (Metric("ratio"), Metric("own us"), Metric("convexpy us"), Metric("bare us"))
+COST = (Metric("queries/s"), Metric("CPU %"))
 
 
 @dataclass(frozen=True)
 class Workload:
     name: str
     title: str
-    figures: tuple[Measure, ...]
-    contestants: tuple[Peer, ...]
+    figures: tuple[Metric, ...]
+    systems: tuple[System, ...]
     targets: tuple[Target, ...]
     run: Run
 
-    def measure(self, figure: str) -> Measure:
+    def metric(self, figure: str) -> Metric:
         return next(measure for measure in self.figures if measure.name == figure)
 
 
 def drain(job: str, jobs: int) -> Run:
-    return lambda stage, who, scale: measures.drain(stage, who, job, round(jobs * scale))
+    return lambda backends, system, scale: measures.drain(backends, system, job, round(jobs * scale))
 
 
 def backlog(jobs: int, rows: int) -> Run:
-    return lambda stage, who, scale: measures.drain_beside(
-        stage, who, "nothing", round(jobs * scale), who.options["backlog"], max(10, round(rows * scale))
+    return lambda backends, system, scale: measures.drain_beside(
+        backends, system, "nothing", round(jobs * scale), system.options["backlog"], max(10, round(rows * scale))
     )
 
 
 def calls(count: int) -> Run:
-    return lambda stage, who, scale: measures.calls(stage, who, round(count * scale))
+    return lambda backends, system, scale: measures.calls(backends, system, round(count * scale))
 
 
 def latency(samples: int) -> Run:
-    return lambda stage, who, scale: measures.latency(stage, who, round(samples * scale))
+    return lambda backends, system, scale: measures.latency(backends, system, round(samples * scale))
 
 
 def direct(count: int) -> Run:
-    return lambda stage, who, scale: measures.direct(stage, who, round(count * scale))
+    return lambda backends, system, scale: measures.direct(backends, system, round(count * scale))
 
 
 def idle(seconds: float) -> Run:
-    return lambda stage, who, scale: measures.idle(stage, who, seconds * scale)
+    return lambda backends, system, scale: measures.idle(backends, system, seconds * scale)
 
 
 QUEUES = ("PgQueuer", "Oban", "Procrastinate", "Celery + Redis", "Dramatiq + Redis")
-# Enqueueing in the caller's transaction is what only these can.
+# Only these enqueue in the caller's transaction.
 TRANSACTIONAL = ("PgQueuer", "Oban", "Procrastinate", "DBOS")
-PEERS = (c.DBOS, c.PGQUEUER, c.OBAN, c.PROCRASTINATE, c.CELERY, c.DRAMATIQ)
+PEERS = (systems.DBOS, systems.PGQUEUER, systems.OBAN, systems.PROCRASTINATE, systems.CELERY, systems.DRAMATIQ)
 
 
-def by_driver(who: Peer, **changes: Any) -> Peer:
-    """The same contestant, whose handler is plain SQL through the driver."""
-    return who.with_(name=f"{who.name}, driver SQL", options={"job": "driver"}, **changes)
+def by_driver(system: System, **changes: Any) -> System:
+    """The same system with a handler of plain SQL through the driver."""
+    return system.with_(name=f"{system.name}, driver SQL", options={"job": "driver"}, **changes)
 
 
-def quicker(figure: str, theirs: tuple[str, ...], times: float, ours: str = "convexpy") -> Target:
+def faster(figure: str, theirs: tuple[str, ...], times: float, ours: str = "convexpy") -> Target:
     return Target(figure, ours, theirs, at_least=times)
 
 
 def drain_on_sqlite(synchronous: str, raw: float) -> Workload:
-    """A drain in which everybody's commits are equally durable."""
+    """A drain in which the commits of all systems are equally durable."""
     level = "FULL" if synchronous == "full" else "NORMAL"
-    everybody = (
-        c.CONVEXPY_SQLITE,
-        c.CONVEXPY_SQLITE_DRIVER,
-        c.BARE_SQLITE.with_(share=1 if level == "FULL" else 3),
-        c.BARE_SQLITE_SESSION,
-        c.HUEY_SQLITE,
-        c.HUEY_SQLITE_SESSION,
-        c.DBOS_SQLITE,
-        by_driver(c.DBOS_SQLITE),
+    drained = (
+        systems.CONVEXPY_SQLITE,
+        systems.CONVEXPY_SQLITE_DRIVER,
+        systems.BARE_SQLITE.with_(share=1 if level == "FULL" else 3),
+        systems.BARE_SQLITE_SESSION,
+        systems.HUEY_SQLITE,
+        systems.HUEY_SQLITE_SESSION,
+        systems.DBOS_SQLITE,
+        by_driver(systems.DBOS_SQLITE),
     )
     return Workload(
         f"sqlite-{synchronous}",
         f"drain, UPDATE + INSERT, SQLite, synchronous={level}",
         (JOBS,),
-        tuple(who.with_(synchronous=level) for who in everybody),
+        tuple(system.with_(synchronous=level) for system in drained),
         (
-            quicker("jobs/s", ("Huey",), 2, ours="convexpy, driver SQL"),
-            quicker("jobs/s", ("Huey, Session",), 2),
-            quicker("jobs/s", ("DBOS",), 30),
-            quicker("jobs/s", ("DBOS, driver SQL",), 30, ours="convexpy, driver SQL"),
-            quicker("jobs/s", ("raw sqlite3",), raw, ours="convexpy, driver SQL"),
+            faster("jobs/s", ("Huey",), 2, ours="convexpy, driver SQL"),
+            faster("jobs/s", ("Huey, Session",), 2),
+            faster("jobs/s", ("DBOS",), 30),
+            faster("jobs/s", ("DBOS, driver SQL",), 30, ours="convexpy, driver SQL"),
+            faster("jobs/s", ("raw sqlite3",), raw, ours="convexpy, driver SQL"),
         ),
         drain("work", 6_000),
     )
 
 
 def backlogs(database: str) -> Workload:
-    base = c.CONVEXPY if database == "postgres" else c.CONVEXPY_SQLITE
+    base = systems.CONVEXPY if database == "postgres" else systems.CONVEXPY_SQLITE
     names = {"none": "convexpy", "far": "convexpy, 1M far-future", "done": "convexpy, 1M finished"}
     return Workload(
         f"backlog-{database}",
         f"drain, no-op, beside 1,000,000 other rows (times the scale), {database}",
         (JOBS,),
         tuple(base.with_(name=name, options={"backlog": state}) for state, name in names.items()),
-        tuple(quicker("jobs/s", ("convexpy",), 0.9, ours=names[state]) for state in ("far", "done")),
+        tuple(faster("jobs/s", ("convexpy",), 0.9, ours=names[state]) for state in ("far", "done")),
         backlog(6_000, 1_000_000),
     )
 
 
-def latencies(name: str, title: str, contestants: tuple[Peer, ...], targets: tuple[Target, ...]) -> Workload:
+def latencies(name: str, title: str, systems: tuple[System, ...], targets: tuple[Target, ...]) -> Workload:
     return Workload(
         f"latency-{name}",
         f"latency, COMMIT to first line, ms, {title}",
         PERCENTILES,
-        contestants,
+        systems,
         targets,
         latency(300),
     )
 
 
-def inside(who: Peer) -> tuple[Peer, ...]:
-    return (who.with_(options={"inside": True}),)
+def inside(system: System) -> tuple[System, ...]:
+    return (system.with_(options={"inside": True}),)
 
 
 SOON = (Target("p50", "convexpy", at_most=1.0), Target("p99", "convexpy", at_most=5.0))
-WAITING_PEERS = tuple(who.name for who in PEERS)
-BOTH = {"postgres": c.CONVEXPY, "sqlite": c.CONVEXPY_SQLITE}
+PEER_NAMES = tuple(system.name for system in PEERS)
+BOTH = {"postgres": systems.CONVEXPY, "sqlite": systems.CONVEXPY_SQLITE}
 
 WORKLOADS = (
     Workload(
         "drain",
         "drain, UPDATE + INSERT, PostgreSQL",
         (JOBS,),
-        (c.CONVEXPY, c.CONVEXPY_2, c.BARE, c.BARE_SINGLE, *PEERS),
+        (systems.CONVEXPY, systems.CONVEXPY_2, systems.BARE, systems.BARE_SINGLE, *PEERS),
         (
-            quicker("jobs/s", ("DBOS",), 15),
-            quicker("jobs/s", QUEUES, 1.2),
-            quicker("jobs/s", (c.BARE.name,), 1.2),
-            quicker("jobs/s", (c.BARE_SINGLE.name,), 1.2),
-            quicker("jobs/s", ("convexpy",), 1.4, ours=c.CONVEXPY_2.name),
+            faster("jobs/s", ("DBOS",), 15),
+            faster("jobs/s", QUEUES, 1.2),
+            faster("jobs/s", (systems.BARE.name,), 1.2),
+            faster("jobs/s", (systems.BARE_SINGLE.name,), 1.2),
+            faster("jobs/s", ("convexpy",), 1.4, ours=systems.CONVEXPY_2.name),
         ),
         drain("work", 5_000),
     ),
@@ -156,18 +155,18 @@ WORKLOADS = (
         "drain, UPDATE + INSERT as plain SQL, PostgreSQL",
         (JOBS,),
         (
-            c.CONVEXPY_DRIVER.with_(share=2),
-            c.CONVEXPY_DRIVER_2.with_(share=2),
-            c.BARE_DRIVER,
-            c.BARE_DRIVER_SINGLE,
-            *(by_driver(who) for who in PEERS),
+            systems.CONVEXPY_DRIVER.with_(share=2),
+            systems.CONVEXPY_DRIVER_2.with_(share=2),
+            systems.BARE_DRIVER,
+            systems.BARE_DRIVER_SINGLE,
+            *(by_driver(system) for system in PEERS),
         ),
         (
-            quicker("jobs/s", ("DBOS, driver SQL",), 15, ours=c.CONVEXPY_DRIVER.name),
-            quicker("jobs/s", tuple(f"{name}, driver SQL" for name in QUEUES), 1.2, ours=c.CONVEXPY_DRIVER.name),
-            quicker("jobs/s", (c.BARE_DRIVER.name,), 1.2, ours=c.CONVEXPY_DRIVER.name),
-            quicker("jobs/s", (c.BARE_DRIVER_SINGLE.name,), 1.2, ours=c.CONVEXPY_DRIVER.name),
-            quicker("jobs/s", (c.CONVEXPY_DRIVER.name,), 1.4, ours=c.CONVEXPY_DRIVER_2.name),
+            faster("jobs/s", ("DBOS, driver SQL",), 15, ours=systems.CONVEXPY_DRIVER.name),
+            faster("jobs/s", tuple(f"{name}, driver SQL" for name in QUEUES), 1.2, ours=systems.CONVEXPY_DRIVER.name),
+            faster("jobs/s", (systems.BARE_DRIVER.name,), 1.2, ours=systems.CONVEXPY_DRIVER.name),
+            faster("jobs/s", (systems.BARE_DRIVER_SINGLE.name,), 1.2, ours=systems.CONVEXPY_DRIVER.name),
+            faster("jobs/s", (systems.CONVEXPY_DRIVER.name,), 1.4, ours=systems.CONVEXPY_DRIVER_2.name),
         ),
         drain("work", 5_000),
     ),
@@ -176,18 +175,18 @@ WORKLOADS = (
         "drain, no-op, PostgreSQL",
         (JOBS,),
         (
-            c.CONVEXPY,
-            c.CONVEXPY_2,
-            c.PGQUEUER,
-            c.OBAN.with_(share=0.2),
-            c.PROCRASTINATE.with_(share=0.04),
-            c.DBOS.with_(options={"threads": 16}),
-            c.CELERY.with_(share=0.05),
-            c.DRAMATIQ.with_(share=0.1),
+            systems.CONVEXPY,
+            systems.CONVEXPY_2,
+            systems.PGQUEUER,
+            systems.OBAN.with_(share=0.2),
+            systems.PROCRASTINATE.with_(share=0.04),
+            systems.DBOS.with_(options={"threads": 16}),
+            systems.CELERY.with_(share=0.05),
+            systems.DRAMATIQ.with_(share=0.1),
         ),
         (
-            quicker("jobs/s", (*QUEUES, "DBOS"), 1.5),
-            quicker("jobs/s", ("convexpy",), 1.4, ours=c.CONVEXPY_2.name),
+            faster("jobs/s", (*QUEUES, "DBOS"), 1.5),
+            faster("jobs/s", ("convexpy",), 1.4, ours=systems.CONVEXPY_2.name),
         ),
         drain("nothing", 20_000),
     ),
@@ -197,33 +196,40 @@ WORKLOADS = (
         "enqueue",
         "one mutation that writes a row and schedules a job, PostgreSQL, one client",
         (CALLS,),
-        (c.CONVEXPY, c.CONVEXPY_DRIVER, c.PGQUEUER, c.OBAN, c.PROCRASTINATE, c.DBOS),
         (
-            quicker("calls/s", TRANSACTIONAL, 1.1),
-            quicker("calls/s", TRANSACTIONAL, 1.1, ours=c.CONVEXPY_DRIVER.name),
+            systems.CONVEXPY,
+            systems.CONVEXPY_DRIVER,
+            systems.PGQUEUER,
+            systems.OBAN,
+            systems.PROCRASTINATE,
+            systems.DBOS,
+        ),
+        (
+            faster("calls/s", TRANSACTIONAL, 1.1),
+            faster("calls/s", TRANSACTIONAL, 1.1, ours=systems.CONVEXPY_DRIVER.name),
         ),
         calls(1_500),
     ),
-    *(latencies(f"inside-{name}", f"same process, {name}", inside(who), SOON) for name, who in BOTH.items()),
+    *(latencies(f"inside-{name}", f"same process, {name}", inside(system), SOON) for name, system in BOTH.items()),
     latencies(
         "postgres",
         "other process, PostgreSQL",
-        (c.CONVEXPY, c.NOTIFY, *(who.with_(options={"poll": 0.01}) for who in PEERS)),
+        (systems.CONVEXPY, systems.NOTIFY, *(system.with_(options={"poll": 0.01}) for system in PEERS)),
         (
-            Target("p50", "convexpy", (c.NOTIFY.name,), at_most=2.0),
-            Target("p99", "convexpy", (c.NOTIFY.name,), at_most=2.0),
-            Target("call p50", "convexpy", (c.NOTIFY.name,), at_most=2.0),
-            Target("p50", "convexpy", WAITING_PEERS, at_most=1.0),
-            Target("p99", "convexpy", WAITING_PEERS, at_most=1.0),
+            Target("p50", "convexpy", (systems.NOTIFY.name,), at_most=2.0),
+            Target("p99", "convexpy", (systems.NOTIFY.name,), at_most=2.0),
+            Target("call p50", "convexpy", (systems.NOTIFY.name,), at_most=2.0),
+            Target("p50", "convexpy", PEER_NAMES, at_most=1.0),
+            Target("p99", "convexpy", PEER_NAMES, at_most=1.0),
         ),
     ),
     latencies(
         "sqlite",
         "other process, SQLite",
         (
-            c.CONVEXPY_SQLITE,
-            c.HUEY_SQLITE.with_(options={"poll": 0.005}),
-            c.DBOS_SQLITE.with_(options={"poll": 0.01}),
+            systems.CONVEXPY_SQLITE,
+            systems.HUEY_SQLITE.with_(options={"poll": 0.005}),
+            systems.DBOS_SQLITE.with_(options={"poll": 0.01}),
         ),
         (Target("p50", "convexpy", ("Huey", "DBOS"), at_most=1.0),),
     ),
@@ -233,14 +239,14 @@ WORKLOADS = (
             f"one direct mutation and a bare Session transaction, {name}",
             PAIRED,
             # NORMAL: where every commit waits for the disk, the disk is all that can be seen.
-            (who.with_(name="convexpy and bare, in turns", synchronous="NORMAL"),),
+            (system.with_(name="convexpy and bare, in turns", synchronous="NORMAL"),),
             (
                 Target("ratio", "convexpy and bare, in turns", at_most=1.15),
                 Target("own us", "convexpy and bare, in turns", at_most=60),
             ),
             direct(3_000),
         )
-        for name, who in BOTH.items()
+        for name, system in BOTH.items()
     ),
     *(backlogs(name) for name in BOTH),
     *(
@@ -248,10 +254,10 @@ WORKLOADS = (
             f"idle-{name}",
             f"a process that has nothing to do, {name}",
             COST,
-            (who,),
+            (system,),
             (Target("queries/s", "convexpy", at_most=1.0), Target("CPU %", "convexpy", at_most=0.5)),
             idle(20),
         )
-        for name, who in BOTH.items()
+        for name, system in BOTH.items()
     ),
 )

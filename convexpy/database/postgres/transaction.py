@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import commit_log
 from ..commits import Publish
 from ..errors import ConnectionLost, driver_error
-from ..postgres_errors import is_gone, is_lost
+from ..postgres_errors import is_disconnect, is_lost
 from ..transaction import OpenTransaction
 from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, check_begun, cut_off, execute, receive
 
@@ -165,4 +165,6 @@ def is_unknown(error: DBAPIError | ConnectionLost) -> bool:
         return True
     driver: Any = error.orig
     state = driver.sqlstate
-    return is_gone(driver) or state == "40003" or state[:2] == "08" or state in ("57P01", "57P02", "25P03", "25P04")
+    return (
+        is_disconnect(driver) or state == "40003" or state[:2] == "08" or state in ("57P01", "57P02", "25P03", "25P04")
+    )

@@ -1,1 +1,1 @@
-"""The app under the benchmark."""
+"""The app that convexpy runs in the benchmark."""

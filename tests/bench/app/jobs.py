@@ -1,30 +1,30 @@
-"""Mutations under the benchmark. The first line of each says that it has started."""
+"""The mutations that are measured. Jobs record their start in their first line."""
 
 from __future__ import annotations
 
 from convexpy import MutationCtx, mutation
 
-from ..marks import marks
+from ..starts import starts
 from .models import Entry, write, write_by_driver
 
 
 @mutation
 def nothing(ctx: MutationCtx, i: int) -> None:
-    """The price of a job itself."""
-    marks.job()
+    """A job's own cost."""
+    starts.job()
 
 
 @mutation
 def work(ctx: MutationCtx, i: int) -> None:
     """One UPDATE and one INSERT, through the session."""
-    marks.job()
+    starts.job()
     write(ctx.db, i)
 
 
 @mutation
 def driver(ctx: MutationCtx, i: int) -> None:
     """The same statements as plain SQL, through the driver."""
-    marks.job()
+    starts.job()
     connection = ctx.db.connection()
     write_by_driver(connection.exec_driver_sql, "?" if connection.dialect.name == "sqlite" else "%s", i)
 
@@ -36,12 +36,12 @@ def direct(ctx: MutationCtx, i: int) -> None:
 
 @mutation
 def probe(ctx: MutationCtx, i: int) -> None:
-    marks.start(i)
+    starts.sample(i)
 
 
 @mutation
 def schedule_probe(ctx: MutationCtx, i: int) -> None:
-    """An app that schedules has something to save as well."""
+    """Writes a row as well, as most apps do."""
     ctx.db.add(Entry(job=i, note="x"))
     ctx.schedule.now(probe, i=i)
 
@@ -55,7 +55,7 @@ def save_and_schedule(ctx: MutationCtx, i: int) -> None:
 
 @mutation
 def write_and_schedule(ctx: MutationCtx, i: int) -> None:
-    """The same with plain SQL, through the driver, as the peers do it."""
+    """The same with plain SQL through the driver, as the peers do."""
     ctx.db.connection().exec_driver_sql("INSERT INTO entry (job, note) VALUES (%s, 'x')", (i,))
     ctx.schedule.now(nothing, i=i)
 
@@ -69,10 +69,10 @@ def fill(ctx: MutationCtx, job: str, first: int, count: int) -> None:
 
 @mutation
 def wait(ctx: MutationCtx) -> None:
-    """What a backlog consists of."""
+    """The job of a backlog."""
 
 
 @mutation
 def schedule_wait(ctx: MutationCtx, milliseconds: int) -> str:
-    """One job that is due at this Unix time."""
+    """One job, due at this Unix time."""
     return ctx.schedule.at(milliseconds, wait)

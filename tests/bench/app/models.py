@@ -1,4 +1,4 @@
-"""The tables that every contestant's jobs write, and the statements of one job."""
+"""The tables that every system's jobs write, and the statements of one job."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Entry(Base):
 
 
 def write(session: Session, i: int) -> None:
-    """What one job does: an UPDATE and an INSERT, as an app would write them."""
+    """The statements of one job: an UPDATE and an INSERT, as an app writes them."""
     session.execute(update(Counter).where(Counter.id == i % COUNTERS).values(n=Counter.n + 1))
     session.add(Entry(job=i, note="x"))
 
 
 def write_by_driver(execute: Callable[[str, tuple[int, ...]], object], mark: str, i: int) -> None:
-    """The same as plain SQL; ``mark`` stands for a value in it."""
+    """The same as plain SQL; ``mark`` is the driver's placeholder."""
     execute(f"UPDATE counter SET n = n + 1 WHERE id = {mark}", (i % COUNTERS,))
     execute(f"INSERT INTO entry (job, note) VALUES ({mark}, 'x')", (i,))

@@ -1,4 +1,4 @@
-"""An app on a database of PostgreSQL's, with a network between the two that the test holds in its hand."""
+"""An app on a PostgreSQL database, and a network between them that the test controls."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sqlalchemy import URL, NullPool, create_engine
 from convexpy import Convex, Settings
 
 TEMPLATE = Template(Base.metadata)
-# As always, only faster: what takes a server seconds to notice shall not take a test as long.
+# The defaults, only faster.
 QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2}
 
 
 @pytest.fixture
 def url() -> Iterator[URL]:
-    """A database that nobody has used."""
+    """A new database."""
     copy = TEMPLATE.copy()
     yield copy
     drop(copy)
@@ -28,7 +28,7 @@ def url() -> Iterator[URL]:
 
 @pytest.fixture
 def network(url: URL) -> Iterator[Wire]:
-    """The way to the server."""
+    """The connection to the server, which the test may cut."""
     assert url.port is not None
     with wire(url.port) as made:
         yield made
@@ -57,13 +57,13 @@ def near(request: pytest.FixtureRequest, url: URL) -> Iterator[Convex]:
 
 
 def rows(url: URL, statement: str) -> list[Any]:
-    """What the database holds, asked directly."""
+    """The rows of a statement, past the app."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         return list(connection.exec_driver_sql(statement).all())
 
 
 def execute(url: URL, statement: str) -> None:
-    """Change something behind the app's back."""
+    """Execute a statement, past the app."""
     with create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(statement)

@@ -94,7 +94,7 @@ def error_of(work: Callable[[], object]) -> BaseException:
     return caught.value
 
 
-def test_a_handler_runs_before_the_server_has_answered(convex: Convex, network: Wire, url: URL) -> None:
+def test_a_handler_runs_before_begin_is_answered(convex: Convex, network: Wire, url: URL) -> None:
     convex.run(write, text="before")  # there is a connection
     has_begun = threading.Event()
     first_lines.append(has_begun.set)
@@ -108,8 +108,10 @@ def test_a_handler_runs_before_the_server_has_answered(convex: Convex, network: 
 
 
 @pytest.mark.parametrize("function", [write, write_whatever_happens])
-def test_who_finds_no_transaction_runs_again(convex: Convex, network: Wire, url: URL, function: object) -> None:
-    """Also who swallows the error: what it did outside of a transaction is not half of anything."""
+def test_a_handler_without_a_transaction_is_run_again(
+    convex: Convex, network: Wire, url: URL, function: object
+) -> None:
+    """Also if it swallows the error: nothing of it was done in a transaction."""
     convex.run(write, text="before")
     runs.clear()
     first_lines.append(network.reset)
@@ -118,7 +120,7 @@ def test_who_finds_no_transaction_runs_again(convex: Convex, network: Wire, url:
     assert rows(url, TEXTS) == [("before",), ("written",)]
 
 
-def test_who_needs_no_database_does_not_succeed_without_one(convex: Convex, network: Wire) -> None:
+def test_a_handler_that_uses_no_database_fails_without_a_transaction(convex: Convex, network: Wire) -> None:
     convex.run(do_nothing, text="")
     runs.clear()
     first_lines.append(network.reset)
@@ -126,7 +128,7 @@ def test_who_needs_no_database_does_not_succeed_without_one(convex: Convex, netw
     assert runs == ["run", "run"]
 
 
-def test_a_database_that_does_not_begin_is_not_the_handlers_fault(
+def test_a_begin_that_takes_too_long_is_an_internal_error(
     near: Convex, network: Wire, far_url: URL, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its time is up before it could say anything: it runs again, and is not failed."""
@@ -154,12 +156,12 @@ def test_a_database_that_does_not_begin_is_not_the_handlers_fault(
     assert error.is_internal
 
 
-def test_the_drivers_own_connection_has_begun_as_well(near: Convex, url: URL) -> None:
+def test_the_drivers_connection_is_in_the_transaction(near: Convex, url: URL) -> None:
     near.run(write_past_the_session, text="written")
     assert rows(url, TEXTS) == [("written",)]
 
 
-def test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake(url: URL) -> None:
+def test_a_transaction_that_did_not_begin_is_an_internal_error(url: URL) -> None:
     with closing(connect(url, Settings())) as database:
         begins = database._begin  # type: ignore[attr-defined]
         begins._write, right = "SELECT 1", begins._write
@@ -170,7 +172,7 @@ def test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake(url: URL
             held.commit()
 
 
-def test_who_swallows_that_the_server_did_not_begin_runs_again(near: Convex, url: URL) -> None:
+def test_a_handler_that_swallows_a_failed_begin_is_run_again(near: Convex, url: URL) -> None:
     """Its connection is fine, and was in no transaction: that is remembered, whatever the handler makes of it."""
     begins = near.database._begin  # type: ignore[attr-defined]
     begins._write, right = "SELECT 1", begins._write
@@ -180,7 +182,7 @@ def test_who_swallows_that_the_server_did_not_begin_runs_again(near: Convex, url
     assert rows(url, TEXTS) == [("written",)]
 
 
-def test_a_query_does_not_make_the_driver_forget_what_it_has_prepared(url: URL, request: pytest.FixtureRequest) -> None:
+def test_a_query_keeps_the_drivers_prepared_statements(url: URL, request: pytest.FixtureRequest) -> None:
     text = url.render_as_string(hide_password=False)
     with Convex(text, functions=request.module, settings=Settings(database_connections=1)) as convex:
         for _ in range(10):

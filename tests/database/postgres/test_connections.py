@@ -47,9 +47,7 @@ def test_a_connection_to_a_server_that_only_reads_is_not_used_again(near: Convex
     assert rows(url, "SELECT text FROM notes") == [("written",)]
 
 
-def test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says(
-    near: Convex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_start_of_an_action_always_waits_for_the_disk(near: Convex, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     start = jobs.start
 
@@ -64,7 +62,7 @@ def test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says(
     assert seen == ["on"]
 
 
-def test_a_connection_that_breaks_without_an_error_is_nobodys_mistake(url: URL) -> None:
+def test_a_connection_that_breaks_without_an_error_is_lost(url: URL) -> None:
     with closing(connect(url, Settings())) as database, database.write() as held:
         held.check()
         cut_off(held.driver)

@@ -1,4 +1,4 @@
-"""What a real server's errors mean: each is caused, not made up."""
+"""Errors of a real server are classified: each is caused, not constructed."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ CASES: dict[str, tuple[Callable[[Server], None], str]] = {
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("case", CASES)
-def test_an_error_is_taken_for_what_it_is(case: str, small: Server) -> None:
+def test_an_error_is_classified(case: str, small: Server) -> None:
     cause, kind = CASES[case]
     with pytest.raises(psycopg.Error) as raised:
         cause(small)
@@ -189,7 +189,7 @@ def test_an_error_is_taken_for_what_it_is(case: str, small: Server) -> None:
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_a_server_that_stops_is_an_internal_error_and_the_next_connection_works(mode: Any, small: Server) -> None:
+def test_a_server_that_stops_is_an_internal_error(mode: Any, small: Server) -> None:
     with connected(small) as (one,), ThreadPoolExecutor(1) as threads:
         running = threads.submit(one.execute, "SELECT pg_sleep(30)")
         small.stop(mode)
@@ -211,6 +211,6 @@ def check(error: Any, kind: str) -> None:
     assert is_lost(driver) == (kind == LOST), driver.sqlstate
 
 
-def test_other_errors_are_the_developers() -> None:
+def test_other_errors_are_not_internal() -> None:
     for error in (ValueError("x"), KeyError("x"), RuntimeError("the connection is closed"), URL.create("x")):
         assert not is_internal(error)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A wire that breaks while a connection is being made is nobody's mistake, wherever it breaks."""
+"""A network that breaks while a connection is being made, at any byte, is an internal error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tap(url: URL) -> Iterator[Tap]:
 
 
 @pytest.mark.parametrize("direction", ["to the server", "to the app"])
-def test_a_break_before_the_first_commit_is_the_databases_fault(url: URL, tap: Tap, direction: Direction) -> None:
+def test_a_break_before_the_first_commit_is_an_internal_error(url: URL, tap: Tap, direction: Direction) -> None:
     plain = {"sslmode": "disable", "gssencmode": "disable"}  # so that each byte is one of the transaction's
     far = url.set(port=tap.port).update_query_dict(plain)
     mistaken: list[str] = []

@@ -67,7 +67,7 @@ def with_settings(url: URL, **values: Any) -> Convex:
 
 
 @pytest.mark.parametrize("how", ["in SQL", "in Python"])
-def test_a_handler_past_its_limit_lets_go_of_its_locks(url: URL, how: str) -> None:
+def test_a_handler_past_its_limit_releases_its_locks(url: URL, how: str) -> None:
     with with_settings(url, mutation_time_limit=0.2) as convex:
         with pytest.raises(FunctionTimeout):
             convex.run(hang, how=how)
@@ -75,9 +75,7 @@ def test_a_handler_past_its_limit_lets_go_of_its_locks(url: URL, how: str) -> No
         assert convex.run(read) == ["free again"]
 
 
-def test_a_network_that_goes_silent_is_given_up_and_used_again_when_it_is_back(
-    far_url: URL, url: URL, network: Wire
-) -> None:
+def test_a_silent_network_times_out_and_is_used_again_when_it_is_back(far_url: URL, url: URL, network: Wire) -> None:
     far_url = far_url.update_query_dict({"connect_timeout": "2"})
     with with_settings(far_url, mutation_time_limit=0.2, query_time_limit=0.2, mutation_retries=1) as convex:
         convex.database._limits = dict.fromkeys(("write", "read", "internal"), 0.3)  # type: ignore[attr-defined]
@@ -95,7 +93,7 @@ def test_a_network_that_goes_silent_is_given_up_and_used_again_when_it_is_back(
         assert convex.run(read) == ["again", "written"]
 
 
-def test_connections_that_break_are_made_again_and_what_was_scheduled_runs(
+def test_broken_connections_are_replaced_and_scheduled_jobs_run(
     convex: Convex, near: Convex, url: URL, network: Wire
 ) -> None:
     with convex.running():
@@ -116,7 +114,7 @@ def test_backends_that_are_terminated_are_replaced(convex: Convex, near: Convex,
     assert near.run(read) == ["1", "2", "3"]
 
 
-def test_a_pool_that_is_used_up_is_an_internal_error_and_claims_go_on(url: URL) -> None:
+def test_an_exhausted_pool_is_an_internal_error_and_claims_go_on(url: URL) -> None:
     few = with_settings(url, database_connections=1, mutation_retries=0, lock_timeout=0.1)
     with few as convex, convex.database.write():
         with pytest.raises(InternalError, match="QueuePool limit"):

@@ -63,7 +63,7 @@ def test_everything_works_with_the_settings_for_it(pooled: URL, url: URL) -> Non
     work_through(pooled, url, Settings(**QUICK, prepared_statements=False, listen_notify=False))
 
 
-def test_a_pooler_that_nobody_told_of_is_noticed_and_said(
+def test_a_pooler_without_its_setting_is_detected_and_logged(
     pooled: URL, url: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "convexpy.database"):

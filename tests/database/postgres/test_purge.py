@@ -1,4 +1,4 @@
-"""Purging what is old: past what others purge, and past what a server still keeps of what was purged."""
+"""Purging beside other workers that purge, and beside an open transaction, for which a server keeps deleted rows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fill(url: URL, many: int) -> None:
     execute(url, "INSERT INTO _convexpy_finished SELECT state_kind, completed_time, id FROM _scheduled_functions")
 
 
-def test_with_somebodys_transaction_open_the_last_batch_is_as_quick_as_the_first(
+def test_beside_an_open_transaction_the_last_batch_is_as_fast_as_the_first(
     near: Convex, url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(url, MANY)
@@ -56,8 +56,8 @@ def test_with_somebodys_transaction_open_the_last_batch_is_as_quick_as_the_first
         return purge_jobs(connection, end, *given)
 
     monkeypatch.setattr(purging, "purge_jobs", explained)
-    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as somebody:
-        somebody.execute("SELECT pg_current_xact_id()")
+    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as another_client:
+        another_client.execute("SELECT pg_current_xact_id()")
         while near.worker.retention.purge():
             pass
     assert rows(url, LEFT) == [(1, 1)]
@@ -66,7 +66,7 @@ def test_with_somebodys_transaction_open_the_last_batch_is_as_quick_as_the_first
 
 
 def pages_of_the_search(connection: Connection, *given: Any) -> int:
-    """How many pages the search for what is old reads. It is undone again."""
+    """How many pages the search for old jobs reads. It is rolled back."""
     compiled = PURGE.clause.compile(dialect=connection.dialect)
     values = compiled.construct_params(dict(zip(("end", "after", "before", "limit"), given, strict=True)))
     driver: Any = connection.connection.driver_connection
@@ -83,9 +83,7 @@ def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from steps(part)
 
 
-def test_what_another_worker_is_just_purging_is_passed_by(
-    near: Convex, url: URL, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_worker_is_purging_is_skipped(near: Convex, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url, 5)
     monkeypatch.setattr(purging, "BATCH", 3)
     before = near.clock.now() - timedelta(days=7)

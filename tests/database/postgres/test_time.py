@@ -47,7 +47,7 @@ def server_time(driver: psycopg.Connection[Any]) -> datetime:
     return row[0].astimezone(UTC)  # type: ignore[no-any-return]
 
 
-def test_the_clock_never_shows_more_than_the_servers(url: URL) -> None:
+def test_the_clock_is_never_ahead_of_the_servers(url: URL) -> None:
     clock = ServerClock()
     with driver_for(url) as driver:
         for _ in range(50):
@@ -57,9 +57,7 @@ def test_the_clock_never_shows_more_than_the_servers(url: URL) -> None:
             assert server_time(driver) - clock.now() < timedelta(seconds=5)
 
 
-def test_it_is_read_again_after_a_while_and_follows_a_server_that_jumped(
-    url: URL, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_synchronized_again_and_follows_a_server_that_jumped(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     passed = [0.0]
     monkeypatch.setattr(module, "steady", lambda: passed[0])
     clock = ServerClock()

@@ -298,9 +298,9 @@ def test_a_commit_has_room_for_a_request_and_what_was_written(url: URL) -> None:
         with database.write() as transaction:
             commit_id = new_commit_id(database.clock.now())
             statement = insert_statement(commit_id, session=session, request=2**40, tables='["orders"]', keys=keys)
-            transaction.wait_for_begin()
+            transaction.check()
+            transaction.is_open = False  # as in commit()
             transaction.send_with_commit(statement)  # type: ignore[attr-defined]
-            transaction.is_open = False
         with database.write_internal() as other:
             assert CommitLookup(commit_id).is_committed(other) is True
     columns = rows(url, f"SELECT session, request, tables, keys FROM _convexpy_commits WHERE id = '{commit_id}'")

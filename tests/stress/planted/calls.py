@@ -102,7 +102,7 @@ CALLS: Final = (
         file="runtime/time_limit.py",
         old="watched = Watched(held, time.monotonic() + seconds, on_late)",
         new="watched = Watched(held, time.monotonic() + seconds + 60, on_late)",
-        tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_lets_go_of_its_locks[in SQL]",),
+        tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_releases_its_locks[in SQL]",),
     ),
     Bug(
         name="no limit rolls back",
@@ -110,7 +110,7 @@ CALLS: Final = (
         file="database/transaction.py",
         old="            self.expired = True\n            with suppress",
         new="            return False\n            with suppress",
-        tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_lets_go_of_its_locks[in SQL]",),
+        tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_releases_its_locks[in SQL]",),
     ),
     Bug(
         name="lane that is waited for without end",

@@ -114,7 +114,7 @@ POSTGRES: Final = (
         tests=(f"{UNKNOWN}::test_what_an_action_schedules_exists_once",),
     ),
     Bug(
-        name="going on after the server's transaction ended",
+        name="statements continue after the server's transaction ended",
         breaks="what a handler writes after its transaction is gone is committed by itself, line by line",
         file="database/postgres/transaction.py",
         old="        return self._status() not in (IDLE, UNKNOWN)\n",
@@ -140,9 +140,7 @@ POSTGRES: Final = (
         file="database/postgres_errors.py",
         old='    "25006",  # the server only reads',
         new="    # the server only reads",
-        tests=(
-            "tests/database/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[a server that only reads]",
-        ),
+        tests=("tests/database/postgres/test_faults.py::test_an_error_is_classified[a server that only reads]",),
     ),
     Bug(
         name="a deadlock is the developer's error",
@@ -150,7 +148,7 @@ POSTGRES: Final = (
         file="database/postgres_errors.py",
         old='{"40001", "40P01", "40000", "55P03"}',
         new='{"40001", "40000", "55P03"}',
-        tests=("tests/database/postgres/test_faults.py::test_an_error_is_taken_for_what_it_is[deadlock]",),
+        tests=("tests/database/postgres/test_faults.py::test_an_error_is_classified[deadlock]",),
     ),
     Bug(
         name="the start of an action does not wait for the server's disk",
@@ -158,9 +156,7 @@ POSTGRES: Final = (
         file="database/postgres/begin.py",
         old='"always": "" if waits_for_disk else "; SET LOCAL synchronous_commit = on"',
         new='"always": ""',
-        tests=(
-            "tests/database/postgres/test_connections.py::test_the_start_of_an_action_waits_for_the_disk_whatever_the_server_says",
-        ),
+        tests=("tests/database/postgres/test_connections.py::test_the_start_of_an_action_always_waits_for_the_disk",),
     ),
     Bug(
         name="the driver is used before it has an answer",
@@ -168,23 +164,23 @@ POSTGRES: Final = (
         file="runtime/session.py",
         old="            held.wait_for_begin()\n",
         new="            pass\n",
-        tests=(f"{BEGIN}::test_the_drivers_own_connection_has_begun_as_well",),
+        tests=(f"{BEGIN}::test_the_drivers_connection_is_in_the_transaction",),
     ),
     Bug(
-        name="nobody looks whether there is a transaction",
+        name="whether BEGIN succeeded is not checked",
         breaks="where BEGIN was not carried out, every statement is committed by itself",
         file="database/postgres/transaction.py",
         old="                check_begun(self.driver)\n",
         new="",
-        tests=(f"{BEGIN}::test_a_transaction_that_the_server_did_not_begin_is_nobodys_mistake",),
+        tests=(f"{BEGIN}::test_a_transaction_that_did_not_begin_is_an_internal_error",),
     ),
     Bug(
-        name="that it did not begin is forgotten",
+        name="a failed BEGIN is not recorded",
         breaks="a job is failed for good though the server began no transaction for it",
         file="database/postgres/transaction.py",
         old="            self.internal_error = error\n            raise\n",
         new="            raise\n",
-        tests=(f"{BEGIN}::test_who_swallows_that_the_server_did_not_begin_runs_again",),
+        tests=(f"{BEGIN}::test_a_handler_that_swallows_a_failed_begin_is_run_again",),
     ),
     Bug(
         name="claims are planned each time",
@@ -195,12 +191,12 @@ POSTGRES: Final = (
         tests=(f"{BEGIN}::test_a_claim_is_planned_once",),
     ),
     Bug(
-        name="a look forgets what was prepared",
+        name="a query discards prepared statements",
         breaks="after every query, each statement of its connection is planned anew",
         file="database/postgres/transaction.py",
         old="        if self.read_only and self.is_fine():\n",
         new="        if False:\n",
-        tests=(f"{BEGIN}::test_a_query_does_not_make_the_driver_forget_what_it_has_prepared",),
+        tests=(f"{BEGIN}::test_a_query_keeps_the_drivers_prepared_statements",),
     ),
     Bug(
         name="a database that is late is the handler's fault",
@@ -208,6 +204,6 @@ POSTGRES: Final = (
         file="runtime/time_limit.py",
         old="            if is_late and watched.database_is_late:\n",
         new="            if False:\n",
-        tests=(f"{BEGIN}::test_a_database_that_does_not_begin_is_not_the_handlers_fault",),
+        tests=(f"{BEGIN}::test_a_begin_that_takes_too_long_is_an_internal_error",),
     ),
 )

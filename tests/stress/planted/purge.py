@@ -7,7 +7,7 @@ from typing import Final
 from .bug import Bug
 
 RETENTION: Final = "tests/promises/test_retention.py"
-BEHIND: Final = "test_with_somebodys_transaction_open_the_last_batch_is_as_quick_as_the_first"
+BEHIND: Final = "test_beside_an_open_transaction_the_last_batch_is_as_fast_as_the_first"
 
 PURGE: Final = (
     Bug(
@@ -64,6 +64,6 @@ PURGE: Final = (
         file="database/retention.py",
         old=".with_for_update(skip_locked=True)",
         new=".with_for_update()",
-        tests=("tests/database/postgres/test_purge.py::test_what_another_worker_is_just_purging_is_passed_by",),
+        tests=("tests/database/postgres/test_purge.py::test_what_another_worker_is_purging_is_skipped",),
     ),
 )

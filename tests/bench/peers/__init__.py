@@ -1,1 +1,0 @@
-"""One file for each contestant. It runs as a script in the contestant's own environment."""
