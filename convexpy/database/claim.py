@@ -19,7 +19,7 @@ START: Final = QueuePosition(EPOCH, 0)
 
 
 class ClaimKey(NamedTuple):
-    """A job, and the token that it is held under: that of a claim, or of the run of an action."""
+    """A job, and the token that it is held under: that of a claim, as in ``Claim``, or of the run of an action."""
 
     job_id: JobId
     token: str
@@ -38,10 +38,6 @@ class Claim(NamedTuple):
     cron: str | None
     position: int
     due_time: datetime
-
-    @property
-    def key(self) -> ClaimKey:
-        return ClaimKey(self.job_id, self.token)
 
     @property
     def queue_position(self) -> QueuePosition:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from .footprint import Footprint, footprint_of_all
 from .notifier import Notifier
@@ -18,12 +18,20 @@ from .types import JobId
 logger = logging.getLogger("convexpy.database")
 
 
+class QueuedJob(NamedTuple):
+    """A job that a commit made claimable, and when it is due."""
+
+    id: JobId
+    kind: str
+    due_time: datetime
+
+
 @dataclass(slots=True)
 class Commit:
     """What one transaction has changed, as far as that is known without asking the database."""
 
-    scheduled: dict[JobId, datetime] = field(default_factory=dict)
-    """When each job is due that it inserted or gave back to the queue."""
+    scheduled: list[QueuedJob] = field(default_factory=list)
+    """The jobs that it inserted or gave back to the queue."""
     ended: list[JobId] = field(default_factory=list)
     """The jobs that it finished or canceled."""
     statements: dict[str, set[str]] = field(default_factory=dict)
@@ -47,13 +55,16 @@ class CommitFeed:
         self._listeners: list[Listener] = []
         self._remote_listeners: list[Callable[[], None]] = []
 
-    def listen(self, listener: Listener) -> None:
-        """Call this after every commit of this process, on the thread that committed. It must return at once."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener, remote: Callable[[], None] | None = None) -> None:
+        """Call this after every commit of this process, on the thread that committed. It must return at once.
 
-    def listen_remote(self, listener: Callable[[], None]) -> None:
-        """Call this when another process may have committed something about jobs. It may take a moment."""
-        self._remote_listeners.append(listener)
+        Args:
+            listener: What is called with each commit.
+            remote: What is called when another process may have committed something about jobs. It may take a moment.
+        """
+        self._listeners.append(listener)
+        if remote is not None:
+            self._remote_listeners.append(remote)
 
     def forget(self, listener: Listener, remote: Callable[[], None]) -> None:
         """Call them no more."""

@@ -95,7 +95,10 @@ IS_KNOWN: Final = Statement(KNOWN)
 # On SQLite, rows are found by their rowid, which needs no index.
 _rowid: Final = literal_column(f"{queue.name}.rowid", type_=BigInteger)
 CLAIM: Final = Statement(
-    CLAIMING.where(_rowid.in_(DUE.with_only_columns(_rowid).scalar_subquery())).returning(_rowid.label("rowid"))
+    CLAIMING.where(
+        _rowid.in_(DUE.with_only_columns(_rowid).scalar_subquery()),
+        select(workers.c.id).where(workers.c.id == bindparam("by_worker")).exists(),
+    ).returning(_rowid.label("rowid"))
 )
 READ_CLAIMED: Final = Statement(
     select(*CLAIMED, queue.c.position, queue.c.due_time)

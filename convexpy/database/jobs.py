@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, update
 
 from . import job_statements as sql
 from .claim import START, Claim, ClaimKey, QueuePosition
-from .commits import Commit
+from .commits import Commit, QueuedJob
 from .tables import jobs, queue
 from .transaction import OPEN_TRANSACTION, OpenTransaction
 from .types import JobId
@@ -48,7 +48,7 @@ def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) ->
     first = time.time_ns()  # among jobs due at the same time, the one scheduled first is claimed first
     rows = [job_row(job, now) for job in new]
     waiting = [queue_row(job, now, first + n) for n, job in enumerate(new) if not job.canceled]
-    changes_of(connection).scheduled.update((row["job_id"], row["due_time"]) for row in waiting)
+    changes_of(connection).scheduled += [QueuedJob(row["job_id"], row["kind"], row["due_time"]) for row in waiting]
     if connection.dialect.name == "postgresql" and len(rows) == len(waiting) == 1:
         sql.INSERT_AND_ENQUEUE.execute(connection, {**rows[0], **waiting[0]})
         return
@@ -108,8 +108,6 @@ def claim(
     if connection.dialect.name == "postgresql":
         start = {"after_time": after.due_time, "after_position": after.position}
         return list(sql.CLAIM_AND_READ.execute(connection, {**values, **start}).rows)
-    if not sql.IS_KNOWN.execute(connection, {"by_worker": worker}).rows:
-        return []
     rowids = [row.rowid for row in sql.CLAIM.execute(connection, values).rows]
     if not rowids:
         return []
@@ -126,7 +124,7 @@ def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -
     return sql.STARTED.execute(connection, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
-def finish(connection: Connection, keys: Sequence[ClaimKey], error: str | None, now: datetime) -> bool:
+def finish(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
     """Take jobs off the queue and end them, with success or with an error, as long as each is held under its token.
 
     False: not all of them were, and the transaction must not be committed.
@@ -151,13 +149,12 @@ def has_ended(connection: Connection, job_id: JobId, error: str | None) -> bool:
     return ("success" if error is None else "failed", error) in sql.STATE.execute(connection, {"of_job": job_id}).rows
 
 
-def release(connection: Connection, key: ClaimKey, error: str, due: datetime) -> bool:
+def release(connection: Connection, key: Claim | ClaimKey, kind: str, error: str, due: datetime) -> bool:
     """Give a job back after an internal error, to be tried again at ``due``, with what went wrong in its row."""
-    values = {"of_job": key.job_id, "of_claim": key.token, "new_due": due}
-    if sql.POSTPONE.execute(connection, values).rowcount != 1:
+    if sql.POSTPONE.execute(connection, {**claim_values(key), "new_due": due}).rowcount != 1:
         return False
     sql.POSTPONED.execute(connection, {"of_job": key.job_id, "error": error, "new_due": due})
-    changes_of(connection).scheduled[key.job_id] = due
+    changes_of(connection).scheduled.append(QueuedJob(key.job_id, kind, due))
     return True
 
 
@@ -165,21 +162,21 @@ def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> N
     """Give a job back untried, not to be claimed before ``due``."""
     if sql.POSTPONE.execute(connection, {**claim_values(claim), "new_due": due}).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(last_error=why, next_try=due))
-        changes_of(connection).scheduled[claim.job_id] = due
+        changes_of(connection).scheduled.append(QueuedJob(claim.job_id, claim.kind, due))
 
 
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:
     """Give back jobs that were claimed and never tried."""
     for claim in claims:
         sql.GIVE_BACK.execute(connection, claim_values(claim))
-        changes_of(connection).scheduled[claim.job_id] = claim.due_time
+        changes_of(connection).scheduled.append(QueuedJob(claim.job_id, claim.kind, claim.due_time))
 
 
 def correct_kind(connection: Connection, claim: Claim, kind: str) -> None:
     """Give back a job whose function is now of another kind, so that it is run as what it is."""
     if sql.GIVE_BACK_AS.execute(connection, {**claim_values(claim), "new_kind": kind}).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(kind=kind))
-        changes_of(connection).scheduled[claim.job_id] = claim.due_time
+        changes_of(connection).scheduled.append(QueuedJob(claim.job_id, kind, claim.due_time))
 
 
 def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
@@ -200,8 +197,8 @@ def changes_of(connection: Connection) -> Commit:
     return transaction.changes if transaction is not None else Commit()
 
 
-def claim_values(claim: Claim) -> dict[str, Any]:
-    return {"of_job": claim.job_id, "of_claim": claim.token}
+def claim_values(key: Claim | ClaimKey) -> dict[str, Any]:
+    return {"of_job": key.job_id, "of_claim": key.token}
 
 
 def _insert_end(connection: Connection, job_id: JobId, end: str, now: datetime) -> None:

@@ -127,7 +127,7 @@ def recover_jobs(
             continue
         # A job that kills its process is delayed more each time, so that other jobs run in between.
         due = now + settings.backoff(row.attempts + 1)
-        queued += release(connection, ClaimKey(row.job_id, row.claim_token), LOST_CLAIM, due)
+        queued += release(connection, ClaimKey(row.job_id, row.claim_token), row.kind, LOST_CLAIM, due)
     return failed, queued
 
 

@@ -24,7 +24,7 @@ class ActionPool:
     kind = Kind.ACTION
 
     def __init__(
-        self, executor: JobExecutor, event_loop: EventLoopThread, size: int, on_capacity: Callable[[], None]
+        self, executor: JobExecutor, event_loop: EventLoopThread, size: int, on_capacity: Callable[[Kind], None]
     ) -> None:
         """``on_capacity`` is called when an action has ended."""
         self._executor = executor
@@ -76,4 +76,4 @@ class ActionPool:
     def _ended(self, done: Future[None]) -> None:
         with self._mutex:
             self._running.pop(done, None)
-        self._on_capacity()
+        self._on_capacity(self.kind)

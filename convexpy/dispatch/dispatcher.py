@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,62 +21,74 @@ from .heartbeat import Heartbeat
 from .pool import Pool
 
 # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
-PAUSE_SECONDS: Final = 0.1
-AWAKE: Final = datetime.max.replace(tzinfo=UTC)
+PAUSE: Final = timedelta(seconds=0.1)
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Dispatcher:
-    """Finds due jobs by looking at the queue; a commit only makes it look sooner."""
+    """Knows when the next job of each kind is due: by looking at the queue now and then, and from commits meanwhile."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings, heartbeat: Heartbeat) -> None:
         self._database = database
         self._clock = clock
-        self._longest = settings.poll_interval.total_seconds()
+        self._poll_seconds = settings.poll_interval.total_seconds()
         self._heartbeat = heartbeat
-        self.open(())
+        self._mutex = threading.Lock()
+        self.open((), lambda: None)
 
-    def open(self, pools: Sequence[Pool]) -> None:
-        """Claim for these pools from now on."""
+    def open(self, pools: Sequence[Pool], wake: Callable[[], None]) -> None:
+        """Claim for these pools from now on. ``wake`` makes the next tick come now."""
         self.pools = pools
+        self._wake = wake
         # On PostgreSQL a scan of the queue may become slow; see there.
         self.cursor = ClaimCursor(self._database, self._clock) if self._database.is_server else None
-        # Something is due for certain, or the last claim has filled a pool: claim without looking first.
-        self._claims_first = False
-        self._filled: set[Pool] = set()
-        self._sleeps_until = AWAKE
+        self._due: dict[str, datetime] = {pool.kind: NEVER for pool in pools}
+        self._next_look = 0.0
+        # Kinds whose pool had no capacity: it wakes the dispatcher when it has.
+        self._starved: set[str] = set()
 
     def close(self) -> Sequence[Pool]:
         """Claim nothing more. The pools that were filled, with all that was claimed for them."""
         pools, self.pools = self.pools, ()
         return pools
 
-    def must_wake(self, commit: Commit) -> bool:
-        """Whether a commit of this process makes something due before the next look."""
-        if not commit.scheduled:
-            return False
-        due = min(commit.scheduled.values())
-        if due <= self._clock.now():
-            self._claims_first = True
-        return due < self._sleeps_until
+    # What makes the next tick come sooner. All of it is a hint: the queue is looked at now and then anyway.
 
-    def remote_commit(self) -> None:
-        """Another process may have committed something that is due. Where a look is a round trip, claim without it."""
-        self._claims_first = self._database.is_server
+    def on_commit(self, commit: Commit) -> None:
+        """A commit of this process has made jobs claimable."""
+        soonest: dict[str, datetime] = {}
+        for job in commit.scheduled:
+            soonest[job.kind] = min(job.due_time, soonest.get(job.kind, NEVER))
+        if sum(self._expect(kind, due) for kind, due in soonest.items()):
+            self._wake()
+
+    def on_remote_commit(self) -> None:
+        """Another process may have. Where a look is a round trip, claim without it."""
+        if self._database.is_server:
+            for pool in self.pools:
+                self._expect(pool.kind, self._clock.now())
+        self._next_look = 0.0
+        self._wake()
+
+    def on_capacity(self, kind: Kind) -> None:
+        """A pool has capacity again."""
+        if kind in self._starved:
+            self._wake()
 
     def tick(self) -> float:
-        """Fill every pool with due jobs. How many seconds until the next one is due."""
-        self._sleeps_until = AWAKE  # before anything is looked at: a commit from here on wakes
-        if claims_first := self._claims_first:
-            self._claims_first = False
+        """Claim what is due. How many seconds until the next job is due, or the queue is looked at again."""
+        now, empty = self._clock.now(), set[str]()
+        looks = time.monotonic() >= self._next_look
         for pool in self.pools:
-            if claims_first or pool in self._filled:
-                self._claim_for(pool)
-        # A full pool wakes the dispatcher when it has capacity again.
-        pools = [pool for pool in self.pools if pool not in self._filled and pool.capacity() > 0]
-        dues = self._next_dues() if pools else {}
-        seconds = min((self._fill(pool, dues[pool.kind]) for pool in pools), default=self._longest)
-        self._sleeps_until = self._clock.now() + timedelta(seconds=seconds)
-        return seconds
+            if self._due[pool.kind] <= now:
+                claims = self._claim_for(pool)
+                if claims is not None:
+                    looks = True
+                if claims == 0:
+                    empty.add(pool.kind)
+        if looks and self.pools:
+            self._look(empty)
+        return self._seconds()
 
     def claim(self, kind: Kind, limit: int) -> list[Claim]:
         """Claim up to so many due jobs for this worker.
@@ -98,27 +112,50 @@ class Dispatcher:
             with self._database.write_internal() as connection:
                 jobs.unclaim(connection, claims)
 
-    def _fill(self, pool: Pool, due: datetime | None) -> float:
-        seconds = self._longest if due is None else (due - self._clock.now()).total_seconds()
-        if seconds > 0:
-            return min(seconds, self._longest)
-        return 0.0 if self._claim_for(pool) else PAUSE_SECONDS * random.uniform(0.5, 1.0)
-
-    def _claim_for(self, pool: Pool) -> list[Claim]:
+    def _claim_for(self, pool: Pool) -> int | None:
+        """Claim for a pool. How many, if that was all; None if there is no capacity, or may be more that is due."""
+        self._starved.add(pool.kind)  # before it is asked: capacity from here on wakes
         capacity = pool.capacity()
         if capacity <= 0:
-            return []
-        claims = self.claim(pool.kind, capacity)
+            return None
+        self._starved.discard(pool.kind)
+        self._due[pool.kind] = NEVER  # before the claim: a commit from here on sets it again
+        try:
+            claims = self.claim(pool.kind, capacity)
+        except BaseException:
+            self._expect(pool.kind, self._clock.now())
+            raise
         for claim in claims:
             pool.submit(claim)
-        if len(claims) == capacity:
-            self._filled.add(pool)  # there may be more for it
-        else:
-            self._filled.discard(pool)
-        return claims
+        if len(claims) < capacity:
+            return len(claims)
+        self._expect(pool.kind, self._clock.now())
+        return None
+
+    def _look(self, empty: set[str]) -> None:
+        """Look when the next job of each kind is due. Of the ``empty`` kinds nothing could be claimed just now."""
+        self._next_look = time.monotonic() + self._poll_seconds
+        now = self._clock.now()
+        for kind, due in self._next_dues().items():
+            if due is not None:
+                is_locked = kind in empty and due <= now
+                self._expect(kind, now + PAUSE * random.uniform(0.5, 1.0) if is_locked else due)
 
     def _next_dues(self) -> dict[str, datetime | None]:
         if self.cursor is not None:
             return self.cursor.next_dues()
         with self._database.read_internal(generic_plan=True) as connection:
             return jobs.next_due(connection)
+
+    def _expect(self, kind: str, due: datetime) -> bool:
+        """Know of a job of this kind that is due then. Whether that is sooner than what was known."""
+        with self._mutex:
+            if kind not in self._due or due >= self._due[kind]:
+                return False
+            self._due[kind] = due
+            return True
+
+    def _seconds(self) -> float:
+        dues = [due for kind, due in self._due.items() if kind not in self._starved]
+        until_due = min(dues, default=NEVER) - self._clock.now()
+        return min(self._next_look - time.monotonic(), until_due.total_seconds())

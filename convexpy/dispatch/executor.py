@@ -164,7 +164,7 @@ class JobExecutor:
         """Fail a mutation whose handler hangs. Should it come back, it finds its job gone."""
         text = f"TIMEOUT: {claim.name} ran past its time limit and could not be interrupted, so nothing was written"
         recorder = self._recorder(claim)
-        if self.insist(lambda: self._finish(claim.key, text)):
+        if self.insist(lambda: self._finish(claim, text)):
             recorder.report("failed", text)
 
     # An action: start, run, finish.
@@ -228,7 +228,7 @@ class JobExecutor:
         if isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, text)):
             recorder.report("retry", text)
             return
-        kept = self.insist(lambda: self._finish(claim.key, text))
+        kept = self.insist(lambda: self._finish(claim, text))
         recorder.report("failed" if kept else "lost", text)
 
     def _leave_to_others(self, claim: Claim, error: str) -> bool:
@@ -251,7 +251,7 @@ class JobExecutor:
         self._left_to_others[claim.job_id] = since, times + 1
         return True
 
-    def _finish(self, key: ClaimKey, error: str | None) -> bool:
+    def _finish(self, key: Claim | ClaimKey, error: str | None) -> bool:
         """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost."""
 
         def finish(connection: Connection, now: datetime) -> bool:
@@ -264,7 +264,7 @@ class JobExecutor:
         wait = self._calls.settings.backoff(claim.attempt, conflict=conflict)
 
         def release(connection: Connection, now: datetime) -> Outcome:
-            if jobs.release(connection, claim.key, error, now + wait):
+            if jobs.release(connection, claim, claim.kind, error, now + wait):
                 return "retry"
             return "success" if jobs.has_ended(connection, claim.job_id, None) else "lost"
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Final
 
@@ -47,7 +48,7 @@ class MutationPool:
 
     kind = Kind.MUTATION
 
-    def __init__(self, executor: JobExecutor, timer: Timer, size: int, on_capacity: Callable[[], None]) -> None:
+    def __init__(self, executor: JobExecutor, timer: Timer, size: int, on_capacity: Callable[[Kind], None]) -> None:
         """``size``: how many threads. ``on_capacity`` is called when there is or soon will be nothing to do."""
         self._executor = executor
         self._timer = timer
@@ -108,7 +109,9 @@ class MutationPool:
         while not thread.is_replaced and (batch := self._next_batch(thread)) is not None:
             began, size = time.monotonic(), len(batch)
             try:
-                with self._timer.limit(PATIENCE_SECONDS, partial(self._share_rest, batch)):
+                with (
+                    self._timer.limit(PATIENCE_SECONDS, partial(self._share_rest, batch)) if size > 1 else nullcontext()
+                ):
                     self._executor.perform(batch, self._ended)
             except Exception:
                 logger.exception("the end of a job could not be stored")
@@ -172,7 +175,7 @@ class MutationPool:
                     del self._held[claim.job_id]
             has_capacity = self._has_capacity(self._held.total())
         if has_capacity:
-            self._on_capacity()
+            self._on_capacity(self.kind)
 
     def _has_capacity(self, held: int) -> bool:
         """Whether a thread has nothing to do, or soon will have. As long as none has, a claim would fetch but a few."""

@@ -10,7 +10,6 @@ from typing import Final
 
 from ..clock import Clock
 from ..database.claim import Claim
-from ..database.commits import Commit
 from ..database.database import Database
 from ..functions.declare import Kind
 from ..functions.load import App
@@ -54,7 +53,6 @@ class Worker:
         self.recovery = Recovery(database, clock, settings, self.heartbeat)
         self.retention = Retention(database, clock, settings)
         self._threads: list[PeriodicThread] = []
-        self._forget: Callable[[], None] = lambda: None
 
     @property
     def is_running(self) -> bool:
@@ -81,14 +79,16 @@ class Worker:
         wake = partial(dispatching.wake, JOBS)
         size, calls = self._settings.action_concurrency, self._calls
         pools: Sequence[Pool] = (
-            MutationPool(self.executor, self._database.timer, self._database.writers, wake),
-            ActionPool(self.executor, calls.event_loop, size, wake),
+            MutationPool(self.executor, self._database.timer, self._database.writers, self.dispatcher.on_capacity),
+            ActionPool(self.executor, calls.event_loop, size, self.dispatcher.on_capacity),
         )
         self.executor.start()
-        self.dispatcher.open(pools)
+        self.dispatcher.open(pools, wake)
         self.recovery.tracked = lambda: set().union(*(pool.jobs() for pool in pools))
         housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping(wake))
-        self._listen(wake)
+        commits = self._database.commits
+        commits.listen(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
+        commits.watch()
         self._threads = [dispatching, beating, housekeeping]
         for thread in self._threads:
             thread.start()
@@ -99,23 +99,6 @@ class Worker:
         if cursor is not None:
             ticks.append(lambda: cursor.backfill(self._settings.mutation_time_limit, wake))
         return ticks
-
-    def _listen(self, wake: Callable[[], None]) -> None:
-        """Look for jobs after every commit that schedules some, of this process and of others."""
-
-        def on_commit(commit: Commit) -> None:
-            if self.dispatcher.must_wake(commit):
-                wake()
-
-        def on_remote_commit() -> None:
-            self.dispatcher.remote_commit()
-            wake()
-
-        commits = self._database.commits
-        commits.listen(on_commit)
-        commits.listen_remote(on_remote_commit)
-        commits.watch()
-        self._forget = lambda: commits.forget(on_commit, on_remote_commit)
 
     def adopt(self, app: App) -> None:
         """Go on with a newly loaded version of the app."""
@@ -136,7 +119,7 @@ class Worker:
         self._threads = []
         pools = self.dispatcher.close()
         self._database.commits.stop()
-        self._forget()
+        self._database.commits.forget(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
         untried = [claim for pool in pools for claim in pool.drain()]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ..errors import LoadError
-from .validate import Arguments, Result
+from .validate import Arguments, ReturnValue
 
 P = ParamSpec("P")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -57,7 +57,10 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
         self.middleware = middleware
         self.meta = MappingProxyType(dict(meta))
         self.aliases = aliases
-        self._name: str | None = None
+        self.name = f"{handler.__module__}:{handler.__qualname__}"
+        """``"orders:charge"``: the place in the app. Before the app is loaded, the place in Python."""
+        self.is_async = inspect.iscoroutinefunction(handler)
+        """Whether the handler is ``async def``."""
         self.__doc__ = handler.__doc__
         self.__name__ = handler.__name__
         self.__module__ = handler.__module__
@@ -65,16 +68,6 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
 
     def __call__(self, ctx: C_contra, /, *args: P.args, **kwargs: P.kwargs) -> Raw_co:
         return cast(Raw_co, self.handler(ctx, *args, **kwargs))
-
-    @property
-    def name(self) -> str:
-        """``"orders:charge"``: the place in the app. Before the app is loaded, the place in Python."""
-        return self._name or f"{self.handler.__module__}:{self.handler.__qualname__}"
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the handler is ``async def``."""
-        return inspect.iscoroutinefunction(self.handler)
 
     @property
     def place(self) -> str:
@@ -87,9 +80,9 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
         return Arguments(self.handler, self.place)
 
     @cached_property
-    def result(self) -> Result:
+    def result(self) -> ReturnValue:
         """What checks the return value. Raises LoadError if the annotation cannot be used."""
-        return Result(self.handler, self.place)
+        return ReturnValue(self.handler, self.place)
 
     @property
     def arguments_schema(self) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def named_functions(modules: Mapping[str, ModuleType]) -> dict[str, AnyFunction]
             if known is None or is_definition:
                 homes[id(value)] = (f"{prefix}:{attribute}", value)
     for name, function in homes.values():
-        function._name = name
+        function.name = name
     return dict(homes.values())
 
 

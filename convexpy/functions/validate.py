@@ -120,8 +120,8 @@ class Arguments:
         return schema
 
 
-class Result:
-    """The result of one function, checked inside its transaction."""
+class ReturnValue:
+    """The return value of one function, checked inside its transaction."""
 
     def __init__(self, handler: Callable[..., Any], place: str) -> None:
         annotation = resolved_annotations(handler, place).get("return", Any)

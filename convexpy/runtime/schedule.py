@@ -129,8 +129,10 @@ class ScheduleBuffer:
 
     def new_jobs(self) -> list[NewJob]:
         """What will be inserted. A job that was canceled again is remembered as canceled."""
-        canceled = set(self._canceled())
         new = [step for step in self._steps if isinstance(step, NewJob)]
+        if len(new) == len(self._steps):
+            return new
+        canceled = set(self._canceled())
         return [replace(job, canceled=True) if job.id in canceled else job for job in new]
 
     def canceling(self) -> list[JobId]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..clock import Clock
 from ..database import jobs
-from ..database.claim import Claim, ClaimKey
+from ..database.claim import Claim
 from ..database.database import Database
 from ..database.errors import is_conflict, is_internal
 from ..database.transaction import OpenTransaction
@@ -100,7 +100,7 @@ class TransactionRunner:
         """
         transaction: OpenTransaction | None = None
         results: list[CallResult] = []
-        claims: list[ClaimKey] = []
+        claims: list[Claim] = []
         index: int | None = None
         began = self._clock.now()  # from now on it may wait for the write lock
         try:
@@ -109,7 +109,7 @@ class TransactionRunner:
                 for index, (call, claim) in enumerate(chain((first,), rest)):
                     results.append(self._run(call, transaction, claim, on_expire))
                     if claim is not None:
-                        claims.append(claim.key)
+                        claims.append(claim)
                     if transaction.not_batchable and index:
                         raise NotBatchable(f"{call.function.name} has to be alone in its transaction")
                     if transaction.not_batchable or time.monotonic() >= until:
