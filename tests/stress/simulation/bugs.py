@@ -25,7 +25,7 @@ from convexpy.runtime.transaction import ClaimedCall, JobLost, TransactionFailed
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def end_without_a_guard(connection: Connection, keys: Sequence[ClaimKey], error: str | None, now: datetime) -> bool:
+def end_without_a_guard(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
     """End jobs, whichever claim or run they are held under."""
     ids = [key.job_id for key in keys]
     values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}
@@ -42,7 +42,7 @@ def finished_without_the_claim(patch: pytest.MonkeyPatch) -> None:
 def finished_without_the_token(patch: pytest.MonkeyPatch) -> None:
     """An action that was given up records its end all the same."""
 
-    def finish(self: JobExecutor, key: ClaimKey, error: str | None) -> bool:
+    def finish(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
         return self._change(lambda connection, now: end_without_a_guard(connection, [key], error, now))
 
     patch.setattr(JobExecutor, "_finish", finish)
@@ -55,19 +55,19 @@ def finished_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     def in_two(
         self: TransactionRunner, first: ClaimedCall, rest: Iterable[ClaimedCall] = (), on_expire: Any = None
     ) -> list[CallResult]:
-        keys: list[ClaimKey] = []
+        claims: list[Claim] = []
 
         def unclaimed(pairs: Iterable[ClaimedCall]) -> Iterator[ClaimedCall]:
             for call, claim in pairs:
                 if claim is not None:
-                    keys.append(claim.key)
+                    claims.append(claim)
                 yield call, None
 
         (one,) = unclaimed([first])
         results = run(self, one, unclaimed(rest), on_expire)
-        if keys:
+        if claims:
             with self._database.write_internal() as connection:
-                if not jobs.finish(connection, keys, None, self._clock.now()):
+                if not jobs.finish(connection, claims, None, self._clock.now()):
                     raise TransactionFailed(JobLost(), None, None)
         return results
 
@@ -83,7 +83,7 @@ def started_without_a_record(patch: pytest.MonkeyPatch) -> None:
         started[run_token] = claim
         return True
 
-    def late(self: JobExecutor, key: ClaimKey, error: str | None) -> bool:
+    def late(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
         claim = started.get(key.token)
         return (claim is None or start(self, claim, key.token)) and finish(self, key, error)
 
@@ -129,7 +129,7 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
     """An internal error of a job counts as the developer's."""
 
     def fail(self: JobExecutor, claim: Claim, error: str, conflict: bool) -> str:
-        self._finish(claim.key, error)
+        self._finish(claim, error)
         return "failed"
 
     patch.setattr(JobExecutor, "_try_again", fail)
@@ -177,7 +177,7 @@ def batch_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
     """A transaction is committed although it does not hold one of its claims any more."""
     finish = jobs.finish
 
-    def finish_each(connection: Connection, keys: Sequence[ClaimKey], error: str | None, now: datetime) -> bool:
+    def finish_each(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
         for key in keys:
             finish(connection, [key], error, now)
         return True
@@ -191,7 +191,7 @@ def split_counts_as_done(patch: pytest.MonkeyPatch) -> None:
 
     def half_done(self: JobExecutor, batch: Batch, items: list[BatchItem], failure: TransactionFailed) -> None:
         if failure.index and failure.cause is None:
-            before = [item.claim.key for item in items[: failure.index]]
+            before = [item.claim for item in items[: failure.index]]
             self._change(lambda connection, now: jobs.finish(connection, before, None, now))
             items, failure.index = items[failure.index :], 0
         split(self, batch, items, failure)
