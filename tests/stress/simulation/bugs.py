@@ -25,7 +25,9 @@ from convexpy.runtime.transaction import ClaimedCall, JobLost, TransactionFailed
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def end_without_a_guard(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
+def end_unguarded(
+    connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime
+) -> bool:
     """End jobs, whichever claim or run they are held under."""
     ids = [key.job_id for key in keys]
     values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}
@@ -36,14 +38,14 @@ def end_without_a_guard(connection: Connection, keys: Sequence[Claim | ClaimKey]
 
 def finished_without_the_claim(patch: pytest.MonkeyPatch) -> None:
     """A mutation is committed and ends its job though this worker no longer holds the claim."""
-    patch.setattr(transaction, "jobs", SimpleNamespace(finish=end_without_a_guard))
+    patch.setattr(transaction, "jobs", SimpleNamespace(finish=end_unguarded))
 
 
 def finished_without_the_token(patch: pytest.MonkeyPatch) -> None:
     """An action that was given up records its end all the same."""
 
     def finish(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
-        return self._change(lambda connection, now: end_without_a_guard(connection, [key], error, now))
+        return self._change(lambda connection, now: end_unguarded(connection, [key], error, now))
 
     patch.setattr(JobExecutor, "_finish", finish)
 

@@ -30,38 +30,24 @@ def test_the_same_seed_brings_the_same_play(seed: int) -> None:
     assert first.timeline == second.timeline
 
 
-def test_mutations_share_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, shared, failed = TransactionRunner.run_transaction, list[int](), list[TransactionFailed]()
+def test_mutations_share_transactions_and_batches_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, split, shared, reasons = TransactionRunner.run_transaction, JobExecutor._split, list[int](), set[type]()
 
     def counted(self: TransactionRunner, *rest: Any) -> list[CallResult]:
-        try:
-            results = run(self, *rest)
-        except TransactionFailed as error:
-            if error.index:  # not the first of its transaction
-                failed.append(error)
-            raise
+        results = run(self, *rest)
         shared.append(len(results))
         return results
 
-    monkeypatch.setattr(TransactionRunner, "run_transaction", counted)
-    for seed in range(15):
-        play(seed)
-    assert sum(size > 1 for size in shared) >= 10
-    assert Broken in {type(failure.error) for failure in failed}
-
-
-def test_batches_lose_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    split, lost = JobExecutor._split, list[int]()
-
-    def counted(self: JobExecutor, batch: Batch, items: list[BatchItem], failure: TransactionFailed) -> None:
-        if isinstance(failure.error, JobLost):
-            lost.append(len(items))
+    def noted(self: JobExecutor, batch: Batch, items: list[BatchItem], failure: TransactionFailed) -> None:
+        reasons.add(type(failure.error))
         split(self, batch, items, failure)
 
-    monkeypatch.setattr(JobExecutor, "_split", counted)
-    for seed in range(15):
+    monkeypatch.setattr(TransactionRunner, "run_transaction", counted)
+    monkeypatch.setattr(JobExecutor, "_split", noted)
+    for seed in range(SEEDS):
         play(seed)
-    assert lost
+    assert sum(size > 1 for size in shared) >= 10
+    assert reasons >= {JobLost, Broken}
 
 
 def test_faults_of_every_kind_strike() -> None:
