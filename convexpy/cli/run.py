@@ -80,7 +80,7 @@ class TypedCall:
         shown = None
         changed = Event()
         commits = self._convex.database.commits
-        commits.listen(lambda commit: None, changed.set)
+        commits.listen_to_jobs(lambda commit: None, changed.set)
         commits.watch()
         try:
             while True:

@@ -53,22 +53,22 @@ class CommitFeed:
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._listeners: list[Listener] = []
+        self._job_listeners: list[Listener] = []
         self._remote_listeners: list[Callable[[], None]] = []
 
-    def listen(self, listener: Listener, remote: Callable[[], None] | None = None) -> None:
-        """Call this after every commit of this process, on the thread that committed. It must return at once.
-
-        Args:
-            listener: What is called with each commit.
-            remote: What is called when another process may have committed something about jobs. It may take a moment.
-        """
+    def listen(self, listener: Listener) -> None:
+        """Call this after every commit of this process, on the thread that committed. It must return at once."""
         self._listeners.append(listener)
-        if remote is not None:
-            self._remote_listeners.append(remote)
 
-    def forget(self, listener: Listener, remote: Callable[[], None]) -> None:
+    def listen_to_jobs(self, listener: Listener, remote: Callable[[], None]) -> None:
+        """Call this after every commit of this process that made jobs claimable, and ``remote`` when another process
+        may have committed some. The first must return at once, the second may take a moment."""
+        self._job_listeners.append(listener)
+        self._remote_listeners.append(remote)
+
+    def forget_jobs(self, listener: Listener, remote: Callable[[], None]) -> None:
         """Call them no more."""
-        self._listeners.remove(listener)
+        self._job_listeners.remove(listener)
         self._remote_listeners.remove(remote)
 
     def publish(self, commit: Commit, driver: Any = None) -> None:
@@ -76,6 +76,8 @@ class CommitFeed:
         try:
             if commit.scheduled:
                 self._notifier.notify(driver)
+                for listener in tuple(self._job_listeners):
+                    listener(commit)
             for listener in tuple(self._listeners):
                 listener(commit)
         except Exception:

@@ -162,8 +162,8 @@ POSTPONED: Final = Statement(
     .values(attempts=jobs.c.attempts + 1, last_error=bindparam("error"), next_try=bindparam("new_due"))
 )
 
-# Finishing: jobs leave the queue, get their end, and are listed among the finished. One path for a success or a failure,
-# of one job or of all that a transaction has run, under the token of a claim or of a run.
+# Finishing: jobs leave the queue, get their end, and are listed among the finished. One path for a success or a
+# failure, of one job or of all that a transaction has run, under the token of a claim or of a run.
 # Job and token are compared as one: a worker may have run a job under a claim that it has lost, and hold it again under
 # another one, whose token is that of the next job in the list.
 _pair: Final = type_coerce(queue.c.job_id, String) + func.coalesce(queue.c.run_token, queue.c.claim_token)

@@ -1,4 +1,4 @@
-"""One thread that calls functions at their deadlines: time limits of handlers, and of a database that does not answer."""
+"""One thread that calls functions at their deadlines: time limits of handlers, and of a database that is silent."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class MutationPool:
         self._timer.call_later(PATIENCE_SECONDS, partial(self._replace_if_hanging, thread, batch))
 
     def _replace_if_hanging(self, thread: WorkerThread, batch: Batch) -> None:
-        """A handler hangs where it cannot be interrupted. Its transaction is rolled back; its thread is given up, too."""
+        """A handler hangs where it cannot be interrupted. Its transaction is rolled back; its thread is given up."""
         abandoned = batch.abandon_if_late(PATIENCE_SECONDS)
         if abandoned is None:
             return

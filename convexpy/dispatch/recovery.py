@@ -73,7 +73,7 @@ class Recovery:
         heartbeat_time: datetime | None = None,
         only: set[JobId] | None = None,
     ) -> None:
-        """Recover a worker's jobs. With a heartbeat's time: only if there was none since, and the worker is given up."""
+        """Recover a worker's jobs; with the time of its heartbeat, only if there was none since: it is given up then."""
         with self._database.write_internal(sync="as set") as connection:
             if heartbeat_time is not None and not workers.give_up(connection, worker, heartbeat_time):
                 return

@@ -87,7 +87,7 @@ class Worker:
         self.recovery.tracked = lambda: set().union(*(pool.jobs() for pool in pools))
         housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping(wake))
         commits = self._database.commits
-        commits.listen(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
+        commits.listen_to_jobs(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
         commits.watch()
         self._threads = [dispatching, beating, housekeeping]
         for thread in self._threads:
@@ -119,7 +119,7 @@ class Worker:
         self._threads = []
         pools = self.dispatcher.close()
         self._database.commits.stop()
-        self._database.commits.forget(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
+        self._database.commits.forget_jobs(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
         dispatching.stop()
         deadline = time.monotonic() + self._settings.stop_grace.total_seconds()
         untried = [claim for pool in pools for claim in pool.drain()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -45,6 +45,17 @@ class Attempt(NamedTuple):
         return min(self.ended, other.ended) - max(self.began, other.began)
 
 
+class CommittedTransaction(NamedTuple):
+    """A transaction of this process: its statements, by the function that sent them, and when it was open."""
+
+    statements: Mapping[str, Collection[str]]
+    began: datetime
+    ended: datetime
+
+    def attempts(self) -> Iterator[Attempt]:
+        return (Attempt(function, texts, self.began, self.ended) for function, texts in self.statements.items())
+
+
 @dataclass(frozen=True)
 class FailedAttempt:
     """An attempt that failed by a conflict, and the table that the error named."""
@@ -60,8 +71,8 @@ class ConflictTracker:
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._recent: deque[Attempt] = deque(maxlen=RECENT)
-        self._known: dict[str, Collection[str]] = {}
+        self.recent: deque[CommittedTransaction] = deque(maxlen=RECENT)
+        """What was committed lately: appended to after every commit."""
         self._failed: deque[FailedAttempt] = deque(maxlen=RECENT)
         self._unwritten: Counter[tuple[str, str | None, str | None]] = Counter()
         self._listeners: list[Callable[[ConflictRecord], None]] = []
@@ -74,13 +85,6 @@ class ConflictTracker:
     def listen(self, listener: Callable[[ConflictRecord], None]) -> None:
         """Call this for every pair of functions that conflicted, with how often since last time. It must not wait."""
         self._listeners.append(listener)
-
-    def committed(self, statements: Mapping[str, Collection[str]], began: datetime) -> None:
-        """A transaction was committed: its statements, by the function that sent them."""
-        ended = self._clock.now()
-        for function, texts in statements.items():
-            self._recent.append(Attempt(function, texts, began, ended))
-            self._known[function] = texts
 
     def failed(
         self,
@@ -146,13 +150,13 @@ class ConflictTracker:
 
     def _explain(self, failed: FailedAttempt) -> tuple[str, str | None, str | None]:
         """The function that failed, the most likely other one, and the table of their conflict."""
-        recent = tuple(self._recent)
+        recent = [attempt for transaction in tuple(self.recent) for attempt in transaction.attempts()]
         other, table = likeliest(failed, [each for each in recent if failed.attempt.overlap(each) >= timedelta(0)])
         if other is None:
-            other, table = likeliest(failed, self._elsewhere(failed.attempt))
+            other, table = likeliest(failed, self._elsewhere(failed.attempt, {each.function: each for each in recent}))
         return failed.attempt.function, other, table or failed.table
 
-    def _elsewhere(self, failed: Attempt) -> list[Attempt]:
+    def _elsewhere(self, failed: Attempt, known: Mapping[str, Attempt]) -> list[Attempt]:
         """Scheduled mutations that other processes committed meanwhile, as far as this one knows what they do."""
         try:
             with self._database.read_internal() as connection:
@@ -161,9 +165,9 @@ class ConflictTracker:
             logger.debug("what conflicted with %s could not be looked up: %s", failed.function, error)
             return []
         return [
-            Attempt(name, self._known[name], failed.began, failed.ended)
+            Attempt(name, known[name].statements, failed.began, failed.ended)
             for name in reversed(names)
-            if name in self._known
+            if name in known
         ]
 
 

@@ -22,7 +22,7 @@ from ..errors import FunctionTimeout
 from ..functions.load import App
 from ..settings import Settings
 from .call import Call, CallResult
-from .conflicts import ConflictTracker
+from .conflicts import CommittedTransaction, ConflictTracker
 from .handler import TimeLimit
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
@@ -123,7 +123,7 @@ class TransactionRunner:
             statements = transaction.changes.statements if transaction else {first[0].function.name: set()}
             self.conflicts.failed(error, failed.cause, statements, began)
             raise failed from error
-        self.conflicts.committed(transaction.changes.statements, began)
+        self.conflicts.recent.append(CommittedTransaction(transaction.changes.statements, began, self._clock.now()))
         return results
 
     def run_query(self, call: Call) -> Any:

@@ -17,7 +17,7 @@ from ...errors import DatabaseError
 from ...settings import Settings
 from ..errors import ConnectionLost
 from ..postgres_errors import POOLER_ERRORS
-from ..statement_guard import guard
+from ..transaction import guard
 
 logger = logging.getLogger("convexpy.database")
 

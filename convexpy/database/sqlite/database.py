@@ -17,9 +17,8 @@ from ...errors import DatabaseError
 from ...settings import Settings
 from ..commits import CommitFeed, Publish
 from ..errors import LockTimeout, is_conflict
-from ..statement_guard import guard
 from ..timer import Timer
-from ..transaction import OpenTransaction, Sync, begin
+from ..transaction import OpenTransaction, Sync, begin, guard
 from ..types import JobId, new_job_id
 from .notifier import FileNotifier
 from .write_lock import WriteLock

@@ -94,7 +94,7 @@ CALLS: Final = (
     Bug(
         name="swallowed error counts as success",
         breaks="half of a mutation is committed after a statement of it failed",
-        file="database/statement_guard.py",
+        file="database/transaction.py",
         old="    transaction.failed = error\n    if transaction.internal_error",
         new="    if transaction.internal_error",
         tests=(f"{TRANSACTIONS}::test_an_error_that_a_handler_swallowed_does_not_commit_half_a_mutation",),
