@@ -9,7 +9,7 @@ from .bug import Bug
 BATCHES: Final = "tests/promises/test_batches.py"
 SPLIT: Final = "tests/promises/test_batches_that_split.py"
 OTHERS: Final = "tests/promises/test_batches_and_others.py"
-LOST: Final = "tests/database/postgres/test_groups.py"
+LOST: Final = "tests/database/postgres/test_batch_commits.py"
 
 BATCH_BUGS: Final = (
     Bug(

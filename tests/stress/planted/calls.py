@@ -54,7 +54,7 @@ CALLS: Final = (
     ),
     Bug(
         name="identity carried into jobs",
-        breaks="a job runs with the rights of the user who called before",
+        breaks="a job runs with the rights of an earlier caller",
         file="runtime/call_executor.py",
         old='            "identity": call.identity,\n',
         new='            "identity": vars(self).setdefault("first", call.identity),\n',

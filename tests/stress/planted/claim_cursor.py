@@ -35,6 +35,14 @@ CLAIM_CURSOR: Final = (
         tests=(FULL,),
     ),
     Bug(
+        name="what the backfill finds is not looked for",
+        breaks="jobs that the cursor had left behind wait for the next look, though the dispatcher was woken",
+        file="dispatch/worker.py",
+        old="            found = self.dispatcher.on_remote_commit\n",
+        new="            found = self.dispatcher._wake\n",
+        tests=(f"{TESTS}::test_what_the_backfill_finds_is_run_at_once",),
+    ),
+    Bug(
         name="what was committed late is left behind",
         breaks="while any client keeps a transaction open, a job overtaken by a millisecond waits for a full scan",
         file="dispatch/claim_cursor.py",

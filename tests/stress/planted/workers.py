@@ -37,7 +37,7 @@ WORKERS: Final = (
     ),
     Bug(
         name="silent once is dead",
-        breaks="when the clock of the database jumps, every running action is failed though nobody died",
+        breaks="when the clock of the database jumps, every running action is failed though no worker died",
         file="dispatch/recovery.py",
         old="            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:\n",
         new="            if suspect.heartbeat_time < now:\n",
