@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, Column, Engine, Integer, MetaData, Table, Text, insert, update
 
 from convexpy.database import workers
-from convexpy.database.jobs import NewJob, claim_jobs, insert_jobs, start
+from convexpy.database.jobs import NewJob, claim, insert_jobs, start
 from convexpy.database.tables import crons, finished, jobs, queue
 from convexpy.database.types import new_job_id
 from convexpy.migrations.dev_sync import sync_tables
@@ -34,10 +34,10 @@ def scheduled(source: Engine) -> dict[str, Any]:
             due = now + timedelta(days=30) if what == "waiting" else now - timedelta(seconds=10 - n)
             insert_jobs(connection, [NewJob(ids[what], "a:b", kind, '{"x":  "\\u0000"}', due)], now)
         workers.register(connection, "w", now)
-        claim_jobs(connection, "mutation", "w", "token", now, 9)
-        for claim in claim_jobs(connection, "action", "w", "other token", now, 9):
-            if claim.job_id in (ids["started"], ids["done"]):
-                assert start(connection, claim, f"run-{claim.job_id}"[:32], now)
+        claim(connection, "mutation", "w", now, 9)
+        for claimed in claim(connection, "action", "w", now, 9):
+            if claimed.job_id in (ids["started"], ids["done"]):
+                assert start(connection, claimed, f"run-{claimed.job_id}"[:32], now)
         connection.execute(queue.delete().where(queue.c.job_id == ids["done"]))
         ended = {"state_kind": "success", "completed_time": now}
         connection.execute(update(jobs).where(jobs.c.id == ids["done"]).values(ended))

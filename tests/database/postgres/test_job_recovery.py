@@ -45,12 +45,12 @@ def plan_action(ctx: MutationCtx) -> None:
 
 
 @contextmanager
-def uncommitted_claim(convex: Convex, service: Service) -> Iterator[None]:
+def uncommitted_claim(convex: Convex, worker: Worker) -> Iterator[None]:
     """A worker claims a job, and commits at the end of the block."""
     convex.run(plan)
     with convex.database.write_internal() as connection:
-        worker = service.worker.be_known(connection)
-        claims = jobs.claim_jobs(connection, "mutation", worker, jobs.new_token(), convex.clock.now(), 10)
+        known = worker.heartbeat.ensure_registered(connection)
+        claims = jobs.claim(connection, "mutation", known, convex.clock.now(), 10)
         assert len(claims) == 1
         yield
 
@@ -72,43 +72,48 @@ def suspect(convex: Convex) -> Suspect:
     return found
 
 
+def give_up(worker: Worker, dead: Suspect) -> None:
+    """Recover the jobs of a worker that is taken for dead."""
+    worker.recovery._recover(dead.id, worker._clock.now(), "it died", heartbeat_time=dead.heartbeat_time)
+
+
 @pytest.fixture
-def service(near: Convex) -> Service:
+def worker(near: Convex) -> Worker:
     near.migrate()
     near.worker.heartbeat.register()
     return near.worker
 
 
-def test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest(near: Convex, url: URL, service: Service) -> None:
+def test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest(near: Convex, url: URL, worker: Worker) -> None:
     dead = suspect(near)
-    with uncommitted_claim(near, service):
-        recovering = blocked_thread(url, lambda: service.recovery._recover(dead, near.clock.now()))
+    with uncommitted_claim(near, worker):
+        recovering = blocked_thread(url, lambda: give_up(worker, dead))
     recovering.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT worker FROM _convexpy_queue") == [(None,)]
 
 
-def test_an_action_that_starts_while_its_worker_is_given_up_fails(near: Convex, url: URL, service: Service) -> None:
+def test_an_action_that_starts_while_its_worker_is_given_up_fails(near: Convex, url: URL, worker: Worker) -> None:
     """Its worker woke up just then. Not recovered, the action would be in progress for ever once that worker dies."""
     near.run(plan_action)
-    (claim,) = service.dispatcher.claim(Kind.ACTION, 10)
+    (claim,) = worker.dispatcher.claim(Kind.ACTION, 10)
     with near.database.write_internal() as connection:
         assert jobs.start(connection, claim, "token", near.clock.now())
-        recovering = blocked_thread(url, lambda: service.recovery._recover(suspect(near), near.clock.now()))
+        recovering = blocked_thread(url, lambda: give_up(worker, suspect(near)))
     recovering.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", LOST_ACTION)]
 
 
-def test_a_worker_with_a_heartbeat_meanwhile_is_not_given_up(near: Convex, url: URL, service: Service) -> None:
+def test_a_worker_with_a_heartbeat_meanwhile_is_not_given_up(near: Convex, url: URL, worker: Worker) -> None:
     long_ago = near.clock.now() - timedelta(days=1)
-    service.recovery._recover(Suspect(service.worker.id, long_ago, is_gone=False), near.clock.now())
-    assert rows(url, "SELECT id FROM _convexpy_workers") == [(service.worker.id,)]
+    give_up(worker, Suspect(worker.heartbeat.worker, long_ago, is_gone=False))
+    assert rows(url, "SELECT id FROM _convexpy_workers") == [(worker.heartbeat.worker,)]
 
 
-def test_a_worker_that_leaves_while_it_claims_stays_registered(near: Convex, url: URL, service: Service) -> None:
-    with uncommitted_claim(near, service):
-        leaving = blocked_thread(url, service.worker.leave)
+def test_a_worker_that_leaves_while_it_claims_stays_registered(near: Convex, url: URL, worker: Worker) -> None:
+    with uncommitted_claim(near, worker):
+        leaving = blocked_thread(url, worker.heartbeat.leave)
     leaving.join()
     assert rows(url, ORPHANS) == []
-    assert rows(url, "SELECT id FROM _convexpy_workers") == [(service.worker.id,)]
+    assert rows(url, "SELECT id FROM _convexpy_workers") == [(worker.heartbeat.worker,)]
