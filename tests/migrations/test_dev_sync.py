@@ -21,7 +21,8 @@ from convexpy.errors import DatabaseError
 from convexpy.migrations.dev_sync import SyncResult, fingerprint, sync_tables
 from convexpy.migrations.plan import Step
 
-from .shop import made_with, never, no, note, orders, rows, run, yes
+from .databases import made_with, never, no, rows, run, yes
+from .schemas import note, orders
 
 
 def test_a_new_table_is_made_without_a_question(database: Engine) -> None:
@@ -97,7 +98,7 @@ def test_a_table_that_went_is_no_longer_ours_when_somebody_makes_it_anew(databas
     assert sync_tables(database, MetaData(), never) == SyncResult()
 
 
-def test_the_frameworks_tables_are_not_the_users_even_if_the_models_name_them(database: Engine) -> None:
+def test_the_frameworks_tables_are_not_the_users_even_in_the_models(database: Engine) -> None:
     metadata = orders()
     Table("_convexpy_queue", metadata, Column("id", Integer, primary_key=True))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrations.databases import never, sqlite_engine, write_revision
 from sqlalchemy import URL, Column, Engine, Integer, MetaData, Table, Text, insert, update
 
 from convexpy.database import workers
@@ -18,10 +19,8 @@ from convexpy.migrations.framework import migrate
 from convexpy.transfer.connections import one_transaction, snapshot
 from convexpy.transfer.copy import COPIED_ACTION, copy_database
 
-from .conftest import sqlite_engine
 from .copies import SETTINGS, copied, fill, put, read, spoil
 from .everything import EVERYTHING, FULL, LINKS, METADATA, NOON, NOTES, TREE
-from .shop import never, write_revision
 
 
 def scheduled(source: Engine) -> dict[str, Any]:

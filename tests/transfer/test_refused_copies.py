@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrations.databases import never, sqlite_engine, write_revision
 from sqlalchemy import (
     URL,
     Column,
@@ -30,10 +31,8 @@ from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.framework import migrate
 from convexpy.transfer.connections import snapshot
 
-from .conftest import sqlite_engine
 from .copies import SETTINGS, copied, fill, put, read, spoil, tables_in
 from .everything import EVERYTHING, FULL, NOON, NOTES, TREE
-from .shop import never, write_revision
 
 WRONG = {
     "a NUL": ("UPDATE everything SET text = 'a' || char(0) || 'b'", "everything.text", "NUL"),

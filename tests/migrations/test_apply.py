@@ -24,7 +24,8 @@ from convexpy.migrations.apply import apply
 from convexpy.migrations.dev_sync import SyncResult, sync_tables
 from convexpy.migrations.plan import Plan, plan
 
-from .shop import Colour, all_types, everything, made_with, never, note, orders, rows, run, yes
+from .databases import everything, made_with, never, rows, run, yes
+from .schemas import Colour, all_types, note, orders
 
 
 def test_several_columns_of_all_sorts_may_come_at_once(database: Engine) -> None:
@@ -123,7 +124,7 @@ def test_tables_that_refer_to_each_other_go_together(database: Engine) -> None:
     assert {"orders", "items"}.isdisjoint(inspect(database).get_table_names())
 
 
-def test_a_table_goes_whether_it_refers_to_one_that_stays_or_is_referred_to(database: Engine) -> None:
+def test_a_table_is_dropped_whether_it_refers_or_is_referred_to(database: Engine) -> None:
     def shop(*more: Any) -> MetaData:
         metadata = orders(*more)
         Table("items", metadata, Column("id", Integer, primary_key=True), Column("order", ForeignKey("orders.id")))

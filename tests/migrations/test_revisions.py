@@ -14,7 +14,8 @@ from convexpy.migrations.framework import check_revision, migrate
 from convexpy.migrations.plan import plan
 from convexpy.migrations.revisions import RevisionStatus, adopt, current, make_revision, upgrade, upgrade_sql
 
-from .shop import all_types, everything, never, note, orders, rows, run, write_revision
+from .databases import everything, never, rows, run, write_revision
+from .schemas import all_types, note, orders
 
 
 class Upper(TypeDecorator[str]):
