@@ -1,3 +1,5 @@
+"""The steps of a plan, applied: tables follow the models, or nothing changes."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -125,13 +127,13 @@ def test_tables_that_refer_to_each_other_go_together(database: Engine) -> None:
 
 
 def test_a_table_is_dropped_whether_it_refers_or_is_referred_to(database: Engine) -> None:
-    def shop(*more: Any) -> MetaData:
+    def buyers_and_orders(*more: Any) -> MetaData:
         metadata = orders(*more)
         Table("items", metadata, Column("id", Integer, primary_key=True), Column("order", ForeignKey("orders.id")))
         Table("buyers", metadata, Column("id", Integer, primary_key=True))
         return metadata
 
-    made_with(database, shop(Column("buyer", ForeignKey("buyers.id"))))
+    made_with(database, buyers_and_orders(Column("buyer", ForeignKey("buyers.id"))))
     run(
         database, "INSERT INTO buyers VALUES (1)", "INSERT INTO orders VALUES (1, 1)", "INSERT INTO items VALUES (1, 1)"
     )
@@ -167,7 +169,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(sqlite_database: Engine
         sqlite_database, orders(note(), Column("total", Integer)), "INSERT INTO orders VALUES (1, 'x', 1), (2, 'y', 1)"
     )
     before = everything(sqlite_database)
-    # Both rows get the same default, so the constraint cannot hold; nobody can see that before it is tried.
+    # Both rows get the same default, so the constraint cannot hold; that shows only when it is tried.
     grown = orders(note(), Column("slug", String, default="s", nullable=False, unique=True))
     Table("items", grown, Column("id", Integer, primary_key=True))
 

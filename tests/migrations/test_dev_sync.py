@@ -1,3 +1,5 @@
+"""The development database follows the models, and asks before something is lost."""
+
 from __future__ import annotations
 
 import subprocess
@@ -90,7 +92,7 @@ def test_tables_that_convexpy_did_not_make_are_never_touched(database: Engine) -
     assert before > FRAMEWORK_TABLES
 
 
-def test_a_table_that_went_is_no_longer_ours_when_somebody_makes_it_anew(database: Engine) -> None:
+def test_a_dropped_table_that_is_made_again_by_hand_is_left_alone(database: Engine) -> None:
     made_with(database, orders())
     sync_tables(database, MetaData(), never)
     run(database, "CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1)")
@@ -138,14 +140,14 @@ assert "alembic" not in sys.modules
     assert finished.returncode == 0, finished.stderr
 
 
-def test_a_table_that_somebody_dropped_is_made_again(database: Engine) -> None:
+def test_a_table_that_was_dropped_by_hand_is_made_again(database: Engine) -> None:
     made_with(database, orders())
     run(database, "DROP TABLE orders")
 
     assert sync_tables(database, orders(), never).done == ["add table orders"]
 
 
-def test_a_column_that_somebody_added_is_noticed(database: Engine) -> None:
+def test_a_column_that_was_added_by_hand_is_noticed(database: Engine) -> None:
     made_with(database, orders(), "ALTER TABLE orders ADD COLUMN extra INTEGER")
 
     assert sync_tables(database, orders(), never).done == ["drop column orders.extra, where no row has a value"]

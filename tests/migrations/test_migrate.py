@@ -1,3 +1,5 @@
+"""The framework's own tables: created, upgraded, checked, refused."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""What a plan does with the rows that are there: safe steps, lossy ones, refusals."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""An upgrade written as SQL."""
+
 from __future__ import annotations
 
 import sqlite3

@@ -1,3 +1,5 @@
+"""A table that is changed on SQLite keeps everything."""
+
 from __future__ import annotations
 
 import subprocess
@@ -24,7 +26,7 @@ from .schemas import all_types, note, orders
 
 
 def without_order(dump: list[str]) -> list[list[str]]:
-    """A dump without the quotes that SQLite adds and the order of what has none, and without our own notes."""
+    """A dump without the quotes that SQLite adds and the order of what has none, and without the table of metadata."""
     lines = [line.replace('CREATE TABLE "', "CREATE TABLE ").replace('" (', " (") for line in dump]
     return sorted(
         sorted(part.strip().rstrip(",") for part in line.split("\n"))
