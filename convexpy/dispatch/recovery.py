@@ -73,7 +73,7 @@ class Recovery:
         heartbeat_time: datetime | None = None,
         only: set[JobId] | None = None,
     ) -> None:
-        """Recover a worker's jobs; with the time of its heartbeat, only if there was none since: it is given up then."""
+        """Recover a worker's jobs; with the time of its heartbeat, if there was none since: then it is given up."""
         with self._database.write_internal(sync="as set") as connection:
             if heartbeat_time is not None and not workers.give_up(connection, worker, heartbeat_time):
                 return

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
 from convexpy.database import crons, job_queries, jobs, retention, workers
-from convexpy.database.claim import Claim
+from convexpy.database.claim import Claim, ClaimKey
 from convexpy.database.jobs import NewJob
 from convexpy.database.transaction import OPEN_TRANSACTION
 
@@ -24,13 +24,12 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
     "next due": lambda c: jobs.next_due(c),
     "claim": lambda c: claim(c, 10),
-    "take": lambda c: jobs.take(c, CLAIM),
     "start": lambda c: jobs.start(c, CLAIM, "run", NOW),
-    "finish taken": lambda c: jobs.finish_taken(c, CLAIM, None, NOW),
-    "finish all": lambda c: jobs.finish_all(c, [CLAIM, CLAIM._replace(job_id=JobId("2" * 32))], NOW),
-    "finish started": lambda c: jobs.finish_started(c, JOB, "run", None, NOW),
-    "release": lambda c: jobs.release(c, CLAIM, "error", NOW),
-    "unclaim": lambda c: jobs.unclaim_all(c, "worker", "token"),
+    "finish": lambda c: jobs.finish(c, [CLAIM], None, NOW),
+    "finish several": lambda c: jobs.finish(c, [CLAIM, CLAIM._replace(job_id=JobId("2" * 32))], None, NOW),
+    "finish a run": lambda c: jobs.finish(c, [ClaimKey(JOB, "run")], "an error", NOW),
+    "release": lambda c: jobs.release(c, CLAIM, "mutation", "error", NOW),
+    "unclaim": lambda c: jobs.unclaim(c, [CLAIM]),
     "cancel": lambda c: jobs.cancel(c, JOB, NOW),
     "recover": lambda c: workers.recover_jobs(c, "worker", NOW, Settings()),
     "unknown owners": lambda c: workers.find_unknown(c),
@@ -49,11 +48,11 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
 }
 
 
-def claim(connection: Connection, room: int) -> list[Claim]:
+def claim(connection: Connection, limit: int) -> list[Claim]:
     """Claim for a worker that is known."""
     if not workers.is_known(connection, "worker"):
         workers.register(connection, "worker", NOW)
-    return jobs.claim_jobs(connection, "mutation", "worker", "token", NOW, room)
+    return jobs.claim(connection, "mutation", "worker", NOW, limit)
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def test_a_claim_among_a_million_reads_a_handful_of_pages(full: Connection) -> N
         jobs.insert_jobs(full, [NewJob(new_job_id(), "f:f", "mutation", "{}", NOW) for _ in range(10)], NOW)
         workers.register(full, "worker", NOW)
         with statements_of(full) as statements:
-            assert len(jobs.claim_jobs(full, "mutation", "worker", "token", NOW, 10)) == 10
+            assert len(jobs.claim(full, "mutation", "worker", NOW, 10)) == 10
         point.rollback()
         claim = explained(full, *statements[0])
     assert "_convexpy_queue_unclaimed" in {step.get("Index Name") for step in claim}

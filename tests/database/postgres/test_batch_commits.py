@@ -14,8 +14,9 @@ from sqlalchemy import URL, Connection
 
 from convexpy import Convex, MutationCtx, internal_mutation, mutation
 from convexpy.database import jobs
-from convexpy.database.claim import Claim, ClaimKey
-from convexpy.dispatch import batch_policy, mutation_pool
+from convexpy.database.claim import Claim
+from convexpy.dispatch import mutation_pool
+from convexpy.dispatch.batch import Batch
 from convexpy.functions.declare import Kind
 from convexpy.runtime.events import Run
 from convexpy.runtime.transaction import TransactionRunner
@@ -46,12 +47,16 @@ def plan(ctx: MutationCtx, texts: list[str]) -> None:
         ctx.schedule.now(write_and_schedule, text=text)
 
 
+@mutation
+def schedule_directly(ctx: MutationCtx) -> None:
+    ctx.schedule.now(write, text="direct")
+
+
 @pytest.fixture(autouse=True)
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     transactions.clear()
     monkeypatch.setattr(TransactionRunner, "batch_seconds", PATIENCE_SECONDS)
     monkeypatch.setattr(mutation_pool, "BATCH_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(batch_policy, "QUICK_SECONDS", PATIENCE_SECONDS)
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -65,11 +70,12 @@ def is_quiet(url: URL) -> bool:
 
 
 def run_as_a_batch(convex: Convex) -> list[Run]:
-    """Claim what is due and run it in one transaction. The runs of its jobs."""
+    """Claim what is due and run it in one transaction. The runs that were reported."""
     runs: list[Run] = []
     convex.on_run(runs.append)
-    convex.worker.executor.policy.succeeded(f"{__name__.rpartition('.')[2]}:write_and_schedule", 0.001, shared=False)
-    convex.worker.run_due(Kind.MUTATION, 100)
+    executor = convex.worker.executor
+    executor.policy.succeeded(f"{__name__.rpartition('.')[2]}:write_and_schedule", 0.001, shared=False)
+    executor.perform(Batch(convex.worker.dispatcher.claim(Kind.MUTATION, 100)))
     return [run for run in runs if run.name.endswith("write_and_schedule")]
 
 
@@ -80,18 +86,17 @@ def test_each_job_of_a_commit_without_an_answer_happens_once(
     near.run(plan, texts=["a", "b", "c"])
     convex.worker.prepare(convex.app)
     finish = jobs.finish
-    has_cut: list[bool] = []
 
-    def cut_once(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
-        if not has_cut:
+    def cut_the_next(connection: Connection, claims: Sequence[Claim], error: str | None, now: datetime) -> bool:
+        if len(claims) > 1:
             network.cut(when)
-            has_cut.append(True)
-        return finish(connection, keys, error, now)
+        return finish(connection, claims, error, now)
 
-    monkeypatch.setattr(jobs, "finish", cut_once)
+    monkeypatch.setattr(jobs, "finish", cut_the_next)
     runs = run_as_a_batch(convex)
+    monkeypatch.setattr(jobs, "finish", finish)
     assert network.struck() == 1
-    assert len({id(each) for _, each in transactions[:3]}) == 1, "they were not in one transaction"
+    assert len({id(transaction) for _, transaction in transactions[:3]}) == 1, "they were not in one transaction"
     assert sorted(run.outcome for run in runs) == ["success"] * 3
     with convex.running():
         wait_until(lambda: is_quiet(url), "their children have run")

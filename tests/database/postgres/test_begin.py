@@ -16,8 +16,8 @@ from convexpy import Convex, MutationCtx, QueryCtx, Settings, mutation, query
 from convexpy.database.database import connect
 from convexpy.database.errors import ConnectionLost
 from convexpy.functions.declare import Kind
-from convexpy.runtime.time_limit import Watched
-from convexpy.runtime.together import BatchFailed
+from convexpy.runtime.handler import TimeLimit
+from convexpy.runtime.transaction import TransactionFailed
 
 from .conftest import rows
 
@@ -133,8 +133,8 @@ def test_a_begin_that_takes_too_long_is_an_internal_error(
 ) -> None:
     """Its time is up before it could say anything: it runs again, and is not failed."""
     is_late = threading.Event()
-    expire = Watched.expire
-    monkeypatch.setattr(Watched, "expire", lambda watched: (expire(watched), is_late.set()))
+    expire = TimeLimit._expire
+    monkeypatch.setattr(TimeLimit, "_expire", lambda limit: (expire(limit), is_late.set()))
     text = far_url.render_as_string(hide_password=False)
     settings = Settings(mutation_time_limit=0.3, retry_first=0.01)
     with Convex(text, functions=request.module, settings=settings) as convex:
@@ -142,18 +142,18 @@ def test_a_begin_that_takes_too_long_is_an_internal_error(
         near.run(plan, text="written")
         (claim,) = convex.worker.dispatcher.claim(Kind.MUTATION, 1)
         network.mode("blackhole")
-        call = convex.worker.executor.call_of(claim, Kind.MUTATION)
+        call = convex.worker.executor._call_of(claim, Kind.MUTATION)
         assert call is not None
         found: list[BaseException] = []
-        attempt = partial(convex.runtime.together.attempt, [(call, claim)], lambda: None)
+        attempt = partial(convex.calls.transactions.run_transaction, (call, claim))
         thread = threading.Thread(target=lambda: found.append(error_of(attempt)), daemon=True)
         thread.start()
         assert is_late.wait(PATIENCE_SECONDS)
         thread.join(PATIENCE_SECONDS)
         network.mode("pass")
     (error,) = found
-    assert isinstance(error, BatchFailed)
-    assert error.is_internal
+    assert isinstance(error, TransactionFailed)
+    assert error.cause is not None
 
 
 def test_the_drivers_connection_is_in_the_transaction(near: Convex, url: URL) -> None:

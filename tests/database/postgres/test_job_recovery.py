@@ -49,8 +49,8 @@ def uncommitted_claim(convex: Convex, worker: Worker) -> Iterator[None]:
     """A worker claims a job, and commits at the end of the block."""
     convex.run(plan)
     with convex.database.write_internal() as connection:
-        registered = worker.heartbeat.ensure_registered(connection)
-        claims = jobs.claim(connection, "mutation", registered, convex.clock.now(), 10)
+        known = worker.heartbeat.ensure_registered(connection)
+        claims = jobs.claim(connection, "mutation", known, convex.clock.now(), 10)
         assert len(claims) == 1
         yield
 
@@ -72,10 +72,9 @@ def suspect(convex: Convex) -> Suspect:
     return found
 
 
-def recover(worker: Worker, dead: Suspect) -> None:
-    """As another worker does that takes it for dead."""
-    now = worker.dispatcher._clock.now()
-    worker.recovery._recover(dead.id, now, "a worker died", heartbeat_time=dead.heartbeat_time)
+def give_up(worker: Worker, dead: Suspect) -> None:
+    """Recover the jobs of a worker that is taken for dead."""
+    worker.recovery._recover(dead.id, worker._clock.now(), "it died", heartbeat_time=dead.heartbeat_time)
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def worker(near: Convex) -> Worker:
 def test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest(near: Convex, url: URL, worker: Worker) -> None:
     dead = suspect(near)
     with uncommitted_claim(near, worker):
-        recovering = blocked_thread(url, lambda: recover(worker, dead))
+        recovering = blocked_thread(url, lambda: give_up(worker, dead))
     recovering.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT worker FROM _convexpy_queue") == [(None,)]
@@ -100,7 +99,7 @@ def test_an_action_that_starts_while_its_worker_is_given_up_fails(near: Convex, 
     (claim,) = worker.dispatcher.claim(Kind.ACTION, 10)
     with near.database.write_internal() as connection:
         assert jobs.start(connection, claim, "token", near.clock.now())
-        recovering = blocked_thread(url, lambda: recover(worker, suspect(near)))
+        recovering = blocked_thread(url, lambda: give_up(worker, suspect(near)))
     recovering.join()
     assert rows(url, ORPHANS) == []
     assert rows(url, "SELECT state_kind, state_error FROM _scheduled_functions") == [("failed", LOST_ACTION)]
@@ -108,7 +107,7 @@ def test_an_action_that_starts_while_its_worker_is_given_up_fails(near: Convex, 
 
 def test_a_worker_with_a_heartbeat_meanwhile_is_not_given_up(near: Convex, url: URL, worker: Worker) -> None:
     long_ago = near.clock.now() - timedelta(days=1)
-    recover(worker, Suspect(worker.heartbeat.worker, long_ago, is_gone=False))
+    give_up(worker, Suspect(worker.heartbeat.worker, long_ago, is_gone=False))
     assert rows(url, "SELECT id FROM _convexpy_workers") == [(worker.heartbeat.worker,)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from migrations.databases import run
 from sqlalchemy import URL, Engine, MetaData, Table, insert, inspect, select
 
 from convexpy.settings import Settings
@@ -27,12 +28,6 @@ def put(engine: Engine, table: Table, *rows: dict[str, Any]) -> None:
             connection.execute(insert(table).values(**row))
 
 
-def spoil(engine: Engine, *statements: str) -> None:
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
 def read(url: URL, table: Table) -> list[Any]:
     with snapshot(url, SETTINGS) as connection:
         return sorted(connection.execute(select(table)).all(), key=lambda row: str(row[0]))
@@ -46,7 +41,7 @@ def tables_in(url: URL) -> list[str]:
 def fill(source: Engine) -> None:
     nothing = dict.fromkeys(FULL)
     put(source, EVERYTHING, {"id": 1, **FULL}, {"id": 700, **nothing})
-    spoil(source, "UPDATE everything SET document = NULL, tags = NULL, binary_document = 'null' WHERE id = 700")
+    run(source, "UPDATE everything SET document = NULL, tags = NULL, binary_document = 'null' WHERE id = 700")
     # Children before their parents, and more rows than one batch has.
     put(source, TREE, {"id": 2, "parent": None})
     with source.begin() as connection:

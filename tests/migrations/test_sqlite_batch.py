@@ -1,4 +1,9 @@
+"""A table that is changed on SQLite keeps everything."""
+
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import (
@@ -16,11 +21,12 @@ from convexpy.migrations.apply import apply
 from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.plan import plan
 
-from .shop import all_types, everything, made_with, never, note, orders, rows, yes
+from .databases import everything, made_with, never, rows, yes
+from .schemas import all_types, note, orders
 
 
 def without_order(dump: list[str]) -> list[list[str]]:
-    """A dump without the quotes that SQLite adds and the order of what has none, and without our own notes."""
+    """A dump without the quotes that SQLite adds and the order of what has none, and without the table of metadata."""
     lines = [line.replace('CREATE TABLE "', "CREATE TABLE ").replace('" (', " (") for line in dump]
     return sorted(
         sorted(part.strip().rstrip(",") for part in line.split("\n"))
@@ -80,3 +86,16 @@ def test_a_transaction_that_cannot_rebuild_tables_is_refused(sqlite_database: En
 
     with sqlite_database.begin() as connection, pytest.raises(RuntimeError, match="not in a transaction"):
         apply(connection, plan(connection, changed).safe)
+
+
+def test_alembic_is_patched_by_a_call_and_not_by_an_import() -> None:
+    code = """
+from alembic.ddl.impl import _impls
+from alembic.ddl.sqlite import SQLiteImpl
+from convexpy.migrations import sqlite_batch
+assert _impls["sqlite"] is SQLiteImpl
+sqlite_batch.register()
+assert _impls["sqlite"] is sqlite_batch.PatchedSQLiteImpl
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

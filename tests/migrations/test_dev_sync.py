@@ -1,3 +1,5 @@
+"""The development database follows the models, and asks before something is lost."""
+
 from __future__ import annotations
 
 import subprocess
@@ -21,7 +23,8 @@ from convexpy.errors import DatabaseError
 from convexpy.migrations.dev_sync import SyncResult, fingerprint, sync_tables
 from convexpy.migrations.plan import Step
 
-from .shop import made_with, never, no, note, orders, rows, run, yes
+from .databases import made_with, never, no, rows, run, yes
+from .schemas import note, orders
 
 
 def test_a_new_table_is_made_without_a_question(database: Engine) -> None:
@@ -89,7 +92,7 @@ def test_tables_that_convexpy_did_not_make_are_never_touched(database: Engine) -
     assert before > FRAMEWORK_TABLES
 
 
-def test_a_table_that_went_is_no_longer_ours_when_somebody_makes_it_anew(database: Engine) -> None:
+def test_a_dropped_table_that_is_made_again_by_hand_is_left_alone(database: Engine) -> None:
     made_with(database, orders())
     sync_tables(database, MetaData(), never)
     run(database, "CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1)")
@@ -97,7 +100,7 @@ def test_a_table_that_went_is_no_longer_ours_when_somebody_makes_it_anew(databas
     assert sync_tables(database, MetaData(), never) == SyncResult()
 
 
-def test_the_frameworks_tables_are_not_the_users_even_if_the_models_name_them(database: Engine) -> None:
+def test_the_frameworks_tables_are_not_the_users_even_in_the_models(database: Engine) -> None:
     metadata = orders()
     Table("_convexpy_queue", metadata, Column("id", Integer, primary_key=True))
 
@@ -137,14 +140,14 @@ assert "alembic" not in sys.modules
     assert finished.returncode == 0, finished.stderr
 
 
-def test_a_table_that_somebody_dropped_is_made_again(database: Engine) -> None:
+def test_a_table_that_was_dropped_by_hand_is_made_again(database: Engine) -> None:
     made_with(database, orders())
     run(database, "DROP TABLE orders")
 
     assert sync_tables(database, orders(), never).done == ["add table orders"]
 
 
-def test_a_column_that_somebody_added_is_noticed(database: Engine) -> None:
+def test_a_column_that_was_added_by_hand_is_noticed(database: Engine) -> None:
     made_with(database, orders(), "ALTER TABLE orders ADD COLUMN extra INTEGER")
 
     assert sync_tables(database, orders(), never).done == ["drop column orders.extra, where no row has a value"]

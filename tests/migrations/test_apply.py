@@ -1,3 +1,5 @@
+"""The steps of a plan, applied: tables follow the models, or nothing changes."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -24,7 +26,8 @@ from convexpy.migrations.apply import apply
 from convexpy.migrations.dev_sync import SyncResult, sync_tables
 from convexpy.migrations.plan import Plan, plan
 
-from .shop import Colour, all_types, everything, made_with, never, note, orders, rows, run, yes
+from .databases import everything, made_with, never, rows, run, yes
+from .schemas import Colour, all_types, note, orders
 
 
 def test_several_columns_of_all_sorts_may_come_at_once(database: Engine) -> None:
@@ -123,14 +126,14 @@ def test_tables_that_refer_to_each_other_go_together(database: Engine) -> None:
     assert {"orders", "items"}.isdisjoint(inspect(database).get_table_names())
 
 
-def test_a_table_goes_whether_it_refers_to_one_that_stays_or_is_referred_to(database: Engine) -> None:
-    def shop(*more: Any) -> MetaData:
+def test_a_table_is_dropped_whether_it_refers_or_is_referred_to(database: Engine) -> None:
+    def buyers_and_orders(*more: Any) -> MetaData:
         metadata = orders(*more)
         Table("items", metadata, Column("id", Integer, primary_key=True), Column("order", ForeignKey("orders.id")))
         Table("buyers", metadata, Column("id", Integer, primary_key=True))
         return metadata
 
-    made_with(database, shop(Column("buyer", ForeignKey("buyers.id"))))
+    made_with(database, buyers_and_orders(Column("buyer", ForeignKey("buyers.id"))))
     run(
         database, "INSERT INTO buyers VALUES (1)", "INSERT INTO orders VALUES (1, 1)", "INSERT INTO items VALUES (1, 1)"
     )
@@ -166,7 +169,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(sqlite_database: Engine
         sqlite_database, orders(note(), Column("total", Integer)), "INSERT INTO orders VALUES (1, 'x', 1), (2, 'y', 1)"
     )
     before = everything(sqlite_database)
-    # Both rows get the same default, so the constraint cannot hold; nobody can see that before it is tried.
+    # Both rows get the same default, so the constraint cannot hold; that shows only when it is tried.
     grown = orders(note(), Column("slug", String, default="s", nullable=False, unique=True))
     Table("items", grown, Column("id", Integer, primary_key=True))
 

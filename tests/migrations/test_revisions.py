@@ -1,3 +1,5 @@
+"""The user's revisions: written from the models, run, adopted, refused."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -14,7 +16,8 @@ from convexpy.migrations.framework import check_revision, migrate
 from convexpy.migrations.plan import plan
 from convexpy.migrations.revisions import RevisionStatus, adopt, current, make_revision, upgrade, upgrade_sql
 
-from .shop import all_types, everything, never, note, orders, rows, run, write_revision
+from .databases import everything, never, rows, run, write_revision
+from .schemas import all_types, note, orders
 
 
 class Upper(TypeDecorator[str]):
@@ -159,16 +162,16 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(engine: Engine, fol
 
 
 def test_changing_a_table_does_not_delete_the_rows_that_refer_to_it(engine: Engine, folder: Path) -> None:
-    def shop(*more: Any) -> MetaData:
+    def buyers_and_orders(*more: Any) -> MetaData:
         metadata = orders(*more)
         order = ForeignKey("orders.id", ondelete="CASCADE")
         Table("items", metadata, Column("id", Integer, primary_key=True), Column("order", order))
         return metadata
 
-    make_revision(engine, shop(note()), folder, "first")
-    upgrade(engine, shop(), folder)
+    make_revision(engine, buyers_and_orders(note()), folder, "first")
+    upgrade(engine, buyers_and_orders(), folder)
     run(engine, "INSERT INTO orders VALUES (1, 'x')", "INSERT INTO items VALUES (1, 1)")
-    changed = shop(Column("note", Text, nullable=False))
+    changed = buyers_and_orders(Column("note", Text, nullable=False))
     make_revision(engine, changed, folder, "second")
 
     upgrade(engine, changed, folder)

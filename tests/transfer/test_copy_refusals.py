@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrations.databases import never, run, sqlite_engine, write_revision
 from sqlalchemy import (
     URL,
     Column,
@@ -30,10 +31,8 @@ from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.framework import migrate
 from convexpy.transfer.connections import snapshot
 
-from .conftest import sqlite_engine
-from .copies import SETTINGS, copied, fill, put, read, spoil, tables_in
+from .copies import SETTINGS, copied, fill, put, read, tables_in
 from .everything import EVERYTHING, FULL, NOON, NOTES, TREE
-from .shop import never, write_revision
 
 WRONG = {
     "a NUL": ("UPDATE everything SET text = 'a' || char(0) || 'b'", "everything.text", "NUL"),
@@ -58,12 +57,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_the_target_cannot_keep_is_named_and_nothing_is_written(
+def test_what_the_target_cannot_store_is_named_and_nothing_is_written(
     case: str, source: Engine, postgresql: URL
 ) -> None:
     statements, where, what = WRONG[case]
     put(source, EVERYTHING, {"id": 7, **FULL})
-    spoil(source, *statements.split("; "))
+    run(source, *statements.split("; "))
     before = read_raw(source.url)
     with pytest.raises(DatabaseError) as refused:
         copied(source.url, postgresql)
@@ -82,21 +81,21 @@ def read_raw(url: URL) -> list[Any]:
 
 def test_a_column_in_which_some_times_have_a_zone_is_refused(source: Engine, postgresql: URL) -> None:
     put(source, EVERYTHING, {"id": 1, "aware": NOON}, {"id": 2})
-    spoil(source, "UPDATE everything SET aware = '2026-01-01 12:00:00+02:00' WHERE id = 2")
+    run(source, "UPDATE everything SET aware = '2026-01-01 12:00:00+02:00' WHERE id = 2")
     with pytest.raises(DatabaseError, match=r"everything.aware, id 2: .*unlike rows before it"):
         copied(source.url, postgresql)
 
 
 def test_every_wrong_value_is_listed_up_to_ten(source: Engine, postgresql: URL) -> None:
     put(source, EVERYTHING, *({"id": n, "name": "x" * 20} for n in range(1, 31)))
-    spoil(source, "UPDATE everything SET name = name || 'x'")
+    run(source, "UPDATE everything SET name = name || 'x'")
     with pytest.raises(DatabaseError) as refused:
         copied(source.url, postgresql)
     assert str(refused.value).count("21 characters") == 10
 
 
-def test_a_reference_that_leads_nowhere_is_refused(source: Engine, postgresql: URL) -> None:
-    spoil(source, "PRAGMA foreign_keys = OFF")
+def test_a_reference_to_a_missing_row_is_refused(source: Engine, postgresql: URL) -> None:
+    run(source, "PRAGMA foreign_keys = OFF")
     loose = sqlite_engine(Path(str(source.url.database)))
     with loose.connect() as connection:
         driver: Any = connection.connection.driver_connection
@@ -125,7 +124,7 @@ def test_a_target_that_is_not_empty_is_refused(what: str, source: Engine, postgr
 
 
 def test_a_source_out_of_step_with_the_models_is_refused(source: Engine, postgresql: URL) -> None:
-    spoil(source, "ALTER TABLE notes ADD COLUMN more TEXT")
+    run(source, "ALTER TABLE notes ADD COLUMN more TEXT")
     with pytest.raises(DatabaseError, match=r"the source and the models differ(.|\n)*more"):
         copied(source.url, postgresql)
     assert tables_in(postgresql) == []

@@ -1,3 +1,5 @@
+"""An upgrade written as SQL."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -10,9 +12,8 @@ from convexpy.errors import DatabaseError
 from convexpy.migrations.framework import HEAD, check_revision
 from convexpy.migrations.revisions import current, make_revision, upgrade, upgrade_sql
 
-from .conftest import sqlite_engine
-from .shop import all_types, note, orders, write_revision
-from .test_migrate import schema
+from .databases import schema, sqlite_engine, write_revision
+from .schemas import all_types, note, orders
 
 
 def test_the_sql_does_what_the_upgrade_does(sqlite: Engine, folder: Path, tmp_path: Path) -> None:

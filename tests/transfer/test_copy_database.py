@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrations.databases import never, run, sqlite_engine, write_revision
 from sqlalchemy import URL, Column, Engine, Integer, MetaData, Table, Text, insert, update
 
 from convexpy.database import workers
-from convexpy.database.jobs import NewJob, claim_jobs, insert_jobs, start
+from convexpy.database.jobs import NewJob, claim, insert_jobs, start
 from convexpy.database.tables import crons, finished, jobs, queue
 from convexpy.database.types import new_job_id
 from convexpy.migrations.dev_sync import sync_tables
@@ -18,10 +19,8 @@ from convexpy.migrations.framework import migrate
 from convexpy.transfer.connections import one_transaction, snapshot
 from convexpy.transfer.copy import COPIED_ACTION, copy_database
 
-from .conftest import sqlite_engine
-from .copies import SETTINGS, copied, fill, put, read, spoil
+from .copies import SETTINGS, copied, fill, put, read
 from .everything import EVERYTHING, FULL, LINKS, METADATA, NOON, NOTES, TREE
-from .shop import never, write_revision
 
 
 def scheduled(source: Engine) -> dict[str, Any]:
@@ -34,10 +33,10 @@ def scheduled(source: Engine) -> dict[str, Any]:
             due = now + timedelta(days=30) if what == "waiting" else now - timedelta(seconds=10 - n)
             insert_jobs(connection, [NewJob(ids[what], "a:b", kind, '{"x":  "\\u0000"}', due)], now)
         workers.register(connection, "w", now)
-        claim_jobs(connection, "mutation", "w", "token", now, 9)
-        for claim in claim_jobs(connection, "action", "w", "other token", now, 9):
-            if claim.job_id in (ids["started"], ids["done"]):
-                assert start(connection, claim, f"run-{claim.job_id}"[:32], now)
+        claim(connection, "mutation", "w", now, 9)
+        for claimed in claim(connection, "action", "w", now, 9):
+            if claimed.job_id in (ids["started"], ids["done"]):
+                assert start(connection, claimed, f"run-{claimed.job_id}"[:32], now)
         connection.execute(queue.delete().where(queue.c.job_id == ids["done"]))
         ended = {"state_kind": "success", "completed_time": now}
         connection.execute(update(jobs).where(jobs.c.id == ids["done"]).values(ended))
@@ -48,7 +47,7 @@ def scheduled(source: Engine) -> dict[str, Any]:
     return ids
 
 
-def raw_nothings(url: URL) -> list[Any]:
+def raw_nulls(url: URL) -> list[Any]:
     with snapshot(url, SETTINGS) as connection:
         query = "SELECT document IS NULL, tags IS NULL, CAST(binary_document AS text) FROM everything WHERE id = 700"
         return [list(row) for row in connection.exec_driver_sql(query)]
@@ -65,14 +64,14 @@ def test_everything_gets_there_and_back(source: Engine, postgresql: URL, empty: 
     there = read(postgresql, EVERYTHING)
     wanted = {**FULL, "aware": NOON.replace(tzinfo=UTC), "stored": {"b": 1, "a": 2}}
     assert there[0]._asdict() == {"id": 1, "next": 2, **wanted}
-    assert raw_nothings(postgresql) == [[True, True, "null"]]
+    assert raw_nulls(postgresql) == [[True, True, "null"]]
     for table in (TREE, LINKS, NOTES):
         assert read(postgresql, table) == read(source.url, table)
 
     assert copied(postgresql, empty).failed == 0
     for table in METADATA.sorted_tables:
         assert read(empty, table) == read(source.url, table)
-    assert raw_nothings(empty) == [[1, 1, "null"]]
+    assert raw_nulls(empty) == [[1, 1, "null"]]
     for url in (postgresql, empty):
         states = {row.id: (row.state_kind, row.state_error) for row in read(url, jobs)}
         pending = ("pending", None)
@@ -110,7 +109,7 @@ def test_an_id_that_a_deleted_row_had_is_not_given_again(tmp_path: Path, postgre
     migrate(engine)
     sync_tables(engine, metadata, never)
     put(engine, table, {"id": 5}, {"id": 9})
-    spoil(engine, "DELETE FROM numbers WHERE id = 9")
+    run(engine, "DELETE FROM numbers WHERE id = 9")
     copied(engine.url, postgresql, metadata=metadata)
     with one_transaction(postgresql, SETTINGS) as connection:
         assert connection.execute(insert(table).returning(table.c.id)).scalar() == 10
@@ -123,9 +122,9 @@ def test_a_target_with_empty_tables_is_filled(source: Engine, postgresql: URL) -
     assert read(postgresql, TREE) == read(source.url, TREE)
 
 
-def test_tables_of_the_source_that_nobody_knows_are_named(source: Engine, postgresql: URL) -> None:
-    spoil(source, "CREATE TABLE stranger (id INTEGER)")
-    assert copied(source.url, postgresql).others == ["stranger"]
+def test_tables_of_the_source_that_are_not_copied_are_named(source: Engine, postgresql: URL) -> None:
+    run(source, "CREATE TABLE unrelated (id INTEGER)")
+    assert copied(source.url, postgresql).others == ["unrelated"]
 
 
 def test_a_source_kept_by_revisions_makes_a_target_kept_by_them(tmp_path: Path, postgresql: URL) -> None:
@@ -138,7 +137,7 @@ def test_a_source_kept_by_revisions_makes_a_target_kept_by_them(tmp_path: Path, 
     write_revision(folder, "one", None, body)
     revisions.upgrade(engine, metadata, folder)
     put(engine, table, {"text": "mine"})
-    spoil(engine, "UPDATE notes SET text = 'changed' WHERE text = 'seed'")
+    run(engine, "UPDATE notes SET text = 'changed' WHERE text = 'seed'")
     copied(engine.url, postgresql, folder, metadata)
     assert sorted(row.text for row in read(postgresql, table)) == ["changed", "mine"]
     with snapshot(postgresql, SETTINGS) as connection:

@@ -1,9 +1,8 @@
-"""Models with a table of orders, and a look into the databases that are made from them."""
+"""Models with a table of orders, which the tests grow and change."""
 
 from __future__ import annotations
 
 import enum
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -15,7 +14,6 @@ from sqlalchemy import (
     Computed,
     Date,
     DateTime,
-    Engine,
     Enum,
     Float,
     ForeignKey,
@@ -36,25 +34,11 @@ from sqlalchemy import (
 )
 
 from convexpy.database.types import JobIdType, StoredJSON, Timestamp
-from convexpy.migrations.dev_sync import sync_tables
-from convexpy.migrations.plan import Step
 
 
 class Colour(enum.Enum):
     RED = 1
     GREEN = 2
-
-
-def never(steps: list[Step]) -> bool:
-    raise AssertionError(f"a question about {steps}")
-
-
-def yes(steps: list[Step]) -> bool:
-    return True
-
-
-def no(steps: list[Step]) -> bool:
-    return False
 
 
 def orders(*more: Any, **options: Any) -> MetaData:
@@ -109,36 +93,3 @@ def all_types(dialect: str) -> MetaData:
         Column("order", ForeignKey("orders.id", ondelete="CASCADE")),
     )
     return metadata
-
-
-def run(engine: Engine, *statements: str) -> None:
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
-def rows(engine: Engine, query: str = "SELECT * FROM orders ORDER BY id") -> list[dict[str, Any]]:
-    with engine.connect() as connection:
-        return [dict(row) for row in connection.exec_driver_sql(query).mappings()]
-
-
-def made_with(engine: Engine, metadata: MetaData, *statements: str) -> None:
-    """A database that convexpy has made from these models, and some rows."""
-    sync_tables(engine, metadata, never)
-    run(engine, *statements)
-
-
-def everything(engine: Engine) -> list[Any]:
-    """All of a SQLite database: its schema and its rows."""
-    with engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        return list(driver.iterdump())
-
-
-def write_revision(folder: Path, name: str, down: str | None, body: str) -> None:
-    folder.mkdir(exist_ok=True)
-    lines = "\n    ".join(body.strip().splitlines())
-    (folder / f"{name}.py").write_text(
-        f"from alembic import op\nimport sqlalchemy as sa\nrevision = {name!r}\ndown_revision = {down!r}\n\n"
-        f"def upgrade():\n    {lines}\n"
-    )

@@ -1,3 +1,5 @@
+"""What a plan does with the rows that are there: safe steps, lossy ones, refusals."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -22,7 +24,8 @@ from convexpy.errors import DatabaseError
 from convexpy.migrations.dev_sync import sync_tables
 from convexpy.migrations.plan import plan
 
-from .shop import Colour, made_with, never, no, note, orders, rows, run, yes
+from .databases import made_with, never, no, rows, run, yes
+from .schemas import Colour, note, orders
 
 
 def test_a_not_null_column_with_a_server_default_is_filled_by_the_database(database: Engine) -> None:
@@ -55,7 +58,7 @@ def test_filling_a_new_column_does_not_look_like_an_update_by_the_app(database: 
     assert rows(database) == [{"id": 1, "changed": 5, "kind": "x"}]
 
 
-def test_a_not_null_column_that_nothing_can_fill_is_refused_with_the_ways_out(database: Engine) -> None:
+def test_a_not_null_column_that_nothing_can_fill_is_refused(database: Engine) -> None:
     made_with(database, orders(), "INSERT INTO orders VALUES (1), (2)")
     grown = orders(note(), Column("total", Integer, nullable=False))
 

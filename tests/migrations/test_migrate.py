@@ -1,3 +1,5 @@
+"""The framework's own tables: created, upgraded, checked, refused."""
+
 from __future__ import annotations
 
 import subprocess
@@ -13,22 +15,12 @@ from convexpy.errors import DatabaseError
 from convexpy.migrations import framework as migrations
 from convexpy.migrations.framework import HEAD, alembic_config, check_revision, current_revision, migrate
 
-from .conftest import sqlite_engine
+from .databases import schema, sqlite_engine
 
 
 def run(code: str, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def schema(engine: Engine) -> dict[str, str]:
-    """The statements that made everything in a SQLite database, by name, without Alembic's own table.
-
-    A table that was renamed has quotes around its name, and a column that was added has no line of its own.
-    """
-    with engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
-    return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows if name != tables.ALEMBIC_VERSION_TABLE}
 
 
 def set_revision(engine: Engine, revision: str) -> None:
@@ -78,7 +70,7 @@ def test_migrating_again_does_nothing(engine: Engine) -> None:
     check_revision(engine)
 
 
-def test_a_database_that_is_up_to_date_is_checked_without_importing_alembic(sqlite: Engine) -> None:
+def test_a_current_database_is_checked_without_importing_alembic(sqlite: Engine) -> None:
     migrate(sqlite)
     code = """
 import sys

@@ -1,4 +1,4 @@
-"""Workers that claim at the same moment: each gets jobs of its own, and nobody waits."""
+"""Workers that claim at the same moment: each gets jobs of its own, and none waits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_two_that_claim_at_the_same_moment_get_different_jobs(near: Convex) -> N
     with near.database.write_internal() as connection:
         workers.register(connection, "one", near.clock.now())
     with near.database.write_internal() as connection:
-        first = jobs.claim_jobs(connection, "mutation", "one", "of one", near.clock.now(), 2)
+        first = jobs.claim(connection, "mutation", "one", near.clock.now(), 2)
         second = near.worker.dispatcher.claim(Kind.MUTATION, 10)  # the first has not committed yet
     assert (len(first), len(second)) == (2, 2)
     assert len({claim.job_id for claim in (*first, *second)}) == 4
