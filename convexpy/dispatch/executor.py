@@ -133,10 +133,11 @@ class JobExecutor:
     ) -> None:
         """A mutation that ran alone has not happened: it fails by an error of its own, else it is tried again."""
         self.policy.failed(item.claim.name, seconds)
-        if isinstance(failure.error, JobLost):
-            # The COMMIT whose answer was lost may have been the one that ended it.
-            has_happened = item.maybe_done and self.insist(lambda: self._has_succeeded(item.claim))
-            recorder.report("success" if has_happened else "lost")
+        # If the COMMIT whose answer was lost has ended it, this attempt met its own job or its own rows.
+        if item.maybe_done and self.insist(lambda: self._has_succeeded(item.claim)):
+            recorder.report("success")
+        elif isinstance(failure.error, JobLost):
+            recorder.report("lost")
         elif failure.cause is not None:
             if failure.is_conflict:
                 self._calls.limiter.narrow(item.claim.name)
