@@ -84,19 +84,20 @@ class JobExecutor:
         self, batch: Batch, items: list[BatchItem], outcome: list[CallResult] | TransactionFailed | None
     ) -> list[Claim]:
         """Store what became of them, or let them run again. The claims that are done with."""
-        if isinstance(outcome, list):
-            self._succeeded(items, outcome)
-        elif outcome is not None:
+        if isinstance(outcome, TransactionFailed):
             if outcome.is_conflict and items[0].shares and batch.conflicts < MOST_CONFLICTS:
                 batch.conflicts += 1
                 self._calls.limiter.narrow(BATCH)
                 batch.again(items)
                 return []
+            batch.conflicts = 0
             if len(items) > 1:
                 self._split(batch, items, outcome)
                 return []
             self._failed(items[0], outcome)
-        batch.conflicts = 0
+        elif outcome is not None:
+            batch.conflicts = 0
+            self._succeeded(items, outcome)
         return [item.claim for item in items]
 
     def _rest(self, batch: Batch) -> Iterator[tuple[Call, Claim]]:
