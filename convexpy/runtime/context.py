@@ -31,7 +31,7 @@ ADVICE: Final = {
 }
 
 
-class Caller(Protocol):
+class FunctionCaller(Protocol):
     """Calls another function on behalf of a context."""
 
     def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
@@ -48,7 +48,7 @@ class Context:
     """The function that is running: its ``name``, ``kind`` and ``meta``."""
     job: Job | None
     """The job that runs this call, or None."""
-    _caller: Caller
+    _caller: FunctionCaller
 
     def extend(self, context: type[Extended], /, **extras: Any) -> Extended:
         """This context as one of your own subclasses, with its extra attributes filled in.
