@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -32,7 +32,7 @@ ADVICE: Final = {
 }
 
 
-class ContextCaller(Protocol):
+class FunctionCaller(Protocol):
     """Calls another function on behalf of a context."""
 
     def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
@@ -49,7 +49,7 @@ class Context:
     """The function that is running: its ``name``, ``kind`` and ``meta``."""
     job: Job | None
     """The job that runs this call, or None."""
-    _caller: ContextCaller
+    _caller: FunctionCaller
     _made_on_demand: ClassVar[frozenset[str]] = frozenset()
     """The attributes that the call's part of the transaction makes when they are first asked for."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from .bug import Bug
 from .calls import CALLS
 from .crons import CRONS
+from .doors import DOORS
 from .frontier import FRONTIER
 from .groups import GROUPS, OWN_CLAIMS
 from .jobs import JOBS
@@ -14,4 +15,15 @@ from .postgres import POSTGRES
 from .purge import PURGE
 from .workers import WORKERS
 
-BUGS: Final[tuple[Bug, ...]] = (*JOBS, *CALLS, *WORKERS, *CRONS, *POSTGRES, *GROUPS, *OWN_CLAIMS, *PURGE, *FRONTIER)
+BUGS: Final[tuple[Bug, ...]] = (
+    *JOBS,
+    *CALLS,
+    *WORKERS,
+    *CRONS,
+    *POSTGRES,
+    *GROUPS,
+    *OWN_CLAIMS,
+    *PURGE,
+    *FRONTIER,
+    *DOORS,
+)
