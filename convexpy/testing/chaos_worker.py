@@ -23,7 +23,7 @@ from .faulty_database import FaultyDatabase
 from .worker import MANY_RUNS, VirtualWorker
 
 MOST_AT_ONCE: Final = 5
-DELIVERED_TWICE: Final = 0.1
+DELIVERED_TWICE: Final = 0.2
 BATCHED: Final = 0.6
 
 

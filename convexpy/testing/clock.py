@@ -9,7 +9,7 @@ from ..clock import Clock
 
 
 class VirtualClock(Clock):
-    """Time that passes only when it is told to. Waiting takes none."""
+    """Time that passes only when it is moved. Waiting takes none."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._mutex = threading.Lock()

@@ -53,11 +53,11 @@ class Trace:
     def __init__(self, chaos: Chaos, dialect: str, logged: bool) -> None:
         self._chaos = chaos
         self._dialect = dialect
-        self._fenced = logged
+        self._logged = logged
         self.move = ""
 
     def reach(self, step: Step) -> None:
-        self._chaos.reach(step, self.move, self._dialect, self._fenced)
+        self._chaos.reach(step, self.move, self._dialect, self._logged)
 
     def execute(self, statement: Any) -> None:
         """A statement is about to be sent."""

@@ -28,19 +28,19 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # as pytest does
 
+from convexpy.dispatch.batch_runner import Group
+from convexpy.dispatch.turns import Turns
+from convexpy.runtime.together import Together
+from convexpy.testing.process import Willing
 from servers.postgres import QUICK, server
 
 from convexpy import ConvexError, Settings
 from convexpy.app import Convex
 from convexpy.database.errors import is_internal
 from convexpy.dispatch.batch import Company
-from convexpy.dispatch.batch_runner import Group
-from convexpy.dispatch.turns import Turns
 from convexpy.errors import CommitUnknown
 from convexpy.functions.declare import Kind
 from convexpy.runtime.events import Run
-from convexpy.runtime.together import Together
-from convexpy.testing.process import Willing
 
 from .orders import APP, SETTINGS
 from .place import Place

@@ -6,9 +6,10 @@ import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+from convexpy.testing.process import Willing
+
 from convexpy.dispatch.batch_policy import BatchPolicy
 from convexpy.dispatch.claim_cursor import ClaimCursor
-from convexpy.testing.process import Willing
 
 from .orders import Orders, Terminated, begin, open_app, patiently, told
 from .wrong_clock import WrongClock

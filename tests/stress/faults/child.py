@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from convexpy.dispatch.places import KeptPlaces
+from convexpy.runtime.together import Together
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
@@ -23,8 +25,6 @@ from convexpy import Settings
 from convexpy.app import Convex
 from convexpy.dispatch.action_pool import ActionPool
 from convexpy.dispatch.batch_policy import BatchPolicy
-from convexpy.dispatch.places import KeptPlaces
-from convexpy.runtime.together import Together
 
 from .app import bad, models, outside, work  # noqa: F401  (imported once, before the fork)
 from .moves import Moment, Moves

@@ -11,16 +11,16 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
+from convexpy.dispatch.batch_runner import Group
+from convexpy.dispatch.places import KeptPlaces
+from convexpy.runtime.own_claims import OwnClaims
+from convexpy.runtime.together import Together
+
 from convexpy.database import crons, jobs
 from convexpy.database.transaction import OpenTransaction
 from convexpy.dispatch import recovery
-from convexpy.dispatch.batch_runner import Group
 from convexpy.dispatch.dispatcher import Dispatcher
 from convexpy.dispatch.executor import Executor
-from convexpy.dispatch.places import KeptPlaces
-from convexpy.dispatch.worker import Worker
-from convexpy.runtime.own_claims import OwnClaims
-from convexpy.runtime.together import Together
 
 from .app.outside import World
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class NotThere(Exception):
+class TextNotFound(Exception):
     """The code that a bug changes is not in its file, or more than once."""
 
 
 @dataclass(frozen=True)
 class Bug:
-    """``old`` becomes ``new`` in ``file``, a path within the package. ``tests`` are what pytest is told to run."""
+    """``old`` becomes ``new`` in ``file``, a path within the package. ``tests`` are the tests that pytest runs."""
 
     name: str
     breaks: str
@@ -25,13 +25,13 @@ class Bug:
         """Change a copy of the package.
 
         Raises:
-            NotThere: The old text must occur exactly once, and does not.
+            TextNotFound: The old text must occur exactly once, and does not.
         """
         file = package / self.file
         text = file.read_text("utf-8")
         if (times := text.count(self.old)) != 1:
-            raise NotThere(
+            raise TextNotFound(
                 f"the bug {self.name!r} changes a text of {self.file} that occurs {times} times there, not once. "
-                "The code has moved on: let the bug follow it"
+                "Adapt the bug to the code as it is now"
             )
         file.write_text(text.replace(self.old, self.new), "utf-8")

@@ -1,29 +1,34 @@
-"""Every bug of the list, by where in the package it is."""
+"""Every bug of the list, by the part of the package that it is in."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from .batches import BATCH_BUGS
 from .bug import Bug
 from .calls import CALLS
+from .claim_cursor import CLAIM_CURSOR
+from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
-from .frontier import FRONTIER
-from .groups import GROUPS, OWN_CLAIMS
 from .jobs import JOBS
+from .pools import POOLS
 from .postgres import POSTGRES
-from .purge import PURGE
+from .retention import RETENTION_BUGS
+from .upgrades import UPGRADES
 from .workers import WORKERS
 
 BUGS: Final[tuple[Bug, ...]] = (
     *JOBS,
     *CALLS,
+    *BATCH_BUGS,
+    *POOLS,
+    *COMMIT_BUGS,
     *WORKERS,
+    *CLAIM_CURSOR,
     *CRONS,
     *POSTGRES,
-    *GROUPS,
-    *OWN_CLAIMS,
-    *PURGE,
-    *FRONTIER,
+    *RETENTION_BUGS,
+    *UPGRADES,
     *DOORS,
 )

@@ -1,4 +1,4 @@
-"""Bugs in one call: its transaction, its schedules, its tries, its time limit; and in transactions on SQLite."""
+"""Bugs in one call: its transaction, its schedules, its retries, its time limit; and in transactions on SQLite."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from .bug import Bug
 ATOMIC: Final = "tests/promises/test_scheduling_is_atomic.py"
 RETRIES: Final = "tests/promises/test_retries_of_calls.py"
 SNAPSHOTS: Final = "tests/promises/test_snapshots.py"
+PUBLIC: Final = "tests/_system/test_public_door.py"
 TRANSACTIONS: Final = "tests/promises/test_transactions.py"
 
 CALLS: Final = (
     Bug(
         name="schedule buffer survives a retry",
         breaks="a mutation that met a conflict schedules its e-mail twice",
-        file="runtime/call.py",
+        file="runtime/transaction.py",
         old="""\
-        transaction = Transaction(self.database, self.app, held, self.clock, now, buffer)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
 """,
         new="""\
-        buffer._steps = vars(self).setdefault("steps", {}).setdefault(call.function.name, [])
-        transaction = Transaction(self.database, self.app, held, self.clock, now, buffer)
+            made = ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            made._steps = vars(self).setdefault("steps", {}).setdefault(call.function.name, [])
+            return made
 """,
         tests=(
             f"{ATOMIC}::test_a_mutation_that_is_run_again_schedules_once",
@@ -32,7 +34,7 @@ CALLS: Final = (
         name="savepoint keeps its schedules",
         breaks="a part that was undone still charges the customer later",
         file="runtime/session.py",
-        old="        session.buffer.undo_to(session.marks.pop(transaction))\n",
+        old="        session.part.undo_to(session.marks.pop(transaction))\n",
         new="        session.marks.pop(transaction)\n",
         tests=(
             f"{ATOMIC}::test_a_nested_mutation_that_raises_drops_its_schedules_and_cancels_and_only_those",
@@ -42,47 +44,48 @@ CALLS: Final = (
     Bug(
         name="jobs inserted on another connection",
         breaks="the charge of an order is scheduled though the order was never saved",
-        file="runtime/transaction.py",
-        old="            self.buffer.write(self.held.connection, self._clock.now(), claimant)\n",
+        file="runtime/session.py",
+        old="            self._buffer.write(self.transaction.connection, self._clock.now())\n",
         new="""\
             with self._database.write_internal() as connection:
-                self.buffer.write(connection, self._clock.now(), claimant)
+                self._buffer.write(connection, self._clock.now())
 """,
         tests=("tests/database/postgres/test_unknown_commit.py::test_what_it_schedules_exists_once",),
     ),
     Bug(
         name="identity carried into jobs",
-        breaks="a job runs with the rights of whoever happened to call before",
-        file="runtime/call.py",
+        breaks="a job runs with the rights of the user who called before",
+        file="runtime/call_executor.py",
         old='            "identity": call.identity,\n',
-        new='            "identity": vars(self).setdefault("who", call.identity),\n',
+        new='            "identity": vars(self).setdefault("first", call.identity),\n',
         tests=(
             "tests/promises/test_identity_is_not_carried.py::test_a_scheduled_run_has_no_identity_whoever_scheduled_it",
         ),
     ),
     Bug(
-        name="arguments shared between tries",
-        breaks="what a first try did to a list that it was given is seen by the second one",
-        file="runtime/call.py",
+        name="arguments shared between attempts",
+        breaks="what a first attempt did to its arguments is seen by the second one",
+        file="runtime/call_executor.py",
         old="return replace(call, values=deepcopy(call.values))",
         new="return call",
         tests=(f"{RETRIES}::test_every_try_sees_the_arguments_as_they_were_given",),
     ),
     Bug(
-        name="now of the first try",
+        name="now of the first attempt",
         breaks="a mutation that waited for others schedules from a moment that is long over, and stamps it on its rows",
-        file="runtime/call.py",
-        old="        now = self.clock.now()\n        limits, ",
+        file="runtime/transaction.py",
+        old="        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)\n",
         new="""\
-        now = vars(self).setdefault("moments", {}).setdefault(call.function.name, self.clock.now())
-        limits, """,
+        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
+        part.now = vars(self).setdefault("moments", {}).setdefault(call.function.name, part.now)
+""",
         tests=(f"{RETRIES}::test_every_try_has_a_now_of_its_own",),
     ),
     Bug(
         name="swallowed conflict counts as success",
-        breaks="a handler with `except Exception` turns a conflict into an error that nobody tries again",
-        file="runtime/call.py",
-        old="    cause = held.internal_error if held is not None else None\n",
+        breaks="a handler with `except Exception` turns a conflict into an error that is not retried",
+        file="runtime/transaction.py",
+        old="    cause = transaction.internal_error if transaction is not None else None\n",
         new="    cause = None\n",
         tests=(
             "tests/stress/faults/test_bad_handlers.py::test_a_database_error_that_is_caught_half_writes_nothing_and_the_job_runs_again",
@@ -99,9 +102,9 @@ CALLS: Final = (
     Bug(
         name="time limit not enforced",
         breaks="a handler that hangs holds its locks for as long as it likes",
-        file="runtime/time_limit.py",
-        old="watched = Watched(held, time.monotonic() + seconds, on_late)",
-        new="watched = Watched(held, time.monotonic() + seconds + 60, on_late)",
+        file="runtime/transaction.py",
+        old="part.transaction, limit.total_seconds(), on_expire)",
+        new="part.transaction, limit.total_seconds() + 60, on_expire)",
         tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_releases_its_locks[in SQL]",),
     ),
     Bug(
@@ -113,24 +116,8 @@ CALLS: Final = (
         tests=("tests/database/postgres/test_network.py::test_a_handler_past_its_limit_releases_its_locks[in SQL]",),
     ),
     Bug(
-        name="lane that is waited for without end",
-        breaks="one call that hangs stops every later call of its function, in this process, for ever",
-        file="runtime/lanes.py",
-        old="        taken = lane.acquire(timeout=self._patience)\n",
-        new="        taken = lane.acquire()\n",
-        tests=("tests/promises/test_lanes.py",),
-    ),
-    Bug(
-        name="lane that is not let go",
-        breaks="after one error of a busy function, its next calls wait in vain for their turn",
-        file="runtime/lanes.py",
-        old="            if taken:\n",
-        new="            if not taken:\n",
-        tests=("tests/promises/test_lanes.py",),
-    ),
-    Bug(
         name="a query writes",
-        breaks="a query that is only to look changes the database",
+        breaks="a query changes the database",
         file="database/sqlite/database.py",
         old="""f"query_only = {'ON' if read_only else 'OFF'}",""",
         new="",
@@ -145,7 +132,7 @@ CALLS: Final = (
         tests=("tests/promises/test_foreign_writers.py",),
     ),
     Bug(
-        name="going on after the transaction ended",
+        name="statements continue after the transaction ended",
         breaks="a full disk ends the transaction, and what comes after it is committed without what came before",
         file="database/sqlite/database.py",
         old="""\
@@ -165,11 +152,27 @@ CALLS: Final = (
         tests=(f"{TRANSACTIONS}::test_nothing_is_written_after_a_transaction_ended_behind_our_back[sqlite]",),
     ),
     Bug(
-        name="commit announced to nobody",
-        breaks="what is scheduled for now starts seconds later",
-        file="runtime/own_claims.py",
-        old="            announce()\n",
-        new="            pass\n",
-        tests=("tests/database/postgres/test_polling.py::test_a_commit_wakes_the_dispatcher_of_its_own_process",),
+        name="internal functions are public",
+        breaks="a client on the internet calls the functions that only the app's own code may call",
+        file="functions/registry.py",
+        old="        if found is not None and found.visibility is Visibility.PUBLIC:\n",
+        new="        if found is not None:\n",
+        tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
+    ),
+    Bug(
+        name="the public door finds every function",
+        breaks="a client on the internet lists and cancels jobs through the framework's own functions",
+        file="runtime/call_executor.py",
+        old="self._bind_json(self.app.registry.find_public(name), values, identity)",
+        new="self._bind_json(self.app.registry.find(name), values, identity)",
+        tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
+    ),
+    Bug(
+        name="hints name internal functions",
+        breaks="a client on the internet finds out the names of internal functions by misspelling them",
+        file="functions/registry.py",
+        old="[each for each, function in self.functions.items() if function.visibility is Visibility.PUBLIC]",
+        new="list(self.functions)",
+        tests=(f"{PUBLIC}::test_a_hint_names_public_functions_only",),
     ),
 )

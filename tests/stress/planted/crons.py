@@ -10,7 +10,7 @@ SLOTS: Final = "tests/promises/test_crons_fire_once_a_slot.py"
 
 CRONS: Final = (
     Bug(
-        name="a slot for everybody",
+        name="a slot for every worker",
         breaks="with two workers, the invoices of the month are sent twice",
         file="database/crons.py",
         old="update(crons).where(crons.c.name == name, crons.c.next_time == slot)",

@@ -1,4 +1,4 @@
-"""Bugs in how a job is inserted, claimed, run, finished and canceled."""
+"""Bugs in how a job is inserted, claimed, started, finished, released and canceled."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from .bug import Bug
 CANCELING: Final = "tests/promises/test_canceling.py"
 CANCELING_WHAT_RUNS: Final = "tests/promises/test_canceling_what_runs.py"
 RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
+BATCHES: Final = "tests/promises/test_batches.py"
+SEVERAL: Final = "tests/promises/test_workers.py"
+UNKNOWN: Final = "tests/database/postgres/test_unknown_commit.py"
 KILL: Final = "tests/stress/faults/test_kill.py::test_a_process_killed_here_loses_and_doubles_nothing"
 
 JOBS: Final = (
     Bug(
-        name="an action ends whoever holds it",
+        name="an action ends without its run token",
         breaks="a canceled action, or one that was given up, becomes a success after all",
-        file="database/jobs.py",
+        file="dispatch/executor.py",
         old="""\
-    if sql.TAKE_RUN.execute(connection, {"of_job": job_id, "of_run": run_token}).rowcount != 1:
-        return has_ended(connection, job_id, error)
-    return _end(connection, sql.END_STARTED, job_id, error, now)
+            return jobs.finish(connection, [key], error, now) or jobs.has_ended(connection, key.job_id, error)
 """,
         new="""\
-    sql.TAKE_RUN.execute(connection, {"of_job": job_id, "of_run": run_token})
-    values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}
-    return connection.execute(update(jobs).where(jobs.c.id == job_id).values(values)).rowcount == 1
+            from ..database.tables import jobs as rows
+
+            jobs.finish(connection, [key], error, now)
+            values = {"state_kind": "success" if error is None else "failed", "state_error": error}
+            return connection.execute(rows.update().where(rows.c.id == key.job_id).values(values)).rowcount == 1
 """,
         tests=(
             f"{CANCELING_WHAT_RUNS}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",
@@ -36,19 +39,17 @@ JOBS: Final = (
         breaks="an action that was failed because its process seemed dead turns into a success when that wakes",
         file="database/jobs.py",
         old="""\
-        return has_ended(connection, job_id, error)
-    return _end(connection, sql.END_STARTED, job_id, error, now)
+    return ("success" if error is None else "failed", error) in sql.STATE.execute(connection, {"of_job": job_id}).rows
 """,
         new="""\
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(state_kind="success", state_error=None))
-        return True
-    return _end(connection, sql.END_STARTED, job_id, error, now)
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(state_kind="success", state_error=None))
+    return True
 """,
         tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
     ),
     Bug(
         name="an old claim counts",
-        breaks="a worker that was given up starts what others have claimed, and whoever dies then leaves it stuck",
+        breaks="a worker that was given up starts what others have claimed, and a crash of it leaves the job stuck",
         file="database/job_statements.py",
         old="""\
     & (queue.c.claim_token == bindparam("of_claim"))
@@ -80,66 +81,136 @@ JOBS: Final = (
         tests=("tests/database/postgres/test_claims.py",),
     ),
     Bug(
+        name="a worker that was given up claims",
+        breaks="on SQLite, what a worker claims after it was given up belongs to no registered worker",
+        file="database/job_statements.py",
+        old="""\
+        select(workers.c.id).where(workers.c.id == bindparam("by_worker")).exists(),
+""",
+        new="",
+        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims[sqlite]",),
+    ),
+    Bug(
         name="claimed before its time",
         breaks="a job scheduled for next month runs today, along with another one",
         file="database/jobs.py",
-        old='"now": now, "room": room',
-        new='"now": datetime.max.replace(tzinfo=now.tzinfo), "room": room',
+        old='"now": now, "limit": limit',
+        new='"now": datetime.max.replace(tzinfo=now.tzinfo), "limit": limit',
         tests=("tests/database/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
     ),
     Bug(
         name="a past time jumps the queue",
-        breaks="who schedules for last year is served before all who have waited",
+        breaks="a job that is scheduled for last year is served before all that wait",
         file="database/jobs.py",
-        old="    due = max(job.scheduled_time, now)\n",
-        new="    due = job.scheduled_time\n",
+        old='"due_time": max(job.scheduled_time, now)',
+        new='"due_time": job.scheduled_time',
         tests=("tests/promises/test_times_of_jobs.py::test_a_past_time_does_not_jump_the_queue",),
     ),
     Bug(
-        name="mutation completed in another transaction",
+        name="mutation finished in another transaction",
         breaks="a crash between the two runs the mutation a second time: the customer pays twice",
-        file="dispatch/executor.py",
+        file="runtime/transaction.py",
         old="""\
-                report.tell("success", done=self._calls.attempt(call, claim, on_late))
+                if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
+                    raise JobLost
+                transaction.commit()
 """,
         new="""\
-                done = self._calls.attempt(call, None, on_late)
-                if not self._change(
-                    lambda c, now: jobs.take(c, claim) and jobs.finish_taken(c, claim, None, now)
-                ):
+                transaction.commit()
+            with self._database.write_internal() as connection:
+                if claims and not jobs.finish(connection, claims, None, self._clock.now()):
                     raise JobLost
-                report.tell("success", done=done)
 """,
         tests=("tests/stress/simulation/test_seeds.py::test_no_promise_is_broken",),
     ),
     Bug(
         name="end of a job on another connection",
         breaks="a COMMIT that fails leaves a job that counts as done and did nothing",
-        file="runtime/call.py",
-        old="                done = self.settle(call, held, own_claims, self._end_of(claim, held), on_late)\n",
-        new="""\
-                def end_elsewhere() -> bool:
-                    with self.database.write_internal() as connection:
-                        return jobs.finish_taken(connection, claim, None, self.clock.now())
-
-                done = self.settle(call, held, own_claims, end_elsewhere if claim else None, on_late)
+        file="runtime/transaction.py",
+        old="""\
+                if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
+                    raise JobLost
+                transaction.commit()
 """,
-        tests=("tests/database/postgres/test_unknown_commit.py::test_a_job_whose_own_commit_breaks_happens_once",),
+        new="""\
+                if claims:
+                    with self._database.write_internal() as connection:
+                        if not jobs.finish(connection, claims, None, self._clock.now()):
+                            raise JobLost
+                transaction.commit()
+""",
+        tests=(f"{UNKNOWN}::test_a_job_whose_own_commit_breaks_happens_once",),
+    ),
+    Bug(
+        name="the number of finished jobs is not compared",
+        breaks="a job that was canceled while it waited takes effect all the same",
+        file="runtime/transaction.py",
+        old="                if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):\n",
+        new="""\
+                if claims and jobs.finish(transaction.connection, claims, None, self._clock.now()) is None:
+""",
+        tests=(f"{BATCHES}::test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do",),
+    ),
+    Bug(
+        name="finish ends jobs under any token",
+        breaks="on SQLite, a worker that has lost its claims ends the jobs all the same, while another one runs them",
+        file="database/job_statements.py",
+        old="""queue.c.job_id.in_(select(values_of("ids"))), _pair.in_(select(values_of("pairs"))))""",
+        new="""queue.c.job_id.in_(select(values_of("ids"))))""",
+        tests=(f"{BATCHES}::test_what_others_have_claimed_meanwhile_is_ended_by_them[sqlite]",),
+    ),
+    Bug(
+        name="finish on the server ends jobs under any token",
+        breaks="a worker that has lost its claims ends the jobs all the same, while another one runs them",
+        file="database/job_statements.py",
+        old=".where(queue.c.job_id == any_(_ids), _pair.in_(_pairs).is_(true()))",
+        new=".where(queue.c.job_id == any_(_ids))",
+        tests=(f"{BATCHES}::test_what_others_have_claimed_meanwhile_is_ended_by_them[postgres]",),
+    ),
+    Bug(
+        name="a token that fits another job",
+        breaks="a worker that was frozen ends a job under a claim that it has lost, next to one of its new claims",
+        file="database/jobs.py",
+        old="[key.job_id + key.token for key in keys]",
+        new="[key.job_id + other.token for key in keys for other in keys]",
+        tests=(f"{BATCHES}::test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim",),
+    ),
+    Bug(
+        name="the number of dequeued jobs is not compared",
+        breaks="on SQLite, jobs that others hold by now are ended, and stay in the queue",
+        file="database/jobs.py",
+        old="    if sql.DEQUEUE.execute(connection, values).rowcount != len(keys):\n",
+        new="    if sql.DEQUEUE.execute(connection, values).rowcount > len(keys):\n",
+        tests=(f"{BATCHES}::test_what_others_have_claimed_meanwhile_is_ended_by_them[sqlite]",),
+    ),
+    Bug(
+        name="the server's number of finished jobs is not compared",
+        breaks="a mutation is committed although its job was canceled or belongs to another worker",
+        file="database/jobs.py",
+        old=".rows[0].finished == len(keys))",
+        new=".rows[0].finished <= len(keys))",
+        tests=(f"{BATCHES}::test_what_others_have_claimed_meanwhile_is_ended_by_them[postgres]",),
     ),
     Bug(
         name="action started without a record",
         breaks="an action whose process dies runs again: the bank is called twice",
         file="dispatch/executor.py",
         old="""\
-        return self._change(lambda connection, now: jobs.start(connection, claim, token, now), sync="always")
-
-    def _finish(self, claim: Claim, token: str, error: str | None) -> bool:
+        call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
+        if call is None:
+            return
+        result, error = CallResult(None), None
+        try:
+            result = await self._calls.actions.run_async(call)
 """,
         new="""\
-        return True
-
-    def _finish(self, claim: Claim, token: str, error: str | None) -> bool:
-        self._change(lambda connection, now: jobs.start(connection, claim, token, now), sync="always")
+        call = await in_thread(threads, lambda: self._call(claim, Kind.ACTION, recorder))
+        if call is None:
+            return
+        result, error = CallResult(None), None
+        try:
+            result = await self._calls.actions.run_async(call)
+            await in_thread(threads, lambda: self.insist(lambda: self._start(claim, run.token)))
 """,
         tests=(f"{KILL}[action: inside the handler]",),
     ),
@@ -147,8 +218,8 @@ JOBS: Final = (
         name="start record not forced to the disk",
         breaks="after a power cut an action runs that had already begun",
         file="dispatch/executor.py",
-        old='jobs.start(connection, claim, token, now), sync="always")',
-        new="jobs.start(connection, claim, token, now))",
+        old='jobs.start(connection, claim, run_token, now), sync="always")',
+        new="jobs.start(connection, claim, run_token, now))",
         tests=("tests/promises/test_durability.py",),
     ),
     Bug(
@@ -161,7 +232,7 @@ JOBS: Final = (
         new="""\
         return False
 """,
-        tests=("tests/database/postgres/test_unknown_commit.py::test_an_action_whose_own_start_breaks_starts_once",),
+        tests=(f"{UNKNOWN}::test_an_action_whose_own_start_breaks_starts_once",),
     ),
     Bug(
         name="attempts not counted",
@@ -172,11 +243,23 @@ JOBS: Final = (
         tests=(f"{RETRIES}::test_the_tries_of_a_scheduled_mutation_are_at_most_a_minute_apart",),
     ),
     Bug(
+        name="the end of an action counts its attempt again",
+        breaks="an action that ran once is shown with two attempts",
+        file="database/job_statements.py",
+        old="""jobs.c.state_kind == literal_column("'pending'"), 1), else_=0)""",
+        new="""jobs.c.state_kind == literal_column("'pending'"), 1), else_=1)""",
+        tests=(f"{UNKNOWN}::test_an_action_whose_own_start_breaks_starts_once",),
+    ),
+    Bug(
         name="an internal error fails the job",
         breaks="a job is lost because the database was away for a moment",
         file="dispatch/executor.py",
-        old="report.tell(self.insist(lambda: self._try_again(claim, text, conflict)), text)",
-        new="self._end_badly(claim, fault, report)",
+        old="""\
+            recorder.report(self.insist(lambda: self._try_again(item.claim, text, failure.is_conflict)), text)
+""",
+        new="""\
+            self._fail(item.claim, failure.cause, recorder)
+""",
         tests=(f"{RETRIES}::test_a_scheduled_mutation_is_tried_until_it_succeeds_once",),
     ),
     Bug(
@@ -199,7 +282,7 @@ JOBS: Final = (
     ),
     Bug(
         name="a canceled action still schedules",
-        breaks="what a canceled action schedules runs, though nobody wants it any more",
+        breaks="what a canceled action schedules runs, though it is not wanted any more",
         file="runtime/schedule.py",
         old="        if not is_canceled(connection, self._job.id):\n",
         new="        if True:\n",

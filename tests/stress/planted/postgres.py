@@ -1,4 +1,4 @@
-"""Bugs that only a server can have: isolation, the network, COMMITs without an answer, clocks that differ."""
+"""Bugs that only a server can have: isolation, BEGIN, errors and connections, clocks that differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Final
 
 from .bug import Bug
 
-UNKNOWN: Final = "tests/database/postgres/test_unknown_commit.py"
 BEGIN: Final = "tests/database/postgres/test_begin.py"
 LIMIT: Final = (
     "tests/database/postgres/test_serializable_limit.py"
@@ -53,65 +52,6 @@ POSTGRES: Final = (
         old="        return shown + timedelta(seconds=steady() - at)\n",
         new="        return super().now()\n",
         tests=("tests/database/postgres/test_time.py::test_a_machine_whose_clock_is_a_day_ahead_runs_nothing_early",),
-    ),
-    Bug(
-        name="unknown COMMIT tried again without a lookup",
-        breaks="an order is placed twice because the answer to its COMMIT was lost",
-        file="database/postgres/transaction.py",
-        old="            if not is_unknown(error) or not self._is_committed(self._commit_id, error):\n",
-        new="            if True:\n",
-        tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
-    ),
-    Bug(
-        name="unknown COMMIT taken for done",
-        breaks="a call says that an order was placed which never reached the database",
-        file="database/postgres/transaction.py",
-        old="            if not is_unknown(error) or not self._is_committed(self._commit_id, error):\n",
-        new="            if not is_unknown(error):\n",
-        tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
-    ),
-    Bug(
-        name="commit not logged",
-        breaks="after a lost answer the lookup finds no row, and the call is run again",
-        file="database/postgres/transaction.py",
-        old="self.send_with_commit(commit_log.insert_statement(self._commit_id))",
-        new='self.send_with_commit("SELECT 1")',
-        tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
-    ),
-    Bug(
-        name="the fence is not committed",
-        breaks="a COMMIT that was only late arrives after the call was told to run again, and both count",
-        file="database/postgres/database.py",
-        old="""\
-                    if committed is False:
-                        transaction.commit()
-""",
-        new="",
-        tests=(f"{UNKNOWN}::test_a_fenced_commit_can_no_longer_arrive",),
-    ),
-    Bug(
-        name="an open transaction counts as not committed",
-        breaks="a COMMIT that takes a second longer is done again, and both count",
-        file="database/commit_log.py",
-        old="            return None\n",
-        new="            return False\n",
-        tests=(f"{UNKNOWN}::test_a_transaction_that_is_still_open_is_waited_for",),
-    ),
-    Bug(
-        name="a fence counts as the transaction's row",
-        breaks="a call is reported as committed that never was, if the answer to the fence's COMMIT was lost as well",
-        file="database/commit_log.py",
-        old="            self._fences.add(fence)\n",
-        new="",
-        tests=(f"{UNKNOWN}::test_a_lost_answer_to_the_lookup_does_not_change_it",),
-    ),
-    Bug(
-        name="an action's schedule is not logged",
-        breaks="what an action schedules is scheduled twice after a lost answer",
-        file="runtime/outside.py",
-        old='calls.database.write_internal(sync="as set", logged=True)',
-        new='calls.database.write_internal(sync="as set")',
-        tests=(f"{UNKNOWN}::test_what_an_action_schedules_exists_once",),
     ),
     Bug(
         name="statements continue after the server's transaction ended",
@@ -162,7 +102,7 @@ POSTGRES: Final = (
         name="the driver is used before it has an answer",
         breaks="SQL of the user's own on the driver fails now and then, because BEGIN is not over",
         file="runtime/session.py",
-        old="            held.wait_for_begin()\n",
+        old="            transaction.wait_for_begin()\n",
         new="            pass\n",
         tests=(f"{BEGIN}::test_the_drivers_connection_is_in_the_transaction",),
     ),
@@ -201,8 +141,8 @@ POSTGRES: Final = (
     Bug(
         name="a database that is late is the handler's fault",
         breaks="a job is failed for good because the server did not answer before its time was up",
-        file="runtime/time_limit.py",
-        old="            if is_late and watched.database_is_late:\n",
+        file="runtime/handler.py",
+        old="            if is_late and self._database_is_late:\n",
         new="            if False:\n",
         tests=(f"{BEGIN}::test_a_begin_that_takes_too_long_is_an_internal_error",),
     ),

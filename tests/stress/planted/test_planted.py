@@ -1,4 +1,4 @@
-"""The list of bugs fits the code, and two are really planted and caught; ``python -m tests.stress.planted`` does them all."""
+"""The list of bugs fits the code, and two are planted and caught; ``python -m tests.stress.planted`` plants all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from .bug import Bug, NotThere
+from .bug import Bug, TextNotFound
 from .bugs import BUGS
-from .hunt import hunt, inner_environment, outer_environment
 from .project import ROOT
+from .runs import inner_environment, outer_environment, run_with_bug
 
 QUICK = ("start record not forced to the disk", "a past time jumps the queue")
 
@@ -24,12 +24,12 @@ def named(name: str) -> Bug:
     return found
 
 
-def test_there_are_many_and_each_has_a_name_of_its_own() -> None:
+def test_there_are_many_bugs_and_each_name_is_unique() -> None:
     assert len(BUGS) >= 25
     assert Counter(bug.name for bug in BUGS).most_common(1)[0][1] == 1
 
 
-def test_every_bug_fits_the_code_and_leaves_python_in_which_every_name_is_known(tmp_path: Path) -> None:
+def test_every_bug_fits_the_code_and_leaves_no_undefined_name(tmp_path: Path) -> None:
     for number, bug in enumerate(BUGS):
         file = tmp_path / str(number) / bug.file
         file.parent.mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_every_test_that_the_list_names_exists() -> None:
         timeout=300,
     )
     assert collected.returncode == 0, collected.stdout + collected.stderr
-    # Beside the whole test, pytest does not say that it knows none with these parameters.
+    # If the whole test is named as well, pytest does not report unknown parameters.
     found = set(collected.stdout.splitlines())
     found |= {name.partition(mark)[0] for name in found for mark in ("[", "::")}
     assert [test for test in tests if test not in found] == []
@@ -62,27 +62,27 @@ def test_every_test_that_the_list_names_exists() -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_caught(name: str) -> None:
-    run = hunt(named(name), {})
-    assert run.caught, run.said
+    run = run_with_bug(named(name), {})
+    assert run.caught, run.output
 
 
-def test_a_change_that_is_no_bug_is_not_called_caught() -> None:
+def test_a_change_that_is_no_bug_is_not_caught() -> None:
     bug = named(QUICK[0])
-    run = hunt(replace(bug, new=f"{bug.old}  # as before"), {})
-    assert run.clean, run.said
+    run = run_with_bug(replace(bug, new=f"{bug.old}  # as before"), {})
+    assert run.clean, run.output
     assert not run.caught
 
 
-def test_a_copy_that_cannot_even_be_imported_is_not_called_caught() -> None:
+def test_a_copy_that_cannot_be_imported_is_not_caught() -> None:
     bug = named(QUICK[0])
-    run = hunt(replace(bug, file="errors.py", old="from __future__ import annotations\n", new="nothing\n"), {})
+    run = run_with_bug(replace(bug, file="errors.py", old="from __future__ import annotations\n", new="nothing\n"), {})
     assert run.exit_code != 0
     assert not run.caught
 
 
-def test_a_bug_that_the_code_has_left_behind_says_so(tmp_path: Path) -> None:
+def test_a_bug_whose_text_is_gone_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file.py").write_text("twice\ntwice\n")
     for old, times in (("gone", 0), ("twice", 2)):
         bug = Bug("x", "nothing", "file.py", old, "new", ())
-        with pytest.raises(NotThere, match=f"occurs {times} times there, not once"):
+        with pytest.raises(TextNotFound, match=f"occurs {times} times there, not once"):
             bug.plant(tmp_path)

@@ -1,4 +1,4 @@
-"""Bugs in what a worker does besides running jobs: dispatching, its heartbeat, and what it does for dead ones."""
+"""Bugs in what a worker does besides running jobs: its heartbeat, the recovery of dead workers' jobs, its stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORKERS: Final = (
         breaks="an action that was running when its process died is started a second time",
         file="database/workers.py",
         old="""\
-            failed += finish_started(connection, row.job_id, row.run_token, LOST_ACTION, now)
+            failed += finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now)
             continue
 """,
         new="""\
@@ -31,8 +31,8 @@ WORKERS: Final = (
         name="what a dead worker claimed stays claimed",
         breaks="a job is lost with the process that was about to run it",
         file="database/workers.py",
-        old="        if sql.POSTPONE.execute(connection, claim).rowcount == 1:\n",
-        new="        if not claim:\n",
+        old="        queued += release(connection, ClaimKey(row.job_id, row.claim_token), row.kind, LOST_CLAIM, due)\n",
+        new="        queued += 1\n",
         tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
     ),
     Bug(
@@ -61,91 +61,63 @@ WORKERS: Final = (
     ),
     Bug(
         name="recovered before it is given up",
-        breaks="what a worker claims just while it is given up belongs to nobody",
+        breaks="what a worker claims just while it is given up is never recovered",
         file="dispatch/recovery.py",
         old="""\
-            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+            if heartbeat_time is not None and not workers.give_up(connection, worker, heartbeat_time):
                 return
-            rescued = recover_jobs(connection, suspect.id, now, self._settings)
+            failed, freed = recover_jobs(connection, worker, now, self._settings, only)
 """,
         new="""\
-            rescued = recover_jobs(connection, suspect.id, now, self._settings)
-            if not workers.give_up(connection, suspect.id, suspect.heartbeat_time):
+            failed, freed = recover_jobs(connection, worker, now, self._settings, only)
+            if heartbeat_time is not None and not workers.give_up(connection, worker, heartbeat_time):
                 return
 """,
         tests=(f"{RESCUE}::test_what_a_dead_worker_is_claiming_is_recovered_with_the_rest",),
     ),
     Bug(
         name="left in the middle of a claim",
-        breaks="what a stopping worker was still claiming belongs to nobody",
+        breaks="what a stopping worker was still claiming is never recovered",
         file="database/workers.py",
         old="    connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())\n",
         new="",
         tests=(f"{RESCUE}::test_a_worker_that_leaves_while_it_claims_stays_registered",),
     ),
     Bug(
-        name="a buried worker goes on under its old name",
-        breaks="what it claims and runs is taken out of its hands by the others, to whom it is dead",
+        name="a worker that was given up claims under its old id",
+        breaks="what it claims and runs is recovered by the others, to which it is dead",
         file="dispatch/heartbeat.py",
-        old="return worker if workers.is_known(connection, worker) else self._begin_anew(connection)",
+        old="return worker if workers.is_known(connection, worker) else self._register_anew(connection)",
         new="return worker",
         tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims",),
     ),
     Bug(
-        name="notifications are the only truth",
-        breaks="a job whose notification was lost waits until something else happens",
-        file="dispatch/dispatcher.py",
-        old="        self._longest = settings.poll_interval.total_seconds()\n",
-        new="        self._longest = 1e6\n",
-        tests=(
-            "tests/database/postgres/test_polling.py::test_what_another_process_schedules_is_found_without_a_notification",
-        ),
-    ),
-    Bug(
-        name="commits are kept from other processes",
-        breaks="what the web server schedules starts seconds later on the workers",
-        file="database/commits.py",
-        old="        self._notifier.notify(transaction)\n        self.tell_listeners()\n",
-        new="        self.tell_listeners()\n",
-        tests=("tests/database/postgres/test_polling.py::test_a_commit_wakes_the_dispatchers_of_other_processes",),
-    ),
-    Bug(
-        name="a claim in doubt is kept",
-        breaks="jobs whose claim was committed but not answered wait until this worker looks at all that it holds",
-        file="dispatch/dispatcher.py",
-        old="        self._doubts.append(Doubt(worker, token, time.monotonic() + DOUBT_SECONDS))\n",
-        new="",
-        tests=(
-            "tests/database/postgres/test_unknown_commit.py::test_a_claim_without_an_answer_is_released_at_the_next_tick",
-        ),
-    ),
-    Bug(
-        name="held without knowing, for ever",
-        breaks="a job that the database gave to a worker which never heard of it waits for a restart",
+        name="untracked jobs are not reclaimed",
+        breaks="a job whose claim was committed but not answered waits for a restart",
         file="dispatch/recovery.py",
-        old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
-        new="        confirmed, self._forgotten = forgotten - forgotten, forgotten\n",
+        old="        confirmed, self._untracked = untracked & self._untracked, untracked\n",
+        new="        confirmed, self._untracked = untracked - untracked, untracked\n",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
     ),
     Bug(
-        name="given back at first sight",
-        breaks="a job that is just on its way to its room is taken out of its hands",
+        name="reclaimed after one round",
+        breaks="a job that is just on its way from its claim to its pool is given back, and runs for nothing",
         file="dispatch/recovery.py",
-        old="        confirmed, self._forgotten = forgotten & self._forgotten, forgotten\n",
-        new="        confirmed, self._forgotten = forgotten, forgotten\n",
+        old="        confirmed, self._untracked = untracked & self._untracked, untracked\n",
+        new="        confirmed, self._untracked = untracked, untracked\n",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
     ),
     Bug(
-        name="running jobs are given back",
+        name="running jobs are reclaimed",
         breaks="an action that takes longer than two heartbeats is failed though it runs",
         file="dispatch/recovery.py",
-        old="jobs_of_worker(connection, self._worker.id) - self.holds()",
-        new="jobs_of_worker(connection, self._worker.id)",
+        old="jobs_of_worker(connection, self._heartbeat.worker) - self.tracked()",
+        new="jobs_of_worker(connection, self._heartbeat.worker)",
         tests=(f"{SEVERAL}::test_what_a_worker_holds_and_knows_is_left_to_it",),
     ),
     Bug(
-        name="jobs of nobody are kept",
-        breaks="what a worker held whose row somebody removed is never run",
+        name="jobs of unknown workers are kept",
+        breaks="what a worker held whose row was deleted by hand is never run",
         file="dispatch/recovery.py",
         old="        for worker in unknown:\n",
         new="        for worker in unknown[:0]:\n",
@@ -155,7 +127,7 @@ WORKERS: Final = (
         name="claims kept at a stop",
         breaks="what a stopped process had claimed waits until it counts as dead",
         file="dispatch/worker.py",
-        old="        try_to(lambda: self._give_back(untried))\n",
+        old="        try_to(lambda: self.dispatcher.unclaim(untried))\n",
         new="",
         tests=(
             "tests/stress/faults/test_stop.py::test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions",
@@ -165,20 +137,20 @@ WORKERS: Final = (
         name="an unknown function fails at once",
         breaks="during a deployment, old workers fail the jobs of functions that only the new ones have",
         file="dispatch/executor.py",
-        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._strangers.leave(claim, text))",
+        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, text))",
         new="False",
         tests=(f"{SEVERAL}::test_a_job_that_another_worker_knows_is_left_to_it",),
     ),
     Bug(
-        name="an unknown function is left for ever",
-        breaks="a job whose function was deleted is handed around between workers and never fails",
-        file="dispatch/unknown_functions.py",
-        old="            waited = now - since >= self._settings.unknown_function_patience\n",
+        name="an unknown function is left to others for ever",
+        breaks="a job whose function was deleted is passed around between workers and never fails",
+        file="dispatch/executor.py",
+        old="            waited = now - since >= settings.unknown_function_patience\n",
         new="            waited = False\n",
         tests=(f"{SEVERAL}::test_a_job_that_nobody_knows_fails_after_the_patience",),
     ),
     Bug(
-        name="about to leave for ever",
+        name="a restarted worker still counts as stopping",
         breaks="an app that is stopped and started again gives up at the first error of the database",
         file="dispatch/worker.py",
         old="        self.executor.start()\n",

@@ -1,4 +1,4 @@
-"""The long version: ``python -m tests.stress.simulation --seeds 10000``. It stops at the first violation, and exits 1."""
+"""The long version: ``python -m tests.stress.simulation --seeds 10000``. It exits 1 at the first violation."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def main() -> int:
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     parser.add_argument("--show", action="store_true", help="print what happened, also where all is well")
     wanted = parser.parse_args()
-    began, jobs, misfortunes = time.monotonic(), 0, 0
+    began, jobs, faults = time.monotonic(), 0, 0
     for number, seed in enumerate(range(wanted.first, wanted.first + wanted.seeds), 1):
         outcome = play_on_postgres(seed) if wanted.postgres else play(seed)
-        jobs, misfortunes = jobs + outcome.jobs, misfortunes + outcome.misfortunes
+        jobs, faults = jobs + outcome.jobs, faults + outcome.faults
         if outcome.broken or wanted.show:
             print(outcome)
         if outcome.broken:
@@ -45,7 +45,7 @@ def main() -> int:
             return 1
         if number % 100 == 0 or number == wanted.seeds:
             seconds = time.monotonic() - began
-            figures = f"{number} seeds, {jobs} jobs, {misfortunes} misfortunes, {number / seconds:.1f} seeds/s"
+            figures = f"{number} seeds, {jobs} jobs, {faults} faults, {number / seconds:.1f} seeds/s"
             print(f"{time.strftime('%H:%M:%S')}  {figures}", flush=True)
     return 0
 

@@ -1,7 +1,7 @@
-"""The app that is played with: functions that do what their plan says, and leave a trace of every step.
+"""The app under simulation: functions that do what their plan says, and leave a trace of every step.
 
-What a transaction did is told by rows of its own (``Effect``), what became of a job by a trigger (``Audit``), and what
-an action did by a journal outside of the database, as the world outside would remember it.
+What a transaction did is recorded by its own rows (``Effect``), what became of a job by a trigger (``Audit``), and what
+an action did in a journal outside of the database, as the outside world would record it.
 """
 
 from __future__ import annotations

@@ -3,87 +3,96 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from convexpy.database import job_statements as sql
 from convexpy.database import jobs
 from convexpy.database import tables as t
-from convexpy.database.claim import Claim, QueuePosition
-from convexpy.database.statement import Statement
+from convexpy.database.claim import START, Claim, ClaimKey, QueuePosition
 from convexpy.dispatch import recovery, retention
-from convexpy.dispatch.batch import Batch, Member
-from convexpy.dispatch.batch_runner import BatchRunner
-from convexpy.dispatch.executor import Executor
-from convexpy.runtime import call, schedule
-from convexpy.runtime.call import Calls, Done
+from convexpy.dispatch.batch import Batch, BatchItem
+from convexpy.dispatch.executor import JobExecutor
+from convexpy.runtime import schedule, transaction
+from convexpy.runtime.call import CallResult
 from convexpy.runtime.schedule import ScheduleBuffer
-from convexpy.runtime.together import BatchFailed
+from convexpy.runtime.transaction import ClaimedCall, JobLost, TransactionFailed, TransactionRunner
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def taken_whoever_holds_it(patch: pytest.MonkeyPatch) -> None:
-    """A mutation runs though its claim is not this worker's any more."""
+def end_unguarded(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
+    """End jobs, whichever claim or run they are held under."""
+    ids = [key.job_id for key in keys]
+    values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}
+    connection.execute(delete(t.queue).where(t.queue.c.job_id.in_(ids)))
+    connection.execute(update(t.jobs).where(t.jobs.c.id.in_(ids)).values(values))
+    return True
 
-    def take(connection: Connection, claim: Claim) -> bool:
-        connection.execute(delete(t.queue).where(t.queue.c.job_id == claim.job_id))
-        return True
 
-    patch.setattr(jobs, "take", take)
-    end = update(t.jobs).where(t.jobs.c.id == bindparam("of_job"))
-    values = {"state_kind": bindparam("end"), "state_error": bindparam("error")}
-    patch.setattr(sql, "END_TAKEN", Statement(end.values(values)))
-    patch.setattr(jobs, "_remember_end", lambda *rest: None)
+def finished_without_the_claim(patch: pytest.MonkeyPatch) -> None:
+    """A mutation is committed and ends its job though this worker no longer holds the claim."""
+    patch.setattr(transaction, "jobs", SimpleNamespace(finish=end_unguarded))
 
 
 def finished_without_the_token(patch: pytest.MonkeyPatch) -> None:
-    """An action that was given up writes down its end all the same."""
+    """An action that was given up records its end all the same."""
 
-    def finish(connection: Connection, job_id: str, run_token: str, error: str | None, now: datetime) -> bool:
-        connection.execute(delete(t.queue).where(t.queue.c.job_id == job_id))
-        end = "success" if error is None else "failed"
-        connection.execute(
-            update(t.jobs).where(t.jobs.c.id == job_id).values(state_kind=end, state_error=error, completed_time=now)
-        )
-        return True
+    def finish(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
+        return self._change(lambda connection, now: end_unguarded(connection, [key], error, now))
 
-    patch.setattr(jobs, "finish_started", finish)
+    patch.setattr(JobExecutor, "_finish", finish)
 
 
-def completed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
+def finished_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """What a scheduled mutation writes is committed first, and the end of its job after that."""
-    attempt = Calls.attempt
+    run = TransactionRunner.run_transaction
 
-    def in_two(self: Calls, called: Any, claim: Claim | None = None, on_late: Any = None) -> Done:
-        done = attempt(self, called, None, on_late)
-        if claim is not None:
-            with self.database.write_internal() as connection:
-                if not jobs.take(connection, claim):
-                    raise call.JobLost
-                jobs.finish_taken(connection, claim, None, self.clock.now())
-        return done
+    def in_two(
+        self: TransactionRunner, first: ClaimedCall, rest: Iterable[ClaimedCall] = (), on_expire: Any = None
+    ) -> list[CallResult]:
+        claims: list[Claim] = []
 
-    patch.setattr(Calls, "attempt", in_two)
+        def unclaimed(pairs: Iterable[ClaimedCall]) -> Iterator[ClaimedCall]:
+            for call, claim in pairs:
+                if claim is not None:
+                    claims.append(claim)
+                yield call, None
+
+        (one,) = unclaimed([first])
+        results = run(self, one, unclaimed(rest), on_expire)
+        if claims:
+            with self._database.write_internal() as connection:
+                if not jobs.finish(connection, claims, None, self._clock.now()):
+                    raise TransactionFailed(JobLost(), None, None)
+        return results
+
+    patch.setattr(TransactionRunner, "run_transaction", in_two)
 
 
 def started_without_a_record(patch: pytest.MonkeyPatch) -> None:
-    """That an action started is written down when it ends."""
-    start, finish = Executor._start, Executor._finish
+    """That an action started is recorded when it ends."""
+    start, finish = JobExecutor._start, JobExecutor._finish
+    started: dict[str, Claim] = {}
 
-    def late(self: Executor, claim: Claim, token: str, error: str | None) -> bool:
-        return start(self, claim, token) and finish(self, claim, token, error)
+    def unrecorded(self: JobExecutor, claim: Claim, run_token: str) -> bool:
+        started[run_token] = claim
+        return True
 
-    patch.setattr(Executor, "_start", lambda self, claim, token: True)
-    patch.setattr(Executor, "_finish", late)
+    def late(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
+        claim = started.get(key.token)
+        return (claim is None or start(self, claim, key.token)) and finish(self, key, error)
+
+    patch.setattr(JobExecutor, "_start", unrecorded)
+    patch.setattr(JobExecutor, "_finish", late)
 
 
 def canceled_without_a_guard(patch: pytest.MonkeyPatch) -> None:
-    """A cancel does not look whether the job is over."""
+    """A cancel does not check whether the job has ended."""
 
     def cancel(connection: Connection, job_id: str, now: datetime) -> bool:
         connection.execute(delete(t.queue).where(t.queue.c.job_id == job_id))
@@ -103,8 +112,8 @@ def buffer_survives_a_retry(patch: pytest.MonkeyPatch) -> None:
         make(self, *args, **kwargs)
         self._steps = left.steps = getattr(left, "steps", [])
 
-    def written(self: ScheduleBuffer, connection: Connection, now: datetime, claim: Any = None) -> None:
-        write(self, connection, now, claim)
+    def written(self: ScheduleBuffer, connection: Connection, now: datetime) -> None:
+        write(self, connection, now)
         left.steps = []
 
     patch.setattr(ScheduleBuffer, "__init__", made)
@@ -117,8 +126,13 @@ def savepoint_keeps_its_schedules(patch: pytest.MonkeyPatch) -> None:
 
 
 def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
-    """An internal error counts as the developer's."""
-    patch.setattr(call, "raise_if_internal", lambda error, held: None)
+    """An internal error of a job counts as the developer's."""
+
+    def fail(self: JobExecutor, claim: Claim, error: str, conflict: bool) -> str:
+        self._finish(claim, error)
+        return "failed"
+
+    patch.setattr(JobExecutor, "_try_again", fail)
 
 
 def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
@@ -141,55 +155,54 @@ def orphan_runs(patch: pytest.MonkeyPatch) -> None:
 
 def claimed_before_its_time(patch: pytest.MonkeyPatch) -> None:
     """A job is claimed some seconds too early."""
-    claim = jobs.claim_jobs
+    claim = jobs.claim
 
     def early(
-        connection: Connection, kind: str, worker: str, token: str, now: datetime, room: int, after: QueuePosition
+        connection: Connection, kind: str, worker: str, now: datetime, limit: int, after: QueuePosition = START
     ) -> list[Claim]:
-        return claim(connection, kind, worker, token, now + timedelta(seconds=4), room, after)
+        return claim(connection, kind, worker, now + timedelta(seconds=4), limit, after)
 
-    patch.setattr(jobs, "claim_jobs", early)
+    patch.setattr(jobs, "claim", early)
 
 
-def forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
-    """The purge looks a day too far."""
+def purged_too_early(patch: pytest.MonkeyPatch) -> None:
+    """The retention purges jobs a day too early."""
     day, real = timedelta(days=1), retention.purge_jobs
     patch.setattr(
         retention, "purge_jobs", lambda c, end, after, before, limit: real(c, end, after, before + day, limit)
     )
 
 
-def group_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
-    """A group is committed although one of its claims is not this worker's any more."""
-    finish = jobs.finish_all
+def batch_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
+    """A transaction is committed although it does not hold one of its claims any more."""
+    finish = jobs.finish
 
-    def finish_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> bool:
-        for claim in claims:
-            finish(connection, [claim], now)
+    def finish_each(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
+        for key in keys:
+            finish(connection, [key], error, now)
         return True
 
-    patch.setattr(jobs, "finish_all", finish_all)
+    patch.setattr(transaction, "jobs", SimpleNamespace(finish=finish_each))
 
 
-def fallen_apart_counts_as_done(patch: pytest.MonkeyPatch) -> None:
-    """Whoever shared a transaction with one that raised is ended with a success, and does not run again."""
-    part = BatchRunner._part
+def split_counts_as_done(patch: pytest.MonkeyPatch) -> None:
+    """Jobs whose batch was rolled back by a later one end with a success, and do not run again."""
+    split = JobExecutor._split
 
-    def half_done(self: BatchRunner, company: Batch, begun: list[Member], apart: BatchFailed, tries: int) -> int:
-        if apart.place and not apart.is_internal:
-            calls, innocent = self._executor._calls, [member.claim for member in begun[: apart.place]]
-            with calls.database.write_internal() as connection:
-                jobs.finish_all(connection, innocent, calls.clock.now())
-            begun, apart.place = begun[apart.place :], 0
-        return part(self, company, begun, apart, tries)
+    def half_done(self: JobExecutor, batch: Batch, items: list[BatchItem], failure: TransactionFailed) -> None:
+        if failure.index and failure.cause is None:
+            before = [item.claim for item in items[: failure.index]]
+            self._change(lambda connection, now: jobs.finish(connection, before, None, now))
+            items, failure.index = items[failure.index :], 0
+        split(self, batch, items, failure)
 
-    patch.setattr(BatchRunner, "_part", half_done)
+    patch.setattr(JobExecutor, "_split", half_done)
 
 
 BUGS: list[Plant] = [
-    taken_whoever_holds_it,
+    finished_without_the_claim,
     finished_without_the_token,
-    completed_in_another_transaction,
+    finished_in_another_transaction,
     started_without_a_record,
     canceled_without_a_guard,
     buffer_survives_a_retry,
@@ -198,7 +211,7 @@ BUGS: list[Plant] = [
     lost_action_runs_again,
     orphan_runs,
     claimed_before_its_time,
-    forgotten_at_once,
-    group_commits_what_it_lost,
-    fallen_apart_counts_as_done,
+    purged_too_early,
+    batch_commits_what_it_lost,
+    split_counts_as_done,
 ]

@@ -47,7 +47,7 @@ def states(record: Record) -> Iterator[str]:
 
 
 def lives(record: Record) -> Iterator[str]:
-    """Once misfortune ends, every job comes to its end; a label is one job; none runs before its time."""
+    """Once faults end, every job ends; a label is one job; none runs before its time."""
     if record.left:
         yield f"{record.left} jobs are still in the queue"
     for job in record.jobs:
@@ -70,17 +70,18 @@ def jobs_of_mutations(record: Record) -> Iterator[str]:
         if len(found) != expected:
             yield f"{label} exists {len(found)} times, not {expected}"
         elif found and record.children.get(label) != found[0].id:
-            yield f"{label} is {found[0].id}, and its parent was told {record.children.get(label)}"
+            yield f"{label} is {found[0].id}, and its parent recorded {record.children.get(label)}"
 
 
 def jobs_of_actions(record: Record) -> Iterator[str]:
-    """What an action scheduled exists from the moment that it was told so."""
+    """What an action scheduled exists from the moment that the call returned."""
     for label, node in record.nodes.items():
         if node.parent is None or "action" not in node.parent.plan["kind"]:
             continue
-        told, asked, found = record.journal["scheduled", label], record.journal["asks", label], len(record.of(label))
-        if not told <= found <= asked:
-            yield f"{label} exists {found} times; its action asked {asked} times and was told {told} times"
+        returned, asked = record.journal["scheduled", label], record.journal["asks", label]
+        found = len(record.of(label))
+        if not returned <= found <= asked:
+            yield f"{label} exists {found} times; its action asked {asked} times and got {returned} answers"
 
 
 def actions(record: Record) -> Iterator[str]:
@@ -94,7 +95,7 @@ def actions(record: Record) -> Iterator[str]:
             yield f"{job} started {starts} times"
         if state == "success" and (plan["fails"] or not (starts == end == 1)):
             yield f"{job}, though it {'fails' if plan['fails'] else f'started {starts} and ended {end} times'}"
-        if state == "failed" and LOST in error and not record.misfortunes:
+        if state == "failed" and LOST in error and not record.faults:
             yield f"{job}: lost, though nothing happened"
         if state == "failed" and LOST not in error and not (plan["fails"] and "Broken" in error and starts == 1):
             yield f"{job}: {error}"
@@ -117,7 +118,7 @@ def mutations(record: Record) -> Iterator[str]:
 
 
 def cancels(record: Record) -> Iterator[str]:
-    """Exactly one wins. Who cancels a job that has not ended, cancels it; and none is canceled unasked."""
+    """A cancel and an end exclude each other: a job canceled before its end is canceled, and none without a cancel."""
     for job in record.jobs:
         if job.cron is not None:
             continue
@@ -129,7 +130,7 @@ def cancels(record: Record) -> Iterator[str]:
             yield f"{job}, though it canceled itself"
         by_itself = itself or (job.kind == "action" and any(s["do"] == "cancel me" for s in plan_of(record, job)))
         if job.last.became == "canceled" and not job.asked and not by_itself and not parent_was_canceled(record, job):
-            yield f"{job}, though nobody asked for it"
+            yield f"{job}, though nothing canceled it"
 
 
 def orphans(record: Record) -> Iterator[str]:
@@ -146,13 +147,13 @@ def orphans(record: Record) -> Iterator[str]:
 def notes(record: Record) -> Iterator[str]:
     """A mutation that an action called was committed if it returned, and at most once in any case."""
     for label in record.notes:
-        told, asked, found = (
+        returned, asked, found = (
             record.journal["noted", label],
             record.journal["asks", label],
             record.effects["noted", label],
         )
-        if not told <= found <= asked:
-            yield f"{label} was written {found} times; its action asked {asked} times and was told {told} times"
+        if not returned <= found <= asked:
+            yield f"{label} was written {found} times; its action asked {asked} times and got {returned} answers"
 
 
 def crons(record: Record) -> Iterator[str]:
@@ -173,11 +174,11 @@ def crons(record: Record) -> Iterator[str]:
 
 
 def slots(record: Record) -> Iterator[str]:
-    """No slot is forgotten: it is a run, or the history says that it was skipped."""
+    """No slot is lost: it is a run, or the history says that it was skipped."""
     for name, period in record.steady.items():
-        told = record.crons().get(name, [])
-        left_out = {job.scheduled for job in told if skips_many(job)}
-        for before, after in pairwise(sorted({job.scheduled for job in told})):
+        fired = record.crons().get(name, [])
+        left_out = {job.scheduled for job in fired if skips_many(job)}
+        for before, after in pairwise(sorted({job.scheduled for job in fired})):
             if after - before != period and before not in left_out:
                 yield f"{name}: after its slot {before} came {after}, with a period of {period}"
 

@@ -30,7 +30,7 @@ SETTINGS = Settings(
     lock_timeout=timedelta(seconds=2),
 )
 PERIODS = [timedelta(minutes=20), timedelta(hours=1), "0 */2 * * *", "*/30 * * * *"]
-HOURS_TO_FORGET = 7
+HOURS_TO_PURGE = 7
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Outcome:
     broken: list[str]
     timeline: list[str]
     jobs: int
-    misfortunes: int
+    faults: int
 
     def __str__(self) -> str:
         return "\n".join([f"seed {self.seed}:", *(f"  {line}" for line in self.timeline), *self.broken])
@@ -51,13 +51,13 @@ class Play:
     """One run of the app under one seed."""
 
     def __init__(self, seed: int, convex: ConvexTest) -> None:
-        self.dice = random.Random(f"play {seed}")
-        self.planner = Planner(self.dice)
+        self.rng = random.Random(f"play {seed}")
+        self.planner = Planner(self.rng)
         self.convex = convex
         self.chaos: Any = convex._chaos
         self.committed: set[str] = set()
         self.broken: list[str] = []
-        self.misfortunes = 0
+        self.faults = 0
         self._db = convex.db()
         self._read = 0
         self._names = ["sweep", "report"]
@@ -67,16 +67,16 @@ class Play:
         moves = [self.order] * 5 + [self.crowd] * 2 + [self.cancel] * 2 + [self.wait] * 5 + [self.run_due] * 2
         moves += [self.redefine_crons, self.restart, self.leap, self.finish]
         self.redefine_crons()
-        for _ in range(self.dice.randint(8, 16)):
-            self.dice.choice(moves)()
-            self.read_internal()
-        self.misfortunes = sum(">" not in line for line in self.chaos.diary)
+        for _ in range(self.rng.randint(8, 16)):
+            self.rng.choice(moves)()
+            self.read_audit()
+        self.faults = sum(">" not in line for line in self.chaos.log)
         self.chaos.is_awake = False
         self.convex.finish_all_scheduled()
-        self.read_internal()
+        self.read_audit()
 
-    def say(self, text: str) -> None:
-        self.chaos.diary.append(f"{self.convex.now:%F %T.%f}  > {text}")
+    def note(self, text: str) -> None:
+        self.chaos.log.append(f"{self.convex.now:%F %T.%f}  > {text}")
 
     def order(self) -> None:
         self._call(self.planner.order())
@@ -86,7 +86,7 @@ class Play:
         self._call(self.planner.crowd())
 
     def _call(self, plan: Plan) -> None:
-        self.say(f"order {plan}")
+        self.note(f"order {plan}")
         try:
             self.convex.run(app.order, plan=plan)
         except Broken:
@@ -99,63 +99,63 @@ class Play:
         """Cancel some job, as a direct call that does nothing else."""
         label = self.planner.some_label()
         plan = {"label": "cancel", "kind": "order", "fails": False, "steps": [{"do": "cancel", "label": label}]}
-        self.say(f"cancel {label}")
+        self.note(f"cancel {label}")
         self.convex.run(app.order, plan=plan)
 
     def wait(self) -> None:
-        seconds = self.dice.choice([0.1, 0.5, 1, 5, 20, 70])
-        self.say(f"wait {seconds} s")
+        seconds = self.rng.choice([0.1, 0.5, 1, 5, 20, 70])
+        self.note(f"wait {seconds} s")
         self.convex.advance(seconds=seconds)
 
     def leap(self) -> None:
-        hours = self.dice.choice([1, 3])
-        self.say(f"wait {hours} h")
+        hours = self.rng.choice([1, 3])
+        self.note(f"wait {hours} h")
         self.convex.advance(hours=hours)
 
     def run_due(self) -> None:
-        self.say("run what is due")
+        self.note("run what is due")
         self.convex.run_due()
 
     def finish(self) -> None:
-        self.say("finish what is scheduled")
+        self.note("finish what is scheduled")
         self.convex.finish_all_scheduled()
 
     def restart(self) -> None:
-        self.say("restart")
+        self.note("restart")
         worker: Any = self.convex._worker
         worker.restart()
 
     def redefine_crons(self) -> None:
         """A new version of the app: other crons, or the same ones with other timetables."""
         crons = Crons()
-        names = self.dice.sample(self._names, self.dice.randint(0, len(self._names)))
+        names = self.rng.sample(self._names, self.rng.randint(0, len(self._names)))
         for name in names:
-            period = self.dice.choice(PERIODS)
+            period = self.rng.choice(PERIODS)
             self._timetables.setdefault(name, set()).add(period)
             if isinstance(period, str):
                 crons.cron(name, period, app.tick, cron=name)
             else:
                 crons.interval(name, period, app.tick, cron=name)
-        # Who comes back is another cron: it may well fire at once, in the very moment of its last slot.
+        # A cron that is declared again is another cron: it may fire at once, at the very moment of its last slot.
         self._names = [name if name in names else f"{name}'" for name in self._names]
         convex = self.convex.convex
         problems = crons.resolve(convex.registry)
         assert not problems, problems
-        self.say(f"crons: { {name: each.timetable.text for name, each in crons.definitions.items()} }")
+        self.note(f"crons: { {name: each.timetable.text for name, each in crons.definitions.items()} }")
         convex._app = replace(convex.app, crons=crons)
         self.restart()
 
-    def look(self) -> None:
-        """Write down what became of jobs, and check that nothing was forgotten too early."""
+    def read_audit(self) -> None:
+        """Record what became of jobs, and check that nothing was purged too early."""
         oldest = self.convex.now - SETTINGS.retention
         rows = self._db.scalars(select(Audit).where(Audit.id > self._read).order_by(Audit.id)).all()
         self._db.rollback()
         for job in record.read_jobs(rows):
-            self.say(f"  {job}{''.join(f' ({move.error})' for move in job.moves if move.error)}")
+            self.note(f"  {job}{''.join(f' ({move.error})' for move in job.moves if move.error)}")
         for row in rows:
             self._read = row.id
             if row.became is None and (row.was not in FINAL or row.completed > oldest.timestamp() * 1e6):
-                self.broken.append(f"retention: {row.job} was forgotten as {row.was}, completed {row.completed}")
+                self.broken.append(f"retention: {row.job} was purged as {row.was}, completed {row.completed}")
 
     def record(self) -> Record:
         empty: Any = (Counter(), {}, Counter(), Counter(), {})
@@ -165,23 +165,23 @@ class Play:
         found.left = self._db.scalar(select(func.count()).select_from(queue)) or 0
         self._db.rollback()
         record.read_journal(world, found)
-        found.misfortunes = self.misfortunes
+        found.faults = self.faults
         for name, (period, *others) in self._timetables.items():
             if isinstance(period, timedelta) and not others:
                 found.steady[name] = period // timedelta(microseconds=1)
         return found
 
-    def check_forgetting(self) -> None:
-        """With time all are forgotten that ended before the retention."""
+    def check_retention(self) -> None:
+        """In time every job is purged that ended before the retention."""
         self.convex.convex.worker.crons.adopt(Crons(), self.convex.convex.registry)
-        self.convex.advance(hours=HOURS_TO_FORGET)
+        self.convex.advance(hours=HOURS_TO_PURGE)
         kept = [job.name for job in self.convex.jobs()]
         if kept:
-            self.broken.append(f"retention: {kept} are still remembered")
+            self.broken.append(f"retention: {kept} are still kept")
 
 
 def play(seed: int, url: str | None = None) -> Outcome:
-    """Play one seed to its end, on a throw-away database or on one that nobody has used."""
+    """Play one seed to its end, on a throw-away database or on an unused one."""
     random.seed(seed)  # the jitter of retries
     logging_is_quiet()
     options: Any = {"metadata": Base.metadata, "settings": SETTINGS, "now": BEGIN, "database_url": url}
@@ -194,11 +194,11 @@ def play(seed: int, url: str | None = None) -> Outcome:
             played.run()
             found = played.record()
             played.broken += model.violations(found)
-            played.check_forgetting()
+            played.check_retention()
         except Exception as error:
             played.broken.append("".join(traceback.format_exception(error)))
         jobs = len(found.jobs) if found else 0
-        return Outcome(seed, played.broken, played.chaos.diary, jobs, played.misfortunes)
+        return Outcome(seed, played.broken, played.chaos.log, jobs, played.faults)
 
 
 def logging_is_quiet() -> None:

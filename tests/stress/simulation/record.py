@@ -40,11 +40,11 @@ class Job:
 
     @property
     def last(self) -> Move:
-        """Its last state, forgotten or not."""
+        """Its last state, purged or not."""
         return next(move for move in reversed(self.moves) if move.became is not None)
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.kind}): {' → '.join(state or 'forgotten' for state in self.states)}"
+        return f"{self.label} ({self.kind}): {' → '.join(state or 'purged' for state in self.states)}"
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Record:
     """The period, in microseconds, of every cron that had one timetable for as long as it was there."""
     left: int = 0
     """How many rows the queue still has at the end."""
-    misfortunes: int = 0
+    faults: int = 0
 
     def of(self, label: str) -> list[Job]:
         return [job for job in self.jobs if job.label == label and job.cron is None]
@@ -82,7 +82,7 @@ class Record:
 
 def read_jobs(rows: Iterable[Audit]) -> list[Job]:
     jobs: dict[str, Job] = {}
-    asked: dict[str, list[int]] = {}  # who schedules and cancels in one transaction asks before the job is there
+    asked: dict[str, list[int]] = {}  # a transaction that schedules and cancels records the cancel before the job
     for row in rows:
         if row.became == "asked":
             asked.setdefault(row.job, []).append(row.id)

@@ -1,4 +1,4 @@
-"""``ConvexTest(chaos=…)`` as users meet it: the seed is told, direct calls come through, the dead stay dead."""
+"""``ConvexTest(chaos=…)`` as users meet it: the seed is reported, direct calls succeed, dead processes stay dead."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from convexpy import ActionCtx, MutationCtx, Settings, internal_action, internal_mutation, mutation
 from convexpy.database.statement import Statement
+from convexpy.dispatch.batch import Batch
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 from convexpy.testing.chaos_worker import ChaosWorker
-from convexpy.testing.faulty_database import Passage
+from convexpy.testing.faulty_database import Trace
 
 ME = sys.modules[__name__]
-TOGETHER = 5
+PARALLEL = 5
 WRITE = "INSERT INTO chaos_rows"
-END = ["UPDATE _scheduled_functions", "INSERT INTO _convexpy_finished"]
-ALONE = ["DELETE FROM _convexpy_queue", WRITE, *END]
-IN_COMPANY = [WRITE, WRITE, "DELETE FROM _convexpy_queue", *END]
+END = ["DELETE FROM _convexpy_queue", "UPDATE _scheduled_functions", "INSERT INTO _convexpy_finished"]
 
 
 class Base(DeclarativeBase):
@@ -54,13 +53,13 @@ def plan(ctx: MutationCtx, jobs: int) -> None:
 @internal_mutation
 def fan_out(ctx: MutationCtx) -> None:
     for n in range(3):
-        ctx.schedule.now(all_together, text=f"{n}")
+        ctx.schedule.now(run_many, text=f"{n}")
 
 
 @internal_action
-async def all_together(ctx: ActionCtx, text: str) -> None:
+async def run_many(ctx: ActionCtx, text: str) -> None:
     runs[f"start {text}"] += 1
-    await asyncio.gather(*(ctx.run_mutation(write, text=f"{text}.{n}") for n in range(TOGETHER)))
+    await asyncio.gather(*(ctx.run_mutation(write, text=f"{text}.{n}") for n in range(PARALLEL)))
 
 
 def play(seed: int | None, calls: int = 20, fails: bool = False, **settings: Any) -> ConvexTest:
@@ -94,20 +93,20 @@ def test_a_direct_call_never_gives_up(retries: int) -> None:
     assert retries or set(runs.values()) == {1}
 
 
-@pytest.mark.parametrize(("jobs", "expected"), [(1, ALONE), (2, IN_COMPANY)])
-def test_every_statement_is_a_station_once(jobs: int, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(Passage, "execute", lambda self, statement: said.append(first_words(statement)))
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_statement_is_one_step(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(Trace, "execute", lambda self, statement: sent.append(first_words(statement)))
     with ConvexTest(ME, metadata=Base.metadata, chaos=1) as convex:
         assert convex._chaos is not None
         convex._chaos.is_awake = False
         convex.run(plan, jobs=jobs)
         worker = cast(ChaosWorker, convex._worker)
-        claims = [*worker._process.take_entered(), *worker.claim(Kind.MUTATION, jobs)]
+        claims = worker.worker.dispatcher.claim(Kind.MUTATION, jobs)
         assert len(claims) == jobs
-        said.clear()
-        worker._run(worker._process, claims)
-    assert said == expected
+        sent.clear()
+        worker.worker.executor.perform(Batch(claims))
+    assert sent == [*[WRITE] * jobs, *END]
 
 
 def first_words(statement: Any) -> str:
@@ -135,11 +134,11 @@ def test_what_a_dead_process_left_running_reaches_no_database() -> None:
             with convex.db() as db:
                 assert Counter(db.scalars(select(Row.text))) == written
             assert set(written.values()) <= {1}
-            for job in convex.jobs(name="test_chaos:all_together"):
+            for job in convex.jobs(name="test_chaos:run_many"):
                 text = job.args["text"]
-                found = sum(written[f"{text}.{n}"] for n in range(TOGETHER))
+                found = sum(written[f"{text}.{n}"] for n in range(PARALLEL))
                 assert runs[f"start {text}"] <= 1
                 assert job.state.kind in ("success", "failed")
-                assert job.state.kind == "failed" or found == TOGETHER
+                assert job.state.kind == "failed" or found == PARALLEL
                 lost += job.state.kind == "failed"
     assert lost > 0

@@ -1,4 +1,4 @@
-"""The simulation finds what it is there to find: every bug that is planted, within so many seeds."""
+"""The simulation finds every planted bug within so many seeds."""
 
 from __future__ import annotations
 

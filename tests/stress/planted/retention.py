@@ -1,4 +1,4 @@
-"""Bugs in how what is old is purged."""
+"""Bugs in how old jobs and commits are purged."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .bug import Bug
 RETENTION: Final = "tests/promises/test_retention.py"
 BEHIND: Final = "test_beside_an_open_transaction_the_last_batch_is_as_fast_as_the_first"
 
-PURGE: Final = (
+RETENTION_BUGS: Final = (
     Bug(
-        name="purge looks at the due time",
-        breaks="a job that waited for a week because nothing was running is forgotten instead of run",
+        name="purge by the due time",
+        breaks="a job that waited for a week because nothing was running is purged instead of run",
         file="database/retention.py",
         old="delete(jobs).where(jobs.c.id.in_(_OLD.with_only_columns(finished.c.job_id)))",
         new='delete(jobs).where(jobs.c.scheduled_time < bindparam("before", type_=Timestamp))',
@@ -20,7 +20,7 @@ PURGE: Final = (
     ),
     Bug(
         name="purge a day too early",
-        breaks="whoever asks on the seventh day what became of a job hears that there was none",
+        breaks="a job that ended seven days ago is unknown",
         file="dispatch/retention.py",
         old="before = self._clock.now() - self._settings.retention",
         new="before = self._clock.now() - self._settings.retention * 6 / 7",
@@ -28,23 +28,23 @@ PURGE: Final = (
     ),
     Bug(
         name="one batch of the purge a minute",
-        breaks="whoever finishes more than a thousand jobs a minute has tables that grow for ever",
+        breaks="where more than a thousand jobs finish a minute, the tables grow for ever",
         file="dispatch/retention.py",
-        old="            return time.monotonic() - began\n",
-        new="            return LOOK_EVERY.total_seconds()\n",
+        old="time.monotonic() - began if self.purge() else INTERVAL.total_seconds()",
+        new="INTERVAL.total_seconds() if self.purge() else INTERVAL.total_seconds()",
         tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
     ),
     Bug(
-        name="the purge leaves nobody time",
-        breaks="on SQLite, others wait for the turn to write until all of a busy week is purged",
+        name="a purge without pauses",
+        breaks="on SQLite, others wait for the write lock until all of a busy week is purged",
         file="dispatch/retention.py",
-        old="            return time.monotonic() - began\n",
-        new="            return 0.0\n",
+        old="time.monotonic() - began if self.purge() else INTERVAL.total_seconds()",
+        new="0.0 if self.purge() else began",
         tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
     ),
     Bug(
         name="a purge goes on behind what failed",
-        breaks="what was in a batch that was rolled back is passed by as long as there is more behind it",
+        breaks="what was in a batch that was rolled back is skipped as long as there is more after it",
         file="dispatch/retention.py",
         old="        reached, self._reached = self._reached, {}  # after an error from the beginning\n",
         new="        reached = self._reached\n",
@@ -52,7 +52,7 @@ PURGE: Final = (
     ),
     Bug(
         name="every batch of the purge begins at the beginning",
-        breaks="while somebody's transaction is open, each batch walks over all that was purged since",
+        breaks="while another client's transaction is open, each batch scans all that was purged since",
         file="dispatch/retention.py",
         old="        self._reached = reached\n",
         new="",
@@ -60,7 +60,7 @@ PURGE: Final = (
     ),
     Bug(
         name="purges wait for one another",
-        breaks="of several workers all but one stand still while one purges",
+        breaks="of several workers all but one wait while one purges",
         file="database/retention.py",
         old=".with_for_update(skip_locked=True)",
         new=".with_for_update()",

@@ -1,4 +1,4 @@
-"""A plugin of pytest's that makes sure which package is tested, and writes down what became of every test."""
+"""A plugin of pytest that checks which package is tested, and records the outcome of every test."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-VARIABLE = "PLANTED_WITNESS"
+VARIABLE = "PLANTED_OUTCOMES"
 WRONG_PACKAGE = 70
 
-_seen: dict[str, list[Any]] = {"passed": [], "failed": [], "broken": [], "skipped": []}
+_outcomes: dict[str, list[Any]] = {"passed": [], "failed": [], "broken": [], "skipped": []}
 
 
 def pytest_sessionstart() -> None:
@@ -27,15 +27,15 @@ def pytest_sessionstart() -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report = yield
     if report.skipped:
-        _seen["skipped"].append(item.nodeid)
+        _outcomes["skipped"].append(item.nodeid)
     elif report.failed:
         assert call.excinfo is not None
         is_failure = call.when == "call" and not call.excinfo.errisinstance((ImportError, NameError, SyntaxError))
-        _seen["failed" if is_failure else "broken"].append([item.nodeid, call.excinfo.exconly(tryshort=True)])
+        _outcomes["failed" if is_failure else "broken"].append([item.nodeid, call.excinfo.exconly(tryshort=True)])
     elif call.when == "call":
-        _seen["passed"].append(item.nodeid)
+        _outcomes["passed"].append(item.nodeid)
     return report
 
 
 def pytest_sessionfinish() -> None:
-    Path(os.environ[VARIABLE]).write_text(json.dumps(_seen), "utf-8")
+    Path(os.environ[VARIABLE]).write_text(json.dumps(_outcomes), "utf-8")
