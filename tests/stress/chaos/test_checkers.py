@@ -189,18 +189,18 @@ def test_the_command_gives_numbers_to_programs(
 # The oracle of slots, and its word against the library that the engine uses.
 
 
-def random_field(dice: Random, low: int, high: int) -> str:
-    first, last = sorted(dice.sample(range(low, high), 2))
-    return dice.choice(["*", "*", f"{first}", f"{first}-{last}", f"{first},{last}", "*/7", f"{first}-{last}/2"])
+def random_field(rng: Random, low: int, high: int) -> str:
+    first, last = sorted(rng.sample(range(low, high), 2))
+    return rng.choice(["*", "*", f"{first}", f"{first}-{last}", f"{first},{last}", "*/7", f"{first}-{last}/2"])
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**64))
 def test_the_oracle_agrees_with_croniter(seed: int) -> None:
-    dice = Random(seed)
-    minute, hour, day, weekday = (random_field(dice, *each) for each in ((0, 59), (0, 23), (1, 28), (0, 6)))
+    rng = Random(seed)
+    minute, hour, day, weekday = (random_field(rng, *each) for each in ((0, 59), (0, 23), (1, 28), (0, 6)))
     expression = f"{minute} {hour} {day} * {weekday}"
-    moment = datetime(2024, 1, 1, tzinfo=UTC).timestamp() + dice.randrange(10**8)
+    moment = datetime(2024, 1, 1, tzinfo=UTC).timestamp() + rng.randrange(10**8)
     cursor = croniter(expression, datetime.fromtimestamp(moment, UTC))
     after, slot = following(f"cron {expression}"), moment
     for _ in range(2):

@@ -16,7 +16,7 @@ def message(kind: bytes, body: bytes) -> bytes:
     [
         message(b"Q", b"COMMIT\0"),
         message(b"Q", b"commit;\0"),
-        message(b"Q", b"INSERT INTO receipts (id) VALUES ('x'); COMMIT\0"),
+        message(b"Q", b"INSERT INTO _convexpy_commits (id) VALUES ('x'); COMMIT\0"),
         message(b"P", b"_pg3_7\0COMMIT\0\0\0"),
         message(b"S", b"") + message(b"Q", b"COMMIT\0"),
     ],

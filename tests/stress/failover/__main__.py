@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # as pytest does
 from stress.failover.network import hosts, why_not
 from stress.failover.pair import pair
 from stress.failover.story import WORKERS, Round, run
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 BORN = "CONVEXPY_TEST_IN_A_NAMESPACE"
 

@@ -20,7 +20,7 @@ from convexpy import Settings
 from convexpy.app import Convex
 from convexpy.errors import ConvexError
 from stress.faults.checker import Verdict, check_effects, check_orders, check_stuck
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from .app.models import Base
 from .network import Host

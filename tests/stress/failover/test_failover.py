@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from servers.postgres import NoServer
 
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from .network import why_not
 from .pair import Pair, pair

@@ -13,7 +13,7 @@ from bench.marks import Observed
 from psycopg.sql import SQL, Identifier
 
 from convexpy import Convex
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from . import app
 from .busy import enqueue, worker

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from convexpy import Convex
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from .app import work
 

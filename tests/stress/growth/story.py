@@ -17,7 +17,7 @@ from bench.stage import DISK, DURABLE
 from servers.postgres import server
 
 from convexpy import Convex, Settings
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from . import app
 from .app import work
