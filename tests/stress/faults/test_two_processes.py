@@ -13,7 +13,7 @@ def test_two_processes_on_one_file_share_jobs_and_run_each_once(tmp_path: Path) 
     assert result.verdict.broken == []
     assert result.verdict.states == {"success": 600}
     assert len(result.verdict.processes) == 2
-    assert max(result.call_seconds) < 5.0, "a call waited too long for the other process"
+    assert max(result.call_seconds) < 10.0, "a call waited for as long as the lock timeout"
 
 
 def test_what_one_process_schedules_another_starts_at_once(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import checker
 from .child_process import ChildProcess, Sandbox, wait_until
 from .job_moves import VICTIM
 
+# No job waits for a poll while its delay is measured.
+NO_POLL: dict[str, Any] = {"poll_interval": 60.0}
 # Bookkeeping of a transaction; a query is anything else.
 BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK")
 
@@ -61,7 +64,7 @@ def delays_of(steps: list[tuple[str, str, str, int]], name: str) -> Delays:
 
 def delays_when_idle(folder: Path, orders: int) -> Delays:
     sandbox = Sandbox(folder)
-    with sandbox.child(record_times=True) as child:
+    with sandbox.child(record_times=True, settings=NO_POLL) as child:
         child.ready()
         start_delays(sandbox, child, 2, "warm")
         return start_delays(sandbox, child, orders, "idle")
@@ -72,7 +75,7 @@ def delays_across(folder: Path, orders: int) -> Delays:
     sandbox = Sandbox(folder)
     with (
         sandbox.child(record_times=True, runs=False) as caller,
-        sandbox.child(record_times=True, settings={"poll_interval": 3600}) as worker,
+        sandbox.child(record_times=True, settings={"poll_interval": 3600.0}) as worker,
     ):
         caller.ready()
         worker.ready()
@@ -98,7 +101,7 @@ def delays_beside_slow_actions(
 ) -> SlowActionsResult:
     """Half of the slow actions are async and half are not; with ``blocking`` one of them stops the event loop too."""
     sandbox = Sandbox(folder)
-    settings = {"min_cron_interval": 0.1}
+    settings = {**NO_POLL, "min_cron_interval": 0.1}
     with sandbox.child(record_times=True, settings=settings, environ={"FAULTS_CRON_SECONDS": "0.25"}) as child:
         child.ready().call("work:order_held", label="slow", gate="gate", sends=slow // 2)
         child.call("work:order_held", label="slow-sync", gate="gate", sends=slow - slow // 2, sync=True)
