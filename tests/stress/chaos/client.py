@@ -81,8 +81,8 @@ class Client:
         outcome, answer = self._call(planned)
         ended = time.time()
         if planned.function == "append:append":
-            heard = {"id": planned.call, "type": outcome, "t0": began, "t1": ended, "reads": answer}
-            self._appends.note([heard])
+            answered = {"id": planned.call, "type": outcome, "t0": began, "t1": ended, "reads": answer}
+            self._appends.note([answered])
             return outcome
         job = answer if outcome == "ok" and planned.line["op"] == "schedule" else None
         if job is not None and planned.function == "work:plan":

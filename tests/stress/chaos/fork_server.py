@@ -1,4 +1,4 @@
-"""Imported by the fork server alone, which would live on as long as one of its children does.
+"""Imported by the fork server alone, which would run for as long as one of its children does.
 
 A frozen child never ends, and ends with the fork server.
 """

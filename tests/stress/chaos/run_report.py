@@ -76,14 +76,14 @@ def worst_recovery(folder: Path) -> dict[str, Any]:
 
 def answers(folder: Path) -> dict[str, int]:
     """The answers that clients got, errors by their first words."""
-    heard: Counter[str] = Counter()
+    answered: Counter[str] = Counter()
     for line in read_lines(folder / "intents.jsonl"):
         if "op" in line:
-            heard["calls"] += 1
+            answered["calls"] += 1
         else:
             text = "" if line["outcome"] == "ok" else f" {str(line['answer'])[:90]}"
-            heard[line["outcome"] + re.sub(r"[0-9]+", "N", text)] += 1
-    return dict(heard.most_common(15))
+            answered[line["outcome"] + re.sub(r"[0-9]+", "N", text)] += 1
+    return dict(answered.most_common(15))
 
 
 def batched(folder: Path) -> dict[str, int]:

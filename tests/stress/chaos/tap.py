@@ -57,14 +57,14 @@ class Tap:
         self._threads[0].start()
 
     def arm(self, *breaks: Break) -> None:
-        """Break at each of these places, one after the other."""
+        """Break at each of these points, one after the other."""
         with self._mutex:
             self._breaks = deque(breaks)
             self._late = 0
             self._released.clear()
 
     def disarm(self) -> int:
-        """Break no more, and deliver what is late. At how many of its places it did not break."""
+        """Break no more, and deliver what is late. At how many of its points it did not break."""
         with self._mutex:
             left, late = len(self._breaks), self._late
             self._breaks.clear()

@@ -33,7 +33,7 @@ def names(lines: list[Line]) -> set[str]:
 
 
 def transaction(name: str, *ops: list[Any], begin: float = 0, end: float | None = 100, type: str = "ok") -> Line:
-    """One that ran at the same time as all others, unless it is told when."""
+    """One that ran at the same time as all others, unless its times are given."""
     return {"id": name, "proc": 0, "t0": begin, "t1": end, "type": type, "ops": list(ops)}
 
 
@@ -183,11 +183,11 @@ def small_history(rng: Random) -> list[Line]:
     lines: list[Line] = []
     for number in range(rng.randint(2, 4)):
         ops: list[list[Any]] = []
-        for place in range(rng.randint(1, 4)):
+        for index in range(rng.randint(1, 4)):
             key = rng.choice("xy")
             if rng.random() < 0.5:
-                lists[key].append(number * 10 + place)
-                ops.append(a(key, number * 10 + place))
+                lists[key].append(number * 10 + index)
+                ops.append(a(key, number * 10 + index))
             else:
                 ops.append(r(key, *lists[key]))
         lines.append(transaction(f"t{number}", *ops, begin=number - rng.randint(0, 2), end=number + rng.randint(0, 2)))
@@ -218,7 +218,7 @@ def has_an_order(lines: list[Line]) -> bool:
     return any(
         gives_this(order, last["final"])
         for order in permutations(transactions)
-        if all(before["t0"] <= after["t1"] for place, before in enumerate(order) for after in order[place + 1 :])
+        if all(before["t0"] <= after["t1"] for index, before in enumerate(order) for after in order[index + 1 :])
     )
 
 
