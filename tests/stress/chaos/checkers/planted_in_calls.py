@@ -164,9 +164,7 @@ def a_cancel_that_was_too_late_and_canceled(files: Files) -> None:
 def a_cancel_that_canceled_what_ran(files: Files) -> None:
     for line in files["intents"]:
         targets = [job for job in jobs(files) if job["args"]["call"] == line.get("target")]
-        answered = [
-            each for each in files["intents"] if each["call"] == line["call"] and each.get("answer") == "too late"
-        ]
+        late = [each for each in files["intents"] if each["call"] == line["call"] and each.get("answer") == "too late"]
         if targets and late:
             late[0]["answer"] = "canceled"
             return
