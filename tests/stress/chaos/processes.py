@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .client import serve
-from .orders import Orders
+from .process_config import ProcessConfig
 from .worker import work
 
 Role = Literal["worker", "client"]
 PATIENCE_SECONDS = 60.0
 
 
-class Gone(Exception):
+class ProcessGone(Exception):
     """The process is not there any more."""
 
 
@@ -40,8 +40,8 @@ def forks() -> Any:
     return context
 
 
-class Member:
-    """One process, in one of its lives."""
+class ChildProcess:
+    """One process, from its start to its end."""
 
     def __init__(self, name: str, main: Callable[..., None], *args: Any) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class Member:
         self._process = forks().Process(target=main, args=(*args, theirs), daemon=True)
         self._process.start()
         theirs.close()
-        self._talking = threading.Lock()
+        self._in_use = threading.Lock()
         self._ready = False
 
     @property
@@ -62,18 +62,18 @@ class Member:
 
     def is_ready(self) -> bool:
         """Whether it has come up."""
-        with self._talking:
+        with self._in_use:
             if not self._ready and self._pipe.poll(0):
                 self._ready = self._receive(0) == "ready"
             return self._ready
 
     def ask(self, *command: Any, seconds: float = PATIENCE_SECONDS) -> Any:
-        """Tell it something and wait for the answer.
+        """Send a command and wait for the answer.
 
         Raises:
-            Gone: It died, or does not answer.
+            ProcessGone: It died, or does not answer.
         """
-        with self._talking:
+        with self._in_use:
             if not self._ready:
                 self._receive(seconds)
                 self._ready = True
@@ -82,7 +82,7 @@ class Member:
 
     def signal(self, number: int) -> None:
         if not self.is_alive:
-            raise Gone(self.name)
+            raise ProcessGone(self.name)
         os.kill(self.pid, number)
 
     def kill(self) -> bool:
@@ -91,8 +91,8 @@ class Member:
             os.kill(self.pid, signal.SIGKILL)
         return self.wait(PATIENCE_SECONDS) == -signal.SIGKILL
 
-    def tell_to_stop(self) -> None:
-        with self._talking:
+    def ask_to_stop(self) -> None:
+        with self._in_use:
             self._send(("stop", None))
 
     def wait(self, seconds: float) -> int | None:
@@ -103,67 +103,67 @@ class Member:
         try:
             self._pipe.send(command)
         except OSError as error:
-            raise Gone(self.name) from error
+            raise ProcessGone(self.name) from error
 
     def _receive(self, seconds: float) -> Any:
         try:
             if not self._pipe.poll(seconds):
-                raise Gone(f"{self.name} does not answer")
+                raise ProcessGone(f"{self.name} does not answer")
             return self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise Gone(self.name) from error
+            raise ProcessGone(self.name) from error
 
 
-class Crew:
-    """The members of one role. Whoever was killed is replaced by a new life under the same number."""
+class ProcessGroup:
+    """The processes of one role. One that was killed is replaced by a new one under the same number."""
 
-    def __init__(self, role: Role, size: int, orders_of: Callable[[str], Orders]) -> None:
+    def __init__(self, role: Role, size: int, config_of: Callable[[str], ProcessConfig]) -> None:
         self._main = {"worker": work, "client": serve}[role]
         self._letter = role[0]
-        self._orders_of = orders_of
-        self._lives = [0] * size
+        self._orders_of = config_of
+        self._starts = [0] * size
         self._mutex = threading.Lock()
-        self.members: list[Member] = []
-        self.members = [self._born(number) for number in range(size)]
+        self.processes: list[ChildProcess] = []
+        self.processes = [self._start(number) for number in range(size)]
 
-    def __getitem__(self, target: int) -> Member:
-        return self.members[target % len(self.members)]
+    def __getitem__(self, target: int) -> ChildProcess:
+        return self.processes[target % len(self.processes)]
 
-    def replace(self, member: Member) -> Member:
-        """A new life in the place of one that is gone."""
+    def replace(self, process: ChildProcess) -> ChildProcess:
+        """Start a process instead of one that is gone."""
         with self._mutex:
-            number = self.members.index(member)
-            self._lives[number] += 1
-            self.members[number] = self._born(number)
-            return self.members[number]
+            number = self.processes.index(process)
+            self._starts[number] += 1
+            self.processes[number] = self._start(number)
+            return self.processes[number]
 
     def wait_until_ready(self, seconds: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
-        for member in list(self.members):
-            while not member.is_ready():
-                if time.monotonic() > deadline or not member.is_alive:
-                    raise Gone(f"{member.name} did not come up")
+        for process in list(self.processes):
+            while not process.is_ready():
+                if time.monotonic() > deadline or not process.is_alive:
+                    raise ProcessGone(f"{process.name} did not come up")
                 time.sleep(0.02)
 
     def stop(self, seconds: float = PATIENCE_SECONDS) -> list[str]:
-        """Let everybody stop cleanly. Who did not, and was killed."""
+        """Let all of them stop cleanly. The names of those that did not, and were killed."""
         killed = []
-        for member in self.members:
+        for process in self.processes:
             try:
-                member.tell_to_stop()
-            except Gone:
+                process.ask_to_stop()
+            except ProcessGone:
                 continue
-        for member in self.members:
-            if member.wait(seconds) is None:
-                member.kill()
-                killed.append(member.name)
+        for process in self.processes:
+            if process.wait(seconds) is None:
+                process.kill()
+                killed.append(process.name)
         return killed
 
     def end(self) -> None:
-        """Leave nobody behind, whatever happened."""
-        for member in self.members:
-            member.kill()
+        """Leave no process behind, whatever happened."""
+        for process in self.processes:
+            process.kill()
 
-    def _born(self, number: int) -> Member:
-        orders = self._orders_of(f"{self._letter}{number}-{self._lives[number]}")
-        return Member(orders.name, self._main, orders)
+    def _start(self, number: int) -> ChildProcess:
+        config = self._orders_of(f"{self._letter}{number}-{self._starts[number]}")
+        return ChildProcess(config.name, self._main, config)

@@ -1,4 +1,4 @@
-"""What faults strike: the processes, the database and the network of one run."""
+"""The targets of faults: the processes, the database and the network of one run."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from pathlib import Path
 
 from servers.postgres import Server
 
-from .crew import Crew, Member
-from .orders import Orders
-from .place import Place
+from .process_config import ProcessConfig
+from .processes import ChildProcess, ProcessGroup
+from .run_database import RunDatabase
 
 
 class Interrupted(Exception):
-    """The run is over, or was interrupted: whoever waits lets go."""
+    """The run is over, or was interrupted: a fault that waits ends."""
 
 
 @dataclass
-class Scene:
+class Targets:
     """Everything within reach of a fault."""
 
-    place: Place
-    workers: Crew
-    clients: Crew
-    # What a worker is told at the end, when there must be no more crons.
-    calm_orders: Callable[[str], Orders]
+    database: RunDatabase
+    workers: ProcessGroup
+    clients: ProcessGroup
+    # For the worker at the end, which fires no crons.
+    calm_config: Callable[[str], ProcessConfig]
     server: Server | None = None
-    proxy: Member | None = None
-    # While somebody stops and starts the server, nobody else does.
+    proxy: ChildProcess | None = None
+    # Held while one fault stops and starts the server, so that no other does.
     restarting: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
-    complaints: list[str] = field(default_factory=list)
-    apart: set[Member] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    apart: set[ChildProcess] = field(default_factory=set)
 
-    def worker(self, target: int) -> Member:
-        """A worker that nobody has set apart; any, if all are."""
-        members = [member for member in self.workers.members if member not in self.apart]
-        return members[target % len(members)] if members else self.workers[target]
+    def worker(self, target: int) -> ChildProcess:
+        """A worker that no fault has set apart; any, if all are."""
+        processes = [process for process in self.workers.processes if process not in self.apart]
+        return processes[target % len(processes)] if processes else self.workers[target]
 
     @contextmanager
-    def set_apart(self, target: int) -> Iterator[Member]:
+    def set_apart(self, target: int) -> Iterator[ChildProcess]:
         """A worker that is not killed while something slow is done to it."""
-        member = self.worker(target)
-        self.apart.add(member)
+        process = self.worker(target)
+        self.apart.add(process)
         try:
-            yield member
+            yield process
         finally:
-            self.apart.discard(member)
+            self.apart.discard(process)
 
     def wait(self, seconds: float) -> None:
         """Let a fault last.
@@ -70,11 +70,11 @@ class Scene:
         return condition()
 
     def heal(self) -> None:
-        """No more faults: the network passes everything, and nobody is frozen."""
+        """No more faults: the network passes everything, and no process is frozen."""
         self.over.set()
-        for member in self.workers.members:
-            if member.is_alive:
-                thaw(member)
+        for process in self.workers.processes:
+            if process.is_alive:
+                thaw(process)
         if self.proxy is not None:
             for name in self.proxy.ask("ports"):
                 self.proxy.ask("cut", name, None, 0)
@@ -82,12 +82,12 @@ class Scene:
 
     @property
     def sqlite_file(self) -> Path:
-        return Path(self.place.url.removeprefix("sqlite:///"))
+        return Path(self.database.url.removeprefix("sqlite:///"))
 
     def port_of(self, target: int) -> str:
         """The proxy's port of a worker, or of a client."""
-        members = [*self.workers.members, *self.clients.members]
-        return members[target % len(members)].name.partition("-")[0]
+        processes = [*self.workers.processes, *self.clients.processes]
+        return processes[target % len(processes)].name.partition("-")[0]
 
 
 def is_stopped(pid: int) -> bool:
@@ -102,5 +102,5 @@ def state_of(pid: int) -> str:
         return ""
 
 
-def thaw(member: Member) -> None:
-    member.signal(signal.SIGCONT)
+def thaw(process: ChildProcess) -> None:
+    process.signal(signal.SIGCONT)

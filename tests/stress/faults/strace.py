@@ -16,8 +16,8 @@ from typing import Any
 
 from . import checker
 from .checker import Verdict
-from .process import PATIENCE_SECONDS, Died, Place, Running, wait_until
-from .stations import PAY
+from .child_process import PATIENCE_SECONDS, ChildProcess, Died, Sandbox, wait_until
+from .steps import PAY
 
 CALLS = ("pwrite64", "fdatasync")
 MOST = 200
@@ -25,33 +25,31 @@ ORDER = {"pays": 2, "sends": 1, "children": 1}
 JOBS = 8  # of the order, and of one before it
 
 
-def give_order(child: Running) -> None:
-    child.tell("call", "work:order", {"label": "order", **ORDER})
+def give_order(child: ChildProcess) -> None:
+    child.send("call", "work:order", {"label": "order", **ORDER})
 
 
-def stop(child: Running) -> None:
+def stop(child: ChildProcess) -> None:
     give_order(child)
-    child.tell("stop")
+    child.send("stop")
 
 
 @dataclass(frozen=True)
-class Way:
-    """The thread whose calls are counted, what its process is told once it is traced, and how jobs go in it."""
+class Scenario:
+    """The thread whose calls are counted, the commands once its process is traced, and how jobs run in it."""
 
     thread: str
-    tell: Callable[[Running], None] = give_order
+    command: Callable[[ChildProcess], None] = give_order
     options: dict[str, Any] = field(default_factory=dict)
 
 
-LOOKED_FOR: dict[str, Any] = {"own_claims": False}
-TOGETHER: dict[str, Any] = {"own_claims": False, "together": (PAY,)}
-WAYS: dict[str, Way] = {
-    "MainThread": Way("MainThread"),
-    "convexpy-dispatcher": Way("convexpy-dispatcher", options=LOOKED_FOR),
-    "convexpy-mutations": Way("convexpy-mutations"),
-    "convexpy-mutations, together": Way("convexpy-mutations", options=TOGETHER),
-    "convexpy-database-1": Way("convexpy-database-1"),
-    "MainThread, stopping": Way("MainThread", stop),
+SCENARIOS: dict[str, Scenario] = {
+    "MainThread": Scenario("MainThread"),
+    "convexpy-dispatcher": Scenario("convexpy-dispatcher"),
+    "convexpy-mutations": Scenario("convexpy-mutations", options={"batchable": ()}),
+    "convexpy-mutations, batches": Scenario("convexpy-mutations", options={"batchable": (PAY,)}),
+    "convexpy-database-1": Scenario("convexpy-database-1"),
+    "MainThread, stopping": Scenario("MainThread", stop),
 }
 
 
@@ -59,14 +57,14 @@ WAYS: dict[str, Way] = {
 class Boundary:
     """A run that died on entering the nth call of a thread, or came to its end without one, and what became of it."""
 
-    way: str
+    scenario: str
     call: str
     number: int
     killed: bool
     verdict: Verdict
 
     def __str__(self) -> str:
-        return f"{self.way}: {self.call} {self.number}"
+        return f"{self.scenario}: {self.call} {self.number}"
 
 
 def is_possible() -> bool:
@@ -74,7 +72,7 @@ def is_possible() -> bool:
 
 
 def boundaries(folder: Path, name: str) -> Iterator[Boundary]:
-    """Every boundary of a way, one run each."""
+    """Every boundary of a scenario, one run each."""
     for call in CALLS:
         for number in range(1, MOST):
             boundary = die_at(folder / f"{call}-{number}", name, call, number)
@@ -84,27 +82,27 @@ def boundaries(folder: Path, name: str) -> Iterator[Boundary]:
 
 
 def die_at(folder: Path, name: str, call: str, number: int) -> Boundary:
-    place, acknowledged, way = Place(folder), {"warm": 2}, WAYS[name]
-    with place.child(settings={"action_concurrency": 1}, checkpoint_always=True, **way.options) as child:
+    sandbox, acknowledged, scenario = Sandbox(folder), {"warm": 2}, SCENARIOS[name]
+    with sandbox.child(settings={"action_concurrency": 1}, checkpoint_always=True, **scenario.options) as child:
         child.ready().call("work:order", label="warm", pays=1, sends=1)  # every thread is there after this
-        wait_until(lambda: checker.is_quiet(place.database, 2), "the first jobs are over")
-        with Traced(child.ask("threads")[way.thread], call, number):
-            way.tell(child)
-            wait_until(lambda: is_over(child, place), "it is over, or dead")
-            if way.tell is stop:
+        wait_until(lambda: checker.is_quiet(sandbox.database, 2), "the first jobs are over")
+        with Traced(child.ask("threads")[scenario.thread], call, number):
+            scenario.command(child)
+            wait_until(lambda: is_over(child, sandbox), "it is over, or dead")
+            if scenario.command is stop:
                 child.wait()
         with suppress(Died):  # the boundary may lie after the last job, so that it dies just now
             child.stop()
         killed = child.wait() != 0
         with suppress(Died, TimeoutError):
             acknowledged["order"] = child.answer(0)[0]
-    with place.child():
-        wait_until(lambda: checker.is_quiet(place.database), f"everything is over after {name} {call} {number}")
-    return Boundary(name, call, number, killed, checker.judge(place.database, place.journal, acknowledged))
+    with sandbox.child():
+        wait_until(lambda: checker.is_quiet(sandbox.database), f"everything is over after {name} {call} {number}")
+    return Boundary(name, call, number, killed, checker.judge(sandbox.database, sandbox.journal, acknowledged))
 
 
-def is_over(child: Running, place: Place) -> bool:
-    return child.wait(0) is not None or checker.is_quiet(place.database, JOBS)
+def is_over(child: ChildProcess, sandbox: Sandbox) -> bool:
+    return child.wait(0) is not None or checker.is_quiet(sandbox.database, JOBS)
 
 
 class Traced:
@@ -115,9 +113,9 @@ class Traced:
         command = ["strace", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, "-p", str(thread)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
-        said = self._process.stderr.readline()
-        if "attached" not in said:
-            raise PermissionError(f"strace cannot attach: {said.strip()}")
+        line = self._process.stderr.readline()
+        if "attached" not in line:
+            raise PermissionError(f"strace cannot attach: {line.strip()}")
 
     def __enter__(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""A child process as its parent holds it: start, tell, kill, freeze; and how to wait for something."""
+"""A child process as its parent holds it: started, given commands, frozen, killed; and how to wait for something."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from convexpy import Settings
 from convexpy.app import Convex
 
 from .app.models import Base
-from .child import APP, Orders, serve
+from .child_server import APP, ChildConfig, serve
 
 # What a test may take; what it should take is a fraction of a second.
 PATIENCE_SECONDS = 30.0
-# Backoff and rescue as always, only faster, so that a run of many faults ends.
+# Backoff and recovery as always, only faster, so that a run of many faults ends.
 QUICK: dict[str, Any] = {"retry_first": 0.05, "retry_longest": 1.0, "poll_interval": 1.0, "lock_timeout": 10.0}
 
 
 class Died(Exception):
-    """The child is gone, by its own hand or by ours."""
+    """The child is gone, whatever ended it."""
 
 
-class Refused(Exception):
-    """The child could not do what it was told."""
+class CommandFailed(Exception):
+    """The child could not carry out a command."""
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> float:
@@ -77,8 +77,8 @@ def template() -> Path:
     return path
 
 
-class Place:
-    """A folder with a fresh database and a journal, for one story."""
+class Sandbox:
+    """A folder with a fresh database and a journal, for one scenario."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,23 +87,23 @@ class Place:
         self.journal.touch()
         shutil.copyfile(template(), self.database)
 
-    def child(self, **orders: Any) -> Running:
+    def child(self, **config: Any) -> ChildProcess:
         """Start a process on this database."""
-        settings = {**QUICK, **orders.pop("settings", {})}
-        return Running(Orders(self.database, self.journal, settings=settings, **orders))
+        settings = {**QUICK, **config.pop("settings", {})}
+        return ChildProcess(ChildConfig(self.database, self.journal, settings=settings, **config))
 
     def lines(self, what: str) -> list[str]:
         """The jobs of the journal's lines of one kind."""
         return [line.split()[1] for line in self.journal.read_text().splitlines() if line.split()[0] == what]
 
 
-class Running:
+class ChildProcess:
     """One child process. As a context manager it is stopped cleanly, or killed if it does not stop."""
 
-    def __init__(self, orders: Orders) -> None:
-        self.orders = orders
+    def __init__(self, config: ChildConfig) -> None:
+        self.config = config
         self._pipe, theirs = forks().Pipe()
-        self._process = forks().Process(target=serve, args=(orders, theirs), daemon=True)
+        self._process = forks().Process(target=serve, args=(config, theirs), daemon=True)
         self._process.start()
         theirs.close()
         self._ready = False
@@ -123,7 +123,7 @@ class Running:
             self._receive(PATIENCE_SECONDS)
         return self
 
-    def tell(self, command: str, *args: Any) -> None:
+    def send(self, command: str, *args: Any) -> None:
         """Give a command without waiting for the answer; ``answer`` is due later."""
         self.ready()
         try:
@@ -135,7 +135,7 @@ class Running:
         return self._receive(seconds)
 
     def ask(self, command: str, *args: Any) -> Any:
-        self.tell(command, *args)
+        self.send(command, *args)
         return self.answer()
 
     def call(self, name: str, **values: Any) -> Any:
@@ -148,7 +148,7 @@ class Running:
 
     def open(self, gate: str) -> None:
         """Let through what waits at a gate, even while the child is stopping."""
-        self.tell("open", gate)
+        self.send("open", gate)
 
     def _receive(self, seconds: float) -> Any:
         try:
@@ -156,10 +156,10 @@ class Running:
                 raise TimeoutError(f"the child {self.pid} did not answer within {seconds:g} s")
             kind, value = self._pipe.recv()
         except (EOFError, ConnectionResetError) as error:
-            log = self.orders.database.with_suffix(".log")
+            log = self.config.database.with_suffix(".log")
             raise Died(f"the child {self.pid} is gone; its log is {log}") from error
         if kind == "error":
-            raise Refused(value)
+            raise CommandFailed(value)
         return value
 
     def freeze(self) -> None:
@@ -181,14 +181,14 @@ class Running:
         return self.exit_code
 
     def where(self) -> str:
-        """What it has logged, and where each of its threads is, for who wonders why it does not end."""
+        """What it has logged, and where each of its threads is: for errors that say that it does not end."""
         self._signal(signal.SIGUSR1)
         self.wait(1.0)
-        return self.orders.database.with_suffix(".log").read_text("utf-8", "replace")
+        return self.config.database.with_suffix(".log").read_text("utf-8", "replace")
 
     def stop(self) -> None:
         """Stop cleanly."""
-        self.tell("stop")
+        self.send("stop")
         if self.wait() is None:
             raise TimeoutError(f"the child {self.pid} did not stop:\n{self.where()}")
 

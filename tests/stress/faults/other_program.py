@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from .process import forks
+from .child_process import forks
 
 FunctionStats = Literal["hold", "write"]
 
 
-class Foreigner:
+class OtherProgram:
     """A process that holds the write lock, or writes in a loop, until the block ends."""
 
     def __init__(self, database: Path, habit: FunctionStats) -> None:

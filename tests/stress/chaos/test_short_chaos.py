@@ -1,18 +1,17 @@
-"""Ten seconds of chaos on each database, with a handful of faults; ``python -m tests.stress.chaos`` goes on for an hour."""
+"""Ten seconds of chaos on each database, with a handful of faults; ``tests.stress.chaos`` runs for longer."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from servers.postgres import NoServer
 
-from convexpy.dispatch.claim_cursor import ClaimCursor
+from convexpy.dispatch import claim_cursor
 
-from .report import is_clean, report_on
-from .run import Database, Wishes, carry_out
-from .worker import begin_where_the_last_ended
+from .run import Database, RunOptions, carry_out
+from .run_report import is_clean, report_on
+from .worker import claim_ahead
 
 A_FEW: dict[Database, tuple[str, ...]] = {
     "sqlite": (
@@ -28,14 +27,14 @@ A_FEW: dict[Database, tuple[str, ...]] = {
         "kill -9 of a backend",
         "cut before COMMIT",
         "cut after COMMIT, before its answer",
-        "table locked by a stranger",
+        "table locked by another client",
     ),
 }
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_chaos_loses_and_doubles_nothing(database: Database, tmp_path: Path) -> None:
-    wishes = Wishes(
+    options = RunOptions(
         database,
         seconds=10,
         seed=7,
@@ -47,20 +46,17 @@ def test_chaos_loses_and_doubles_nothing(database: Database, tmp_path: Path) -> 
         silent=True,
     )
     try:
-        outcome = carry_out(wishes)
+        outcome = carry_out(options)
     except NoServer as error:
         pytest.skip(str(error))
-    report = report_on(wishes, outcome)
+    report = report_on(options, outcome)
     assert is_clean(report), "\n".join([*report["problems"], *report["violations"]])
     assert min(report["fired"].values()) > 0
     assert report["jobs"] > 10
 
 
-def test_claims_begin_where_the_last_one_ended_if_a_run_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ClaimCursor, "is_long", staticmethod(ClaimCursor.is_long))  # put back afterwards
-    now, frontier = datetime(2030, 1, 7, tzinfo=UTC), ClaimCursor()
-    frontier.looked({"mutation": None, "action": now}, 0.0, now)
-    assert frontier.places() == {}
-    begin_where_the_last_ended()
-    frontier.looked({"mutation": None, "action": now}, 0.0, now)
-    assert frontier.places().keys() == {"mutation", "action"}
+def test_claims_begin_where_the_last_one_ended_if_a_run_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim_cursor, "is_long", claim_cursor.is_long)  # put back afterwards
+    assert not claim_cursor.is_long(0.0)
+    claim_ahead()
+    assert claim_cursor.is_long(0.0)

@@ -1,4 +1,4 @@
-"""What a run amounts to: the checkers' verdict, the figures, and whether it failed."""
+"""The report on a run: the checkers' verdict, the figures, and whether it failed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any, Final
 
 from .checkers.jobs import Rules
 from .checkers.report import Report, check
-from .place import read_lines
-from .run import Outcome, Wishes
+from .run import Outcome, RunOptions
+from .run_database import read_lines
 
 ENDS: Final = {"success", "failed", "canceled"}
 
 
-def report_on(wishes: Wishes, outcome: Outcome) -> dict[str, Any]:
+def report_on(options: RunOptions, outcome: Outcome) -> dict[str, Any]:
     """Let the checkers judge the run's files, put everything together, and write it beside them."""
     # On SQLite a worker's own clock is the time that counts, so a wrong one may make it start early.
-    verdict = check(wishes.folder, Rules(excuses="clock" if wishes.database == "sqlite" else None))
+    verdict = check(options.folder, Rules(excuses="clock" if options.database == "sqlite" else None))
     counts, looked_at = verdict.jobs.counts(), verdict.jobs.looked_at
     report = {
-        "database": wishes.database,
-        "seed": wishes.seed,
+        "database": options.database,
+        "seed": options.seed,
         "seconds": round(outcome.seconds, 1),
         "faults": sum(outcome.fired.values()),
         "fired": outcome.fired,
@@ -34,22 +34,22 @@ def report_on(wishes: Wishes, outcome: Outcome) -> dict[str, Any]:
         **counts,
         "anomalies": len(verdict.history.violations),
         "looked at": {**looked_at, **verdict.history.looked_at},
-        "in company": in_company(wishes.folder),
+        "batched": batched(options.folder),
         "delays": {name: round(seconds, 3) for name, seconds in verdict.jobs.figures.items()},
-        "worst recovery": worst_recovery(wishes.folder),
+        "worst recovery": worst_recovery(options.folder),
         "quiet after": outcome.quiet_after,
-        "answers": answers(wishes.folder),
-        "problems": [*outcome.problems, *failures(wishes.folder)],
-        "violations": [] if verdict.is_clean else list(told(verdict)),
+        "answers": answers(options.folder),
+        "problems": [*outcome.problems, *failures(options.folder)],
+        "violations": [] if verdict.is_clean else list(lines_of(verdict)),
         "versions": outcome.versions,
         "settings": outcome.settings,
     }
     text = json.dumps(report, indent=2, default=str)
-    (wishes.folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    (options.folder / "report.json").write_text(text + "\n", encoding="utf-8")
     return report
 
 
-def told(verdict: Report) -> Iterator[str]:
+def lines_of(verdict: Report) -> Iterator[str]:
     """What the checkers found, with timelines; not what they looked at."""
     lines = verdict.lines()
     for line in lines:
@@ -68,25 +68,25 @@ def worst_recovery(folder: Path) -> dict[str, Any]:
     )
     worst: dict[str, Any] = {"seconds": 0.0, "kind": None}
     for fault in read_lines(folder / "faults.jsonl"):
-        place = bisect_right(ends, fault["t1"])
-        if place < len(ends) and (waited := ends[place] - fault["t1"]) > worst["seconds"]:
+        index = bisect_right(ends, fault["t1"])
+        if index < len(ends) and (waited := ends[index] - fault["t1"]) > worst["seconds"]:
             worst = {"seconds": round(waited, 3), "kind": fault["kind"], "at": fault["t1"]}
     return worst
 
 
 def answers(folder: Path) -> dict[str, int]:
-    """What the clients heard, errors by their first words."""
-    heard: Counter[str] = Counter()
+    """The answers that clients got, errors by their first words."""
+    answered: Counter[str] = Counter()
     for line in read_lines(folder / "intents.jsonl"):
         if "op" in line:
-            heard["calls"] += 1
+            answered["calls"] += 1
         else:
             text = "" if line["outcome"] == "ok" else f" {str(line['answer'])[:90]}"
-            heard[line["outcome"] + re.sub(r"[0-9]+", "N", text)] += 1
-    return dict(heard.most_common(15))
+            answered[line["outcome"] + re.sub(r"[0-9]+", "N", text)] += 1
+    return dict(answered.most_common(15))
 
 
-def in_company(folder: Path) -> dict[str, int]:
+def batched(folder: Path) -> dict[str, int]:
     """How many mutations ended in one transaction with others, which gives all of them the same time; of how many."""
     ended = Counter(
         job["completed_time"]

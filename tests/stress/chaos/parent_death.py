@@ -9,7 +9,7 @@ import sys
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
-def tie() -> None:
+def die_with_parent() -> None:
     """Die when the parent does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a child process is told at its birth, and what every one of them does first."""
+"""What a process of a run is started with, and what each of them does first."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from convexpy.app import Convex
 from convexpy.errors import DatabaseError
 
 from .app.outside import World
-from .leash import tie
+from .parent_death import die_with_parent
 
 APP = f"{__package__}.app"
 LOOK_SECONDS = 1.0
-# Backoff, heartbeat and rescue as always, only faster, so that many faults fit into a run.
+# Backoff, heartbeat and recovery as always, only faster, so that many faults fit into a run.
 SETTINGS: dict[str, Any] = {
     "retry_first": 0.05,
     "retry_longest": 2.0,
@@ -42,8 +42,8 @@ SETTINGS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Orders:
-    """Who a child is, and where it works."""
+class ProcessConfig:
+    """The name of a process, its database, and how it works."""
 
     name: str
     url: str
@@ -55,54 +55,54 @@ class Orders:
     enough: int = 200
     # Workers only: without crons a run comes to rest.
     crons: bool = True
-    # Workers only: mutations share transactions, also those that are slow or have met trouble.
-    together: bool = False
-    # Workers only: claims begin where the last one ended, as beside a transaction that stays open.
-    far: bool = False
+    # Workers only: mutations share transactions, also those that are slow or have failed.
+    batch_everything: bool = False
+    # Workers on PostgreSQL only: claims begin where the last one ended, as beside a transaction that stays open.
+    claim_ahead: bool = False
 
 
 class Terminated(BaseException):
     """SIGTERM came."""
 
 
-def begin(orders: Orders) -> None:
+def begin(config: ProcessConfig) -> None:
     """Die with the parent, stop on SIGTERM, log beside the database."""
-    os.setsid()  # what is meant for the parent's terminal is for the parent to pass on
-    tie()
+    os.setsid()  # signals of the parent's terminal reach the parent only
+    die_with_parent()
     signal.signal(signal.SIGTERM, terminate)
-    log = os.open(orders.folder / f"{orders.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(config.folder / f"{config.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    faulthandler.register(signal.SIGUSR1, file=2)  # whoever wonders why it does not end asks where its threads are
-    os.environ["CHAOS_CRONS"] = "on" if orders.crons else "off"
-    World.log = orders.folder / "actions.log"
-    World.process = f"{orders.name}:{os.getpid()}"
+    faulthandler.register(signal.SIGUSR1, file=2)  # shows where its threads are
+    os.environ["CHAOS_CRONS"] = "on" if config.crons else "off"
+    World.log = config.folder / "actions.log"
+    World.process = f"{config.name}:{os.getpid()}"
 
 
 def terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def told(pipe: Connection) -> Any:
-    """What the parent says next.
+def next_command(pipe: Connection) -> Any:
+    """The parent's next command.
 
-    The system may hand a signal to another thread, which interrupts nobody's waiting: this one looks up now and then.
+    The system may hand a signal to another thread, where it interrupts nothing, so this one wakes every second.
     """
     while not pipe.poll(LOOK_SECONDS):
         pass
     return pipe.recv()
 
 
-def open_app(orders: Orders) -> Convex:
+def open_app(config: ProcessConfig) -> Convex:
     """The app, as soon as its database can be reached."""
-    settings = Settings(**orders.settings)
-    app: Convex = patiently(lambda: Convex(orders.url, functions=APP, settings=settings))
+    settings = Settings(**config.settings)
+    app: Convex = patiently(lambda: Convex(config.url, functions=APP, settings=settings))
     return app
 
 
 def patiently(work: Callable[[], Any]) -> Any:
-    """Do something again and again while the database cannot be used, as whoever supervises a process does."""
+    """Do something again and again while the database cannot be used, as a supervisor does."""
     while True:
         try:
             return work()

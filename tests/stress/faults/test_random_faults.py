@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from . import storm
+from . import random_faults
 
 
 @pytest.mark.parametrize(
-    ("blow", "number"), [(storm.kills, 12), (storm.kills_beside_a_survivor, 8), (storm.freezes, 4)]
+    ("strike", "number"),
+    [(random_faults.kills, 12), (random_faults.kills_beside_a_survivor, 8), (random_faults.freezes, 4)],
 )
 def test_faults_at_random_moments_lose_and_double_nothing(
-    blow: Callable[[Path, int, int], storm.Storm], number: int, tmp_path: Path
+    strike: Callable[[Path, int, int], random_faults.RandomFaultsResult], number: int, tmp_path: Path
 ) -> None:
-    given = blow(tmp_path, number, 7)
+    given = strike(tmp_path, number, 7)
     assert given.verdict.jobs > 20 * number // 2
     assert given.verdict.broken == []

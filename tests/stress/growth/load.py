@@ -1,4 +1,4 @@
-"""A worker that never runs out of jobs, and somebody who feeds it."""
+"""A worker that never runs out of jobs, and the feeder that enqueues them."""
 
 from __future__ import annotations
 

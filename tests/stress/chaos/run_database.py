@@ -1,4 +1,4 @@
-"""The folder and the database of one run, as its parent sees them: made, asked, and written down at the end."""
+"""The folder and the database of one run, as its parent sees them: made, queried, and dumped at the end."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from convexpy.database.tables import crons, finished, jobs, queue
 from .app.tables import ACCOUNTS, BALANCE, accounts, answers, effects, items, lists, markers, metadata
 from .audit import watch_jobs
 from .journal import Journal
-from .orders import APP
+from .process_config import APP
 
-OF_THE_KIT = ("intents.jsonl", "appends.jsonl", "actions.log", "faults.jsonl")
+RECORDS = ("intents.jsonl", "appends.jsonl", "actions.log", "faults.jsonl")
 BATCH = 2000
-# Crons go on for ever, so they do not count.
+# Crons never end, so they do not count.
 UNFINISHED = (
     "SELECT count(*) FROM _convexpy_queue AS q JOIN _scheduled_functions AS j ON j.id = q.job_id WHERE j.cron IS NULL"
 )
 
 
-class Place:
-    """Where a run happens. Its connections go straight to the database, past every fault but those of the server."""
+class RunDatabase:
+    """Its connections go straight to the database, past every fault but those of the server."""
 
     def __init__(self, folder: Path, url: str, settings: dict[str, Any]) -> None:
         self.folder = folder
         self.url = url
         self._settings = settings
         folder.mkdir(parents=True, exist_ok=True)
-        for name in OF_THE_KIT:
+        for name in RECORDS:
             (folder / name).touch()
         self._engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
         self.faults = Journal(folder / "faults.jsonl")
@@ -74,7 +74,7 @@ class Place:
         return self.number("SELECT count(*) FROM _convexpy_finished")
 
     def what_is_left(self) -> list[str]:
-        """Who holds the jobs that are not over, in a few words."""
+        """Which workers hold the jobs that are not over, in a few words."""
         groups = (
             "SELECT q.kind, q.worker IS NOT NULL AS claimed, w.id IS NOT NULL AS registered, "
             "q.run_token IS NOT NULL AS started, count(*) AS number FROM _convexpy_queue AS q "

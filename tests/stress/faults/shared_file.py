@@ -8,13 +8,13 @@ from pathlib import Path
 
 from . import checker
 from .checker import Verdict
-from .process import Place, wait_until
+from .child_process import Sandbox, wait_until
 
 BATCH = 50
 
 
 @dataclass
-class Crowd:
+class SharedFileResult:
     """Figures of one run."""
 
     verdict: Verdict
@@ -26,12 +26,12 @@ class Crowd:
         return " / ".join(str(number) for _, number in self.verdict.processes.most_common())
 
 
-def two_processes(folder: Path, jobs: int, patience: float = 120.0) -> Crowd:
+def two_processes(folder: Path, jobs: int, patience: float = 120.0) -> SharedFileResult:
     """Two processes share so many mutations, half of them scheduled by jobs, while both also call mutations."""
-    place = Place(folder)
+    sandbox = Sandbox(folder)
     acknowledged: dict[str, int] = {}
     waited = []
-    with place.child() as one, place.child() as other:
+    with sandbox.child() as one, sandbox.child() as other:
         one.ready()
         other.ready()
         started = time.monotonic()
@@ -39,6 +39,6 @@ def two_processes(folder: Path, jobs: int, patience: float = 120.0) -> Crowd:
             caller = (one, other)[n % 2]
             waited.append(caller.timed_call("work:order", label=f"order{n}", pays=BATCH, children=1))
             acknowledged[f"order{n}"] = BATCH
-        wait_until(lambda: checker.is_quiet(place.database, jobs), f"{jobs} jobs are over", patience)
+        wait_until(lambda: checker.is_quiet(sandbox.database, jobs), f"{jobs} jobs are over", patience)
         seconds = time.monotonic() - started
-    return Crowd(checker.judge(place.database, place.journal, acknowledged), seconds, waited)
+    return SharedFileResult(checker.judge(sandbox.database, sandbox.journal, acknowledged), seconds, waited)

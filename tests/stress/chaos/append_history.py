@@ -1,4 +1,4 @@
-"""The list-append history: what the clients were told, and for what ran as a job, what it wrote down itself."""
+"""The list-append history: the answers that clients got, and what each job recorded itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .place import read_lines, write_lines
+from .run_database import read_lines, write_lines
 
 
 def write_history(folder: Path) -> None:
@@ -17,22 +17,22 @@ def write_history(folder: Path) -> None:
 
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
     begun: dict[str, dict[str, Any]] = {}
-    heard: dict[str, dict[str, Any]] = {}
+    answered: dict[str, dict[str, Any]] = {}
     for line in read_lines(folder / "appends.jsonl"):
-        (begun if "steps" in line else heard)[line["id"]] = line
+        (begun if "steps" in line else answered)[line["id"]] = line
     as_jobs = {line["id"]: json.loads(line["reads"]) for line in read_lines(folder / "answers.jsonl")}
     for call, line in begun.items():
-        told = {"id": call, "proc": line["proc"] or call, "t0": line["t0"], "t1": None, "type": "info"}
-        if call in heard:
-            told |= {key: heard[call][key] for key in ("t0", "t1", "type")}
-            reads = heard[call]["reads"]
+        entry = {"id": call, "proc": line["proc"] or call, "t0": line["t0"], "t1": None, "type": "info"}
+        if call in answered:
+            entry |= {key: answered[call][key] for key in ("t0", "t1", "type")}
+            reads = answered[call]["reads"]
         elif call in as_jobs:  # its commit is certain, and its time is not: it may have been at any moment since
-            told |= {"proc": call, "type": "ok"}
+            entry |= {"proc": call, "type": "ok"}
             reads = as_jobs[call]
         else:
             reads = None
-        told["ops"] = list(ops_of(line["steps"], reads if told["type"] == "ok" else None))
-        yield told
+        entry["ops"] = list(ops_of(line["steps"], reads if entry["type"] == "ok" else None))
+        yield entry
     yield from read_lines(folder / "final.jsonl")
 
 

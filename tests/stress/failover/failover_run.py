@@ -20,7 +20,7 @@ from convexpy import Settings
 from convexpy.app import Convex
 from convexpy.errors import ConvexError
 from stress.faults.checker import Verdict, check_effects, check_orders, check_stuck
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from .app.models import Base
 from .network import Host
@@ -35,26 +35,28 @@ PATIENCE_SECONDS = 180.0
 
 
 @dataclass
-class Told:
-    """What the callers were told."""
+class CallLog:
+    """The answers that the callers got."""
 
     acknowledged: dict[str, int] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
-class Round:
-    """What one failover did."""
+class FailoverResult:
+    """The result of one failover."""
 
     verdict: Verdict
-    told: Told
+    calls: CallLog
     pending: int
     """How many jobs were not over when the primary stopped."""
     outage: float
     """Seconds from the stop of the primary to the first order that was acknowledged afterwards."""
 
 
-def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False, machines: Sequence[Host] = ()) -> Round:
+def run(
+    servers: Pair, folder: Path, orders: int, *, behind: bool = False, machines: Sequence[Host] = ()
+) -> FailoverResult:
     """Work until so many orders were acknowledged, stop the primary, work on until there are as many more.
 
     ``machines``: the workers run there, one each. ``behind``: the standby misses the last of the orders. That loses
@@ -68,27 +70,27 @@ def run(servers: Pair, folder: Path, orders: int, *, behind: bool = False, machi
         make_tables(convex, servers)
         with workers(servers, folder, machines):
             wait_until(lambda: registered(servers.primary) == WORKERS, "all workers are there", PATIENCE_SECONDS)
-            with callers(convex) as told:
-                wait_until(lambda: len(told.acknowledged) >= orders, "orders before the failover", PATIENCE_SECONDS)
+            with callers(convex) as calls:
+                wait_until(lambda: len(calls.acknowledged) >= orders, "orders before the failover", PATIENCE_SECONDS)
                 wait_until(lambda: finished(servers.primary) > 0, "jobs that are done before it", PATIENCE_SECONDS)
                 if behind:
                     servers.fall_behind()
-                    missed = len(told.acknowledged) + orders
-                    wait_until(lambda: len(told.acknowledged) >= missed, "orders that it misses", PATIENCE_SECONDS)
+                    missed = len(calls.acknowledged) + orders
+                    wait_until(lambda: len(calls.acknowledged) >= missed, "orders that it misses", PATIENCE_SECONDS)
                 pending = waiting(servers.primary)
-                stopped, before = time.monotonic(), len(told.acknowledged)
+                stopped, before = time.monotonic(), len(calls.acknowledged)
                 servers.fail_over()
-                wait_until(lambda: len(told.acknowledged) > before, "an order after the failover", PATIENCE_SECONDS)
+                wait_until(lambda: len(calls.acknowledged) > before, "an order after the failover", PATIENCE_SECONDS)
                 outage = time.monotonic() - stopped
-                wait_until(lambda: len(told.acknowledged) >= before + orders, "as many orders again", PATIENCE_SECONDS)
+                wait_until(lambda: len(calls.acknowledged) >= before + orders, "as many orders again", PATIENCE_SECONDS)
             if not behind:
                 wait_until(lambda: waiting(servers.standby) == 0, "all jobs are over", PATIENCE_SECONDS)
         if behind:
-            # A worker has forgotten what it ended in the history that is lost, where it now counts as held by it.
+            # A worker has forgotten what it ended in the history that is lost, and which counts as held by it now.
             with workers(servers, folder):
                 wait_until(lambda: registered(servers.standby) == WORKERS, "all workers are back", PATIENCE_SECONDS)
                 wait_until(lambda: waiting(servers.standby) == 0, "all jobs are over", PATIENCE_SECONDS)
-    return Round(judge(servers.standby, journal, told.acknowledged), told, pending, outage)
+    return FailoverResult(judge(servers.standby, journal, calls.acknowledged), calls, pending, outage)
 
 
 def make_tables(convex: Convex, servers: Pair) -> None:
@@ -119,25 +121,25 @@ def workers(servers: Pair, folder: Path, machines: Sequence[Host] = ()) -> Itera
 
 
 @contextmanager
-def callers(convex: Convex) -> Iterator[Told]:
+def callers(convex: Convex) -> Iterator[CallLog]:
     """Threads that place one order after the other, whatever happens."""
-    told, over = Told(), threading.Event()
+    calls, over = CallLog(), threading.Event()
 
     def call(caller: int) -> None:
         number = 0
         while not over.is_set():
             label, number = f"{caller}-{number}", number + 1
             try:
-                told.acknowledged[label] = convex.call("work:order", {"label": label, "pays": PAYS, "sends": SENDS})
+                calls.acknowledged[label] = convex.call("work:order", {"label": label, "pays": PAYS, "sends": SENDS})
             except ConvexError as error:
-                told.failed[type(error).__name__] += 1
+                calls.failed[type(error).__name__] += 1
             over.wait(PAUSE_SECONDS)
 
     threads = [threading.Thread(target=call, args=(n,)) for n in range(CALLERS)]
     for thread in threads:
         thread.start()
     try:
-        yield told
+        yield calls
     finally:
         over.set()
         for thread in threads:
