@@ -15,7 +15,7 @@ import pytest
 from app.models import Base, Note, Order, User
 from app.orders import get_order, process_order
 from sqlalchemy import select
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest

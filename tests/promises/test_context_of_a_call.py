@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from app.models import Base, Note
 from sqlalchemy import select
-from stage import START
+from support.apps import START
 
 from convexpy import (
     ActionCtx,

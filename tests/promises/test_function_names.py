@@ -13,7 +13,7 @@ import pytest
 from app.models import Note, Order
 from app.orders import get_order, process_order
 from app.plugins.email import send
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import (
     FunctionNotFound,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, LoadError, MutationCtx, QueryCtx, SyncActionCtx, action, mutation, query
 from convexpy.testing import ConvexTest

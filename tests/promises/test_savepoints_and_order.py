@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, FunctionTimeout, MutationCtx, Settings, action, mutation
 from convexpy.testing import ConvexTest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, Crons, JobId, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from app.models import Note
 from sqlalchemy import select
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, JobId, MutationCtx, action, internal_mutation, mutation
 from convexpy.testing import ConvexTest

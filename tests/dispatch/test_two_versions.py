@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from app.models import Base, Note
 from sqlalchemy import select
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, JobId, MutationCtx, Settings, internal_action, internal_mutation, mutation
 from convexpy.testing import ConvexTest

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from app.models import Note
-from batches import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wait_until
+from batch_runner import Journal, is_quiet, jobs_of, opened, texts
+from support.waiting import PATIENCE_SECONDS, wait_until
 
 from convexpy import MutationCtx, internal_mutation, mutation
 from convexpy.dispatch.batch import Batch

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import pytest
 from app.models import Note
-from batches import BatchRunner, Journal, jobs_of, states, texts
+from batch_runner import BatchRunner, Journal, jobs_of, states, texts
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from stage import START
+from support.apps import START
 
 from convexpy import JobId, MutationCtx, internal_mutation, mutation
 from convexpy.database.jobs import release
@@ -245,7 +245,7 @@ def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim
     old = runner.claim()
     with convex.convex.database.write_internal() as connection:
         for claim in old:
-            assert release(connection, claim, "the process that had claimed it died", claim.due_time)
+            assert release(connection, claim.key, "the process that had claimed it died", claim.due_time)
     new = runner.claim()
     runner.work([old[0], new[1]])
     assert (texts(convex.convex), runner.outcomes()) == (["b"], ["lost", "success"])

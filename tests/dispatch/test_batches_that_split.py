@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from app.models import Note, Order
-from batches import BatchRunner, Journal, jobs_of, texts
+from batch_runner import BatchRunner, Journal, jobs_of, texts
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
