@@ -36,7 +36,7 @@ def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(conve
     assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
 
 
-def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between(
+def test_much_is_purged_a_batch_at_a_time_with_pauses_between(
     convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convexpy.dispatch.retention.BATCH", 2)

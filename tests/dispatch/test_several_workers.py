@@ -54,7 +54,7 @@ def state(convex: ConvexTest, job_id: JobId) -> tuple[str, str | None]:
     return job.state.kind, job.state.error
 
 
-def test_a_clock_that_jumps_buries_nobody_who_is_alive(database: str) -> None:
+def test_a_clock_that_jumps_gives_up_no_worker_that_is_alive(database: str) -> None:
     app = app_of(act, schedule_act)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         recovery = convex.convex.worker.recovery
@@ -84,7 +84,7 @@ def test_a_job_that_another_worker_knows_is_left_to_it(database: str) -> None:
         assert state(convex, job_id) == ("success", None)
 
 
-def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None:
+def test_a_job_that_no_worker_knows_fails_after_the_patience(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as before:
         job_id = before.run(schedule)
     app = app_of(unrelated)
@@ -106,7 +106,7 @@ def held(convex: ConvexTest, worker: str) -> set[JobId]:
         return jobs_of_worker(connection, worker)
 
 
-def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:
+def test_an_untracked_claim_is_given_back_at_the_second_round(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
         worker = convex.convex.worker
         job_id = convex.run(schedule)
@@ -119,7 +119,7 @@ def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(da
         assert state(convex, job_id) == ("success", None)
 
 
-def test_what_a_worker_holds_and_knows_is_left_to_it(database: str) -> None:
+def test_a_tracked_claim_is_left_to_its_worker(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
         worker = convex.convex.worker
         job_id = convex.run(schedule)
@@ -143,7 +143,7 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
         assert state(convex, job_id) == ("success", None)
 
 
-def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims(database: str) -> None:
+def test_a_worker_that_was_given_up_claims_under_a_new_id(database: str) -> None:
     app = app_of(work, schedule)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         job_id, buried = convex.run(schedule), other.worker.heartbeat.worker

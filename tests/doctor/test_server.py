@@ -50,7 +50,7 @@ def test_every_bad_setting_is_found(bad: Database, mark: str, about: str, words:
     assert any(finding.mark == mark and words in finding.sentence for finding in found), found
 
 
-def test_a_standby_is_no_place_to_write_and_its_primary_says_that_commits_do_not_wait(tmp_path: Path) -> None:
+def test_a_standby_is_reported_and_its_primarys_commits_do_not_wait(tmp_path: Path) -> None:
     from .conftest import running
 
     for primary in running({**QUICK, "synchronous_commit": "on"}):

@@ -145,11 +145,11 @@ def test_a_job_that_waits_for_its_next_try_can_be_canceled(convex: ConvexTest) -
     planned.reset(*(a_conflict() for _ in range(100)))
     job_id = convex.run(schedule_work)
     convex.advance(seconds=1)
-    assert planned.calls >= 1
+    assert planned.times >= 1
     convex.run(cancel, job_id=job_id)
-    calls = planned.calls
+    calls = planned.times
     convex.advance(days=1)
-    assert (planned.calls, state(convex, job_id)) == (calls, "canceled")
+    assert (planned.times, state(convex, job_id)) == (calls, "canceled")
 
 
 # ---------------------------------------------------------------------------------------------- over, or never there

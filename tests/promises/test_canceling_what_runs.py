@@ -185,7 +185,7 @@ def schedule_that(ctx: MutationCtx) -> JobId:
     return ctx.schedule.now(cancel_myself_in_a_mutation)
 
 
-def test_what_the_mutation_schedules_that_canceled_the_running_action_is_canceled_from_there_on(
+def test_what_is_scheduled_after_canceling_the_own_action_is_canceled(
     convex: ConvexTest,
 ) -> None:
     job_id = convex.run(schedule_that)

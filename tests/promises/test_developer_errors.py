@@ -183,7 +183,7 @@ def test_a_developer_error_fails_a_scheduled_action(
     convex.advance(days=1)
     job = convex.job(job_id)
     assert job is not None
-    assert (job.state.kind, planned.calls) == ("failed", 1)
+    assert (job.state.kind, planned.times) == ("failed", 1)
     assert text in str(job.state.error)
 
 

@@ -58,7 +58,7 @@ def texts(convex: ConvexTest) -> list[str]:
 def test_a_conflict_runs_the_whole_mutation_again(convex: ConvexTest, trouble: Any) -> None:
     planned.reset(trouble(), trouble())
     assert convex.run(work) == "done"
-    assert (planned.calls, texts(convex)) == (3, ["work"])
+    assert (planned.times, texts(convex)) == (3, ["work"])
 
 
 def test_every_try_sees_the_arguments_as_they_were_given(convex: ConvexTest) -> None:
@@ -125,7 +125,7 @@ def test_the_tries_are_bounded_and_end_in_a_typed_error(
         convex.run(work)
     assert type(given_up.value) is error
     assert code_of(given_up.value) == code
-    assert (planned.calls, texts(convex)) == (1 + convex.convex.settings.mutation_retries, [])
+    assert (planned.times, texts(convex)) == (1 + convex.convex.settings.mutation_retries, [])
 
 
 def test_how_many_tries_is_a_setting(database: str) -> None:
@@ -133,13 +133,13 @@ def test_how_many_tries_is_a_setting(database: str) -> None:
     once = Settings(mutation_retries=0)
     with ConvexTest(app_of(work), database_url=database, settings=once) as convex, pytest.raises(WriteConflict):
         convex.run(work)
-    assert planned.calls == 1
+    assert planned.times == 1
 
 
 def test_a_query_is_run_again_as_well(convex: ConvexTest) -> None:
     planned.reset(a_disk_error())
     assert convex.run(read) == []
-    assert planned.calls == 2
+    assert planned.times == 2
 
 
 def test_a_database_that_others_keep_locked_is_a_write_conflict(database: str) -> None:

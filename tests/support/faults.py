@@ -27,16 +27,16 @@ class PlannedErrors:
 
     def __init__(self) -> None:
         self.errors: list[BaseException] = []
-        self.calls = 0
+        self.times = 0
 
     def raise_next(self) -> None:
-        self.calls += 1
+        self.times += 1
         if self.errors:
             raise self.errors.pop(0)
 
     def reset(self, *errors: BaseException) -> None:
         self.errors = list(errors)
-        self.calls = 0
+        self.times = 0
 
 
 @contextmanager

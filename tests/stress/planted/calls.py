@@ -35,7 +35,7 @@ CALLS: Final = (
         old="        session.buffer.undo_to(session.marks.pop(transaction))\n",
         new="        session.marks.pop(transaction)\n",
         tests=(
-            f"{ATOMIC}::test_a_nested_mutation_that_raises_drops_its_schedules_and_cancels_and_only_those",
+            f"{ATOMIC}::test_a_nested_mutation_that_raises_drops_only_its_own_schedules",
             "tests/promises/test_savepoints_and_order.py",
         ),
     ),
@@ -118,7 +118,7 @@ CALLS: Final = (
         file="runtime/lanes.py",
         old="        taken = lane.acquire(timeout=self._patience)\n",
         new="        taken = lane.acquire()\n",
-        tests=("tests/promises/test_lanes.py",),
+        tests=("tests/runtime/test_concurrency_limiter.py",),
     ),
     Bug(
         name="lane that is not let go",
@@ -126,7 +126,7 @@ CALLS: Final = (
         file="runtime/lanes.py",
         old="            if taken:\n",
         new="            if not taken:\n",
-        tests=("tests/promises/test_lanes.py",),
+        tests=("tests/runtime/test_concurrency_limiter.py",),
     ),
     Bug(
         name="a query writes",

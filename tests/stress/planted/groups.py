@@ -6,9 +6,9 @@ from typing import Final
 
 from .bug import Bug
 
-TOGETHER: Final = "tests/promises/test_groups.py"
-APART: Final = "tests/promises/test_groups_fall_apart.py"
-OTHERS: Final = "tests/promises/test_groups_and_others.py"
+TOGETHER: Final = "tests/dispatch/test_batches.py"
+APART: Final = "tests/dispatch/test_batches_that_split.py"
+OTHERS: Final = "tests/dispatch/test_batches_and_others.py"
 LOST: Final = "tests/database/postgres/test_groups.py"
 OWN: Final = "tests/promises/test_own_claims.py"
 
@@ -19,7 +19,7 @@ GROUPS: Final = (
         file="runtime/together.py",
         old="                if claims and not jobs.finish_all(held.connection, claims, self._calls.clock.now()):\n",
         new="                if jobs.finish_all(held.connection, claims, self._calls.clock.now()) is None:\n",
-        tests=(f"{TOGETHER}::test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do",),
+        tests=(f"{TOGETHER}::test_one_canceled_after_its_claim_does_not_happen_the_others_do",),
     ),
     Bug(
         name="ended whoever holds it",
@@ -35,7 +35,7 @@ GROUPS: Final = (
         file="database/jobs.py",
         old="[claim.job_id + claim.token for claim in claims]",
         new="[claim.job_id + other.token for claim in claims for other in claims]",
-        tests=(f"{TOGETHER}::test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim",),
+        tests=(f"{TOGETHER}::test_a_job_claimed_again_is_not_ended_under_its_old_claim",),
     ),
     Bug(
         name="nobody counts what was taken off the queue",
@@ -80,7 +80,7 @@ GROUPS: Final = (
         file="runtime/together.py",
         old="                    if held.not_batchable or time.monotonic() >= until:\n",
         new="                    if held.not_batchable or until < 0:\n",
-        tests=(f"{TOGETHER}::test_a_group_ends_when_its_time_is_over",),
+        tests=(f"{TOGETHER}::test_a_batch_ends_when_its_time_is_over",),
     ),
     Bug(
         name="one session for all of a group",
@@ -106,7 +106,7 @@ GROUPS: Final = (
         file="runtime/together.py",
         old="                    if held.not_batchable and done:\n",
         new="                    if not held and done:\n",
-        tests=(f"{APART}::test_what_one_says_about_its_transaction_is_not_said_for_others",),
+        tests=(f"{APART}::test_what_one_sets_for_its_transaction_is_not_set_for_others",),
     ),
     Bug(
         name="others come after a SET LOCAL",
@@ -114,7 +114,7 @@ GROUPS: Final = (
         file="runtime/together.py",
         old="                    if held.not_batchable or time.monotonic() >= until:\n",
         new="                    if time.monotonic() >= until:\n",
-        tests=(f"{APART}::test_what_one_says_about_its_transaction_is_not_said_for_others[sqlite-0-]",),
+        tests=(f"{APART}::test_what_one_sets_for_its_transaction_is_not_set_for_others[sqlite-0-]",),
     ),
     Bug(
         name="jobs seen half ended",
@@ -122,7 +122,7 @@ GROUPS: Final = (
         file="database/statement_guard.py",
         old="""    r"|_scheduled_functions|_convexpy_",\n""",
         new="""    r"|_convexpy_",\n""",
-        tests=(f"{APART}::test_one_that_looks_at_the_jobs_sees_those_before_it_ended_with_all_they_wrote",),
+        tests=(f"{APART}::test_one_that_reads_the_jobs_sees_those_before_it_ended",),
     ),
     Bug(
         name="a lost answer to a shared COMMIT is a lost job",
@@ -138,7 +138,7 @@ GROUPS: Final = (
         file="dispatch/batch_runner.py",
         old="        if apart.is_conflict and tries < MOST_TRIES:\n",
         new="        if apart.is_conflict and tries < 100:\n",
-        tests=(f"{APART}::test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens_once",),
+        tests=(f"{APART}::test_after_a_conflict_all_run_again_and_each_happens_once",),
     ),
     Bug(
         name="who fails often stays in company",
@@ -146,7 +146,7 @@ GROUPS: Final = (
         file="dispatch/batch_policy.py",
         old="        self.apart_until = time.monotonic() + APART_SECONDS\n",
         new="        self.apart_until = 0.0\n",
-        tests=(f"{APART}::test_a_function_that_fails_often_goes_its_own_way",),
+        tests=(f"{APART}::test_a_function_that_fails_often_runs_alone",),
     ),
     Bug(
         name="companions of one that hangs are forgotten",
@@ -154,7 +154,7 @@ GROUPS: Final = (
         file="dispatch/mutation_pool.py",
         old="        for member in others:\n            self._waiting.put(member.claim)\n",
         new="",
-        tests=(f"{OTHERS}::test_one_that_hangs_fails_alone_and_its_companions_run_meanwhile[sqlite]",),
+        tests=(f"{OTHERS}::test_one_that_hangs_fails_alone_and_the_others_run_meanwhile[sqlite]",),
     ),
     Bug(
         name="behind a slow one",
@@ -162,7 +162,7 @@ GROUPS: Final = (
         file="dispatch/mutation_pool.py",
         old="        for member in hand.company.take_rest() if hand.company else ():\n",
         new="        for member in ():\n",
-        tests=(f"{OTHERS}::test_what_a_slow_one_has_behind_it_is_run_by_others",),
+        tests=(f"{OTHERS}::test_what_waits_behind_a_slow_one_is_run_by_other_threads",),
     ),
     Bug(
         name="a free thread does not ask",
@@ -186,7 +186,7 @@ GROUPS: Final = (
         file="dispatch/batch.py",
         old="            begun, self.begun = self.begun, []\n            self.late_since = None\n",
         new="            begun, self.begun = self.begun, []\n",
-        tests=(f"{OTHERS}::test_who_comes_back_at_the_last_moment_is_not_given_up",),
+        tests=(f"{OTHERS}::test_a_thread_that_comes_back_at_the_last_moment_is_kept",),
     ),
 )
 

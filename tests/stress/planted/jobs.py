@@ -28,7 +28,7 @@ JOBS: Final = (
 """,
         tests=(
             f"{CANCELING_WHAT_RUNS}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",
-            f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",
+            "tests/dispatch/test_job_claims.py::test_an_action_whose_process_died_is_failed_and_never_run_again",
         ),
     ),
     Bug(
@@ -44,7 +44,7 @@ JOBS: Final = (
         return True
     return _end(connection, sql.END_STARTED, job_id, error, now)
 """,
-        tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
+        tests=("tests/dispatch/test_job_claims.py::test_an_action_whose_process_died_is_failed_and_never_run_again",),
     ),
     Bug(
         name="an old claim counts",
@@ -56,7 +56,7 @@ JOBS: Final = (
         new="""\
     & (bindparam("of_claim").is_not(None))
 """,
-        tests=(f"{RETRIES}::test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job",),
+        tests=("tests/dispatch/test_job_claims.py::test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job",),
     ),
     Bug(
         name="claimed jobs are claimed again",
@@ -69,7 +69,7 @@ JOBS: Final = (
         new="""\
         queue.c.due_time <= bindparam("now"),
 """,
-        tests=(f"{RETRIES}::test_two_workers_never_have_the_same_job",),
+        tests=("tests/dispatch/test_job_claims.py::test_two_workers_never_have_the_same_job",),
     ),
     Bug(
         name="claim without skip locked",
@@ -149,7 +149,7 @@ JOBS: Final = (
         file="dispatch/executor.py",
         old='jobs.start(connection, claim, token, now), sync="always")',
         new="jobs.start(connection, claim, token, now))",
-        tests=("tests/promises/test_durability.py",),
+        tests=("tests/dispatch/test_durability.py",),
     ),
     Bug(
         name="start record not known again",

@@ -16,7 +16,7 @@ PURGE: Final = (
         file="database/retention.py",
         old="delete(jobs).where(jobs.c.id.in_(_OLD.with_only_columns(finished.c.job_id)))",
         new='delete(jobs).where(jobs.c.scheduled_time < bindparam("before", type_=Timestamp))',
-        tests=(f"{RETENTION}::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",),
+        tests=("tests/dispatch/test_purging.py::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",),
     ),
     Bug(
         name="purge a day too early",
@@ -32,7 +32,7 @@ PURGE: Final = (
         file="dispatch/retention.py",
         old="            return time.monotonic() - began\n",
         new="            return LOOK_EVERY.total_seconds()\n",
-        tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
+        tests=("tests/dispatch/test_purging.py::test_much_is_purged_a_batch_at_a_time_with_pauses_between",),
     ),
     Bug(
         name="the purge leaves nobody time",
@@ -40,7 +40,7 @@ PURGE: Final = (
         file="dispatch/retention.py",
         old="            return time.monotonic() - began\n",
         new="            return 0.0\n",
-        tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
+        tests=("tests/dispatch/test_purging.py::test_much_is_purged_a_batch_at_a_time_with_pauses_between",),
     ),
     Bug(
         name="a purge goes on behind what failed",
@@ -48,7 +48,7 @@ PURGE: Final = (
         file="dispatch/retention.py",
         old="        reached, self._reached = self._reached, {}  # after an error from the beginning\n",
         new="        reached = self._reached\n",
-        tests=(f"{RETENTION}::test_a_purge_that_failed_begins_anew",),
+        tests=("tests/dispatch/test_purging.py::test_a_purge_that_failed_begins_anew",),
     ),
     Bug(
         name="every batch of the purge begins at the beginning",
