@@ -8,7 +8,7 @@ S6   test_a_function_that_vanished_later_fails_its_job
 from __future__ import annotations
 
 import pytest
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, ConvexError, JobId, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest

@@ -6,9 +6,6 @@ Whether mutations share a transaction depends on how long they took lately. Here
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 from app.models import Note
@@ -24,7 +21,6 @@ from convexpy.functions.declare import Kind
 from convexpy.runtime.events import Run
 
 QUICK_SECONDS = 0.001
-PATIENCE_SECONDS = 60.0
 # As always, only faster: no test waits for what it made go wrong.
 QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2}
 
@@ -72,15 +68,6 @@ class BatchRunner:
     def outcomes(self) -> list[str]:
         """What the listeners got of each run."""
         return [run.outcome for run in self.runs]
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Look again and again until it is so."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    looked = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        looked.wait(0.005)
 
 
 def opened(database: str, functions: Any, **settings: Any) -> Convex:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from app.models import Base, Note
 from sqlalchemy import select
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, JobId, MutationCtx, Settings, internal_action, internal_mutation, mutation
 from convexpy.testing import ConvexTest
@@ -75,7 +75,7 @@ def test_what_one_does_not_know_is_run_by_the_other(new: ConvexTest, old: Convex
 
 
 @pytest.mark.parametrize("kind", ["mutation", "action"])
-def test_what_nobody_runs_for_long_fails_with_the_reason(new: ConvexTest, old: ConvexTest, kind: str) -> None:
+def test_what_no_worker_runs_for_long_fails_with_the_reason(new: ConvexTest, old: ConvexTest, kind: str) -> None:
     job_id = new.run(plan, kind=kind)
     for _ in range(12):
         both_live_on(new, old, seconds=20)

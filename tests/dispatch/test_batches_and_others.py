@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from app.models import Note
-from batches import PATIENCE_SECONDS, Journal, is_quiet, jobs_of, opened, texts, wait_until
+from batch_runner import Journal, is_quiet, jobs_of, opened, texts
+from support.waiting import PATIENCE_SECONDS, wait_until
 
 from convexpy import MutationCtx, internal_mutation, mutation
+from convexpy.dispatch import mutation_pool
 from convexpy.dispatch.batch import Batch
-from convexpy.dispatch.mutation_pool import MutationPool
 from convexpy.functions.declare import Kind
 
 journal = Journal()
@@ -102,7 +103,7 @@ def test_a_direct_call_gets_through_while_a_long_queue_is_worked_off(database: s
 
 
 @pytest.mark.usefixtures("no_hurry")
-def test_one_that_hangs_fails_alone_and_its_companions_run_meanwhile(database: str) -> None:
+def test_one_that_hangs_fails_alone_and_the_others_run_meanwhile(database: str) -> None:
     with opened(database, sys.modules[__name__], mutation_time_limit=1.0, mutation_concurrency=1) as convex:
         before, after = labels(5, "before"), labels(5, "after")
         convex.run(plan, name="write_or_hang", labels=[*before, "hang", *after])
@@ -137,7 +138,7 @@ def test_slow_functions_still_run_side_by_side(database: str) -> None:
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time
 def test_the_next_slow_one_begins_as_soon_as_one_has_ended(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no more are claimed than there are threads, each thread that is free asks for the next."""
-    monkeypatch.setattr(MutationPool, "AHEAD_SECONDS", 0.0)
+    monkeypatch.setattr(mutation_pool, "AHEAD_SECONDS", 0.0)
     names = labels(5)
     gates.update({name: threading.Event() for name in names})
     with opened(database, sys.modules[__name__], mutation_concurrency=4, poll_interval=10 * PATIENCE_SECONDS) as convex:
@@ -154,7 +155,7 @@ def test_the_next_slow_one_begins_as_soon_as_one_has_ended(database: str, monkey
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)  # SQLite writes one at a time
 @pytest.mark.usefixtures("no_hurry")
-def test_what_a_slow_one_has_behind_it_is_run_by_others(database: str) -> None:
+def test_what_waits_behind_a_slow_one_is_run_by_other_threads(database: str) -> None:
     """One that is quick as a rule and takes long this once holds up only itself."""
     with opened(database, sys.modules[__name__], mutation_concurrency=2) as convex:
         convex.run(plan, name="write_or_hang", labels=["known"])
@@ -169,16 +170,16 @@ def test_what_a_slow_one_has_behind_it_is_run_by_others(database: str) -> None:
     assert journal.texts.count("hang") == 1
 
 
-def test_who_comes_back_at_the_last_moment_is_not_given_up(database: str) -> None:
-    """Otherwise the one that runs by then would be failed in its place."""
+def test_a_thread_that_comes_back_at_the_last_moment_is_kept(database: str) -> None:
+    """Otherwise the mutation that runs by then would be failed in place of the late one."""
     with opened(database, sys.modules[__name__]) as convex:
         convex.worker.prepare(convex.app)
         convex.run(plan, name="write", labels=["late", "innocent"])
-        company = Batch(convex.worker.dispatcher.claim(Kind.MUTATION, 2), lambda: None)
-        company.begin()
-        company.note_late()
-        company.end()  # it has come back
-        innocent = company.begin()
-        assert company.abandon_if_late(0.0) is None
-        assert not company.is_abandoned
-        assert company.end() == [innocent]
+        batch = Batch(convex.worker.dispatcher.claim(Kind.MUTATION, 2))
+        batch.begin()
+        batch.expire()
+        batch.end()  # it has come back
+        innocent = batch.begin()
+        assert batch.abandon_if_late(0.0) is None
+        assert not batch.is_abandoned
+        assert batch.end() == [innocent]

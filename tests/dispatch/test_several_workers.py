@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import ModuleType
 
 from sqlalchemy import delete
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
 from convexpy.database.tables import workers
@@ -54,7 +54,7 @@ def state(convex: ConvexTest, job_id: JobId) -> tuple[str, str | None]:
     return job.state.kind, job.state.error
 
 
-def test_a_clock_that_jumps_buries_nobody_who_is_alive(database: str) -> None:
+def test_a_clock_that_jumps_gives_up_no_worker_that_is_alive(database: str) -> None:
     app = app_of(act, schedule_act)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         recovery = convex.convex.worker.recovery
@@ -63,13 +63,13 @@ def test_a_clock_that_jumps_buries_nobody_who_is_alive(database: str) -> None:
         assert other.worker.executor._start(claim, "token")
         for _ in range(3):
             convex.clock.move_to(convex.now + timedelta(hours=1))
-            recovery.tick()
+            recovery.recover_dead()
             assert other.worker.heartbeat.beat()
-            recovery.tick()
+            recovery.recover_dead()
         assert state(convex, job_id) == ("inProgress", None)
         convex.clock.move_to(convex.now + timedelta(hours=1))
-        recovery.tick()
-        recovery.tick()
+        recovery.recover_dead()
+        recovery.recover_dead()
         assert state(convex, job_id) == ("failed", LOST_ACTION)
 
 
@@ -78,13 +78,13 @@ def test_a_job_that_another_worker_knows_is_left_to_it(database: str) -> None:
     with ConvexTest(new, database_url=database, now=START) as convex, another(database, old, convex) as other:
         job_id = convex.run(schedule)
         (claim,) = other.worker.dispatcher.claim(Kind.MUTATION, 1)
-        other.worker.executor.exactly_once(claim)
+        other.worker.run(claim)
         assert state(convex, job_id) == ("pending", None)
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
 
 
-def test_a_job_that_nobody_knows_fails_after_the_patience(database: str) -> None:
+def test_a_job_that_no_worker_knows_fails_after_the_patience(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as before:
         job_id = before.run(schedule)
     app = app_of(unrelated)
@@ -106,28 +106,28 @@ def held(convex: ConvexTest, worker: str) -> set[JobId]:
         return jobs_of_worker(connection, worker)
 
 
-def test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look(database: str) -> None:
+def test_an_untracked_claim_is_given_back_at_the_second_round(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
-        service = convex.convex.worker
+        worker = convex.convex.worker
         job_id = convex.run(schedule)
-        service.dispatcher.claim(Kind.MUTATION, 1)  # its answer was lost: no room ever heard of it
-        service.recovery.tick()
-        assert held(convex, service.worker.id) == {job_id}  # it may be just on its way to its room
-        service.recovery.tick()
-        assert held(convex, service.worker.id) == set()
+        worker.dispatcher.claim(Kind.MUTATION, 1)  # its answer was lost: no pool has it
+        worker.recovery.reclaim()
+        assert held(convex, worker.heartbeat.worker) == {job_id}  # it may be just on its way to its pool
+        worker.recovery.reclaim()
+        assert held(convex, worker.heartbeat.worker) == set()
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
 
 
-def test_what_a_worker_holds_and_knows_is_left_to_it(database: str) -> None:
+def test_a_tracked_claim_is_left_to_its_worker(database: str) -> None:
     with ConvexTest(app_of(work, schedule), database_url=database, now=START) as convex:
-        service = convex.convex.worker
+        worker = convex.convex.worker
         job_id = convex.run(schedule)
-        (claim,) = service.dispatcher.claim(Kind.MUTATION, 1)
-        service.recovery.holds = lambda: {job_id}  # as the room says in which it runs
+        (claim,) = worker.dispatcher.claim(Kind.MUTATION, 1)
+        worker.recovery.tracked = lambda: {job_id}  # by the account of the pool in which it runs
         for _ in range(3):
-            service.recovery.tick()
-        service.executor.exactly_once(claim)
+            worker.recovery.reclaim()
+        worker.run(claim)
         assert state(convex, job_id) == ("success", None)
 
 
@@ -138,19 +138,19 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
         other.worker.dispatcher.claim(Kind.MUTATION, 1)
         with convex.convex.database.write_internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == other.worker.heartbeat.worker))
-        convex.convex.worker.recovery.tick()
+        convex.convex.worker.recovery.recover_dead()
         convex.advance(seconds=1)
         assert state(convex, job_id) == ("success", None)
 
 
-def test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims(database: str) -> None:
+def test_a_worker_that_was_given_up_claims_under_a_new_id(database: str) -> None:
     app = app_of(work, schedule)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
         job_id, buried = convex.run(schedule), other.worker.heartbeat.worker
         with convex.convex.database.write_internal() as connection:
             connection.execute(delete(workers).where(workers.c.id == buried))
         (claim,) = other.worker.dispatcher.claim(Kind.MUTATION, 1)
-        convex.convex.worker.recovery.tick()
+        convex.convex.worker.recovery.recover_dead()
         assert (held(convex, buried), held(convex, other.worker.heartbeat.worker)) == (set(), {job_id})
-        other.worker.executor.exactly_once(claim)
+        other.worker.run(claim)
         assert state(convex, job_id) == ("success", None)

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import pytest
 from app.models import Note
-from batches import BatchRunner, Journal, jobs_of, states, texts
+from batch_runner import BatchRunner, Journal, jobs_of, states, texts
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from stage import START
+from support.apps import START
 
 from convexpy import JobId, MutationCtx, internal_mutation, mutation
 from convexpy.database.jobs import release
@@ -109,7 +109,7 @@ def test_many_quick_jobs_share_their_commits_and_each_happens_once(convex: Conve
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == rows
 
 
-def test_a_group_ends_when_its_time_is_over(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_ends_when_its_time_is_over(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for its transaction, a direct call among them, waits for so long and no longer."""
     monkeypatch.setattr(TransactionRunner, "batch_seconds", 0.0)
     convex.run(plan, works=[("write", name) for name in "abc"])
@@ -124,7 +124,7 @@ def test_a_function_that_is_not_known_yet_runs_alone_the_first_time(convex: Conv
     assert journal.transactions == [["a"], ["b", "c"]]
 
 
-def test_functions_of_different_kinds_share_one_commit_in_the_order_of_the_queue(convex: ConvexTest) -> None:
+def test_different_functions_share_one_commit_in_the_order_of_the_queue(convex: ConvexTest) -> None:
     works = [("write", "a"), ("count", "b"), ("write_again", "c"), ("count", "d")]
     convex.run(plan, works=works)
     runner_for(convex, "write", "write_again", "count").work()
@@ -156,7 +156,7 @@ def test_each_has_a_now_of_its_own(convex: ConvexTest, monkeypatch: pytest.Monke
     assert [ctx.now for ctx in contexts] == moments
 
 
-def test_a_context_cannot_be_used_in_the_turn_of_another(convex: ConvexTest) -> None:
+def test_a_context_cannot_be_used_during_the_call_of_another(convex: ConvexTest) -> None:
     """Otherwise a thread that one left behind would write in the transaction of the next."""
     convex.run(plan, works=[("look_around", name) for name in "ab"])
     runner, refusals = runner_for(convex, "look_around"), []
@@ -197,7 +197,7 @@ def test_middleware_is_around_each_of_them(convex: ConvexTest) -> None:
     assert around == ["begins", "a", "ends", "begins", "b", "ends"]
 
 
-def test_observers_are_told_of_each_once_with_what_it_scheduled(convex: ConvexTest) -> None:
+def test_listeners_get_each_run_once_with_what_it_scheduled(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("write", "a"), ("plan_more", "b"), ("write", "c")])
     runner = runner_for(convex, "write", "plan_more")
     runner.work()
@@ -209,7 +209,7 @@ def test_observers_are_told_of_each_once_with_what_it_scheduled(convex: ConvexTe
     assert all(0 <= run.seconds < 60 for run in runner.runs)
 
 
-def test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do(convex: ConvexTest) -> None:
+def test_one_canceled_after_its_claim_does_not_happen_the_others_do(convex: ConvexTest) -> None:
     ids = convex.run(plan, works=[("write", name) for name in "abc"])
     runner = runner_for(convex, "write")
     claims = runner.claim()
@@ -235,7 +235,7 @@ def test_what_others_have_claimed_meanwhile_is_ended_by_them(convex: ConvexTest)
     assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 1)}
 
 
-def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim(convex: ConvexTest) -> None:
+def test_a_job_claimed_again_is_not_ended_under_its_old_claim(convex: ConvexTest) -> None:
     """A worker that was frozen may have a job twice: as it held it before others recovered it, and as it holds it now.
 
     Next to one of the same new claim, the old one has everything but a pair of job and token.
@@ -245,7 +245,7 @@ def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim
     old = runner.claim()
     with convex.convex.database.write_internal() as connection:
         for claim in old:
-            assert release(connection, claim, "the process that had claimed it died", claim.due_time)
+            assert release(connection, claim.key, "the process that had claimed it died", claim.due_time)
     new = runner.claim()
     runner.work([old[0], new[1]])
     assert (texts(convex.convex), runner.outcomes()) == (["b"], ["lost", "success"])
@@ -255,7 +255,7 @@ def test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim
     assert {(job.state.kind, job.attempts) for job in jobs_of(convex.convex).values()} == {("success", 2)}
 
 
-def test_one_that_is_canceled_by_another_of_its_group_happens_or_is_canceled_and_never_both(convex: ConvexTest) -> None:
+def test_one_canceled_by_another_of_its_batch_happens_or_is_canceled(convex: ConvexTest) -> None:
     (victim,) = convex.run(plan, works=[("write", "victim")])
     runner = runner_for(convex, "write", "cancel")
     claims = runner.claim()

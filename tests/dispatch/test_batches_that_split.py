@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from app.models import Note, Order
-from batches import BatchRunner, Journal, jobs_of, texts
+from batch_runner import BatchRunner, Journal, jobs_of, texts
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -162,7 +162,7 @@ def test_one_that_raises_fails_alone_with_its_own_error_and_line(convex: ConvexT
     assert {job.attempts for job in jobs_of(convex.convex).values()} == {1}
 
 
-def test_what_a_failing_one_wrote_and_scheduled_is_not_there_and_what_the_others_did_is(convex: ConvexTest) -> None:
+def test_a_failing_one_leaves_nothing_and_the_others_happen(convex: ConvexTest) -> None:
     convex.run(plan, works=[("write_or_raise", name) for name in ("a", "bad b", "c", "bad d", "e", "bad f")])
     runner = runner_for(convex, "write_or_raise", "write")
     runner.work()
@@ -174,7 +174,7 @@ def test_what_a_failing_one_wrote_and_scheduled_is_not_there_and_what_the_others
     assert sorted(runner.outcomes()) == ["failed"] * 3 + ["success"] * 6
 
 
-def test_a_function_that_fails_often_goes_its_own_way(convex: ConvexTest) -> None:
+def test_a_function_that_fails_often_runs_alone(convex: ConvexTest) -> None:
     """Whoever shares a transaction with it would run for nothing."""
     convex.run(plan, works=[("write_or_raise", f"bad {number}") for number in range(6)])
     runner = runner_for(convex, "write", "write_or_raise")
@@ -206,9 +206,7 @@ def test_one_whose_writes_a_constraint_refuses_at_commit_fails_alone(convex: Con
 
 
 @pytest.mark.parametrize("how", ["by statement", "by ctx.system"])
-def test_one_that_looks_at_the_jobs_sees_those_before_it_ended_with_all_they_wrote(
-    convex: ConvexTest, how: str
-) -> None:
+def test_one_that_reads_the_jobs_sees_those_before_it_ended(convex: ConvexTest, how: str) -> None:
     runner = runner_for(convex, "write", "look_at_jobs")
     for _ in range(2):  # the second time it is known
         journal.entries.clear()
@@ -225,9 +223,7 @@ def test_one_that_looks_at_the_jobs_sees_those_before_it_ended_with_all_they_wro
 @pytest.mark.parametrize(
     ("place", "before"), [(0, ""), (1, ""), (2, ""), (1, "/* sorts a lot */ "), (2, "-- sorts\n ")]
 )
-def test_what_one_says_about_its_transaction_is_not_said_for_others(
-    convex: ConvexTest, place: int, before: str
-) -> None:
+def test_what_one_sets_for_its_transaction_is_not_set_for_others(convex: ConvexTest, place: int, before: str) -> None:
     said = before + ("SET LOCAL work_mem = '1234kB'" if on_postgres(convex) else "PRAGMA defer_foreign_keys = ON")
     works = [("write", "a"), ("write", "b")]
     works.insert(place, ("say", said))
@@ -245,9 +241,7 @@ def test_what_one_says_about_its_transaction_is_not_said_for_others(
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)  # on SQLite nobody else writes meanwhile
 @pytest.mark.parametrize("conflicts", [1, 10])
-def test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens_once(
-    convex: ConvexTest, conflicts: int
-) -> None:
+def test_after_a_conflict_all_run_again_and_each_happens_once(convex: ConvexTest, conflicts: int) -> None:
     convex.run(begin_to_count)
     seen[:] = [None] * conflicts
     ids = convex.run(plan, works=[("write", "a"), ("count_up", "b"), ("write", "c")])
@@ -264,7 +258,7 @@ def test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_connection_that_breaks_within_a_group_fails_nobody(convex: ConvexTest) -> None:
+def test_a_connection_that_breaks_within_a_batch_fails_no_job(convex: ConvexTest) -> None:
     seen[:] = [True]
     ids = convex.run(plan, works=[("write", "a"), ("break_once", "b"), ("write", "c")])
     runner = runner_for(convex, "write", "break_once")

@@ -28,9 +28,7 @@ def test_ids_are_different_and_hexadecimal(convex: ConvexTest) -> None:
     assert all(JOB_ID.fullmatch(id_) for id_ in ids)
 
 
-def test_in_a_file_the_next_ids_come_behind_the_last_and_on_a_server_anywhere(
-    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ids_are_in_order_in_a_file_and_random_on_a_server(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is changed page by page; on a server, transactions conflict about a page that all of them change."""
     milliseconds = count(1_800_000_000_000)
     monkeypatch.setattr(types, "time", SimpleNamespace(time_ns=lambda: next(milliseconds) * 1_000_000))

@@ -6,25 +6,25 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from stage import Unlucky, app_of
-
 from convexpy import ActionCtx, Crons, MutationCtx, QueryCtx, action, mutation, query
+from support.apps import app_of
+from support.faults import PlannedErrors
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 ran: list[datetime] = []
-unlucky = Unlucky()
+planned = PlannedErrors()
 
 
 @mutation
 def work(ctx: MutationCtx, label: str = "") -> None:
-    unlucky.strike()
+    planned.raise_next()
     ran.append(ctx.now)
 
 
 @action
 async def act(ctx: ActionCtx, label: str = "") -> None:
-    unlucky.strike()
+    planned.raise_next()
     ran.append(ctx.now)
 
 

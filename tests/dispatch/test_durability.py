@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, MutationCtx, Settings, internal_action, mutation
 from convexpy.database import jobs
