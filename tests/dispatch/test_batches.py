@@ -245,7 +245,7 @@ def test_a_job_claimed_again_is_not_ended_under_its_old_claim(convex: ConvexTest
     old = runner.claim()
     with convex.convex.database.write_internal() as connection:
         for claim in old:
-            assert release(connection, claim.key, "the process that had claimed it died", claim.due_time)
+            assert release(connection, claim, claim.kind, "the process that had claimed it died", claim.due_time)
     new = runner.claim()
     runner.work([old[0], new[1]])
     assert (texts(convex.convex), runner.outcomes()) == (["b"], ["lost", "success"])
