@@ -86,7 +86,7 @@ __all__ = [
     "query",
 ]
 
-# Where each name lives. Imported when it is asked for: `convexpy --help` needs no database.
+# The module of each name, imported on first use: `convexpy --help` needs no database.
 HOMES: Final = {
     "app": ("Convex",),
     "functions.crons": ("Crons",),
@@ -132,7 +132,7 @@ HOME_OF: Final = {name: home for home, names in HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported now and kept."""
+    """Import a public name on first use."""
     if name == "__version__":
         from importlib import metadata
 

@@ -1,4 +1,4 @@
-"""``Convex(...)``: builds every part and connects them. The only file that knows them all."""
+"""``Convex(...)``: builds all parts and connects them. The only file that imports all of them."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ R = TypeVar("R")
 
 
 class Convex:
-    """An app on a database: call its functions, and run what it schedules.
+    """An app on a database: calls its functions, and runs scheduled jobs and crons.
 
     Args:
-        database: The URL of the database, such as ``sqlite:///shop.db``. Tests pass one that is connected.
+        database: The URL of the database, such as ``sqlite:///shop.db``. Tests pass a connected one.
         functions: The package of functions, by name or as a module.
         metadata: The metadata of the app's own tables, for ``convexpy dev`` and ``convexpy db``.
         settings: The engine's settings.
-        clock: The time; tests pass their own.
+        clock: The clock; tests pass their own.
 
     Raises:
-        LoadError: The app cannot be loaded; it lists every problem with file and line.
+        LoadError: The app cannot be loaded. It lists every problem, with file and line.
         DatabaseError: The database cannot be used.
     """
 
@@ -72,7 +72,7 @@ class Convex:
 
     @property
     def app(self) -> App:
-        """What the last loading of the package gave: functions, crons, modules, warnings."""
+        """The loaded package: functions, crons, modules and warnings."""
         return self._app
 
     def new_worker(self) -> Worker:
@@ -86,17 +86,17 @@ class Convex:
         self._is_migrated = True
 
     def start(self) -> None:
-        """Begin to run what is scheduled, and the crons, on threads of this process."""
+        """Start to run scheduled jobs and crons, on threads of this process."""
         self._check_migrated()
         self.worker.start(self._app)
 
     def stop(self) -> None:
-        """Stop running what is scheduled. What runs may finish within ``settings.stop_grace``."""
+        """Stop running jobs and crons. Running ones may finish within ``settings.stop_grace``."""
         self.worker.stop()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run what is scheduled, and the crons, until the block ends."""
+        """Run scheduled jobs and crons until the block ends."""
         self.start()
         try:
             yield
@@ -107,14 +107,14 @@ class Convex:
         """Call a function, public or internal, and return its result.
 
         Raises:
-            ConvexError: What the function raised, or why it could not be called.
-            WriteConflict: A mutation met other transactions at every try.
-            InternalError: The database failed at every try.
+            ConvexError: The function raised it, or could not be called.
+            WriteConflict: A mutation conflicted with other transactions at every attempt.
+            InternalError: The database failed at every attempt.
         """
         return Caller(self, None).run(function, *args, **kwargs)
 
     async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The same from async code, without blocking the event loop."""
+        """``run`` from async code, without blocking the event loop."""
         return await Caller(self, None).run_async(function, *args, **kwargs)
 
     def call(self, name: str, args: dict[str, Any] | None = None) -> Any:
@@ -122,34 +122,34 @@ class Convex:
         return Caller(self, None).call(name, args)
 
     async def call_async(self, name: str, args: dict[str, Any] | None = None) -> Any:
-        """The same from async code, without blocking the event loop."""
+        """``call`` from async code, without blocking the event loop."""
         return await Caller(self, None).call_async(name, args)
 
     def with_identity(self, identity: Identity | None) -> Caller:
-        """The same calls on behalf of somebody."""
+        """The same calls as a user; None stands for no user."""
         return Caller(self, identity)
 
     def on_run(self, listener: Callable[[Run], None], afterwards: Callable[[], None] | None = None) -> None:
-        """Call this after every run of a direct call or a job, from the thread that ran it.
+        """Call this after every run of a direct call or a job, in the thread of the run.
 
         Args:
-            listener: Is told of each run.
-            afterwards: Called when it was told of all that ended at the same moment: jobs may share a COMMIT.
+            listener: Called with each run.
+            afterwards: Called after the runs of one COMMIT, which jobs may share.
         """
         self.calls.listeners.add(listener, afterwards)
 
     def on_conflict(self, listener: Callable[[ConflictRecord], None]) -> None:
-        """Call this a moment after mutations of this process lost to others, from a thread of its own."""
+        """Call this soon after mutations of this process lost conflicts, in a thread of its own."""
         self.calls.transactions.conflicts.listen(listener)
 
     def reload(self) -> None:
-        """Import the package afresh. What runs goes on with the old code; a failure leaves everything as it is.
+        """Import the package again. Running calls keep the old code; a failure changes nothing.
 
         Raises:
             LoadError: The new version cannot be loaded.
         """
         if isinstance(self._functions, ModuleType):
-            raise LoadError(["an app that was given as a module object cannot be imported again: give its name"])
+            raise LoadError(["an app that is a module object cannot be imported again: pass its name"])
         importlib.invalidate_caches()
         before = forget_modules(self._functions)
         try:
@@ -186,7 +186,7 @@ class Convex:
 
 
 class Caller:
-    """Calls functions on behalf of somebody, or of nobody."""
+    """Calls functions as a user, or as no user."""
 
     def __init__(self, convex: Convex, identity: Identity | None) -> None:
         self._convex = convex
@@ -200,7 +200,7 @@ class Caller:
         return result
 
     async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The same from async code."""
+        """``run`` from async code."""
         self._convex._check_migrated()
         result: R = await self._calls.run_async(self._calls.bind(function, args, kwargs, self._identity))
         return result
@@ -211,13 +211,13 @@ class Caller:
         return self._calls.run(self._calls.bind_json(name, {} if args is None else args, self._identity))
 
     async def call_async(self, name: str, args: dict[str, Any] | None = None) -> Any:
-        """The same from async code."""
+        """``call`` from async code."""
         self._convex._check_migrated()
         return await self._calls.run_async(self._calls.bind_json(name, {} if args is None else args, self._identity))
 
 
 def checked_app(functions: str | ModuleType, settings: Settings) -> App:
-    """Load the app and check everything that can be checked before a call."""
+    """Load the app, and check everything that needs no call."""
     app = load_app(functions, settings.min_cron_interval.total_seconds(), MODULES)
     problems = check_handlers(app.registry)
     if problems:

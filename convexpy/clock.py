@@ -1,4 +1,4 @@
-"""The time, as an object that tests replace."""
+"""The clock, which tests replace."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """What time it is, and how to wait."""
+    """The current time, and pauses."""
 
     def now(self) -> datetime:
         """The current time, aware, in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for this many seconds before trying something again."""
+        """Pause for this many seconds before a retry."""
         time.sleep(seconds)
 
 

@@ -1,10 +1,10 @@
-"""Every error a user of convexpy can meet: a code, a sentence, and where it came from."""
+"""The errors of convexpy: a code, a message, and data for programs."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-# The codes are tRPC's, so that a client library that knows those knows ours.
+# The codes of tRPC, which client libraries know.
 ErrorCode = Literal[
     "PARSE_ERROR",
     "BAD_REQUEST",
@@ -55,12 +55,12 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
 
 
 class ConvexError(Exception):
-    """An error meant for the caller: its code, message and data reach the client as they are.
+    """An error for the caller: its code, message and data reach the client unchanged.
 
     Args:
         code: One of the 21 tRPC codes, such as ``"BAD_REQUEST"`` or ``"NOT_FOUND"``.
-        message: A sentence for people. Defaults to the code.
-        data: Anything that JSON can hold, for programs.
+        message: The text for users. By default the code.
+        data: A JSON value, for programs.
 
     Raises:
         ValueError: The code is not one of the 21.
@@ -76,7 +76,7 @@ class ConvexError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status that goes with the code."""
+        """The HTTP status of the code."""
         return HTTP_STATUS[self.code]
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ class ConvexError(Exception):
 
 
 class InvalidArguments(ConvexError, ValueError):
-    """The arguments of a call do not fit the function's signature. ``data["issues"]`` lists every problem."""
+    """The arguments of a call do not match the function's signature. ``data["issues"]`` lists every problem."""
 
     def __init__(self, message: str, data: object = None) -> None:
         super().__init__("BAD_REQUEST", message, data)
@@ -94,7 +94,7 @@ class InvalidArguments(ConvexError, ValueError):
 
 
 class InvalidResult(ConvexError):
-    """A handler returned something that its own return annotation does not allow. Nothing was written."""
+    """A handler's result does not match its return annotation. Nothing was written."""
 
     def __init__(self, message: str) -> None:
         super().__init__("INTERNAL_SERVER_ERROR", message)
@@ -108,14 +108,14 @@ class FunctionNotFound(ConvexError, LookupError):
 
 
 class CallNotAllowed(ConvexError, AttributeError):
-    """This kind of function cannot do that: a query that schedules, a mutation that calls an action, …"""
+    """A call that this kind of function does not allow: a query that schedules, a mutation that calls an action, …"""
 
     def __init__(self, message: str) -> None:
         super().__init__("METHOD_NOT_SUPPORTED", message)
 
 
 class InvalidSchedule(ConvexError, ValueError):
-    """A function cannot be scheduled like this, or a job cannot be canceled like this. Nothing was scheduled."""
+    """An invalid schedule or cancel. Nothing was scheduled or canceled."""
 
     def __init__(self, message: str) -> None:
         super().__init__("BAD_REQUEST", message)
@@ -126,7 +126,7 @@ class ScheduleLimitExceeded(InvalidSchedule):
 
 
 class ReadOnlyError(ConvexError):
-    """A query tried to write, or user code tried to write to one of the framework's own tables."""
+    """A query tried to write, or user code tried to write to a table of the framework."""
 
     def __init__(self, message: str) -> None:
         super().__init__("INTERNAL_SERVER_ERROR", message)
@@ -147,28 +147,28 @@ class FunctionTimeout(ConvexError, TimeoutError):
 
 
 class InternalError(ConvexError):
-    """The database, not the function, failed, and trying again did not help. Nothing was written."""
+    """The database, not the function, failed at every attempt. Nothing was written."""
 
     def __init__(self, message: str, code: ErrorCode = "INTERNAL_SERVER_ERROR") -> None:
         super().__init__(code, message)
 
 
 class CommitUnknown(ConvexError):
-    """The connection broke while a call was being committed, and nobody could be asked since. All of it, or nothing."""
+    """The connection broke during COMMIT, and the outcome could not be read since. All was written, or nothing."""
 
     def __init__(self, message: str) -> None:
         super().__init__("INTERNAL_SERVER_ERROR", message)
 
 
 class WriteConflict(InternalError):
-    """Other transactions kept changing the same data, until every retry was used up. Nothing was written."""
+    """A mutation conflicted with other transactions at every attempt. Nothing was written."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "CONFLICT")
 
 
 class LoadError(Exception):
-    """The app cannot be loaded. ``problems`` lists everything that is wrong, each with its file and line."""
+    """The app cannot be loaded. ``problems`` lists every problem, with file and line."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -176,7 +176,7 @@ class LoadError(Exception):
 
 
 class DatabaseError(Exception):
-    """The database cannot be used as it is: not a database, not migrated, newer than this version, read-only, …"""
+    """The database cannot be used: it is not a database, not migrated, newer than this version, read-only, …"""
 
 
 class SettingsError(Exception):

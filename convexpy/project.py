@@ -38,7 +38,7 @@ RELATIVE_SQLITE: Final = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:|
 
 
 class Sources(BaseSettings):
-    """How the sources are read. What may be in them is told by Keys."""
+    """How the sources are read. Keys declares their contents."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, pyproject_toml_table_header=("tool", "convexpy"))
 
@@ -54,7 +54,7 @@ class Keys(Settings):
     @field_validator("*", mode="before")
     @classmethod
     def read_number(cls, value: object) -> object:
-        """In the environment everything is text; a bare number of seconds is a number all the same."""
+        """Read text that is a number of seconds: the environment has text only."""
         return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
     @field_validator("functions")
@@ -74,24 +74,24 @@ class Keys(Settings):
 
 @dataclass(frozen=True)
 class Project:
-    """One project: where it is, and what is set for it."""
+    """A project: its folder and its settings."""
 
     root: Path
     functions: str
     """The import name of the app's package."""
     metadata: str | None
-    """Where the tables are, ``"shop.models:Base"``. None: they are looked for."""
+    """The import path of the tables, ``"shop.models:Base"``. None: they are found in the package."""
     database: str
-    """The database URL. A relative SQLite path is made relative to the project's folder."""
+    """The database URL. A relative SQLite path is relative to the project's folder."""
     migrations: Path
     """The folder of the project's own migrations."""
     settings: Settings
     origins: Mapping[str, str]
-    """Where each value that is not a default came from."""
+    """The source of each value that is not a default."""
 
     @property
     def has_database(self) -> bool:
-        """Whether a database was chosen, rather than left to the default for development."""
+        """Whether a database is configured, other than the default for development."""
         return "database" in self.origins
 
     def put_on_path(self) -> None:
@@ -100,11 +100,11 @@ class Project:
             sys.path.insert(0, str(self.root))
 
     def find_metadata(self) -> MetaData | None:
-        """The project's tables: those that ``metadata`` names, or the only ones that the app's modules know.
+        """The project's tables: those that ``metadata`` names, or the only ones in the app's modules.
 
         Raises:
             LoadError: The app's modules cannot be imported.
-            SettingsError: The setting is wrong, or there are several and no setting chooses.
+            SettingsError: The setting is wrong, or there is more than one MetaData and no setting.
         """
         self.put_on_path()
         _, problems = import_all(import_root(self.functions))
@@ -114,10 +114,10 @@ class Project:
 
 
 def load_project(path: str | Path = ".", **flags: object) -> Project:
-    """The project at a folder or around it. ``flags`` win over everything; None means not given.
+    """The project of a folder. ``flags`` have precedence over all sources; None means not given.
 
     Raises:
-        SettingsError: There is no project, or a setting is missing, unknown or wrong. Every problem is listed.
+        SettingsError: There is no project, or a setting is missing, unknown or wrong. It lists every problem.
     """
     root = find_root(Path(path))
     values: dict[str, Any] = {}
@@ -128,7 +128,7 @@ def load_project(path: str | Path = ".", **flags: object) -> Project:
     try:
         keys = Keys(**values)
     except ValidationError as error:
-        raise SettingsError("\n".join(complaints(root, error, origins))) from None
+        raise SettingsError("\n".join(problems(root, error, origins))) from None
     return Project(
         root=root,
         functions=keys.functions,
@@ -149,7 +149,7 @@ def find_root(path: Path) -> Path:
 
 
 def sources(root: Path, flags: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What each source sets, the weakest first."""
+    """The values of each source; later ones have precedence."""
     yield PYPROJECT, pyproject_table(root / PYPROJECT)
     yield ".env", prefixed(DotEnvSettingsSource(Sources, root / ".env").env_vars)
     yield ENVIRONMENT, prefixed(EnvSettingsSource(Sources).env_vars)
@@ -166,7 +166,7 @@ def pyproject_table(path: Path) -> dict[str, Any]:
 
 
 def prefixed(variables: Mapping[str, str | None]) -> dict[str, str]:
-    """The variables that are settings, unknown ones too. The source gives their names in lower case."""
+    """The variables with the prefix of settings, unknown ones too. Their names are in lower case."""
     prefix, skipped = PREFIX.lower(), TEST_PREFIX.lower()
     return {
         name.removeprefix(prefix): value
@@ -175,8 +175,8 @@ def prefixed(variables: Mapping[str, str | None]) -> dict[str, str]:
     }
 
 
-def complaints(root: Path, error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
-    """One sentence a problem: where it is, what it is, what to do."""
+def problems(root: Path, error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
+    """One line for each problem: its place, the problem, and what to do."""
     for issue in error.errors(include_url=False, include_input=False):
         key = str(issue["loc"][0])
         where = place_of(root, key, origins.get(key))
@@ -192,7 +192,7 @@ def complaints(root: Path, error: ValidationError, origins: Mapping[str, str]) -
 
 
 def place_of(root: Path, key: str, origin: str | None) -> str:
-    """Where a value was set: file and line, or the name of the variable or flag."""
+    """The place of a value: file and line, or the name of the variable or flag."""
     if origin == ENVIRONMENT:
         return f"{PREFIX}{key.upper()} in the environment"
     if origin == FLAG:
@@ -223,7 +223,7 @@ def named_metadata(setting: str) -> MetaData:
 
 
 def only_metadata(package: str) -> MetaData | None:
-    """The tables that the package's loaded modules know, if they all belong to one MetaData."""
+    """The MetaData of the tables in the package's loaded modules, if it is only one."""
     from sqlalchemy import MetaData, Table
 
     from .database.tables import metadata as framework
@@ -240,7 +240,7 @@ def only_metadata(package: str) -> MetaData | None:
     if len(homes) > 1:
         places = ", ".join(repr(place) for _, place in homes.values())
         raise SettingsError(
-            f"there is more than one set of tables: {places}. Choose with `metadata` in [tool.convexpy], "
+            f"there is more than one MetaData with tables: {places}. Choose with `metadata` in [tool.convexpy], "
             "or let every model use one base"
         )
     return next((found for found, _ in homes.values()), None)

@@ -12,15 +12,13 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "convex(now=datetime): when the time of the fixture `convex` begins; by default, now"
-    )
+    config.addinivalue_line("markers", "convex(now=datetime): the start time of the fixture `convex`; by default, now")
 
 
 @pytest.fixture
 def convex(request: pytest.FixtureRequest) -> Iterator[ConvexTest]:
     """A :class:`convexpy.testing.ConvexTest` of the project whose ``pyproject.toml`` is nearest to the test."""
-    # This file is imported by every test run of every project that has convexpy installed, so it imports nothing.
+    # Every test run of every project with convexpy installed imports this file, so it imports nothing.
     from .project import load_project
     from .testing import ConvexTest
 

@@ -1,4 +1,4 @@
-"""What an operator may set for the engine, checked at once."""
+"""The settings of the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Settings(BaseModel):
     query_time_limit: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """How long the handler of one query may run."""
     mutation_retries: int = Field(default=10, ge=0)
-    """How often a direct mutation is run again after a conflict or another internal error."""
+    """How many times a direct mutation is run again after a conflict or another internal error."""
     max_scheduled: int = Field(default=1000, ge=1)
     """How many functions one function call may schedule."""
     max_scheduled_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
@@ -29,42 +29,42 @@ class Settings(BaseModel):
     min_cron_interval: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))
     """The shortest period a cron may have."""
     action_concurrency: int = Field(default=64, ge=1)
-    """How many scheduled actions run at the same time. They have their own room: slow ones never delay mutations."""
+    """How many scheduled actions run at the same time. They have a pool of their own and never delay mutations."""
     retry_first: timedelta = Field(default=timedelta(milliseconds=100), gt=timedelta(0))
-    """The first wait before an internal error is tried again; it doubles, with jitter, …"""
+    """The first pause before a retry after an internal error. It doubles with each retry, with jitter."""
     conflict_first: timedelta = Field(default=timedelta(milliseconds=5), gt=timedelta(0))
-    """The first wait if other transactions were in the way; it doubles as well, …"""
+    """The first pause before a retry after a conflict. It doubles as well."""
     retry_longest: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
-    """… up to this one."""
+    """The longest pause before a retry."""
     poll_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
-    """How often the dispatcher looks for due jobs when nothing wakes it."""
+    """How often the dispatcher looks for due jobs when no notification wakes it."""
     unknown_function_patience: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(0))
-    """How long a worker leaves a job whose function it does not know to other workers, before it fails the job."""
+    """How long a worker leaves a job of an unknown function to other workers before it fails the job."""
     heartbeat_interval: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
-    """How often a worker says that it is alive."""
+    """How often a worker writes its heartbeat."""
     heartbeat_timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
-    """After this long without a word a worker counts as dead, and what it held is recovered."""
+    """After this long without a heartbeat a worker counts as dead, and its jobs are recovered."""
     stop_grace: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(0))
-    """How long running actions may finish when the process is asked to stop."""
+    """How long running actions may take to finish when the process stops."""
     mutation_concurrency: int = Field(default=4, ge=1)
     """How many scheduled mutations a process runs at the same time on PostgreSQL. SQLite writes one at a time."""
     database_connections: int = Field(default=10, ge=1)
     """How many connections to PostgreSQL a process uses for functions. The framework has up to four more."""
     prepared_statements: bool = True
-    """Whether PostgreSQL is sent prepared statements. Not behind a pooler that hands out connections by transaction."""
+    """Whether to use PostgreSQL's prepared statements. Set it to false behind a pooler that pools by transaction."""
     listen_notify: bool = True
-    """Whether processes tell each other of commits by PostgreSQL's NOTIFY. Without, they look every poll_interval."""
+    """Whether processes notify each other of commits by PostgreSQL's NOTIFY. If not, they poll every poll_interval."""
     commit_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
-    """How long PostgreSQL is asked what became of a direct call whose connection broke in its commit."""
+    """How long to ask PostgreSQL for the outcome of a direct call whose connection broke in its commit."""
     sqlite_synchronous: Literal["FULL", "NORMAL"] = "FULL"
-    """FULL survives a power cut with every commit; NORMAL may lose the last commits then, and is faster."""
+    """FULL keeps every commit through a power cut; NORMAL is faster, and may lose the last commits."""
     lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
-    """How long a transaction waits for its turn to write before that counts as a conflict."""
+    """How long a transaction waits for the write lock before that counts as a conflict."""
 
     def backoff(self, attempts: int, *, conflict: bool = False, longest: timedelta | None = None) -> timedelta:
-        """How long to wait after so many failed attempts: doubling up to a limit, with jitter against herds.
+        """The pause after so many failed attempts: it doubles up to a limit, with jitter, so that retries spread.
 
-        A conflict is over when the other transaction is, so after one the first waits are shorter.
+        A conflict lasts as long as the other transaction, so the first pauses after one are shorter.
         """
         first = self.conflict_first if conflict else self.retry_first
         doubled: timedelta = first * (1 << min(attempts - 1, 30))

@@ -1,1 +1,48 @@
-"""Puts this folder on the import path, so that tests can import the example app as ``app``."""
+"""Puts this folder on the import path, so that tests can import ``app``, ``servers`` and ``support``.
+
+Its fixtures are those of several folders. Imports are inside of them: most folders need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from convexpy.testing import ConvexTest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
+
+
+@pytest.fixture(params=("sqlite", "postgres"))
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that no test has used, with the tables of convexpy and of the example app."""
+    from support.databases import new_database
+
+    yield from new_database(request.param, tmp_path)
+
+
+@pytest.fixture
+def convex(request: pytest.FixtureRequest, database: str) -> Iterator[ConvexTest]:
+    """The functions of the test file itself: an app that is one file."""
+    from app.models import Base
+    from support.apps import START
+
+    from convexpy.testing import ConvexTest
+
+    with ConvexTest(request.module, metadata=Base.metadata, database_url=database, now=START) as convex:
+        yield convex
+
+
+@pytest.fixture
+def no_cron_ran() -> None:
+    """The app with crons has recorded no run, and meets no errors."""
+    from support import cron_app
+
+    cron_app.ran.clear()
+    cron_app.planned.reset()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import convexpy
+
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "convexpy"
 TEMPLATE = PACKAGE / "cli" / "template"  # a user's project, which imports convexpy as users do
@@ -144,3 +146,72 @@ def test_a_file_that_breaks_every_rule_is_caught_by_each(
     file = tmp_path / "utils.py"
     file.write_text(BAD_FILE, "utf-8")
     assert list(rule(file, ast.parse(BAD_FILE)))
+
+
+# The tests.
+
+TESTS = PROJECT / "tests"
+TEST_FILES = sorted(TESTS.rglob("test_*.py"))
+PUBLIC = {"convexpy", "convexpy.testing"}
+# What an app has inside.
+PARTS = {"worker", "calls"}
+LONGEST_TEST_NAME = 70
+
+
+def internal_uses(path: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for module in modules:
+            if module.partition(".")[0] == "convexpy" and module not in PUBLIC:
+                yield f"{node.lineno}: {module} is internal: the test belongs into the folder of what it looks into"
+        if isinstance(node, ast.ImportFrom) and node.module == "convexpy":
+            hidden = [alias.name for alias in node.names if alias.name not in convexpy.__all__]
+            if hidden:
+                yield f"{node.lineno}: convexpy.{hidden[0]} is internal"
+        if isinstance(node, ast.Attribute) and node.attr in PARTS:
+            yield f"{node.lineno}: .{node.attr} is internal"
+
+
+def long_names(path: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(node.name) > LONGEST_TEST_NAME:
+            yield f"{node.lineno}: {node.name} has {len(node.name)} characters"
+
+
+def complaints_of(rule: Callable[[Path, ast.Module], Iterator[str]], files: list[Path]) -> list[str]:
+    trees = [(path, ast.parse(path.read_text("utf-8"))) for path in files]
+    return [f"{path.relative_to(PROJECT)}:{complaint}" for path, tree in trees for complaint in rule(path, tree)]
+
+
+def test_promises_are_shown_through_the_public_interface() -> None:
+    complaints = complaints_of(internal_uses, [*(TESTS / "promises").rglob("*.py")])
+    assert not complaints, "\n".join(complaints)
+
+
+def test_no_test_name_is_longer_than_a_line_can_show() -> None:
+    complaints = complaints_of(long_names, TEST_FILES)
+    assert not complaints, "\n".join(complaints)
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    by_name: dict[str, list[str]] = {}
+    for path in TEST_FILES:
+        by_name.setdefault(path.name, []).append(str(path.relative_to(PROJECT)))
+    twice = [" ".join(paths) for paths in by_name.values() if len(paths) > 1]
+    assert not twice, "\n".join(twice)
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        (internal_uses, "from convexpy.database import jobs"),
+        (internal_uses, "import convexpy.runtime.call"),
+        (internal_uses, "from convexpy import app"),
+        (internal_uses, "convex.convex.worker.run_due()"),
+        (long_names, f"def test_{'x' * LONGEST_TEST_NAME}(): pass"),
+    ],
+)
+def test_a_test_that_breaks_a_rule_is_caught(rule: Callable[[Path, ast.Module], Iterator[str]], line: str) -> None:
+    assert list(rule(Path("test_it.py"), ast.parse(line)))
+    assert not list(rule(Path("test_it.py"), ast.parse("from convexpy import Convex\ndef test_it(): pass")))

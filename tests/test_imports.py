@@ -30,7 +30,7 @@ def milliseconds(imports: str) -> float:
     return float(run(code)) * 1000
 
 
-def test_importing_the_package_imports_no_library_that_only_some_commands_need() -> None:
+def test_importing_the_package_imports_no_library_of_some_commands() -> None:
     # What SQLAlchemy and pydantic import themselves, asyncio for one, is not ours to avoid.
     code = f"import sys, {LIBRARIES}; before = set(sys.modules)\n{NAMES}; print(*(set(sys.modules) - before))"
     imported = {module.partition(".")[0] for module in run(code).split()}

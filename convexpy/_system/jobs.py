@@ -90,10 +90,10 @@ def retry(ctx: SystemMutationCtx, job_id: str) -> JobId:
     if old is None:
         raise ConvexError("NOT_FOUND", f"there is no job {job_id}")
     if old.completed_time is None:
-        raise ConvexError("CONFLICT", f"job {job_id} is {old.state_kind}: only a finished job can be tried again")
+        raise ConvexError("CONFLICT", f"job {job_id} is {old.state_kind}: only a finished job can be retried")
     function = ctx.app.registry.find(old.name)
     if function.kind is Kind.QUERY:
-        raise ConvexError("CONFLICT", f"{old.name} is a query by now, and a query cannot be a job")
+        raise ConvexError("CONFLICT", f"{old.name} is a query now, and a query cannot be a job")
     stored_args = json.dumps(old.args)
     function.arguments.load(function.name, stored_args)
     return ctx.schedule_stored(function, stored_args)

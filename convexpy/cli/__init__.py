@@ -36,8 +36,8 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         finally:
-            # CPython keeps in mind an interrupt that struck inside of an exec("…"), which dataclasses are made with,
-            # although it was caught: the process would end as if killed by SIGINT. The next exec lets it forget.
+            # CPython remembers a caught interrupt that was raised inside of exec("…"), which dataclasses use, and would
+            # end the process as if killed by SIGINT. Another exec clears that.
             exec("")
 
 
@@ -70,12 +70,12 @@ def options(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """What every command knows."""
+    """Options of every command."""
 
 
 def main() -> None:
     """The ``convexpy`` command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without some character is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks is no reason to fail
     app(prog_name="convexpy")

@@ -24,10 +24,10 @@ WINDOW: Final = 60
 
 
 def parse_object(text: str, what: str, example: str) -> dict[str, Any]:
-    """The JSON object that was typed.
+    """The JSON object in an argument.
 
     Raises:
-        WrongUsage: It is not JSON, or not an object. ``what`` it should have been, and an ``example``.
+        WrongUsage: It is not JSON, or not an object. The error says ``what`` is expected, with an ``example``.
     """
     fix = f"Write {what} as a JSON object, in single quotes for the shell: '{example}'"
     try:

@@ -1,4 +1,4 @@
-"""What ``convexpy dev`` says when it is ready, in a few lines."""
+"""The lines that ``convexpy dev`` prints when it is ready."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def banner(project: Project, app: App, url: URL, package: Path) -> Iterator[str]:
-    """Where the data is, what is watched, what there is, what to try, how to stop."""
+    """The database, what is watched, the number of functions and crons, a call to try, and how to stop."""
     public = sum(function.visibility == "public" for function in app.registry.functions.values())
     yield f"database   {shown_database(url, project.root)}, kept between runs"
     yield f"watching   {shown_path(package, project.root)}{'/' if package.is_dir() else ''} and pyproject.toml"
@@ -30,23 +30,23 @@ def banner(project: Project, app: App, url: URL, package: Path) -> Iterator[str]
 
 
 def shown_database(url: URL, root: Path) -> str:
-    """Where the data lives, without its password."""
+    """The database, without its password."""
     if url.get_backend_name() == "sqlite" and url.database:
         return f"SQLite {shown_path(Path(url.database), root)}"
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def shown_path(path: Path, root: Path) -> str:
-    """Relative to the project where it can be."""
+    """A path, relative to the project if it is inside."""
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def by_interest(app: App) -> list[AnyFunction]:
-    """Public mutations first, those that need no user: running one shows the most."""
+    """Public mutations without middleware first: those show the most, and need no user."""
     kinds = ("mutation", "query", "action")
 
     def interest(function: AnyFunction) -> tuple[bool, bool, int, str, int]:
-        line = function.handler.__code__.co_firstlineno  # what is written first in a file is the way into it
+        line = function.handler.__code__.co_firstlineno  # the first function of a file comes first
         is_internal, has_middleware = function.visibility != "public", bool(function.middleware)
         return is_internal, has_middleware, kinds.index(function.kind), function.handler.__module__, line
 
@@ -54,7 +54,7 @@ def by_interest(app: App) -> list[AnyFunction]:
 
 
 def example_call(function: AnyFunction) -> str | None:
-    """A command line that calls the function. None if its arguments are more than a simple example can show."""
+    """A command line that calls the function. None if its arguments are too complex for an example."""
     schema = function.arguments_schema
     properties, required = schema.get("properties", {}), schema.get("required", [])
     try:

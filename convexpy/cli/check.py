@@ -1,4 +1,4 @@
-"""``convexpy check``: load everything, and report every problem with its file and line. Touches no database."""
+"""``convexpy check``: load the app and report every problem, with its file and line. It uses no database."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def check(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
         found.find_metadata()
     except (LoadError, SettingsError) as error:
         failed = error
-    cautions = list(warnings_of(app)) if app is not None else []
+    warnings = list(warnings_of(app)) if app is not None else []
     if as_json:
         problems = [placed(problem) for problem in problems_of(failed)]
-        show_json({"ok": failed is None, "problems": problems, "warnings": [placed(each) for each in cautions]})
+        show_json({"ok": failed is None, "problems": problems, "warnings": [placed(each) for each in warnings]})
     else:
-        for caution in cautions:
-            say(f"warning: {escaped(caution)}", style="yellow")
+        for warning in warnings:
+            say(f"warning: {escaped(warning)}", style="yellow")
         if app is not None and failed is None:
             say(f"ok: {contents(app)}")
     if failed is not None:
@@ -58,19 +58,19 @@ def problems_of(error: LoadError | SettingsError | None) -> list[str]:
 
 
 def warnings_of(app: App) -> Iterator[str]:
-    """What works, but was probably not meant."""
+    """What works, but is probably a mistake."""
     yield from app.warnings
     for cron in app.crons.definitions.values():
         function = app.registry.find(cron.function)
         if function.visibility == "public":
             yield (
-                f"{cron.place}: cron {cron.name!r} runs {function.name!r}, which is public: anybody can call it too. "
+                f"{cron.place}: cron {cron.name!r} runs {function.name!r}, which is public: clients can call it too. "
                 f"Make it internal (@internal_{function.kind})"
             )
 
 
 def placed(problem: str) -> dict[str, Any]:
-    """A problem for programs: its file and line apart from its message."""
+    """A problem as JSON: its file, line and message."""
     match = PLACE.fullmatch(problem)
     if match is None:
         return {"file": None, "line": None, "message": problem}

@@ -29,10 +29,10 @@ def copy(
     source: Annotated[
         str | None, typer.Option("--from", metavar="URL", help="Copy this one instead of the configured one.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Copy although workers are running on the source.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Copy even if workers are running on the source.")] = False,
     project: ProjectOption = HERE,
 ) -> None:
-    """Copy a database into an empty one, of another kind if you like.
+    """Copy a database into an empty one, of the same or the other kind.
 
     Your tables, and the framework's with all jobs and crons. All or nothing; the source is only read.
     """
@@ -64,7 +64,7 @@ def refuse_same(source: URL, target: URL) -> None:
 
 
 def refuse_live_workers(source: Connection, project: Project) -> None:
-    """What a worker does after the snapshot would be missing in the copy, and be done there again."""
+    """Jobs that a worker runs after the snapshot are pending in the copy, and would run there again."""
     from ..database.workers import find_live
     from ..migrations.framework import check_revision
     from ..transfer.connections import now_of
@@ -85,11 +85,12 @@ def refuse_live_workers(source: Connection, project: Project) -> None:
 
 @contextmanager
 def made_target(project: Project) -> Iterator[URL]:
-    """The target, tried before anything is read. A file that was made for nothing is removed again."""
+    """The target, connected before anything is read. A file that was created for a copy that fails is removed."""
     from ..database.database import connect
 
-    asked = database_url(project)
-    file = Path(str(asked.database)) if asked.get_backend_name() == "sqlite" and asked.database else None
+    configured = database_url(project)
+    is_file = configured.get_backend_name() == "sqlite" and configured.database
+    file = Path(str(configured.database)) if is_file else None
     existed = file is None or file.exists()
     try:
         database = connect(project.database, project.settings)
@@ -104,7 +105,7 @@ def made_target(project: Project) -> Iterator[URL]:
 
 @contextmanager
 def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A line a table on a terminal; nothing in a pipe."""
+    """A progress bar for each table on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda table, rows, total: None
         return
@@ -124,7 +125,7 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def report(copied: CopyResult, target: URL) -> None:
-    """What was done, and what to do now."""
+    """Print what was copied, and how to use the copy."""
     rows = sum(copied.rows.values())
     say(f"copied and compared {count(rows, 'row')} of {count(len(copied.rows), 'table')}")
     for table, number in copied.rows.items():
@@ -138,6 +139,6 @@ def report(copied: CopyResult, target: URL) -> None:
             style="yellow",
         )
     if copied.others:
-        say(f"not copied, as no model knows them: {', '.join(copied.others)}", style="yellow")
-    say("the source is as it was. To use the copy, set this for every process of the app:")
+        say(f"not copied, as no model declares them: {', '.join(copied.others)}", style="yellow")
+    say("the source is unchanged. To use the copy, set this for every process of the app:")
     say(f"CONVEXPY_DATABASE={target.render_as_string(hide_password=True)}")

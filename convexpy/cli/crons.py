@@ -1,4 +1,4 @@
-"""``convexpy crons``: what runs again and again, when next, and how it went."""
+"""``convexpy crons``: see crons, and run one now."""
 
 from __future__ import annotations
 

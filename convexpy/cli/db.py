@@ -1,4 +1,4 @@
-"""``convexpy db``: migrate a database by reviewed revisions, and see where it stands."""
+"""``convexpy db``: migrate a database by reviewed revisions, and show its revisions."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Dialect = Literal["sqlite", "postgresql"]
 DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
 
-db = typer.Typer(help="Migrate the database, and see where it stands.", no_args_is_help=True)
+db = typer.Typer(help="Migrate the database, and show its revisions.", no_args_is_help=True)
 db.command()(copy)
 
 
 @db.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="Up to this one.")] = "head",
+    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="The last revision to run.")] = "head",
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Run nothing: record that the tables are the newest revision's already.")
+        bool, typer.Option("--adopt", help="Run nothing: record that the tables match the newest revision.")
     ] = False,
     project: ProjectOption = HERE,
     database: DatabaseOption = None,
@@ -53,7 +53,7 @@ def upgrade(
         after = revisions.current(engine, found.migrations)
     say("the framework's tables are up to date")
     if after.head is None:
-        say(f"there are no revisions in {found.migrations}: the app's tables were left as they are")
+        say(f"there are no revisions in {found.migrations}: the app's tables are unchanged")
     else:
         came_from = f" (they were at {before})" if before not in (None, after.revision) else ""
         say(f"the app's tables are at {after.revision}{came_from}")
@@ -61,7 +61,7 @@ def upgrade(
 
 @db.command("current")
 def show_current(project: ProjectOption = HERE, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Show where the database stands."""
+    """Show the revisions of the database."""
     found = project_at(project, database)
     refuse_missing_file(found)
     with migrating(found) as engine:
@@ -69,35 +69,35 @@ def show_current(project: ProjectOption = HERE, database: DatabaseOption = None,
         from ..migrations.framework import HEAD, current_revision
 
         framework = {"revision": current_revision(engine), "newest": HEAD}
-        standing = revisions.current(engine, found.migrations)
+        status = revisions.current(engine, found.migrations)
         url = engine.url
-    yours = {"revision": standing.revision, "newest": standing.head}
+    app = {"revision": status.revision, "newest": status.head}
     if as_json:
-        show_json({"database": url.render_as_string(hide_password=True), "framework": framework, "app": yours})
+        show_json({"database": url.render_as_string(hide_password=True), "framework": framework, "app": app})
         return
     say(f"database   {shown_database(url, found.root)}")
-    say(f"framework  {sentence(framework)}")
-    say(f"app        {sentence(yours)}")
+    say(f"framework  {describe(framework)}")
+    say(f"app        {describe(app)}")
 
 
 @db.command("revision")
 def make_revision(
-    message: Annotated[str, typer.Option("--message", "-m", help="What it is about.", show_default=False)],
+    message: Annotated[str, typer.Option("--message", "-m", help="What the revision changes.", show_default=False)],
     empty: Annotated[bool, typer.Option("--empty", help="Write an empty one, to fill in by hand.")] = False,
     project: ProjectOption = HERE,
     database: DatabaseOption = None,
 ) -> None:
     """Write a revision for what changed in the models.
 
-    From what all revisions so far build to what the models say now. The database itself is not touched.
+    The difference between the tables that the revisions so far build and the models. The database is not touched.
     """
     from ..migrations import revisions
 
     found = project_at(project, database)
-    with schema_engine(database_url(found)) as engine:  # it only says which kind of database this is for
+    with schema_engine(database_url(found)) as engine:  # for its dialect only
         path = revisions.make_revision(engine, tables_of(found), found.migrations, message, autogenerate=not empty)
     if path is None:
-        say("nothing to write: the revisions build what the models say")
+        say("nothing to write: the revisions and the models agree")
     else:
         say(f"wrote {path}\nRead it, then: convexpy db upgrade")
 
@@ -111,7 +111,7 @@ def sql(
 ) -> None:
     """Print the SQL that an upgrade would run.
 
-    From where the database stands now, or from an empty one. Nothing is run.
+    From the database's current revision, or from an empty database. Nothing is run.
     """
     from ..migrations import revisions
 
@@ -144,10 +144,10 @@ def tables_of(project: Project) -> MetaData:
     return project.find_metadata() or MetaData()
 
 
-def sentence(standing: dict[str, Any]) -> str:
-    revision, newest = standing["revision"], standing["newest"]
+def describe(status: dict[str, Any]) -> str:
+    revision, newest = status["revision"], status["newest"]
     if newest is None:
         return "there are no revisions"
     if revision == newest:
         return f"{revision}, up to date"
-    return f"{revision or 'no revision was run yet'}; the newest is {newest}: run `convexpy db upgrade`"
+    return f"{revision or 'no revision has run'}; the newest is {newest}: run `convexpy db upgrade`"

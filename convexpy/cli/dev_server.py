@@ -1,4 +1,4 @@
-"""A running app that follows the files it came from: the last version that was good keeps running."""
+"""A running app that is reloaded when its files change. The last version that loads keeps running."""
 
 from __future__ import annotations
 
@@ -44,74 +44,74 @@ class DevServer:
         self._convex: Convex | None = None
         self._tables = TablesInStep()
         self._conflicts = ConflictLines()
-        self._is_bad: set[str] = set()
-        """What could not be taken over as it was saved: ``settings``, ``code``."""
-        self._cautions: list[str] = []
-        self._leaving: list[threading.Thread] = []
+        self._failed: set[str] = set()
+        """What could not be loaded as it was saved: ``settings``, ``code``."""
+        self._warnings: list[str] = []
+        self._closing: list[threading.Thread] = []
 
     def begin(self, started: float) -> None:
-        """Load, migrate, start, and say so. An app that cannot be loaded yet is waited for."""
+        """Load, migrate and start the app. If it does not load, wait for a save."""
         try:
             self._start(self._opened(self.project), started)
         except LoadError as error:
             if not self.watcher.package.exists():
                 raise
-            self._is_bad.add("code")
-            self._complain(error)
+            self._failed.add("code")
+            self._report(error)
         if self.watcher.problem is not None:
             say(self.watcher.problem, style="yellow")
 
     def changed(self, saved: set[Path]) -> None:
-        """Take over what was saved, or say what is wrong with it and go on as before."""
+        """Reload what was saved, or report why it does not load and keep the last version."""
         began = time.perf_counter()
         forget_bytecode(saved)
         importlib.invalidate_caches()
         settings = {path for path in saved if path.name in SETTINGS_FILES}
-        was_bad = bool(self._is_bad)
+        had_failed = bool(self._failed)
         try:
-            is_taken = bool(settings) and self._take_settings(began)
-            if saved - settings and not is_taken:
-                self._take_code(began)
-                is_taken = True
+            is_reloaded = bool(settings) and self._reload_settings(began)
+            if saved - settings and not is_reloaded:
+                self._reload_code(began)
+                is_reloaded = True
         except (LoadError, SettingsError, DatabaseError) as error:
-            self._complain(error)
+            self._report(error)
             return
-        if is_taken or (was_bad and not self._is_bad):
-            self._say_live(saved, began, was_bad)
+        if is_reloaded or (had_failed and not self._failed):
+            self._report_reload(saved, began, had_failed)
 
     def close(self) -> None:
-        """Let what runs finish, and stop."""
+        """Let running jobs finish, and stop."""
         if self._convex is not None:
             self._convex.close()
-        for thread in self._leaving:
+        for thread in self._closing:
             thread.join()
 
     def _opened(self, project: Project) -> Convex:
-        """The app, loaded, and its tables in step. It runs nothing yet."""
+        """The app, loaded and with its tables in step, not started."""
         convex = open_app(project)
         try:
             convex.migrate()
             self._keep_tables(convex, convex.metadata)
             convex.on_run(lambda run: print_run(run, project.root, as_json=False))
-            convex.on_conflict(self._say_conflict)
+            convex.on_conflict(self._show_conflict)
         except BaseException:
             convex.close()
             raise
         return convex
 
-    def _say_conflict(self, records: ConflictRecord) -> None:
-        if line := self._conflicts.line(records):
+    def _show_conflict(self, conflict: ConflictRecord) -> None:
+        if line := self._conflicts.line(conflict):
             say(escaped(line), style="yellow")
 
     def _keep_tables(self, convex: Convex, metadata: MetaData | None) -> None:
-        """Tables that cannot follow the models are a matter of the code: another save may put it right."""
+        """Change the tables as the models changed. A failure counts as one of the code: another save may fix it."""
         try:
             self._tables.keep(convex.database.url, metadata)
         except DatabaseError as error:
             raise LoadError([str(error)]) from error
 
     def _start(self, convex: Convex, began: float) -> None:
-        """Begin to run the first version that is good, and show what there is."""
+        """Start the first version that loads, and print the banner."""
         self._convex = convex
         self._warn()
         for line in banner(self.project, convex.app, convex.database.url, self.watcher.package):
@@ -120,94 +120,94 @@ class DevServer:
         convex.start()
         say(f"ready in {duration(time.perf_counter() - began)}", style="green")
 
-    def _take_code(self, began: float) -> None:
-        self._is_bad.add("code")
+    def _reload_code(self, began: float) -> None:
+        self._failed.add("code")
         if self._convex is None:
-            with self._imported_afresh():
-                following = self._opened(self.project)
-            self._start(following, began)
+            with self._reimporting():
+                convex = self._opened(self.project)
+            self._start(convex, began)
         else:
-            self._reload(self._convex)
-        self._is_bad.discard("code")
+            self._import_again(self._convex)
+        self._failed.discard("code")
 
-    def _reload(self, convex: Convex) -> None:
-        with self._imported_afresh():
+    def _import_again(self, convex: Convex) -> None:
+        with self._reimporting():
             loaded(self.project)
             metadata = self.project.find_metadata()
-            # Before the new code runs, so that it never meets the old tables.
+            # Before the new code runs: it must not see the old tables.
             self._keep_tables(convex, metadata)
-        with self._imported_afresh(), quiet():
+        with self._reimporting(), quiet():
             convex.reload()
         convex.metadata = metadata
 
     @contextmanager
-    def _imported_afresh(self) -> Iterator[None]:
-        """The package is imported again within this block; if that fails, it is as if nobody had tried."""
-        # All of it: models and functions may be in different parts of one package.
+    def _reimporting(self) -> Iterator[None]:
+        """Import the package again within this block. If the block raises, the modules are as they were."""
+        # The whole package: models and functions may be in different parts of it.
         package = self.project.functions.partition(".")[0]
-        put_back = renew_shared_bases(package)
+        restore_bases = renew_shared_bases(package)
         before = forget_modules(package)
         try:
             yield
         except BaseException:
             forget_modules(package)
             sys.modules.update(before)
-            put_back()
+            restore_bases()
             raise
 
-    def _take_settings(self, began: float) -> bool:
-        """Start the app anew if its settings changed. The one before finishes what it runs. False: nothing changed."""
-        self._is_bad.add("settings")
+    def _reload_settings(self, began: float) -> bool:
+        """Restart the app if its settings changed. The old one finishes its running jobs. False: nothing changed."""
+        self._failed.add("settings")
         project = self._load_settings()
-        self._is_bad.discard("settings")
+        self._failed.discard("settings")
         if project == self.project:
             return False
         if project.functions != self.project.functions:
-            say("the app's package is another one now: restart `convexpy dev` to use it", style="yellow")
+            say("`functions` names another package now: restart `convexpy dev` to use it", style="yellow")
             return False
-        self._is_bad.add("code")
-        with self._imported_afresh():
-            following = self._opened(project)
+        self._failed.add("code")
+        with self._reimporting():
+            convex = self._opened(project)
         self.project = project
         if self._convex is None:
-            self._start(following, began)
+            self._start(convex, began)
         else:
-            following.start()
-            leaving = threading.Thread(target=self._convex.close, name="convexpy-leaving", daemon=True)
-            leaving.start()
-            self._leaving.append(leaving)
-            self._convex = following
-        self._is_bad.discard("code")
+            convex.start()
+            closing = threading.Thread(target=self._convex.close, name="convexpy-closing", daemon=True)
+            closing.start()
+            self._closing.append(closing)
+            self._convex = convex
+        self._failed.discard("code")
         return True
 
-    def _complain(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         report(frame(error), to_stderr=False)
         if self._convex is None:
             say("waiting for a save that loads")
         else:
             say("the last good version keeps running")
 
-    def _say_live(self, saved: set[Path], began: float, was_bad: bool) -> None:
+    def _report_reload(self, saved: set[Path], began: float, had_failed: bool) -> None:
         assert self._convex is not None
         self._warn()
         what = ", ".join(sorted({shown_path(path, self.project.root.resolve()) for path in saved})[:3])
         took = duration(time.perf_counter() - began)
         line = f"{clock_time(datetime.now(UTC))} reloaded {escaped(what)} in {took}"
-        if was_bad and not self._is_bad:
-            line += f": all is well again, {contents(self._convex.app)}"
+        if had_failed and not self._failed:
+            line += f": the app loads again, {contents(self._convex.app)}"
         say(line, style="green")
 
     def _warn(self) -> None:
-        """Show what is odd, once."""
-        cautions = self._convex.app.warnings if self._convex is not None else []
-        for caution in cautions:
-            if caution not in self._cautions:
-                say(f"warning: {escaped(caution)}", style="yellow")
-        self._cautions = cautions
+        """Print new warnings of the app, each once."""
+        warnings = self._convex.app.warnings if self._convex is not None else []
+        for warning in warnings:
+            if warning not in self._warnings:
+                say(f"warning: {escaped(warning)}", style="yellow")
+        self._warnings = warnings
 
 
 def forget_bytecode(saved: set[Path]) -> None:
-    """Python takes cached bytecode for fresh if size and whole second fit: two quick saves of one file may do so."""
+    """Delete cached bytecode: Python uses it if size and whole second match, as they may after two quick saves."""
     for path in saved:
         if path.suffix == ".py":
             with suppress(OSError, NotImplementedError):

@@ -1,4 +1,4 @@
-"""``convexpy doctor``: what is wrong, or may go wrong, with the project's database, and what to do about it."""
+"""``convexpy doctor``: check the project's database, and say what to change."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def doctor(
     ] = 2.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the database and the settings.
+    """Check the database and the settings.
 
     One line for each finding: what it saw, why it matters, what to do. Exits 1 if there is a risk. Changes nothing.
     """
-    from ..doctor.checks import examine
+    from ..doctor.checks import run_checks
     from ..project import load_project
 
     found = load_project(project, database=database)
     refuse_missing_file(found)
-    findings = examine(database_url(found), found.settings, tables_of(found), seconds)
+    findings = run_checks(database_url(found), found.settings, tables_of(found), seconds)
     risks, notes = (sum(finding.mark == mark for finding in findings) for mark in ("risk", "note"))
     if as_json:
         show_json({"ok": risks == 0, "findings": [finding.document() for finding in findings]})
@@ -51,12 +51,12 @@ def doctor(
 
 
 def tables_of(project: Project) -> MetaData | None:
-    """The app's tables. An app that cannot be loaded is no reason not to look at its database."""
+    """The app's tables. None if the app cannot be loaded: its database is checked all the same."""
     try:
         with quiet():
             return project.find_metadata()
     except (LoadError, SettingsError):
-        say("the app cannot be loaded, so every table counts as its own: `convexpy check` says why", to_stderr=True)
+        say("the app cannot be loaded, so every table counts as the app's: `convexpy check` says why", to_stderr=True)
         return None
 
 

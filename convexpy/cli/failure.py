@@ -1,7 +1,7 @@
-"""What a command prints when it cannot go on: what happened, where, and what to do; and how it exits.
+"""Failures of a command: what happened, where and what to do, and the exit code.
 
-Exit codes: 0, it worked. 1, a problem in the app, its settings or its database, or a function that failed.
-2, the command line itself is wrong: an unknown command or option, or malformed JSON.
+Exit codes: 0, success. 1, a problem in the app, its settings or its database, or a function that failed.
+2, a wrong command line: an unknown command or option, or malformed JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EXPECTED: Final = (ConvexError, DatabaseError, LoadError, SettingsError)
 
 
 class Failure(Exception):
-    """A command cannot go on. ``what`` happened, and how to ``fix`` it."""
+    """A command failed: ``what`` happened, and how to ``fix`` it."""
 
     exit_code = PROBLEM
 
@@ -36,13 +36,13 @@ class Failure(Exception):
 
 
 class WrongUsage(Failure):
-    """The command line itself is wrong."""
+    """The command line is wrong."""
 
     exit_code = USAGE
 
 
 def frame(error: Exception) -> Failure:
-    """Any expected error as what a command prints."""
+    """The failure that a command prints for an expected error."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, LoadError):
@@ -55,14 +55,14 @@ def frame(error: Exception) -> Failure:
 
 
 def listed(problems: list[str]) -> str:
-    """The problems, each once, indented as a block of its own, with paths relative to here."""
+    """The problems as an indented block, each once, with paths relative to the current folder."""
     here = f"{Path.cwd()}{os.sep}"
     unique = dict.fromkeys(problem.replace(here, "") for problem in problems)
     return "\n".join("  " + problem.replace("\n", "\n  ") for problem in unique)
 
 
 def with_source(problem: str) -> str:
-    """A problem in one line of code, with that line below it."""
+    """A problem, with its line of code below it."""
     place = PLACE.match(problem)
     if place is None or "\n" in problem:
         return problem

@@ -1,4 +1,4 @@
-"""``convexpy init``: a small app that runs at once, written from a template inside this package."""
+"""``convexpy init``: write a small app that runs at once, from a template in this package."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .output import say
 
 TEMPLATE: Final = Path(__file__).with_name("template")
 PLACEHOLDER: Final = "my_app"
-RENAMED: Final = {"gitignore": ".gitignore"}  # under its own name it would hide files of this package
+RENAMED: Final = {"gitignore": ".gitignore"}  # under its own name it would apply to this package
 
 
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Folder to make; its last part names the package.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The folder to create; its last part names the package.")],
 ) -> None:
     """Write a small app into a new folder.
 
@@ -29,9 +29,9 @@ def init(
     folder = Path(name)
     package = package_name(folder.absolute())
     files = rendered(package)
-    in_the_way = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
-    if in_the_way:
-        listed = "\n".join(f"  {folder / path}" for path in in_the_way)
+    existing = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    if existing:
+        listed = "\n".join(f"  {folder / path}" for path in existing)
         raise Failure(f"nothing was written: these files exist already\n{listed}", "Choose another name.")
     try:
         write(folder, files)
@@ -53,12 +53,14 @@ def package_name(folder: Path) -> str:
     known = package in sys.stdlib_module_names or PathFinder.find_spec(package, elsewhere) is not None
     # `convex` is the official client, which a project may well install later.
     if known or package in ("convex", "tests"):
-        raise WrongUsage(f"{package!r} is the name of another Python package, and yours would hide it", "Take another.")
+        raise WrongUsage(
+            f"{package!r} is the name of another Python package, and yours would hide it", "Choose another name."
+        )
     return package
 
 
 def rendered(package: str) -> dict[Path, str]:
-    """Every file of the new project: where it goes and what is in it."""
+    """The files of the new project: path and text."""
     files = {}
     for path in sorted(TEMPLATE.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -69,7 +71,7 @@ def rendered(package: str) -> dict[Path, str]:
 
 
 def write(folder: Path, files: dict[Path, str]) -> None:
-    """Write the files. Each is opened for creation only: one that appeared meanwhile is not overwritten either."""
+    """Create the files. One that exists by now is not overwritten."""
     for path, text in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""``convexpy jobs``: what was scheduled, and what became of it."""
+"""``convexpy jobs``: see, cancel and retry jobs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def cancel(
     elif before.state.kind in ("pending", "inProgress") and job.state.kind == "canceled":
         say(f"canceled {job.name}")
     else:
-        say(f"nothing to cancel: {job.name} is over already ({job.state.kind})")
+        say(f"nothing to cancel: {job.name} is finished ({job.state.kind})")
 
 
 @jobs.command()
@@ -98,7 +98,7 @@ def existing(job: ScheduledFunction | None, job_id: str) -> ScheduledFunction:
     if job is None:
         raise Failure(
             f"there is no job {job_id!r}: it never existed, or it was purged after its retention",
-            "`convexpy jobs list` shows those there are.",
+            "`convexpy jobs list` lists all jobs.",
         )
     return job
 
@@ -116,7 +116,7 @@ def job_document(job: ScheduledFunction) -> dict[str, Any]:
 
 
 def job_facts(job: ScheduledFunction) -> list[tuple[str, str]]:
-    """Everything that is known of a job, as label and text."""
+    """The fields of a job, as label and text."""
     from .output import to_json
 
     times = (

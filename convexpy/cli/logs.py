@@ -1,4 +1,4 @@
-"""Logs of a running server on stdout: sentences for people, one JSON object a line for programs."""
+"""Logs of a running server on stdout: text on a terminal, one JSON object a line elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from .output import console, escaped, without_tricks
+from .output import console, escaped, escaped_json
 from .run_line import run_document, run_line
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("convexpy.server")
 
 
-class Sentences(logging.Formatter):
-    """``12:01:05 warning  a worker died``, with nothing in it that could forge another line's beginning."""
+class TextFormatter(logging.Formatter):
+    """``12:01:05 WARNING a worker died``. Control characters are escaped, so that no text can forge a line."""
 
     def __init__(self, number: int | None) -> None:
         super().__init__(f"{prefix(number)}%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
@@ -31,7 +31,7 @@ class Sentences(logging.Formatter):
         return escaped(super().format(record)).replace("\n", "\n         ")
 
 
-class JSONLines(logging.Formatter):
+class JSONFormatter(logging.Formatter):
     """One JSON object a record."""
 
     def __init__(self, number: int | None) -> None:
@@ -51,32 +51,32 @@ class JSONLines(logging.Formatter):
 
 
 def numbered(document: dict[str, Any], number: int | None) -> dict[str, Any]:
-    """The same, with the number of this process if it is one of several."""
+    """A document with the number of this process, if it is one of several."""
     return document if number is None else {**document, "process": number}
 
 
 def prefix(number: int | None) -> str:
-    """The same for a sentence."""
+    """``[2] `` for a line of text, if this process is one of several."""
     return "" if number is None else f"[{number}] "
 
 
 def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None) -> None:
-    """Print everybody's warnings, and what the app and this command say. An app that sets up logging is left alone."""
+    """Print all warnings, and INFO of the app and of this command. An app that sets up logging itself is left alone."""
     root = logging.getLogger()
     if root.handlers:
         return
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JSONLines(number) if as_json else Sentences(number))
+    handler.setFormatter(JSONFormatter(number) if as_json else TextFormatter(number))
     root.addHandler(handler)
     for name in (project.functions.partition(".")[0], log.name):
         logging.getLogger(name).setLevel(logging.INFO)
 
 
 def print_run(run: Run, root: Path, *, as_json: bool, number: int | None = None) -> None:
-    """One line for one run. Called from any thread."""
+    """Print one line for a run. Called from any thread."""
     if as_json:
-        # A server writes one for every job: so the fastest there is, and flushed when all of them are there.
-        line = without_tricks(to_json(numbered(run_document(run), number)).decode())
+        # One line for every job: the fastest way to write it, flushed once for all jobs of a COMMIT.
+        line = escaped_json(to_json(numbered(run_document(run), number)).decode())
         sys.stdout.write(line + "\n")
     else:
         console().print(prefix(number), run_line(run, root), sep="")

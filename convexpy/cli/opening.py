@@ -1,4 +1,4 @@
-"""Open a project's app for a command, and close it afterwards."""
+"""Open a project's app or database for a command, and close it afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..project import Project
 
 STATE_FOLDER: Final = ".convexpy"
-TURN_SECONDS: Final = 60
+LOCK_SECONDS: Final = 60
 
 
 def loaded(project: Project) -> App:
@@ -37,7 +37,7 @@ def loaded(project: Project) -> App:
 
 @contextmanager
 def opened(path: Path, database: str | None) -> Iterator[Convex]:
-    """The app of the project at a folder, on a database that is there and migrated, for the length of one command."""
+    """The app of the project at a folder, on an existing, migrated database, for one command."""
     from ..migrations.framework import check_revision
     from ..project import load_project
 
@@ -53,17 +53,17 @@ def opened(path: Path, database: str | None) -> Iterator[Convex]:
 
 
 def refuse_missing_file(project: Project) -> None:
-    """SQLite would make an empty database of any name that is mistyped."""
+    """SQLite would create an empty database under a mistyped name."""
     url = database_url(project)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
         raise Failure(
             f"there is no database {url.database}",
-            "`convexpy dev` makes one for development, `convexpy db upgrade` makes the configured one.",
+            "`convexpy dev` creates one for development, `convexpy db upgrade` creates the configured one.",
         )
 
 
 def database_url(project: Project) -> URL:
-    """The project's database, not connected to.
+    """The URL of the project's database.
 
     Raises:
         DatabaseError: It is not a URL.
@@ -95,7 +95,7 @@ def open_app(project: Project) -> Convex:
 
 @contextmanager
 def migrating(project: Project) -> Iterator[Engine]:
-    """The project's database, made if it can be, for changing its tables.
+    """An engine for changes to the tables of the project's database, which is created if it is a missing file.
 
     Raises:
         DatabaseError: The database cannot be used.
@@ -104,14 +104,14 @@ def migrating(project: Project) -> Iterator[Engine]:
 
     make_state_folder(project)
     database = connect(project.database, project.settings)
-    database.close()  # it was opened to see what is wrong with it
+    database.close()  # opened to check that it can be used
     with schema_engine(database.url) as engine:
         yield engine
 
 
 @contextmanager
 def schema_engine(url: URL) -> Iterator[Engine]:
-    """An engine whose connections begin no transaction by themselves, as changing tables needs."""
+    """An engine for changes to tables. On a SQLite file its connections hold the write lock."""
     from sqlalchemy import NullPool, create_engine
     from sqlalchemy.exc import NoSuchModuleError
 
@@ -119,7 +119,7 @@ def schema_engine(url: URL) -> Iterator[Engine]:
         engine = create_engine(url, poolclass=NullPool)
     except (NoSuchModuleError, ImportError) as error:
         raise DatabaseError(f"{url.get_backend_name()!r} databases cannot be used here: {error}") from error
-    with write_in_turn(engine) if engine.dialect.name == "sqlite" and url.database else nullcontext():
+    with holding_write_lock(engine) if engine.dialect.name == "sqlite" and url.database else nullcontext():
         try:
             yield engine
         finally:
@@ -127,31 +127,33 @@ def schema_engine(url: URL) -> Iterator[Engine]:
 
 
 @contextmanager
-def write_in_turn(engine: Engine) -> Iterator[None]:
-    """Whoever writes to the same SQLite file waits for as long as a connection of this engine is open."""
+def holding_write_lock(engine: Engine) -> Iterator[None]:
+    """Hold the write lock of a SQLite file for as long as a connection of this engine is open."""
     from sqlalchemy import event
 
     from ..database.sqlite.write_lock import WriteLock
 
-    turn = WriteLock(Path(str(engine.url.database)))
+    lock = WriteLock(Path(str(engine.url.database)))
 
     @event.listens_for(engine, "connect")
     def take(*_: object) -> None:
-        if not turn.acquire(TURN_SECONDS):
-            raise DatabaseError(f"{engine.url.database}: others kept writing for {TURN_SECONDS} s. Try again")
+        if not lock.acquire(LOCK_SECONDS):
+            raise DatabaseError(
+                f"{engine.url.database}: other processes held the write lock for {LOCK_SECONDS} s. Try again"
+            )
 
     @event.listens_for(engine, "close")
     def give(*_: object) -> None:
-        turn.release()
+        lock.release()
 
     try:
         yield
     finally:
-        turn.close()
+        lock.close()
 
 
 def make_state_folder(project: Project) -> None:
-    """Make the folder for the default development database. Other databases' folders are the user's to make."""
+    """Create the folder of the default development database. Other folders are the user's to create."""
     folder = project.root / STATE_FOLDER
     if project.has_database or folder.is_dir():
         return
@@ -160,14 +162,14 @@ def make_state_folder(project: Project) -> None:
         (folder / ".gitignore").write_text("*\n", "utf-8")
     except OSError as error:
         raise DatabaseError(
-            f"{folder}: the folder for the development database cannot be made: {error.strerror}. "
+            f"{folder}: the folder for the development database cannot be created: {error.strerror}. "
             "Make the project's folder writable, or set CONVEXPY_DATABASE"
         ) from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Python does not print the app's warnings: each command shows them in its own way."""
+    """Keep Python from printing the app's warnings: each command shows them in its own way."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="convexpy")
         yield

@@ -1,4 +1,4 @@
-"""Print for people and for programs: sentences, tables, times and JSON."""
+"""Output: text, tables, times and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What could move the cursor, forge a line or turn text around, in a terminal or a log.
+# Characters that could move the cursor, forge a line or reverse text, in a terminal or a log.
 CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -34,7 +34,7 @@ def console(*, to_stderr: bool = False) -> Console:
 
 
 def say(text: str, *, style: str | None = None, to_stderr: bool = False) -> None:
-    """Print one sentence, at once. Plain when nobody looks: a pipe waits for no terminal library."""
+    """Print text at once. A style imports a terminal library, so it is applied on a terminal only."""
     stream = sys.stderr if to_stderr else sys.stdout
     if style is not None and stream.isatty():
         console(to_stderr=to_stderr).print(text, style=style)
@@ -43,24 +43,24 @@ def say(text: str, *, style: str | None = None, to_stderr: bool = False) -> None
 
 
 def show_json(value: Any) -> None:
-    """Print a value as JSON: indented for a terminal, one line for a program."""
+    """Print a value as JSON: indented on a terminal, one line elsewhere."""
     print(to_json(value, indent=2 if sys.stdout.isatty() else None), flush=True)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON text in which no character can play tricks with a terminal."""
-    return without_tricks(json.dumps(value, indent=indent, ensure_ascii=False, default=repr))
+    """JSON text that is safe to print."""
+    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=False, default=repr))
 
 
-def without_tricks(text: str) -> str:
-    """JSON text in which only escapes stand for what could move a cursor or turn text around."""
+def escaped_json(text: str) -> str:
+    """JSON text with its control characters escaped."""
     if text.isprintable():
         return text
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Print rows under their columns, or say that there are none."""
+    """Print rows under their columns, or the text for an empty table."""
     if not rows:
         say(empty)
     elif sys.stdout.isatty():

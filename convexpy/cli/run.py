@@ -1,4 +1,4 @@
-"""``convexpy run``: call one function from the command line, once or whenever its result changes."""
+"""``convexpy run``: call a function, once or whenever its result changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..runtime.identity import Identity
 
 PAUSE_SECONDS: Final = 0.25
-LOOK_AGAIN_SECONDS: Final = 1.0  # commits that schedule nothing are told to nobody
+POLL_SECONDS: Final = 1.0  # commits that schedule nothing send no notification
 
 
 def run(
@@ -45,15 +45,15 @@ def run(
     values = parse_object(args, "the arguments", '{"order_id": "o1"}')
     caller = parse_identity(identity) if identity is not None else None
     with opened(project, database) as convex:
-        call = TypedCall(convex, name, values, caller, show_traceback)
+        call = CommandLineCall(convex, name, values, caller, show_traceback)
         if watch:
             call.watch(as_json)
         elif not call.once(as_json):
             raise typer.Exit(1)
 
 
-class TypedCall:
-    """One call, as it was typed on the command line."""
+class CommandLineCall:
+    """The call of one ``convexpy run``."""
 
     def __init__(
         self, convex: Convex, name: str, values: dict[str, Any], identity: Identity | None, show_traceback: bool
@@ -67,13 +67,13 @@ class TypedCall:
         convex.on_run(self._runs.append)
 
     def once(self, as_json: bool) -> bool:
-        """Call, print, and say whether it worked."""
+        """Call the function and print the outcome. Whether it succeeded."""
         document = self.outcome()
         self.show(document, as_json)
         return bool(document["status"] == "success")
 
     def watch(self, as_json: bool) -> None:
-        """Call again whenever the database changes, and print what is new, until Ctrl-C."""
+        """Call again whenever the database changes, and print new results, until Ctrl-C."""
         function = self._convex.registry.find(self._name)
         if function.kind != "query":
             raise WrongUsage(f"--watch is for queries, and {function.name} is not one", "Leave --watch out.")
@@ -89,13 +89,13 @@ class TypedCall:
                 if document != shown:
                     self.show(document, as_json)
                     shown = document
-                time.sleep(PAUSE_SECONDS)  # at most a few looks a second
-                changed.wait(LOOK_AGAIN_SECONDS)
+                time.sleep(PAUSE_SECONDS)  # at most four calls a second
+                changed.wait(POLL_SECONDS)
         finally:
             commits.stop()
 
     def outcome(self) -> dict[str, Any]:
-        """How the call went, in the form that --json prints."""
+        """The outcome of the call, as --json prints it."""
         self._runs.clear()
         try:
             value = self._caller.call(self._name, self._values)
@@ -105,7 +105,7 @@ class TypedCall:
         return {"status": "success", "value": value, "scheduled": scheduled}
 
     def failed(self, error: Exception) -> dict[str, Any]:
-        """How it failed; ``error`` is the text for people, with the line of the app's code that raised it."""
+        """The outcome of a failed call. ``error`` is the text, with the line of the app's code that raised it."""
         known = error if isinstance(error, ConvexError) else None
         message = known.message if known else f"{type(error).__name__}: {error}"
         text = next((run.error for run in self._runs if run.error), message)
@@ -145,7 +145,7 @@ def parse_identity(text: str) -> Identity:
     unknown = sorted(values.keys() - {"subject", "issuer", "claims"})
     if unknown:
         what = f"--identity: {unknown[0]!r} is not part of an identity"
-        raise WrongUsage(what, f"Other facts go into claims: {example}")
+        raise WrongUsage(what, f"Other values go into claims: {example}")
     if not isinstance(values.get("subject"), str) or not values["subject"]:
         raise WrongUsage('--identity: it needs a "subject", a string', f"Such as {example}")
     if not isinstance(values.get("issuer", ""), str | None) or not isinstance(values.get("claims", {}), dict):

@@ -1,4 +1,4 @@
-"""One run of a function as one readable line. Arguments are not shown: they may be secrets."""
+"""A run of a function as a line of the log. Arguments are not shown: they may be secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUTCOMES: Final = {
     "success": ("ok", "green"),
     "failed": ("failed", "red"),
     "canceled": ("canceled while running", "yellow"),
-    "retry": ("will be tried again", "yellow"),
+    "retry": ("will be retried", "yellow"),
     "lost": ("taken over by another worker", "yellow"),
 }
 SHOWN: Final = 3
@@ -28,7 +28,7 @@ INDENT: Final = " " * 9
 
 
 def run_line(run: Run, root: Path) -> Text:
-    """``12:01:05 mutation orders:process_order  3.2 ms  ok  → orders:charge in 5 s``, and the error below it."""
+    """``12:01:05 mutation orders:process_order  3.2 ms  ok  → orders:charge in 5 s``, and an error below it."""
     from rich.text import Text
 
     word, style = OUTCOMES[run.outcome]
@@ -45,7 +45,7 @@ def run_line(run: Run, root: Path) -> Text:
 
 
 def notes(run: Run) -> Iterator[str]:
-    """What else is worth knowing of a run."""
+    """The cron, the attempt and what the run scheduled."""
     if run.cron is not None:
         yield f"cron {one_line(run.cron)!r}"
     if run.attempt > 1:
@@ -57,14 +57,14 @@ def notes(run: Run) -> Iterator[str]:
 
 
 def error_lines(error: str | None, root: Path) -> list[str]:
-    """An error's lines, with paths of the project relative to it."""
+    """The lines of an error, with paths relative to the project."""
     if not error:
         return []
     return escaped(error).removeprefix("convexpy.errors.").replace(f"{root}{os.sep}", "").split("\n")
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """A run for the log of a server, one JSON object. Its values are plain, except for the time."""
+    """A run as one JSON object of the log, with the time as a datetime."""
     return {
         "time": run.started,
         "kind": run.kind,

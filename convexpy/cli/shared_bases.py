@@ -1,4 +1,4 @@
-"""Declarative bases from outside the app, such as SQLModel: made ready for the app's models to be declared again."""
+"""Declarative bases of other packages, such as SQLModel: reset, so that the app's models can be declared again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ATTRIBUTES: Final = ("metadata", "registry", "_sa_registry")
 
 
 def renew_shared_bases(package: str) -> Callable[[], None]:
-    """Give such bases a fresh MetaData and registry; returns what puts the old ones back.
+    """Give such bases a new MetaData and registry. Returns a function that restores the old ones.
 
-    They outlive a reload of the package, and would refuse a second class for the same table. A base that models of
-    other packages use too is left alone.
+    The bases survive a reload of the package, and would refuse a second class for the same table. A base that models
+    of other packages use too is left alone.
     """
     before: list[tuple[type, str, Any]] = []
     for base in shared_bases(package):
@@ -30,11 +30,11 @@ def renew_shared_bases(package: str) -> Callable[[], None]:
                 before.append((base, name, vars(base)[name]))
                 setattr(base, name, metadata if name == "metadata" else registry)
 
-    def put_back() -> None:
+    def restore() -> None:
         for base, name, value in before:
             setattr(base, name, value)
 
-    return put_back
+    return restore
 
 
 def shared_bases(package: str) -> Iterator[Any]:

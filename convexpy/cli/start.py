@@ -70,8 +70,8 @@ def serve(path: Path, database: str | None, child: ChildProcess | None = None) -
         log_to_stdout(project, as_json=as_json, number=number)
         with closing(open_app(project)) as convex:
             if number in (None, FIRST):
-                for caution in convex.app.warnings:
-                    log.warning(caution)
+                for warning in convex.app.warnings:
+                    log.warning(warning)
             convex.on_run(
                 lambda run: print_run(run, project.root, as_json=as_json, number=number), lambda: sys.stdout.flush()
             )

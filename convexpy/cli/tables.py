@@ -1,4 +1,4 @@
-"""Keep a development database's tables in step with the models, asking before anything is lost."""
+"""Keep the tables of a development database in step with the models. Asks before data is lost."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class TablesInStep:
-    """Follows the models of one project, and remembers what the user did not want."""
+    """Changes the tables as the models change, and remembers what the user declined."""
 
     def __init__(self) -> None:
         self._declined: list[str] = []
         self._left: list[str] = []
 
     def keep(self, url: URL, metadata: MetaData | None) -> None:
-        """Change the tables where the models changed, and say what was done.
+        """Change the tables where the models changed, and print what was done.
 
         Raises:
-            DatabaseError: Something cannot be done with the rows that are there.
+            DatabaseError: A change is not possible with the existing rows.
         """
         if metadata is None:
             return
@@ -34,7 +34,7 @@ class TablesInStep:
 
         with schema_engine(url) as engine:
             outcome = sync_tables(engine, metadata, self._confirm)
-        self._tell(outcome)
+        self._report(outcome)
 
     def _confirm(self, steps: list[Step]) -> bool:
         """Ask once. Without a terminal the answer is no."""
@@ -43,14 +43,14 @@ class TablesInStep:
             return False
         import typer
 
-        say("the models have changed, and to follow them would lose data:", style="yellow")
+        say("the models have changed, and these changes lose data:", style="yellow")
         for description in wanted:
             say(f"  {escaped(description)}")
         agreed = typer.confirm("Do it?", default=False)
         self._declined = [] if agreed else wanted
         return agreed
 
-    def _tell(self, outcome: SyncResult) -> None:
+    def _report(self, outcome: SyncResult) -> None:
         for line in outcome.done:
             say(f"tables     {escaped(line)}")
         if outcome.left != self._left:

@@ -1,4 +1,4 @@
-"""Notice that a file of the project was saved."""
+"""Watch the files of a project for saves."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 STEP_MILLISECONDS: Final = 20  # files saved within this time of each other are one change
 DEBOUNCE_MILLISECONDS: Final = 200
 TICK_MILLISECONDS: Final = 100
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 SETTINGS_FILES: Final = frozenset({"pyproject.toml", ".env"})
 
 
 class ProjectWatcher:
-    """Watches the app's package, with everything below it, and the project's files of settings."""
+    """Watches the app's package, with its subfolders, and the project's settings files."""
 
     def __init__(self, project: Project) -> None:
         self.package = package_path(project).resolve()
         self.problem: str | None = None
-        """Why nothing can be watched, if so."""
+        """Why files cannot be watched, or None."""
         self._saved: SimpleQueue[set[Path]] = SimpleQueue()
         folders = [(project.root.resolve(), False)] + ([(self.package, True)] if self.package.is_dir() else [])
         ready = [threading.Event() for _ in folders]
@@ -36,22 +36,22 @@ class ProjectWatcher:
         self._ready = ready
 
     def wait_until_ready(self) -> None:
-        """From here on no save is missed."""
+        """Wait until no save can be missed."""
         for event in self._ready:
             event.wait(timeout=5)
 
-    def saves(self, is_over: Callable[[], bool]) -> Iterator[set[Path]]:
-        """The files of each save, until it is over."""
-        while not is_over():
+    def saves(self, is_stopping: Callable[[], bool]) -> Iterator[set[Path]]:
+        """The files of each save, until the command is stopping."""
+        while not is_stopping():
             with suppress(Empty):
-                yield self._saved.get(timeout=LOOK_SECONDS)
+                yield self._saved.get(timeout=POLL_SECONDS)
 
     def _watch(self, folder: Path, recursive: bool, ready: threading.Event) -> None:
         from watchfiles import watch
 
         saves = watch(
             folder,
-            watch_filter=self._matters,
+            watch_filter=self._is_watched,
             step=STEP_MILLISECONDS,
             debounce=DEBOUNCE_MILLISECONDS,
             rust_timeout=TICK_MILLISECONDS,
@@ -70,18 +70,18 @@ class ProjectWatcher:
             )
             ready.set()
 
-    def _matters(self, change: Any, name: str) -> bool:
+    def _is_watched(self, change: Any, name: str) -> bool:
         path = Path(name)
         if path.name in SETTINGS_FILES or path == self.package:
             return True
         if not path.is_relative_to(self.package) or "__pycache__" in path.parts:
             return False
-        # A folder that appears may bring files along that were written before it was watched.
+        # A new folder may contain files that were written before it was watched.
         return path.suffix == ".py" or path.is_dir()
 
 
 def package_path(project: Project) -> Path:
-    """Where the app's package is, or its one file, without importing it."""
+    """The folder of the app's package, or its one file, without importing it."""
     project.put_on_path()
     name = project.functions.partition(".")[0]
     spec = PathFinder.find_spec(name)

@@ -77,7 +77,7 @@ class Timer:
                 self._sleeps_until = math.inf  # every call from here on takes the lock
                 now = time.monotonic()
                 waiting = list(self._handles.values())
-                due = [handle for handle in waiting if handle.deadline <= now]
+                due = sorted((each for each in waiting if each.deadline <= now), key=lambda handle: handle.deadline)
                 if not due:
                     self._sleeps_until = min((handle.deadline for handle in waiting), default=math.inf)
                     self._changed.wait(None if self._sleeps_until == math.inf else self._sleeps_until - now)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..database.claim import Claim
+from ..runtime.events import RunRecorder
 
 
 @dataclass(eq=False, slots=True)
@@ -22,6 +23,10 @@ class BatchItem:
     """Attempts in a batch met conflicts again and again."""
     maybe_done: bool = False
     """The answer to a COMMIT that it was part of was lost."""
+    shares: bool = False
+    """The transaction that it began may be shared."""
+    recorder: RunRecorder | None = None
+    """Times the attempt that is under way."""
 
 
 class Batch:
@@ -38,6 +43,8 @@ class Batch:
         self._mutex = threading.Lock()
         self.is_abandoned = False
         """Its thread was given up: what it still does counts for nothing."""
+        self.conflicts = 0
+        """How many attempts in a row met a conflict."""
 
     def __len__(self) -> int:
         return len(self._rest) + len(self._begun)

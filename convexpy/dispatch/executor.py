@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
@@ -62,46 +61,46 @@ class JobExecutor:
 
     def perform(self, batch: Batch, on_end: Callable[[Sequence[Claim]], None] = lambda claims: None) -> None:
         """Run every mutation of a batch to its end. ``on_end`` is called with claims that are done with."""
-        conflicts = 0
         while (item := batch.begin()) is not None:
-            recorder, began = self._recorder(item.claim), time.monotonic()
-            call = self._call(item.claim, Kind.MUTATION, recorder)
-            if call is None:
-                on_end([each.claim for each in batch.end()])
-                continue
-            shares = not item.alone and self.policy.may_share(item.claim.name)
-            recorders = [recorder]
-            outcome = self._execute(batch, item, call, recorders, shares)
+            item.recorder = self._recorder(item.claim)
+            call = None if self._was_committed(item) else self._call(item.claim, Kind.MUTATION, item.recorder)
+            outcome = self._execute(batch, item, call) if call is not None else None
             if batch.is_abandoned:
                 return
-            items = batch.end()
-            if isinstance(outcome, list):
-                self._finalize(items, outcome, recorders)
-            elif outcome.is_conflict and shares and conflicts < MOST_CONFLICTS:
-                conflicts += 1
-                self._calls.limiter.narrow(BATCH)
-                batch.again(items)
-                continue
-            elif len(items) == 1:
-                self._finalize_failed(item, outcome, recorder, time.monotonic() - began)
-            else:
-                self._split(batch, items, outcome)
-                items = []
-            conflicts = 0
-            on_end([each.claim for each in items])
+            on_end(self._finalize(batch, batch.end(), outcome))
 
-    def _execute(
-        self, batch: Batch, item: BatchItem, call: Call, recorders: list[RunRecorder], shares: bool
-    ) -> list[CallResult] | TransactionFailed:
+    def _execute(self, batch: Batch, item: BatchItem, call: Call) -> list[CallResult] | TransactionFailed:
         """Run a mutation in a transaction, alone or with those that follow in the batch."""
-        rest = self._rest(batch, recorders) if shares else ()
+        item.shares = not item.alone and self.policy.may_share(item.claim.name)
+        key = BATCH if item.shares or item.met_conflicts else item.claim.name
+        rest = self._rest(batch) if item.shares else ()
         try:
-            with self._calls.limiter.hold(BATCH if shares or item.met_conflicts else item.claim.name):
+            with self._calls.limiter.hold(key):
                 return self._calls.transactions.run_transaction((call, item.claim), rest, batch.expire)
         except TransactionFailed as failed:
             return failed
 
-    def _rest(self, batch: Batch, recorders: list[RunRecorder]) -> Iterator[tuple[Call, Claim]]:
+    def _finalize(
+        self, batch: Batch, items: list[BatchItem], outcome: list[CallResult] | TransactionFailed | None
+    ) -> list[Claim]:
+        """Store what became of them, or let them run again. The claims that are done with."""
+        if isinstance(outcome, TransactionFailed):
+            if outcome.is_conflict and items[0].shares and batch.conflicts < MOST_CONFLICTS:
+                batch.conflicts += 1
+                self._calls.limiter.narrow(BATCH)
+                batch.again(items)
+                return []
+            batch.conflicts = 0
+            if len(items) > 1:
+                self._split(batch, items, outcome)
+                return []
+            self._failed(items[0], outcome)
+        elif outcome is not None:
+            batch.conflicts = 0
+            self._succeeded(items, outcome)
+        return [item.claim for item in items]
+
+    def _rest(self, batch: Batch) -> Iterator[tuple[Call, Claim]]:
         """The calls that share the transaction of the first, until one comes that has to be alone."""
         while (following := batch.first()) is not None:
             if following.alone or not self.policy.may_share(following.claim.name):
@@ -112,39 +111,34 @@ class JobExecutor:
                 return  # it comes first in the next transaction, and is refused there
             if call is None or (item := batch.begin()) is None:
                 return
-            recorders.append(self._recorder(item.claim))
+            item.recorder = self._recorder(item.claim)
             yield call, item.claim
 
-    def _finalize(self, items: list[BatchItem], results: list[CallResult], recorders: list[RunRecorder]) -> None:
-        """Everything has happened."""
+    def _succeeded(self, items: list[BatchItem], results: list[CallResult]) -> None:
+        shared, runs = len(items) > 1, []
         for item, result in zip(items, results, strict=True):
-            self.policy.succeeded(item.claim.name, result.seconds, shared=len(items) > 1)
-        if self._calls.listeners.exist():
-            seconds = None if len(items) == 1 else [result.seconds for result in results]
-            self._calls.listeners.notify(
-                *(
-                    recorder.run("success", scheduled=result.scheduled, seconds=seconds[n] if seconds else None)
-                    for n, (recorder, result) in enumerate(zip(recorders, results, strict=True))
-                )
-            )
+            self.policy.succeeded(item.claim.name, result.seconds, shared=shared)
+            if item.recorder is not None and self._calls.listeners.exist():
+                seconds = result.seconds if shared else None
+                runs.append(item.recorder.run("success", scheduled=result.scheduled, seconds=seconds))
+        if runs:
+            self._calls.listeners.notify(*runs)
 
-    def _finalize_failed(
-        self, item: BatchItem, failure: TransactionFailed, recorder: RunRecorder, seconds: float
-    ) -> None:
+    def _failed(self, item: BatchItem, failure: TransactionFailed) -> None:
         """A mutation that ran alone has not happened: it fails by an error of its own, else it is tried again."""
-        self.policy.failed(item.claim.name, seconds)
-        # If the COMMIT whose answer was lost has ended it, this attempt met its own job or its own rows.
-        if item.maybe_done and self.insist(lambda: self._has_succeeded(item.claim)):
-            recorder.report("success")
-        elif isinstance(failure.error, JobLost):
+        claim, recorder = item.claim, item.recorder or self._recorder(item.claim)
+        self.policy.failed(claim.name, recorder.seconds())
+        if self._was_committed(item):
+            return
+        if isinstance(failure.error, JobLost):
             recorder.report("lost")
         elif failure.cause is not None:
             if failure.is_conflict:
-                self._calls.limiter.narrow(item.claim.name)
+                self._calls.limiter.narrow(claim.name)
             text = describe(failure.cause)
-            recorder.report(self.insist(lambda: self._try_again(item.claim, text, failure.is_conflict)), text)
+            recorder.report(self.insist(lambda: self._try_again(claim, text, failure.is_conflict)), text)
         else:
-            self._fail(item.claim, failure.error, recorder)
+            self._fail(claim, failure.error, recorder)
 
     def _split(self, batch: Batch, items: list[BatchItem], failure: TransactionFailed) -> None:
         """Nothing of a batch has happened: the call to blame comes last and alone, the others go again together."""
@@ -160,6 +154,16 @@ class JobExecutor:
                 item.met_conflicts = failure.is_conflict
                 item.maybe_done = failure.cause is not None and not failure.is_conflict
         batch.again(items)
+
+    def _was_committed(self, item: BatchItem) -> bool:
+        """Whether a COMMIT whose answer was lost has ended it. It may have been on its way when the item ran again."""
+        if not item.maybe_done:
+            return False
+        job_id = item.claim.job_id
+        if not self.insist(lambda: self._change(lambda connection, _: jobs.has_ended(connection, job_id, None))):
+            return False
+        (item.recorder or self._recorder(item.claim)).report("success")
+        return True
 
     def give_up(self, claim: Claim) -> None:
         """Fail a mutation whose handler hangs. Should it come back, it finds its job gone."""
@@ -270,9 +274,6 @@ class JobExecutor:
             return "success" if jobs.has_ended(connection, claim.job_id, None) else "lost"
 
         return self._change(release)
-
-    def _has_succeeded(self, claim: Claim) -> bool:
-        return self._change(lambda connection, _: jobs.has_ended(connection, claim.job_id, None))
 
     def _change(self, change: Callable[[Connection, datetime], T], sync: Sync = "as set") -> T:
         now = self._calls.clock.now()

@@ -1,1 +1,1 @@
-"""What is wrong, or may go wrong, with a project's database, and what to do about it."""
+"""Checks of a project's database and of the settings that it is used with."""

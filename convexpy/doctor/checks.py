@@ -1,4 +1,4 @@
-"""Look at everything about a database, one check after the other. Nothing is changed, and nothing is locked."""
+"""All checks of a database, one after the other. They change nothing and lock nothing."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ OF_A_SERVER: Final[tuple[Check, ...]] = (
 )
 
 
-def examine(url: URL, settings: Settings, metadata: MetaData | None = None, seconds: float = 2.0) -> list[Finding]:
-    """Everything there is to say about a database.
+def run_checks(url: URL, settings: Settings, metadata: MetaData | None = None, seconds: float = 2.0) -> list[Finding]:
+    """The findings of every check on a database.
 
     Args:
         url: The database.
-        settings: What it is used with.
-        metadata: The app's tables, to tell them from others.
+        settings: The settings that it is used with.
+        metadata: The app's tables.
         seconds: How long to measure the rate of transactions on PostgreSQL.
 
     Raises:
-        DatabaseError: There is none, or it does not let us in.
+        DatabaseError: The database does not exist or refuses the connection.
     """
     with connected(url) as connection:
         return list(findings(connection, settings, metadata, seconds))
@@ -65,35 +65,35 @@ def findings(
     connection: Connection, settings: Settings, metadata: MetaData | None, seconds: float
 ) -> Iterator[Finding]:
     is_postgres = connection.dialect.name == "postgresql"
-    knobs = connection.exec_driver_sql("SELECT name, setting FROM pg_settings").all() if is_postgres else []
-    patient = Target(connection, settings, metadata, seconds, {row.name: row.setting for row in knobs})
+    rows = connection.exec_driver_sql("SELECT name, setting FROM pg_settings").all() if is_postgres else []
+    target = Target(connection, settings, metadata, seconds, {row.name: row.setting for row in rows})
     for check in OF_A_SERVER if is_postgres else OF_A_FILE:
-        yield from tried(check, patient)
-    tables = list(tried(queue.check_revision, patient))
+        yield from run_check(check, target)
+    tables = list(run_check(queue.check_revision, target))
     yield from tables
     if all(finding.mark == "ok" for finding in tables):
-        yield from tried(queue.check_workers, patient)
+        yield from run_check(queue.check_workers, target)
         if is_postgres:
-            yield from tried(connections.check_connections, patient)
-            yield from tried(queue.check_dead_rows, patient)
-    yield from tried(indexes.check_foreign_keys, patient)
+            yield from run_check(connections.check_connections, target)
+            yield from run_check(queue.check_dead_rows, target)
+    yield from run_check(indexes.check_foreign_keys, target)
     if is_postgres:
-        yield from tried(indexes.check_scans, patient)
+        yield from run_check(indexes.check_scans, target)
 
 
-def tried(check: Check, patient: Target) -> Iterator[Finding]:
-    """What a check finds, or that it could not be made: the others are worth hearing all the same."""
+def run_check(check: Check, target: Target) -> Iterator[Finding]:
+    """The findings of one check, or a note that it failed: the other checks are useful all the same."""
     try:
-        yield from check(patient)
+        yield from check(target)
     except (SQLAlchemyError, OSError) as error:
         name = check.__name__.removeprefix("check_").replace("_", " ")
-        said = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
-        yield note(name, f"this could not be looked at: {said}", "", "Look at it yourself, or as another user")
+        message = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
+        yield note(name, f"this check failed: {message}", "", "Check it by hand, or as another user")
 
 
 @contextmanager
 def connected(url: URL) -> Iterator[Connection]:
-    """A connection of its own that begins no transaction by itself."""
+    """A new connection in autocommit mode."""
     try:
         is_file = url.get_backend_name() == "sqlite"
         engine = file_engine(url) if is_file else create_engine(with_driver(url), poolclass=NullPool)
@@ -101,14 +101,14 @@ def connected(url: URL) -> Iterator[Connection]:
         connection = engine.connect()
         connection.exec_driver_sql("PRAGMA schema_version" if engine.name == "sqlite" else "SELECT 1").all()
     except SQLAlchemyError as error:
-        said = error.orig if isinstance(error, DBAPIError) else error
-        raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {' '.join(str(said).split())}") from error
+        message = str(error.orig if isinstance(error, DBAPIError) else error)
+        raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {' '.join(message.split())}") from error
     with connection:
         yield connection
 
 
 def file_engine(url: URL) -> Engine:
-    """A SQLite file, only to be read: an ordinary connection would write when it closes, out of turn."""
+    """An engine that only reads a SQLite file: closing an ordinary connection writes, without the write lock."""
     path = Path(str(url.database)).absolute()
 
     def open_file() -> Any:

@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL server has as many connections as the workers may ask for."""
+"""Whether a PostgreSQL server has as many connections as the workers may open."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_da
 """
 
 
-def check_connections(patient: Target) -> Iterator[Finding]:
-    """A worker that gets no connection waits, and its calls fail after ``lock_timeout``."""
-    role, database, others = patient.connection.exec_driver_sql(LIMITS).one()
-    alive = living(patient)
-    each = patient.settings.database_connections + OWN + LISTENING
-    free = allowed(patient, role, database) - others
+def check_connections(target: Target) -> Iterator[Finding]:
+    """Calls that get no connection wait, and fail after ``lock_timeout``."""
+    role, database, others = target.connection.exec_driver_sql(LIMITS).one()
+    alive = live_workers(target)
+    each = target.settings.database_connections + OWN + LISTENING
+    free = allowed(target, role, database) - others
     needed = max(1, alive) * each
     seen = f"{free} for convexpy; {max(1, alive)} process{'' if alive <= 1 else 'es'} of {each} may use {needed}"
     if needed > free:
         yield risk(
             "connections",
             seen,
-            "calls that get no connection wait for one and then fail",
+            "calls that get no connection wait for one, and then fail",
             f"Raise max_connections, or set database_connections to {max(1, free // max(1, alive) - OWN - LISTENING)}",
         )
     elif needed + each > free:
@@ -42,15 +42,15 @@ def check_connections(patient: Target) -> Iterator[Finding]:
         yield ok("connections", seen)
 
 
-def allowed(patient: Target, role: int, database: int) -> int:
-    """How many connections this user may have: -1 stands for no limit of the user's or the database's own."""
+def allowed(target: Target, role: int, database: int) -> int:
+    """How many connections this user may have. -1 stands for no limit of the role or of the database."""
     kept = ("superuser_reserved_connections", "reserved_connections")
-    server = patient.number("max_connections") - sum(patient.number(name) for name in kept)
+    server = target.number("max_connections") - sum(target.number(name) for name in kept)
     return min([server, *(limit for limit in (role, database) if limit >= 0)])
 
 
-def living(patient: Target) -> int:
-    """How many workers have said lately that they are alive."""
-    since: Any = patient.now() - patient.settings.heartbeat_timeout
+def live_workers(target: Target) -> int:
+    """How many workers have a recent heartbeat."""
+    since: Any = target.now() - target.settings.heartbeat_timeout
     alive = select(func.count()).select_from(workers).where(workers.c.heartbeat_time >= since)
-    return int(patient.connection.execute(alive).scalar_one())
+    return int(target.connection.execute(alive).scalar_one())

@@ -1,4 +1,4 @@
-"""A SQLite file: its library, its mode, where it lies, who may read it, and whether it is whole."""
+"""A SQLite file: the library, the journal, the drive, the permissions and the pages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NETWORK_DRIVES: Final = frozenset(
 )
 MOUNTS: Final = Path("/proc/self/mountinfo")
 QUICK_CHECK_BYTES: Final = 1 << 30
-# Once nobody reads what is old, it is cut to 64 MiB.
+# When no reader holds an old snapshot, the log is cut to 64 MiB.
 MUCH_LOG_BYTES: Final = 1 << 30
 
 
-def check_library(patient: Target) -> Iterator[Finding]:
-    """SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at one moment."""
+def check_library(target: Target) -> Iterator[Finding]:
+    """SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at once."""
     yield library(sqlite3.sqlite_version_info, has_file_locks=os.name == "posix")
 
 
@@ -43,8 +43,8 @@ def library(version: tuple[int, ...], *, has_file_locks: bool) -> Finding:
     return risk("version", seen, why, "Run one process only, or use a Python with a newer SQLite")
 
 
-def check_modes(patient: Target) -> Iterator[Finding]:
-    mode = patient.ask("PRAGMA journal_mode")
+def check_modes(target: Target) -> Iterator[Finding]:
+    mode = target.scalar("PRAGMA journal_mode")
     if mode == "wal":
         yield ok("journal", "WAL mode")
     else:
@@ -54,7 +54,7 @@ def check_modes(patient: Target) -> Iterator[Finding]:
             "queries and mutations would wait for each other",
             "Nothing: convexpy turns WAL mode on when it starts",
         )
-    if (level := patient.settings.sqlite_synchronous) == "FULL":
+    if (level := target.settings.sqlite_synchronous) == "FULL":
         yield ok("durability", "sqlite_synchronous is FULL: every commit survives a power cut")
     else:
         yield note(
@@ -65,23 +65,28 @@ def check_modes(patient: Target) -> Iterator[Finding]:
         )
 
 
-def check_log(patient: Target) -> Iterator[Finding]:
-    """What was committed moves from the log into the file once nobody's snapshot is older."""
-    path = file_of(patient)
+def check_log(target: Target) -> Iterator[Finding]:
+    """Commits move from the log into the file once no open snapshot is older."""
+    path = file_of(target)
     log = path.with_name(f"{path.name}-wal")
     size = log.stat().st_size if log.exists() else 0
     if size <= MUCH_LOG_BYTES:
         yield ok("log", f"{size >> 20} MiB")
     else:
-        why = "somebody's transaction is open for long: until it ends, every commit adds to it and fills the disk"
-        yield note("log", f"{log} has {size >> 30} GiB", why, f"End it; `fuser {path}` names who has the file open")
+        why = "a transaction is open for long: until it ends, every commit makes the log larger and fills the disk"
+        yield note(
+            "log",
+            f"{log} has {size >> 30} GiB",
+            why,
+            f"End it; `fuser {path}` lists the processes that have the file open",
+        )
 
 
-def check_drive(patient: Target) -> Iterator[Finding]:
+def check_drive(target: Target) -> Iterator[Finding]:
     """SQLite's locks and shared memory work on the machine's own drives only."""
     if not MOUNTS.exists():
-        return  # only Linux says how
-    path = file_of(patient)
+        return  # only Linux lists its mounts there
+    path = file_of(target)
     kind = drive_of(path.resolve(), MOUNTS.read_text("utf-8", errors="replace"))
     if kind in NETWORK_DRIVES:
         yield risk(
@@ -95,7 +100,7 @@ def check_drive(patient: Target) -> Iterator[Finding]:
 
 
 def drive_of(path: Path, mounts: str) -> str:
-    """The kind of file system a path lies on, by what Linux says is mounted where."""
+    """The type of the file system that holds a path, by the mounts that Linux lists."""
     found: tuple[int, str] = (-1, "unknown")
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
@@ -105,40 +110,40 @@ def drive_of(path: Path, mounts: str) -> str:
     return found[1]
 
 
-def check_permissions(patient: Target) -> Iterator[Finding]:
-    """Everything that the app knows is in this file."""
-    path = file_of(patient)
+def check_permissions(target: Target) -> Iterator[Finding]:
+    """The file holds all data of the app."""
+    path = file_of(target)
     if sys.platform == "win32":
         return
     mode = path.stat().st_mode
     if not is_reachable(path):
-        yield ok("permissions", "nobody else can reach the file's folder")
+        yield ok("permissions", "other users cannot reach the file's folder")
     elif mode & stat.S_IWOTH:
         why = "any user of this machine can change or destroy the data"
-        yield risk("permissions", f"{path} can be written by everybody", why, f"chmod 600 {path}*")
+        yield risk("permissions", f"{path} is writable by all users", why, f"chmod 600 {path}*")
     elif mode & stat.S_IROTH:
         why = "any user of this machine can read all data, arguments of jobs included"
-        yield note("permissions", f"{path} can be read by everybody", why, f"chmod 600 {path}*")
+        yield note("permissions", f"{path} is readable by all users", why, f"chmod 600 {path}*")
     else:
-        yield ok("permissions", f"others cannot read it ({stat.filemode(mode)})")
+        yield ok("permissions", f"other users cannot read it ({stat.filemode(mode)})")
 
 
 def is_reachable(path: Path) -> bool:
-    """Whether others may go through every folder on the way."""
+    """Whether other users may enter every folder of the path."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
 
 
-def check_pages(patient: Target) -> Iterator[Finding]:
-    """Whether the file is whole. A large one would take minutes."""
-    size = file_of(patient).stat().st_size
+def check_pages(target: Target) -> Iterator[Finding]:
+    """Whether the pages are intact. To check a large file takes minutes."""
+    size = file_of(target).stat().st_size
     if size > QUICK_CHECK_BYTES:
         yield note("pages", f"the file has {size >> 30} GiB", "checking it takes long", "PRAGMA quick_check does it")
-    elif (said := patient.ask("PRAGMA quick_check(1)")) == "ok":
+    elif (result := target.scalar("PRAGMA quick_check(1)")) == "ok":
         yield ok("pages", "quick_check found nothing wrong")
     else:
         why = "the file is corrupt: the disk, a copy made while it was open, or another program"
-        yield risk("pages", str(said).replace("\n", " "), why, "Stop the app, and go back to a backup")
+        yield risk("pages", str(result).replace("\n", " "), why, "Stop the app and restore a backup")
 
 
-def file_of(patient: Target) -> Path:
-    return Path(str(patient.connection.engine.url.database))
+def file_of(target: Target) -> Path:
+    return Path(str(target.connection.engine.url.database))

@@ -1,4 +1,4 @@
-"""One thing that was seen of a database, and what it means."""
+"""A finding of a check: what it saw, why it matters and what to do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Mark = Literal["ok", "note", "risk"]
-"""``risk``: data or a promise is in danger. ``note``: worth knowing, or worth changing one day."""
+"""``risk``: data or a promise is in danger. ``note``: worth knowing, or worth a change one day."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen, why it matters and what to do. Each is part of a sentence, without its full stop."""
+    """What was seen, why it matters and what to do: parts of a sentence, without a full stop."""
 
     mark: Mark
     about: str
@@ -21,12 +21,12 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """All of it in one line."""
+        """All parts in one line."""
         text = f"{self.seen}: {self.why}" if self.why else self.seen
         return f"{text}. {self.todo}" if self.todo else text
 
     def document(self) -> dict[str, Any]:
-        """The same for programs."""
+        """The finding as JSON."""
         return {"mark": self.mark, "about": self.about, "seen": self.seen, "why": self.why, "todo": self.todo}
 
 

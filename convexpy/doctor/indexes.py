@@ -1,7 +1,7 @@
-"""Look-ups without an index: slow on any database, and on PostgreSQL a conflict with everybody.
+"""Look-ups without an index: slow on any database, and on PostgreSQL a source of conflicts.
 
-A serializable transaction that reads a table from end to end has read every row of it, so whoever writes any row is
-in its way. An index narrows that down to the rows that were asked for.
+A serializable transaction that reads a whole table conflicts with every transaction that writes one of its rows. With
+an index it reads only the rows that it looks up.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ ORDER BY seq_scan DESC
 """
 
 
-def check_foreign_keys(patient: Target) -> Iterator[Finding]:
-    """Foreign keys are what rows are looked up by, by the app and by the database itself when a parent goes."""
+def check_foreign_keys(target: Target) -> Iterator[Finding]:
+    """Rows are looked up by their foreign keys: by the app, and by the database when a parent row is deleted."""
     why = (
         "a look-up by it reads the whole table, and conflicts with every transaction that writes to it"
-        if patient.is_postgres
+        if target.is_postgres
         else "a look-up by it reads the whole table, while every writer waits"
     )
-    sound = True
-    for table, columns in unindexed_keys(patient):
-        sound = False
-        yield note("indexes", f"{table}: the foreign key {', '.join(columns)} has no index", why, spelling(columns))
-    if sound:
+    all_indexed = True
+    for table, columns in unindexed_keys(target):
+        all_indexed = False
+        yield note("indexes", f"{table}: the foreign key {', '.join(columns)} has no index", why, declaration(columns))
+    if all_indexed:
         yield ok("indexes", "every foreign key has an index")
 
 
-def unindexed_keys(patient: Target) -> Iterator[tuple[str, Sequence[str]]]:
-    inspector = inspect(patient.connection)
+def unindexed_keys(target: Target) -> Iterator[tuple[str, Sequence[str]]]:
+    inspector = inspect(target.connection)
     for table in inspector.get_table_names():
-        if not is_users(patient, table):
+        if not is_users(target, table):
             continue
         indexed: list[Sequence[str | None]] = [
             *(each["column_names"] for each in inspector.get_indexes(table) if not is_partial(each)),
@@ -54,10 +54,10 @@ def unindexed_keys(patient: Target) -> Iterator[tuple[str, Sequence[str]]]:
                 yield table, columns
 
 
-def is_users(patient: Target, table: str) -> bool:
-    """Whether it is one of the app's tables. Without its models, whatever is not the framework's counts as that."""
-    if patient.metadata is not None:
-        return table in patient.metadata.tables
+def is_users(target: Target, table: str) -> bool:
+    """Whether this is one of the app's tables. Without its models, every table that is not the framework's."""
+    if target.metadata is not None:
+        return table in target.metadata.tables
     return table not in FRAMEWORK_TABLES
 
 
@@ -66,25 +66,25 @@ def is_partial(index: Any) -> bool:
 
 
 def begins_with(index: Sequence[str | None], columns: Sequence[str]) -> bool:
-    """Whether an index finds rows by these columns, in whatever order."""
+    """Whether an index finds rows by these columns, in any order."""
     return set(index[: len(columns)]) == set(columns)
 
 
-def spelling(columns: Sequence[str]) -> str:
+def declaration(columns: Sequence[str]) -> str:
     if len(columns) == 1:
         return f"Write mapped_column(…, index=True) for {columns[0]}"
     names = ", ".join(f'"{column}"' for column in columns)
     return f"Write __table_args__ = (Index(None, {names}),)"
 
 
-def check_scans(patient: Target) -> Iterator[Finding]:
-    """Tables that are read from end to end. Few rows matter too: it is the whole table that a transaction has read."""
-    for row in patient.connection.exec_driver_sql(SCANS):
-        if row.seq_scan >= MANY_SCANS and is_users(patient, row.relname):
+def check_scans(target: Target) -> Iterator[Finding]:
+    """Tables that are read as a whole. Small ones matter too: the transaction has read every row."""
+    for row in target.connection.exec_driver_sql(SCANS):
+        if row.seq_scan >= MANY_SCANS and is_users(target, row.relname):
             yield note(
                 "indexes",
-                f"{row.relname}: read from end to end {row.seq_scan:,} times, by an index {row.idx_scan:,} times "
+                f"{row.relname}: read as a whole {row.seq_scan:,} times, by an index {row.idx_scan:,} times "
                 f"({row.n_live_tup:,} rows)",
-                "a mutation that does so conflicts with every other that writes any of its rows; a query with nobody",
+                "a mutation that does so conflicts with every mutation that writes any of its rows; a query never does",
                 "Write mapped_column(…, index=True) for the columns that mutations look rows up by",
             )

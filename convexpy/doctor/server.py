@@ -1,4 +1,4 @@
-"""A PostgreSQL server's own settings: does it keep what was committed, and does it let go of what was lost?"""
+"""A PostgreSQL server's own settings: durability, failover, timeouts, isolation and privileges."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ NEWEST: Final = 18
 MANY_LOCKS: Final = 256
 
 
-def check_version(patient: Target) -> Iterator[Finding]:
-    major, shown = patient.version // 10_000, patient.server["server_version"]
+def check_version(target: Target) -> Iterator[Finding]:
+    major, shown = target.version // 10_000, target.server["server_version"]
     seen = f"PostgreSQL {shown}"
     if major < OLDEST:
         yield risk("version", seen, f"convexpy is made for {OLDEST} and newer", "Upgrade the server")
@@ -24,58 +24,58 @@ def check_version(patient: Target) -> Iterator[Finding]:
         yield ok("version", seen)
 
 
-def check_writable(patient: Target) -> Iterator[Finding]:
-    """A server that takes no writes runs no mutations."""
-    if patient.ask("SELECT pg_is_in_recovery()"):
+def check_writable(target: Target) -> Iterator[Finding]:
+    """Mutations need a server that takes writes."""
+    if target.scalar("SELECT pg_is_in_recovery()"):
         yield risk(
             "role",
             "this server is a standby",
-            "it can neither be written nor be read serializably",
+            "it takes no writes and no serializable transactions",
             "Let the URL name the primary; with several hosts, add ?target_session_attrs=read-write",
         )
-    elif patient.server["default_transaction_read_only"] == "on":
+    elif target.server["default_transaction_read_only"] == "on":
         yield risk(
             "role",
             "default_transaction_read_only is on",
-            "every mutation will fail",
+            "every mutation fails",
             "Turn it off for this user: ALTER ROLE … SET default_transaction_read_only = off",
         )
     else:
-        yield ok("role", "a primary that can be written")
+        yield ok("role", "a primary that takes writes")
 
 
-def check_durability(patient: Target) -> Iterator[Finding]:
-    """What is committed must survive a power cut, or an action may start twice."""
-    sound = True
+def check_durability(target: Target) -> Iterator[Finding]:
+    """Commits must survive a power cut: a start that is lost lets an action run twice."""
+    is_durable = True
     for name, why in (
         ("fsync", "a power cut can destroy the whole database"),
         ("full_page_writes", "a power cut can leave half-written pages behind"),
     ):
-        if patient.server[name] == "off":
-            sound = False
+        if target.server[name] == "off":
+            is_durable = False
             yield risk("durability", f"{name} is off", why, f"Set {name} = on")
-    if patient.server["synchronous_commit"] == "off":
-        sound = False
+    if target.server["synchronous_commit"] == "off":
+        is_durable = False
         yield risk(
             "durability",
             "synchronous_commit is off",
-            "commits that were acknowledged can be lost, and an action whose start is forgotten starts a second time",
+            "acknowledged commits can be lost, and an action whose start is lost starts a second time",
             "Set synchronous_commit = on",
         )
-    if sound:
+    if is_durable:
         yield ok("durability", "fsync, full_page_writes and synchronous_commit are on")
 
 
-def check_failover(patient: Target) -> Iterator[Finding]:
-    """A standby that takes over must have every commit that was acknowledged."""
-    names, level = patient.server["synchronous_standby_names"], patient.server["synchronous_commit"]
-    standbys = patient.ask("SELECT count(*) FROM pg_stat_replication")
+def check_failover(target: Target) -> Iterator[Finding]:
+    """A standby that takes over must have every acknowledged commit."""
+    names, level = target.server["synchronous_standby_names"], target.server["synchronous_commit"]
+    standbys = target.scalar("SELECT count(*) FROM pg_stat_replication")
     if not names:
         if standbys:
             yield note(
                 "failover",
                 f"{standbys} standby{'' if standbys == 1 else 's'} and no synchronous_standby_names",
-                "a standby that takes over may lack the last commits, and with them that an action started",
+                "a standby that takes over may lack the last commits, among them the start of an action",
                 "Set synchronous_standby_names = 'ANY 1 (…)' if a standby may become the primary",
             )
         return
@@ -83,7 +83,7 @@ def check_failover(patient: Target) -> Iterator[Finding]:
         yield risk(
             "failover",
             f"synchronous_standby_names is {names!r}, but synchronous_commit is {level}",
-            "no commit waits for a standby, so one that takes over may lack the last of them",
+            "no commit waits for a standby, so a standby that takes over may lack the last ones",
             "Set synchronous_commit = on",
         )
     elif not standbys:
@@ -97,62 +97,62 @@ def check_failover(patient: Target) -> Iterator[Finding]:
         yield ok("failover", f"commits wait for {names!r}")
 
 
-def check_timeouts(patient: Target) -> Iterator[Finding]:
-    """The runtime limits its own transactions; those of other programs hold locks for as long as they like."""
+def check_timeouts(target: Target) -> Iterator[Finding]:
+    """The runtime limits its own transactions, not those of other programs."""
     name = "idle_in_transaction_session_timeout"
-    idle = patient.number(name) / 1000
+    idle = target.number(name) / 1000
     if idle == 0:
         yield note(
             "timeouts",
             f"{name} is off",
-            "convexpy limits its own transactions, but a forgotten one of another program holds its locks for ever",
+            "an idle transaction of another program holds its locks without end",
             f"ALTER DATABASE … SET {name} = '1min'",
         )
     else:
         yield ok("timeouts", f"{name} is {about_time(idle)}")
-    lock = patient.number("lock_timeout") / 1000
+    lock = target.number("lock_timeout") / 1000
     waits = about_time(lock) if lock else "off"
-    ours = about_time(patient.settings.lock_timeout.total_seconds())
+    ours = about_time(target.settings.lock_timeout.total_seconds())
     yield ok("timeouts", f"lock_timeout is {waits}; convexpy sets {ours} for each of its transactions")
 
 
-def check_isolation(patient: Target) -> Iterator[Finding]:
+def check_isolation(target: Target) -> Iterator[Finding]:
     name = "default_transaction_isolation"
-    if (level := patient.server[name]) == "read committed":
-        yield ok("isolation", f"{name} is {level}; mutations ask for serializable themselves")
+    if (level := target.server[name]) == "read committed":
+        yield ok("isolation", f"{name} is {level}; mutations set serializable themselves")
     elif level == "serializable":
         yield risk(
             "isolation",
             f"{name} is {level}",
-            "every look of other programs takes part in conflicts, and fills slots that nobody counts",
-            f"Leave {name} at read committed: convexpy asks for what it needs in each transaction",
+            "every read of other programs takes part in conflicts, and fills slots that convexpy does not count",
+            f"Leave {name} at read committed: convexpy sets the level of each transaction",
         )
     else:
-        why = "mutations ask for serializable themselves, and other programs see other data than they expect"
+        why = "mutations set serializable themselves, and other programs see other data than they expect"
         yield note("isolation", f"{name} is {level}", why, f"Leave {name} at read committed")
 
 
-def check_predicate_locks(patient: Target) -> Iterator[Finding]:
+def check_predicate_locks(target: Target) -> Iterator[Finding]:
     name = "max_pred_locks_per_transaction"
-    if (locks := patient.number(name)) >= MANY_LOCKS:
+    if (locks := target.number(name)) >= MANY_LOCKS:
         yield ok("predicate locks", f"{name} is {locks}")
     else:
         yield note(
             "predicate locks",
             f"{name} is {locks}",
-            "a transaction that reads more than it holds locks for is locked by the table, and conflicts with everyone",
+            "a transaction that reads many rows locks the whole table, and conflicts with every writer",
             f"Set {name} = {MANY_LOCKS} and restart the server",
         )
 
 
-def check_privileges(patient: Target) -> Iterator[Finding]:
-    user = patient.ask("SELECT current_user")
-    if patient.ask("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+def check_privileges(target: Target) -> Iterator[Finding]:
+    user = target.scalar("SELECT current_user")
+    if target.scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         yield note(
             "privileges",
             f"{user} is a superuser",
-            "whoever gets its password, or one injected statement, owns the whole server",
+            "a stolen password or an injected statement controls the whole server",
             "Make a user that owns nothing but this database: CREATE ROLE … LOGIN; ALTER DATABASE … OWNER TO …",
         )
     else:
-        yield ok("privileges", f"{user} is no superuser")
+        yield ok("privileges", f"{user} is not a superuser")

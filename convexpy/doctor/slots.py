@@ -1,10 +1,10 @@
-"""The known hole of PostgreSQL's serializable transactions: is the server large enough to stay out of it?
+"""The slots of PostgreSQL's serializable transactions: does the server have enough of them?
 
 PostgreSQL remembers finished serializable transactions one by one for as long as an older one is open, in a fixed
-number of slots. When they run out it folds the oldest together, and then no longer sees some conflicts: two
-transactions that each undo what the other relied on both commit, with no error. The runtime counts what passes while
-a mutation is open and runs it again when that may have been too many; on a server that is too small for the traffic,
-a long mutation then never gets through. What other programs do, nobody counts.
+number of slots. When they run out it summarizes the oldest, and then misses some conflicts: write skew commits without
+an error. The runtime counts the transactions that finish while a mutation is open, and runs the mutation again when
+they may have been too many; on a server with too few slots a long mutation never commits. The transactions of other
+programs are not counted.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .target import Target
 HEADROOM: Final = 2
 FINISHED: Final = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
 HOLE: Final = (
-    "beyond that the server misses conflicts, so convexpy runs a long mutation again, for ever; two transactions of "
-    "other programs can both commit what excludes each other"
+    "beyond that the server misses conflicts, so convexpy runs a long mutation again without end, and write skew "
+    "between transactions of other programs commits"
 )
-# A serializable transaction that is open: it holds predicate locks under a virtual id that is still its own.
+# Open serializable transactions: they hold predicate locks under a virtual id that is still locked.
 OPEN: Final = """
 SELECT extract(epoch FROM clock_timestamp() - min(activity.xact_start))::float
 FROM pg_locks AS reads
@@ -35,28 +35,28 @@ WHERE reads.mode = 'SIReadLock' AND activity.pid <> pg_backend_pid()
 FOLDED: Final = "SELECT blks_zeroed FROM pg_stat_slru WHERE lower(name) IN ('serial', 'serializable')"
 
 
-def measure_rate(patient: Target) -> float:
-    """Transactions a second, of every kind and in all databases of the server: more than the serializable ones."""
-    before, began = patient.ask(FINISHED), time.monotonic()
-    time.sleep(patient.seconds)
-    return float(patient.ask(FINISHED) - before) / (time.monotonic() - began)
+def measure_rate(target: Target) -> float:
+    """Transactions a second, of every kind, in all databases of the server: an upper bound of the serializable ones."""
+    before, began = target.scalar(FINISHED), time.monotonic()
+    time.sleep(target.seconds)
+    return float(target.scalar(FINISHED) - before) / (time.monotonic() - began)
 
 
-def check_slots(patient: Target) -> Iterator[Finding]:
-    """Nothing may finish so often that the slots run out within the longest mutation."""
-    yield weigh(patient.server, measure_rate(patient), patient.settings.mutation_time_limit.total_seconds())
-    if patient.ask(FOLDED):
-        since = patient.ask("SELECT stats_reset FROM pg_stat_slru WHERE lower(name) IN ('serial', 'serializable')")
+def check_slots(target: Target) -> Iterator[Finding]:
+    """The slots must last for the longest mutation."""
+    yield rate_slots(target.server, measure_rate(target), target.settings.mutation_time_limit.total_seconds())
+    if target.scalar(FOLDED):
+        since = target.scalar("SELECT stats_reset FROM pg_stat_slru WHERE lower(name) IN ('serial', 'serializable')")
         yield risk(
             "serializable",
             f"the slots have run out since {since:%Y-%m-%d %H:%M}",
-            "while an old transaction was open, conflicts may have gone unnoticed",
+            "while an old transaction was open, the server may have missed conflicts",
             "Raise max_connections as above, then SELECT pg_stat_reset_slru(name) FROM pg_stat_slru "
             "WHERE lower(name) LIKE 'serial%'",
         )
 
 
-def weigh(server: Mapping[str, str], rate: float, limit: float) -> Finding:
+def rate_slots(server: Mapping[str, str], rate: float, limit: float) -> Finding:
     """Whether the slots last for a mutation of ``limit`` seconds at ``rate`` transactions a second."""
     slots, needed = count_slots(server), rate * limit
     seen = (
@@ -71,17 +71,22 @@ def weigh(server: Mapping[str, str], rate: float, limit: float) -> Finding:
         f"{slots / HEADROOM / rate:.2g} s"
     )
     if slots >= needed:
-        return note("serializable", seen, f"less than the {HEADROOM} times that leave room for a busy minute", todo)
+        return note(
+            "serializable",
+            seen,
+            f"less than {HEADROOM} times, which leaves no room for a busy minute",
+            todo,
+        )
     return risk("serializable", seen, HOLE, todo)
 
 
-def check_open(patient: Target) -> Iterator[Finding]:
-    """A serializable transaction that others keep open fills the slots however short the mutations are."""
-    age, limit = patient.ask(OPEN), patient.settings.mutation_time_limit.total_seconds()
+def check_open(target: Target) -> Iterator[Finding]:
+    """An open serializable transaction of another program fills the slots, however short the mutations are."""
+    age, limit = target.scalar(OPEN), target.settings.mutation_time_limit.total_seconds()
     if age is not None and age > limit:
         yield risk(
             "serializable",
             f"a serializable transaction is open for {about_time(age)}",
-            f"mutations end within {about_time(limit)}, so it is another program's, and it fills the slots meanwhile",
-            "End it, or let that program read with REPEATABLE READ. SELECT * FROM pg_stat_activity shows it",
+            f"mutations end within {about_time(limit)}, so it is another program's, and it fills the slots",
+            "End it (pg_stat_activity lists it), or let that program use REPEATABLE READ",
         )

@@ -1,4 +1,4 @@
-"""What is examined: a database, the settings it is used with, and the app's tables."""
+"""The target of the checks: a database, the settings that it is used with, and the app's tables."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .finding import Finding
 
 @dataclass(frozen=True)
 class Target:
-    """One database, looked at through one connection that begins no transaction by itself."""
+    """One database, and a connection to it in autocommit mode."""
 
     connection: Connection
     settings: Settings
     metadata: MetaData | None = None
     seconds: float = 2.0
-    """How long to measure what can only be measured over time."""
+    """How long to measure rates."""
     server: Mapping[str, str] = field(default_factory=dict)
-    """The settings of a PostgreSQL server as this connection sees them, in PostgreSQL's own units."""
+    """The settings of a PostgreSQL server for this connection, in PostgreSQL's units."""
 
     @property
     def is_postgres(self) -> bool:
@@ -31,20 +31,20 @@ class Target:
 
     @property
     def version(self) -> int:
-        """PostgreSQL's, as a number: 180006 is 18.6."""
+        """The version of PostgreSQL as a number: 180006 is 18.6."""
         return self.number("server_version_num")
 
     def number(self, name: str, missing: int = 0) -> int:
-        """A setting of the server that is a whole number."""
+        """An integer setting of the server."""
         return int(self.server.get(name, missing))
 
-    def ask(self, question: str, *values: object) -> Any:
-        """The first column of the first row of an answer."""
-        return self.connection.exec_driver_sql(question, values).scalar()
+    def scalar(self, statement: str, *values: object) -> Any:
+        """The first column of the first row."""
+        return self.connection.exec_driver_sql(statement, values).scalar()
 
     def now(self) -> datetime:
-        """The database's time; a SQLite file has none but this machine's."""
-        now: datetime = self.ask("SELECT clock_timestamp()") if self.is_postgres else datetime.now(UTC)
+        """The database's time. That of a SQLite file is this machine's."""
+        now: datetime = self.scalar("SELECT clock_timestamp()") if self.is_postgres else datetime.now(UTC)
         return now.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""The builders that make functions: immutable recipes behind ``@query``, ``@mutation`` and ``@action``."""
+"""The builders of functions, behind ``@query``, ``@mutation`` and ``@action``."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SyncCtx = TypeVar("SyncCtx")
 
 
 class SomeContext(Protocol):
-    """A context, as far as it is known here: enough to tell what a middleware gives from an iterator or a coroutine."""
+    """A context, as far as it matters here: to tell it from an iterator or a coroutine that a middleware returns."""
 
     @property
     def function(self) -> Function[Any, ..., Any, Any]: ...
 
 
 class NoContext:
-    """Stands where a middleware of the other colour has left no context: no handler takes one."""
+    """Stands for the context of handlers that a middleware excludes: of ``def`` or of ``async def`` actions."""
 
 
 class Builder:
-    """An immutable recipe for functions of one kind; every step returns a new one."""
+    """Builds functions of one kind. Immutable: every step returns a new builder."""
 
     makes: type[Function[Any, ..., Any, Any]]
 
@@ -47,17 +47,17 @@ class Builder:
 
     @property
     def internal(self) -> Self:
-        """The same, but only for the server's own calls: other functions, schedules, crons, the command line."""
+        """A builder of functions for the server's own calls: by functions, schedules, crons and the command line."""
         return type(self)(Visibility.INTERNAL, self._middleware, self._meta, self._aliases)
 
     def meta(self, **values: object) -> Self:
-        """The same with these values merged into ``ctx.function.meta``."""
+        """A builder with these values merged into ``ctx.function.meta``."""
         return type(self)(self._visibility, self._middleware, {**self._meta, **values}, self._aliases)
 
-    def _used(self, middleware: Callable[..., Any]) -> Self:
+    def _with_middleware(self, middleware: Callable[..., Any]) -> Self:
         return type(self)(self._visibility, (*self._middleware, middleware), self._meta, self._aliases)
 
-    def _built(self, handler: Callable[..., Any] | None, aliases: Sequence[str]) -> Any:
+    def _build(self, handler: Callable[..., Any] | None, aliases: Sequence[str]) -> Any:
         if isinstance(aliases, str):
             raise LoadError([f"aliases={aliases!r}: aliases are a list. Write aliases=[{aliases!r}]"])
         if handler is None:
@@ -76,15 +76,15 @@ class QueryBuilder(Builder, Generic[Ctx]):
     @overload
     def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
     def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
-        return self._built(handler, aliases)
+        return self._build(handler, aliases)
 
     @overload
     def use(self, middleware: Callable[[Ctx], Iterator[NextCtx]], /) -> QueryBuilder[NextCtx]: ...
     @overload
     def use(self, middleware: Callable[[Ctx], NextCtx], /) -> QueryBuilder[NextCtx]: ...
     def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware: it takes the context and returns the next one, yields it once, or raises."""
-        return self._used(middleware)
+        """A builder with a middleware, which takes the context and returns the next one, yields it once, or raises."""
+        return self._with_middleware(middleware)
 
 
 class MutationBuilder(Builder, Generic[Ctx]):
@@ -97,15 +97,15 @@ class MutationBuilder(Builder, Generic[Ctx]):
     @overload
     def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
     def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
-        return self._built(handler, aliases)
+        return self._build(handler, aliases)
 
     @overload
     def use(self, middleware: Callable[[Ctx], Iterator[NextCtx]], /) -> MutationBuilder[NextCtx]: ...
     @overload
     def use(self, middleware: Callable[[Ctx], NextCtx], /) -> MutationBuilder[NextCtx]: ...
     def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware: it takes the context and returns the next one, yields it once, or raises."""
-        return self._used(middleware)
+        """A builder with a middleware, which takes the context and returns the next one, yields it once, or raises."""
+        return self._with_middleware(middleware)
 
 
 class ActionBuilder(Builder, Generic[AsyncCtx, SyncCtx]):
@@ -122,7 +122,7 @@ class ActionBuilder(Builder, Generic[AsyncCtx, SyncCtx]):
     @overload
     def __call__(self, /, *, aliases: Sequence[str] = ()) -> Self: ...
     def __call__(self, handler: Callable[..., Any] | None = None, /, *, aliases: Sequence[str] = ()) -> Any:
-        return self._built(handler, aliases)
+        return self._build(handler, aliases)
 
     @overload
     def use(self, middleware: Callable[[AsyncCtx], AsyncIterator[NextCtx]], /) -> ActionBuilder[NextCtx, NoContext]: ...
@@ -139,9 +139,9 @@ class ActionBuilder(Builder, Generic[AsyncCtx, SyncCtx]):
     @overload
     def use(self, middleware: Callable[[SyncCtx], NextCtx], /) -> ActionBuilder[NoContext, NextCtx]: ...
     def use(self, middleware: Callable[..., Any], /) -> Any:
-        """The same with a middleware; it decides the colour of the actions that follow.
+        """A builder with a middleware.
 
         One that takes an ActionCtx is for ``async def`` actions, and may itself be ``async def``; one that takes a
         SyncActionCtx is for ``def`` actions.
         """
-        return self._used(middleware)
+        return self._with_middleware(middleware)

@@ -30,7 +30,7 @@ LONGEST_NAME: Final = 200
 
 @dataclass(frozen=True)
 class Declaration:
-    """One call on ``Crons``, as it was written. Nothing of it has been checked."""
+    """A call on ``Crons`` as it was written, not checked yet."""
 
     name: str
     make_timetable: Callable[[], Timetable]
@@ -42,7 +42,7 @@ class Declaration:
 
 @dataclass(frozen=True)
 class CronDefinition(Declaration):
-    """A cron that was checked: ``function`` is the name in the registry, ``stored_args`` the JSON text of a job."""
+    """A checked cron. ``function`` is the name in the registry, ``stored_args`` the JSON text of the arguments."""
 
     timetable: Timetable
     function: str
@@ -50,10 +50,10 @@ class CronDefinition(Declaration):
 
 
 class Crons:
-    """What runs again and again. Make one, ``crons = Crons()``, in your app's ``crons.py``.
+    """The crons of an app. Create one, ``crons = Crons()``, in your app's ``crons.py``.
 
-    Declaring never fails: mistakes are reported together, with their lines, when the app is loaded. The arguments of
-    the function follow by name. Where one of them is called like a parameter here, such as ``hour``, use ``cron``.
+    A declaration never fails: mistakes are reported together, with their lines, when the app is loaded. The arguments
+    of the function follow by name. If one of them has the name of a parameter here, such as ``hour``, use ``cron``.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Crons:
         **kwargs: P.kwargs,
     ) -> None: ...
     def interval(self, name: str, /, *args: Any, **kwargs: Any) -> None:
-        """Run every ``timedelta(hours=2)``, or every ``hours=2``: first when it first appears, then in that phase."""
+        """Run every ``timedelta(hours=2)``, or every ``hours=2``: at once when it is new, then keeping that phase."""
         by_units = not args or callable(args[0]) or isinstance(args[0], Reference | str)
         self._declare(name, *(every if by_units else every_period)(*args, **kwargs))
 
@@ -126,7 +126,7 @@ class Crons:
         self._declare(name, partial(clock, day=day, hour=hour, minute=minute), function, args, kwargs)
 
     def resolve(self, registry: Registry, min_interval_seconds: float = 60.0) -> list[str]:
-        """Check every cron and fill ``definitions``; returns what is wrong, with file and line. May be repeated."""
+        """Check every cron and fill ``definitions``. Returns the problems, with file and line. May be repeated."""
         shortest = timedelta(seconds=min_interval_seconds)
         problems: list[str] = []
         definitions: dict[str, CronDefinition] = {}
@@ -150,10 +150,10 @@ class Crons:
         self._declared.append(Declaration(name, make_timetable, target, args, kwargs, place_of_caller()))
 
 
-Call = tuple[Callable[[], Timetable], object, tuple[Any, ...], dict[str, Any]]
+CronCall = tuple[Callable[[], Timetable], object, tuple[Any, ...], dict[str, Any]]
 
 
-def every_period(period: Any, /, function: object = None, *args: Any, **kwargs: Any) -> Call:
+def every_period(period: Any, /, function: object = None, *args: Any, **kwargs: Any) -> CronCall:
     return partial(Interval, period), function, args, kwargs
 
 
@@ -165,7 +165,7 @@ def every(
     seconds: float = 0,
     *args: Any,
     **kwargs: Any,
-) -> Call:
+) -> CronCall:
     return partial(interval_of, days=days, hours=hours, minutes=minutes, seconds=seconds), function, args, kwargs
 
 
@@ -177,19 +177,19 @@ def interval_of(**units: Any) -> Interval:
                 raise BadCron(f"{unit} is {number!r}: it must be a positive number")
         return Interval(timedelta(**units))
     except OverflowError:
-        raise BadCron("the period is longer than time itself can be counted") from None
+        raise BadCron("the period is longer than a timedelta can be") from None
 
 
 def clock(**parts: object) -> CronExpression:
     """A cron expression from ``minute``, ``hour``, ``day`` and ``weekday``. Raises BadCron."""
-    complaints = [complaint for part, value in parts.items() if (complaint := clock_complaint(part, value))]
-    if complaints:
-        raise BadCron("; ".join(complaints))
+    problems = [problem for part, value in parts.items() if (problem := clock_problem(part, value))]
+    if problems:
+        raise BadCron("; ".join(problems))
     weekday = WEEKDAYS.index(str(parts["weekday"]).lower()) if "weekday" in parts else "*"
     return CronExpression(f"{parts['minute']} {parts.get('hour', '*')} {parts.get('day', '*')} * {weekday}")
 
 
-def clock_complaint(part: str, value: object) -> str | None:
+def clock_problem(part: str, value: object) -> str | None:
     if part != "weekday":
         low, high = CLOCK[part]
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
@@ -202,29 +202,29 @@ def clock_complaint(part: str, value: object) -> str | None:
 
 
 def definition_of(cron: Declaration, registry: Registry, shortest: timedelta, places: dict[str, str]) -> CronDefinition:
-    """The checked form of a declaration. Raises LoadError with everything that is wrong with it."""
-    complaints: list[str] = []
-    attempt(complaints, partial(check_name, cron, places))
-    timetable = attempt(complaints, partial(checked_timetable, cron, shortest))
-    call = attempt(complaints, partial(stored_call, cron, registry))
-    if complaints or timetable is None or call is None:
-        raise LoadError([f"{cron.place}: cron {cron.name!r}: {complaint}" for complaint in complaints])
+    """The definition of a declared cron. Raises LoadError with every problem."""
+    problems: list[str] = []
+    attempt(problems, partial(check_name, cron, places))
+    timetable = attempt(problems, partial(checked_timetable, cron, shortest))
+    call = attempt(problems, partial(stored_call, cron, registry))
+    if problems or timetable is None or call is None:
+        raise LoadError([f"{cron.place}: cron {cron.name!r}: {problem}" for problem in problems])
     return CronDefinition(**vars(cron), timetable=timetable, function=call[0], stored_args=call[1])
 
 
-def attempt(complaints: list[str], step: Callable[[], T]) -> T | None:
-    """What the step returns, or None and one complaint more."""
+def attempt(problems: list[str], step: Callable[[], T]) -> T | None:
+    """The result of the step, or None and one more problem."""
     try:
         return step()
     except BadCron as error:
-        complaints.append(str(error))
+        problems.append(str(error))
     except ConvexError as error:
-        complaints.append(error.message)
+        problems.append(error.message)
     return None
 
 
 def check_name(cron: Declaration, places: dict[str, str]) -> None:
-    """Refuse a name that cannot be told apart or shown. ``places`` remembers where each name was met first."""
+    """Refuse a name that is not unique or not printable. ``places`` keeps the place of each name so far."""
     if not isinstance(cron.name, str):
         raise BadCron("its name is not text. Write one, such as 'daily report'")
     if not cron.name.strip():
@@ -249,7 +249,7 @@ def checked_timetable(cron: Declaration, shortest: timedelta) -> Timetable:
 
 
 def stored_call(cron: Declaration, registry: Registry) -> tuple[str, str]:
-    """The name of the function and its arguments as JSON text, both as a job stores them."""
+    """The name of the function and its arguments as JSON text, as a job stores them."""
     if cron.target is None:
         raise BadCron("it has no function. Pass the mutation or action that it runs")
     function = registry.find(cron.target)
@@ -260,7 +260,7 @@ def stored_call(cron: Declaration, registry: Registry) -> tuple[str, str]:
 
 
 def place_of_caller() -> str:
-    """``shop/crons.py:7``: the line outside this file that is declaring a cron."""
+    """``shop/crons.py:7``: the line outside this file that declares a cron."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals is globals():
         frame = frame.f_back

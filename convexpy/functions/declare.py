@@ -1,4 +1,4 @@
-"""A declared function: its handler, its kind, who may call it, and what its signature says."""
+"""A declared function: its handler, kind, visibility and schemas."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Kind(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """``a query``, ``an action``: for sentences."""
+        """``a query``, ``an action``: for error messages."""
         return f"an {self}" if self is Kind.ACTION else f"a {self}"
 
 
 class Visibility(StrEnum):
-    """Who may call a function: anybody, or only the server itself."""
+    """Which calls reach a function: those of clients too, or only the server's own."""
 
     PUBLIC = "public"
     INTERNAL = "internal"
 
 
 class Function(Generic[C_contra, P, Raw_co, R_co]):
-    """A declared function. Calling it, ``charge(ctx, order_id="x")``, runs the plain handler and nothing else."""
+    """A declared function. Calling it, ``charge(ctx, order_id="x")``, runs the handler and nothing else."""
 
     kind: Kind
 
@@ -76,7 +76,7 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
 
     @cached_property
     def arguments(self) -> Arguments:
-        """What checks and stores the arguments. Raises LoadError if the annotations cannot be used."""
+        """The schema of the arguments. Raises LoadError if the annotations cannot be used."""
         return Arguments(self.handler, self.place)
 
     @cached_property
@@ -115,13 +115,13 @@ class MutationFunction(SchedulableFunction[C_contra, P, R_co, R_co]):
 
 
 class ActionFunction(SchedulableFunction[C_contra, P, Raw_co, R_co]):
-    """Talks to the outside world."""
+    """Calls the outside world."""
 
     kind = Kind.ACTION
 
 
 def check_handler(handler: Callable[..., Any], kind: Kind) -> None:
-    """Refuse, when decorating, a signature that cannot become a schema."""
+    """Refuse a signature that cannot become a schema. Called by the decorator."""
     if not inspect.isfunction(handler):
         raise LoadError([f"@{kind} decorates a plain function, not {handler!r}"])
     where = f"{place_of(handler)}: {kind} {handler.__name__!r}"
@@ -132,12 +132,12 @@ def check_handler(handler: Callable[..., Any], kind: Kind) -> None:
     ):
         raise LoadError([f"{where} takes no context: make its first parameter `ctx`"])
     for parameter in parameters[1:]:
-        complaint = parameter_complaint(parameter)
-        if complaint:
-            raise LoadError([f"{where}, parameter {str(parameter).split(':')[0]!r}: {complaint}"])
+        problem = parameter_problem(parameter)
+        if problem:
+            raise LoadError([f"{where}, parameter {str(parameter).split(':')[0]!r}: {problem}"])
 
 
-def parameter_complaint(parameter: inspect.Parameter) -> str | None:
+def parameter_problem(parameter: inspect.Parameter) -> str | None:
     """Why this parameter cannot be part of an input schema, or None."""
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL or parameter.kind is inspect.Parameter.VAR_KEYWORD:
         return "*args and **kwargs have no schema. Name every parameter; for a free form use one `dict` parameter"
@@ -151,7 +151,7 @@ def parameter_complaint(parameter: inspect.Parameter) -> str | None:
 
 
 def place_of(handler: Callable[..., Any]) -> str:
-    """``shop/orders.py:12``, as a path that is relative to here where it can be."""
+    """``shop/orders.py:12``, relative to the current folder if it is inside."""
     code = handler.__code__
     path = Path(code.co_filename)
     if path.is_relative_to(Path.cwd()):

@@ -1,4 +1,4 @@
-"""Import an app's package, all of it, and collect what is wrong with it, with file and line."""
+"""Load an app: import its whole package, and report every problem with file and line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SKIPPED_FILES = ("test_", "conftest", "__init__", "__main__")
 
 @dataclass(frozen=True)
 class App:
-    """What one loading of the user's package gave."""
+    """The user's package, loaded: functions, crons, modules and warnings."""
 
     registry: Registry
     crons: Crons
@@ -43,18 +43,18 @@ def load_app(
         system_modules: The framework's own modules of functions by their place, which are found beside the app's.
 
     Raises:
-        LoadError: With every problem found, not only the first.
+        LoadError: It lists every problem.
     """
     root = import_root(functions)
     modules, problems = import_all(root)
     if problems:
-        raise LoadError(list(dict.fromkeys(problems)))  # many modules may import the one that is broken
+        raise LoadError(list(dict.fromkeys(problems)))  # many modules may import a broken one
     registry = Registry(modules, system_modules)
-    crons, cautions = find_crons(modules)
+    crons, messages = find_crons(modules)
     problems = crons.resolve(registry, min_cron_interval_seconds)
     if problems:
         raise LoadError(problems)
-    return App(registry, crons, modules, cautions)
+    return App(registry, crons, modules, messages)
 
 
 def import_root(functions: str | ModuleType) -> ModuleType:
@@ -108,7 +108,7 @@ def module_names(folder: Path, package: str, prefix: str = "") -> Iterator[tuple
 
 
 def import_problem(module: str, error: Exception) -> str:
-    """One problem for a module that does not import: the line of the user's code that is to blame, and why."""
+    """The problem of a module that does not import: the line of the user's code that failed, and why."""
     if isinstance(error, LoadError):
         return "\n".join(error.problems)
     if isinstance(error, SyntaxError):
@@ -125,21 +125,21 @@ def import_problem(module: str, error: Exception) -> str:
 
 
 def find_crons(modules: dict[str, ModuleType]) -> tuple[Crons, list[str]]:
-    """The ``Crons`` object of ``crons.py``, and a caution for what looks like one but is not."""
-    cautions = []
-    # An app that is one file keeps its crons in that file.
+    """The ``Crons`` object of ``crons.py``, and warnings about what looks like one but is not read."""
+    messages = []
+    # An app that is one file has its crons in that file.
     module = modules.get("crons") or (next(iter(modules.values())) if len(modules) == 1 else None)
     found = crons_objects(module) if module is not None else []
     if "crons" in modules and module is not None and not found:
-        cautions.append(f"{module.__file__}: it has no Crons object, so no cron runs. Write `crons = Crons()` in it")
+        messages.append(f"{module.__file__}: it has no Crons object, so no cron runs. Write `crons = Crons()` in it")
     if len(found) > 1:
         raise LoadError([f"{module and module.__file__}: it has {len(found)} Crons objects; keep one"])
     misnamed = modules.get("cron")
     if misnamed is not None:
-        cautions.append(f"{misnamed.__file__}: crons are only read from `crons.py`. Rename this file to crons.py")
-    for caution in cautions:
-        warnings.warn(caution, stacklevel=2)
-    return (found[0] if found else Crons()), cautions
+        messages.append(f"{misnamed.__file__}: crons are only read from `crons.py`. Rename this file to crons.py")
+    for message in messages:
+        warnings.warn(message, stacklevel=2)
+    return (found[0] if found else Crons()), messages
 
 
 def crons_objects(module: Any) -> list[Crons]:
@@ -148,6 +148,6 @@ def crons_objects(module: Any) -> list[Crons]:
 
 
 def forget_modules(root: str) -> dict[str, ModuleType]:
-    """Take a package out of ``sys.modules`` so that it is imported afresh; returns what to put back if that fails."""
+    """Remove a package from ``sys.modules``, so that it is imported again. Returns the removed modules."""
     names = [name for name in sys.modules if name == root or name.startswith(f"{root}.")]
     return {name: sys.modules.pop(name) for name in names}

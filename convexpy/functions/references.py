@@ -1,4 +1,4 @@
-"""``api.orders.list`` and ``internal.orders.charge``: functions by name, for where they cannot be imported."""
+"""``api.orders.list`` and ``internal.orders.charge``: functions by name, where they cannot be imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All functions of an app: found by walking its package, named by their place, looked up by name or by object."""
+"""All functions of an app, named by their place, looked up by name or by object."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Registry:
         if isinstance(target, Function):
             if id(target) in self._names:
                 return target
-            # After a reload, code that is still running holds the functions of the version before.
+            # After a reload, code that is still running refers to the functions of the old version.
             return self._by_name(target.name, f"{target.name!r} ({target.place}) is not part of the app's package")
         if isinstance(target, Reference):
             return self._by_reference(target)
@@ -69,16 +69,16 @@ class Registry:
         raise FunctionNotFound(f"there is no function {name!r}.{nearest(name, public)}")
 
     def name_of(self, function: AnyFunction) -> str:
-        """The function's name in this app; another app in the same process may call it otherwise."""
+        """The function's name in this app. It may have another one in another app of the process."""
         return self._names.get(id(function), function.name)
 
-    def _by_name(self, name: str, complaint: str | None = None) -> AnyFunction:
+    def _by_name(self, name: str, problem: str | None = None) -> AnyFunction:
         found = self.functions.get(name) or self._aliases.get(name) or self._system.get(name)
         if found is not None:
             return found
         hint = nearest(name, self._system if is_reserved(name) else self.functions)
         hint = hint or " `convexpy functions` lists them all."
-        raise FunctionNotFound(f"{complaint or f'there is no function {name!r}'}.{hint}")
+        raise FunctionNotFound(f"{problem or f'there is no function {name!r}'}.{hint}")
 
     def _by_reference(self, reference: Reference) -> AnyFunction:
         found = self._by_name(name_of(reference), f"{reference!r}: there is no function {name_of(reference)!r}")

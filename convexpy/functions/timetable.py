@@ -20,12 +20,12 @@ SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class BadCron(ValueError):
-    """This cannot be a cron: what is wrong, where, and what to write instead."""
+    """An invalid cron: the problem, its place, and what to write instead."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Every ``period``, counted from the first run: the phase is kept, whatever the runs themselves take.
+    """Every ``period``, counted from the first run: the phase does not depend on how long runs take.
 
     Raises:
         BadCron: The period is not a timedelta, not positive, or longer than a century.
@@ -61,7 +61,7 @@ class Interval:
         return max(0, (now - slot) // self.period)
 
     def changed(self, last: datetime | None, now: datetime) -> datetime:
-        """The slot of a cron that got this timetable in place of another; ``last`` is the slot that fired last."""
+        """The next slot of a cron whose timetable changed to this one; ``last`` is the slot that fired last."""
         return now if last is None else max(now, last + self.period)
 
 
@@ -99,7 +99,7 @@ class CronExpression:
         return 0 if next_match(self.expression, slot) > now else None
 
     def changed(self, last: datetime | None, now: datetime) -> datetime:
-        """The slot of a cron that got this timetable in place of another; never ``last``, should a clock be behind."""
+        """The next slot of a cron whose timetable changed to this one; after ``last``, even if a clock is behind."""
         return next_match(self.expression, now if last is None else max(last, now))
 
 
@@ -120,7 +120,7 @@ def parse(text: str) -> Timetable:
 
 def next_match(expression: str, moment: datetime) -> datetime:
     """The first match strictly after a moment."""
-    # A croniter is a cursor, so no two threads may share one. It counts in floats, so it is given whole minutes.
+    # A croniter is a cursor: threads must not share one. It computes in floats: it gets whole minutes.
     cursor = copy(parsed(expression))
     cursor.set_current(moment.astimezone(UTC).replace(second=0, microsecond=0))
     return cursor.get_next(datetime)
@@ -173,15 +173,15 @@ ALIASES: Final = {
 
 
 def checked_expression(expression: object) -> str:
-    """An expression in its one spelling. Raises BadCron, with a caret under what is at fault."""
+    """The canonical form of an expression. Raises BadCron, with a caret under the invalid part."""
     if not isinstance(expression, str):
         raise BadCron(f"{expression!r} is not a cron expression. Write one as text, such as '0 9 * * *'")
     words = re.findall(r"\S+", expression.lower(), re.ASCII)
     check_count(words)
     for place, field in enumerate(FIELDS):
-        complaint = field_complaint(field, words[place])
-        if complaint:
-            raise refusal(complaint, words, [place], field)
+        problem = field_problem(field, words[place])
+        if problem:
+            raise invalid(problem, words, [place], field)
     words = ["*" if matches_everything(place, word) else word for place, word in enumerate(words)]
     check_days(words)
     return " ".join(words)
@@ -195,25 +195,25 @@ def check_count(words: Sequence[str]) -> None:
     if len(words) != len(FIELDS):
         names = ", ".join(field.name for field in FIELDS)
         surplus = range(len(FIELDS), len(words))
-        complaint = f"it has {len(words)} field{'s' if len(words) != 1 else ''} and needs exactly five: {names}"
-        raise refusal(complaint + ". There are no seconds or years" * bool(surplus), words, surplus, FIELDS[1])
+        problem = f"it has {len(words)} field{'s' if len(words) != 1 else ''} and needs exactly five: {names}"
+        raise invalid(problem + ". There are no seconds or years" * bool(surplus), words, surplus, FIELDS[1])
 
 
-def field_complaint(field: Field, word: str) -> str | None:
-    """What is wrong with one field, or None."""
+def field_problem(field: Field, word: str) -> str | None:
+    """The problem of one field, or None."""
     if word[0] in "hr":
         return f"{word!r} in the {field.name} field stands for a random time. Choose one: it takes {field.takes}"
     for item in word.split(","):
-        complaint = range_complaint(field, item) or step_complaint(field, item)
-        if complaint:
-            return complaint
+        problem = range_problem(field, item) or step_problem(field, item)
+        if problem:
+            return problem
     if expanded(FIELDS.index(field), word) is None:
         return f"{word!r} is not a valid {field.name}: it takes {field.takes}, with `,` for lists, `-` and `/`"
     return None
 
 
-def range_complaint(field: Field, item: str) -> str | None:
-    """Refuse ``55-5`` and ``5-5``, which croniter takes for something that nobody means."""
+def range_problem(field: Field, item: str) -> str | None:
+    """Refuse ``55-5`` and ``5-5``, which croniter reads in an unexpected way."""
     found = re.fullmatch(r"(\w{1,9})-(\w{1,9})(/\d+)?", item, re.ASCII)
     low, high = (field.number(found[1]), field.number(found[2])) if found else (None, None)
     if found is None or low is None or high is None:
@@ -229,13 +229,13 @@ def range_complaint(field: Field, item: str) -> str | None:
     return f"the range {item!r} in the {field.name} field runs backwards. Write two, such as {both!r}"
 
 
-def step_complaint(field: Field, item: str) -> str | None:
+def step_problem(field: Field, item: str) -> str | None:
     """Refuse ``*/90``, which would match once an hour and not every 90 minutes."""
     step = re.fullmatch(r".*/(\d{1,9})", item, re.ASCII)
     values = field.high - field.low + 1
     if step is None or int(step[1]) <= values:
         return None
-    hint = ". For other rhythms there is `crons.interval`" if values > 12 else ""
+    hint = ". For other periods use `crons.interval`" if values > 12 else ""
     return f"the step of {item!r} is larger than the {field.name} field, which has {values} values{hint}"
 
 
@@ -244,7 +244,7 @@ def matches_everything(place: int, word: str) -> bool:
 
 
 def expanded(place: int, word: str) -> Sequence[object] | None:
-    """The values of one field as croniter reads it, or None if it cannot."""
+    """The values of one field as croniter reads it, or None if it is invalid."""
     from croniter import CroniterError, croniter
 
     alone = ["*"] * len(FIELDS)
@@ -256,23 +256,23 @@ def expanded(place: int, word: str) -> Sequence[object] | None:
 
 
 def check_days(words: Sequence[str]) -> None:
-    """Refuse days that never come, and the two forms for which "either day field" does not hold in croniter."""
+    """Refuse days that do not exist, and two forms for which croniter does not match "either day field"."""
     from croniter import CroniterBadDateError
 
     special = "w" in words[DAY_OF_MONTH] or "#" in words[DAY_OF_WEEK] or "l" in words[DAY_OF_WEEK]
     if special and "*" not in (words[DAY_OF_MONTH], words[DAY_OF_WEEK]):
-        complaint = "`W`, `#` and the last weekday cannot be combined with the other day field. Make it two crons"
-        raise refusal(complaint, words, [DAY_OF_MONTH, DAY_OF_WEEK], FIELDS[DAY_OF_WEEK])
+        problem = "`W`, `#` and the last weekday cannot be combined with the other day field. Make it two crons"
+        raise invalid(problem, words, [DAY_OF_MONTH, DAY_OF_WEEK], FIELDS[DAY_OF_WEEK])
     try:
         next_match(" ".join(words), SOME_DAY)
     except CroniterBadDateError:
         days = [place for place in (DAY_OF_MONTH, MONTH, DAY_OF_WEEK) if words[place] != "*"]
-        raise refusal("there is no such date, so it would never run", words, days, FIELDS[DAY_OF_MONTH]) from None
+        raise invalid("there is no such date, so it would never run", words, days, FIELDS[DAY_OF_MONTH]) from None
 
 
-def refusal(complaint: str, words: Sequence[str], at: Collection[int], example: Field) -> BadCron:
-    """The complaint, the expression with carets below the fields at fault, and an expression that works."""
+def invalid(problem: str, words: Sequence[str], at: Collection[int], example: Field) -> BadCron:
+    """The problem, the expression with carets under the invalid fields, and a valid expression."""
     shown = ["".join(letter if letter.isprintable() else "?" for letter in word) for word in words]
     carets = " ".join(("^" if place in at else " ") * len(word) for place, word in enumerate(shown))
-    lines = [complaint, " ".join(shown), carets.rstrip(), f"For example, {example.example!r} runs {example.meaning}"]
+    lines = [problem, " ".join(shown), carets.rstrip(), f"For example, {example.example!r} runs {example.meaning}"]
     return BadCron("\n    ".join(line for line in lines if line))

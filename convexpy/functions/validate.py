@@ -1,4 +1,4 @@
-"""Arguments and results, checked against the handler's own annotations by pydantic, and stored as JSON."""
+"""Arguments and results: validated by pydantic against the handler's annotations, and stored as JSON."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError
 
-# Bytes and non-finite numbers have no JSON form of their own; these keep them exact through a stored job.
+# Bytes and non-finite numbers have no JSON form: these keep them exact in a stored job.
 SHAPE: Final = ConfigDict(extra="forbid", val_json_bytes="base64")
 JSON_FORM: Final = CoreConfig(ser_json_bytes="base64", ser_json_inf_nan="strings")
 NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Arguments:
-    """The arguments of one function: a closed object with one key a parameter.
+    """The arguments of one function: an object with one key a parameter, and no others.
 
-    A parameter with a default may be absent, also in a stored job: the default of the day it runs applies, so
-    adding an optional parameter never breaks what is already scheduled.
+    A parameter with a default may be absent, in a stored job too: the default at the time of the run applies. So a new
+    optional parameter never breaks a job that is already scheduled.
     """
 
     def __init__(self, handler: Callable[..., Any], place: str) -> None:
@@ -36,7 +36,7 @@ class Arguments:
         self.title = handler.__name__
         hints = resolved_annotations(handler, place)
         fields = {parameter.name: field_of(parameter, hints.get(parameter.name, Any)) for parameter in self.parameters}
-        make_shape: Any = TypedDict  # made from data, which no type checker can follow
+        make_shape: Any = TypedDict  # built at run time, which no type checker can follow
         shape = make_shape(f"{handler.__name__}_arguments", fields)
         shape.__pydantic_config__ = SHAPE
         self.adapter: TypeAdapter[dict[str, Any]]
@@ -58,14 +58,14 @@ class Arguments:
         try:
             return self.adapter.validate_python(values)
         except ValidationError as error:
-            raise self.refusal(function, error) from None
+            raise self.invalid(function, error) from None
 
     def check_json(self, function: str, values: object) -> dict[str, Any]:
         """The checked values of a call, from parsed JSON: bytes are base64, and strict types read from text."""
         try:
             text = json.dumps(values)
         except (TypeError, ValueError, RecursionError):
-            return self.check(function, values)  # something else than JSON was passed; the schema says what
+            return self.check(function, values)  # not JSON: the error of the schema names the value
         return self.load(function, text)
 
     def load(self, function: str, stored: str) -> dict[str, Any]:
@@ -73,10 +73,10 @@ class Arguments:
         try:
             return self.adapter.validate_json(stored)
         except ValidationError as error:
-            raise self.refusal(function, error) from None
+            raise self.invalid(function, error) from None
 
     def store(self, function: str, values: dict[str, Any]) -> str:
-        """Checked values as the JSON text that a job keeps, proven to come back as what was given."""
+        """Checked values as the JSON text of a job. Refused if they would load as other values."""
         try:
             stored = self.serializer.to_json(values, warnings="error", by_alias=True, round_trip=True).decode()
             loaded = self.adapter.validate_json(stored)
@@ -85,15 +85,15 @@ class Arguments:
             raise InvalidArguments(f"{function}: the arguments cannot be stored as JSON: {error}") from None
         if changed:
             raise InvalidArguments(
-                f"{function}: {', '.join(changed)} would come back from storage as something else. Annotate the "
+                f"{function}: {', '.join(changed)} would load from storage as another value. Annotate the "
                 "parameter with the exact type of what you pass, or keep the data in a table and pass its id"
             )
         if NUL.search(stored):
-            raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot keep")
+            raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot store")
         return stored
 
-    def refusal(self, function: str, error: ValidationError) -> InvalidArguments:
-        """One readable sentence a problem, and the same as data."""
+    def invalid(self, function: str, error: ValidationError) -> InvalidArguments:
+        """An error that lists every problem, as text and as data."""
         issues = [
             {"path": path_of(issue["loc"]), "message": issue["msg"], "type": issue["type"]}
             for issue in error.errors(include_url=False, include_context=False, include_input=False)
@@ -102,7 +102,7 @@ class Arguments:
         return InvalidArguments(f"{function}: bad arguments: " + "; ".join(lines), {"issues": issues})
 
     def hint(self, issue: Mapping[str, str]) -> str:
-        """What was probably meant by a name that is not a parameter."""
+        """A hint to the parameter that a wrong name was meant for."""
         if issue["type"] != "extra_forbidden" or "." in issue["path"]:
             return ""
         close = get_close_matches(issue["path"], self.names, n=1)
@@ -128,11 +128,11 @@ class ReturnValue:
         self.adapter, self.serializer = adapter(annotation, f"{place}: the result of {handler.__name__!r}")
 
     def check(self, function: str, value: object) -> Any:
-        """The checked result. Rows and other objects may stand in for a model that reads from attributes."""
+        """The checked result. A model may be read from the attributes of a row or of another object."""
         try:
             return self.adapter.validate_python(value, from_attributes=True)
         except ValidationError as error:
-            # Only where and what kind: the values may be the server's own secrets.
+            # Path and type only: the values may be secrets of the server.
             issues = "; ".join(f"{path_of(i['loc'], 'result')}: {i['type']}" for i in error.errors(include_input=False))
             raise InvalidResult(f"{function}: output validation failed: {issues}") from error
 
@@ -148,13 +148,13 @@ class ReturnValue:
 
 
 def field_of(parameter: inspect.Parameter, annotation: Any) -> Any:
-    """A parameter with a default need not be given."""
+    """The annotation of a parameter; one with a default is not required."""
     required: Any = Required if parameter.default is inspect.Parameter.empty else NotRequired
     return required[annotation]
 
 
 def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, Any]:
-    """The handler's annotations, resolved."""
+    """The handler's annotations as types."""
     try:
         return get_type_hints(handler, include_extras=True)
     except Exception as error:
@@ -167,7 +167,7 @@ def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, A
 
 
 def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSerializer]:
-    """What checks values and what turns them into JSON, or an error that names what it was for."""
+    """The validator and the serializer of an annotation. ``what`` it is for is part of the error."""
     try:
         made: TypeAdapter[Any] = TypeAdapter(annotation)
         # The adapter's own serializer takes no configuration from a TypedDict, so it would lose NaN.
@@ -178,7 +178,7 @@ def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSeriali
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal, down to the elements: NaN equals itself, and a list equals a tuple of the same."""
+    """Deep equality in which NaN equals itself, and a list equals a tuple of the same elements."""
     if one == other:
         return True
     if isinstance(one, float) and isinstance(other, float):
@@ -191,7 +191,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def path_of(loc: tuple[int | str, ...], whole: str = "arguments") -> str:
-    """``tags[0].name``; what to call the ``whole`` if the path is empty."""
+    """``tags[0].name``; the name of the ``whole`` if the path is empty."""
     path = ""
     for step in loc:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)

@@ -32,7 +32,7 @@ ADVICE: Final = {
 }
 
 
-class ContextCaller(Protocol):
+class FunctionCaller(Protocol):
     """Calls another function on behalf of a context."""
 
     def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
@@ -49,7 +49,7 @@ class Context:
     """The function that is running: its ``name``, ``kind`` and ``meta``."""
     job: Job | None
     """The job that runs this call, or None."""
-    _caller: ContextCaller
+    _caller: FunctionCaller
     _made_on_demand: ClassVar[frozenset[str]] = frozenset()
     """The attributes that the call's part of the transaction makes when they are first asked for."""
 

@@ -112,6 +112,10 @@ class RunRecorder:
         self._started = clock.now()
         self._began = time.perf_counter()
 
+    def seconds(self) -> float:
+        """For how long it has been running."""
+        return time.perf_counter() - self._began
+
     def run(
         self,
         outcome: Outcome,
@@ -120,8 +124,7 @@ class RunRecorder:
         seconds: float | None = None,
     ) -> Run:
         """The run as it has ended: now, or after so many seconds."""
-        if seconds is None:
-            seconds = time.perf_counter() - self._began
+        seconds = self.seconds() if seconds is None else seconds
         return Run(self._name, self._kind, self._started, seconds, outcome, error, self._job, self._cron, scheduled)
 
     def report(self, outcome: Outcome, error: str | None = None, scheduled: tuple[Scheduled, ...] = ()) -> None:

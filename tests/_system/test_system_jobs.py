@@ -101,7 +101,7 @@ def test_a_cancel_is_part_of_the_mutation_that_calls_it(convex: ConvexTest) -> N
 
 def test_a_finished_job_is_tried_again_as_a_new_one(convex: ConvexTest) -> None:
     job_id = convex.run(plan, label="bad")
-    with pytest.raises(ConvexError, match="only a finished job can be tried again") as pending:
+    with pytest.raises(ConvexError, match="only a finished job can be retried") as pending:
         convex.run(jobs.retry, job_id=job_id)
     convex.advance(seconds=1)
     new_id = convex.run(jobs.retry, job_id=job_id)

@@ -83,7 +83,7 @@ def test_two_sets_of_tables_are_a_problem(shop: Shop) -> None:
     shop.write("shop/more.py", (shop.root / "shop/models.py").read_text())
     result = shop.cli("check")
     assert result.exit_code == 1
-    assert "more than one set of tables" in result.stderr
+    assert "more than one MetaData" in result.stderr
 
 
 def test_an_unknown_package_is_a_problem(shop: Shop) -> None:

@@ -141,7 +141,7 @@ def test_a_file_that_is_no_database_ends_it_with_the_reason(shop: Shop) -> None:
 def test_a_folder_that_cannot_hold_the_database_ends_it_with_the_reason(shop: Shop) -> None:
     (shop.root / ".convexpy").write_text("a file in the way")
     with Process(shop.root, "dev") as process:
-        process.line("the folder for the development database cannot be made")
+        process.line("the folder for the development database cannot be created")
         assert process.process.wait(20) == 1
 
 

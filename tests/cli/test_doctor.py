@@ -40,7 +40,7 @@ def test_a_risk_is_exit_code_1_and_says_what_to_do(sound_shop: Shop) -> None:
     result = sound_shop.cli("doctor")
     assert result.exit_code == 1
     (risk,) = (line for line in result.stdout.splitlines() if line.startswith("risk"))
-    assert "no worker is alive, and 1 job is due: nobody runs what was scheduled. Start `convexpy start`" in risk
+    assert "no worker is alive, and 1 job is due: scheduled jobs do not run. Start `convexpy start`" in risk
     assert result.stdout.splitlines()[-1].startswith("1 risk, ")
 
 
@@ -111,7 +111,7 @@ def test_conflicts_are_listed_the_most_frequent_first(sound_shop: Shop) -> None:
     assert (second["other"], second["table"]) == (None, None)
 
 
-def test_the_examined_file_is_the_configured_one(sound_shop: Shop, tmp_path: Path) -> None:
+def test_the_checked_file_is_the_configured_one(sound_shop: Shop, tmp_path: Path) -> None:
     (tmp_path / LIVE).rename(tmp_path / "live.db")
     sound_shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///live.db"\n')
     assert sound_shop.cli("doctor").exit_code == 0

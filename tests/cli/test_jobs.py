@@ -75,7 +75,7 @@ def test_a_pending_job_can_be_canceled_once(busy_shop: Shop) -> None:
     pending = job_id(busy_shop, "pending")
     assert busy_shop.cli("jobs", "cancel", pending).stdout == "canceled orders:charge\n"
     again = busy_shop.cli("jobs", "cancel", pending)
-    assert (again.exit_code, again.stdout) == (0, "nothing to cancel: orders:charge is over already (canceled)\n")
+    assert (again.exit_code, again.stdout) == (0, "nothing to cancel: orders:charge is finished (canceled)\n")
     assert documents(busy_shop, "--state", "pending") == []
 
 
@@ -94,7 +94,7 @@ def test_a_finished_job_can_be_tried_again_as_a_new_job(busy_shop: Shop) -> None
 def test_a_pending_job_cannot_be_tried_again(busy_shop: Shop) -> None:
     result = busy_shop.cli("jobs", "retry", job_id(busy_shop, "pending"))
     assert result.exit_code == 1
-    assert "only a finished job can be tried again" in result.stderr
+    assert "only a finished job can be retried" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["show", "cancel", "retry"])

@@ -1,4 +1,4 @@
-"""``convexpy dev`` keeps running through every save: the good code goes on until there is better."""
+"""``convexpy dev`` runs through every save: the last good version runs until a save loads."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def test_a_new_file_is_found_and_a_deleted_one_forgotten(shop: Shop) -> None:
         shop.write("shop/late.py", late + "\n\nsyntax error\n")
         process.line("shop/late.py:9")
         shop.write("shop/late.py", late)
-        process.line("all is well again, 8 functions")
+        process.line("the app loads again, 8 functions")
         shop.write("shop/deeper/later.py", late)
         process.line("reloaded shop/deeper")
         (shop.root / "shop/late.py").write_text("syntax error\n")
         process.line("shop/late.py:1")
         (shop.root / "shop/late.py").unlink()
-        process.line("all is well again, 8 functions")  # the deeper one is there, this one is gone
+        process.line("the app loads again, 8 functions")  # the deeper one is there, this one is gone
 
 
-def test_after_a_broken_save_the_last_good_version_goes_on_until_the_next_good_one(versioned: Shop) -> None:
+def test_after_a_broken_save_the_last_good_version_keeps_running(versioned: Shop) -> None:
     good = (versioned.root / "shop/orders.py").read_text()
     with dev(versioned) as process:
         versioned.change("shop/orders.py", "def tell(ctx: MutationCtx) -> None:", "def tell(ctx: MutationCtx) -> None")
@@ -64,12 +64,12 @@ def test_after_a_broken_save_the_last_good_version_goes_on_until_the_next_good_o
         assert process.line(r"\^").strip() == "^"
         process.line("the last good version keeps running")
         versioned.write("shop/orders.py", good)  # for the command below; dev sees it as the good save
-        process.line("reloaded shop/orders.py in .*: all is well again, 9 functions, 1 cron")
+        process.line("reloaded shop/orders.py in .*: the app loads again, 9 functions, 1 cron")
         versioned.cli("run", "orders:ask")
         process.line("version 1 tells")
 
 
-def test_what_is_scheduled_still_runs_with_the_good_code_while_the_new_one_is_broken(versioned: Shop) -> None:
+def test_jobs_run_with_the_good_code_while_the_new_code_is_broken(versioned: Shop) -> None:
     versioned.write("shop/words.py", "WORD = 'good'\n")
     versioned.change(
         "shop/orders.py", "    print('version 1 tells'", "    from .words import WORD\n    print(WORD, 'code'"
@@ -104,7 +104,7 @@ def test_an_app_that_is_broken_from_the_start_is_waited_for(shop: Shop) -> None:
         broken.write_text("x = ()\n")
         process.line("^functions  7")
         process.line("^ready in")
-        process.line("reloaded shop/broken.py in .*: all is well again")
+        process.line("reloaded shop/broken.py in .*: the app loads again")
         assert process.stop() == 0
 
 
@@ -113,7 +113,7 @@ def test_changed_settings_are_taken_over(shop: Shop) -> None:
         shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "shop"\nmin_cron_intervall = 5\n')
         process.line("pyproject.toml:3: .*Did you mean 'min_cron_interval'")
         shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "shop"\nmin_cron_interval = 1\n')
-        process.line("reloaded pyproject.toml in .*: all is well again")
+        process.line("reloaded pyproject.toml in .*: the app loads again")
         shop.change("shop/crons.py", "hours=2", "seconds=1")
         process.line("reloaded shop/crons.py")
         process.line("mutation orders:mark")
@@ -121,14 +121,14 @@ def test_changed_settings_are_taken_over(shop: Shop) -> None:
         assert process.stop() == 0
 
 
-def test_settings_that_are_put_back_are_well_again_and_code_saved_with_them_is_taken(shop: Shop) -> None:
+def test_restored_settings_are_valid_and_code_saved_with_them_is_loaded(shop: Shop) -> None:
     good = (shop.root / "pyproject.toml").read_text()
     with dev(shop) as process:
         shop.write("pyproject.toml", "[tool.convexpy]\n")
         process.line("`functions` is not set")
         shop.write("pyproject.toml", good)
         shop.write("shop/late.py", "")
-        process.line("all is well again")
+        process.line("the app loads again")
         if not any("reloaded shop/late.py" in line for line in process.lines):
             process.line("reloaded shop/late.py")
 
@@ -198,4 +198,4 @@ def test_a_base_that_another_package_defines_survives_a_reload(shop: Shop) -> No
         shop.write("shop/broken.py", "x = (\n")
         process.line("the last good version keeps running")
         (shop.root / "shop/broken.py").unlink()
-        process.line("all is well again")
+        process.line("the app loads again")

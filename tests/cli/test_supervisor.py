@@ -105,7 +105,7 @@ def test_no_worker_outlives_its_supervisor(production: Shop, workers: Workers) -
     workers.line("^holds")
     workers.process.kill()
     workers.line('stopping: .*"process"')
-    production.write("gate", "")  # what runs may finish
+    production.write("gate", "")  # the running job may finish
     workers.line('"function":"work:hold","outcome":"success"')
     eventually(lambda: not any(map(is_alive, both)), "they have ended")
 

@@ -13,7 +13,7 @@ from servers.postgres import NoServer, Server, server
 from sqlalchemy import NullPool, create_engine, insert, make_url
 
 from convexpy.database.tables import workers
-from convexpy.doctor.checks import examine
+from convexpy.doctor.checks import run_checks
 from convexpy.doctor.finding import Finding
 from convexpy.migrations.framework import migrate
 from convexpy.settings import Settings
@@ -89,7 +89,7 @@ class Database:
     def findings(
         self, about: str | None = None, settings: Settings | None = None, seconds: float = 0.1
     ) -> list[Finding]:
-        found = examine(self.url, settings or Settings(), None, seconds)
+        found = run_checks(self.url, settings or Settings(), None, seconds)
         return [finding for finding in found if about in (None, finding.about)]
 
 

@@ -28,7 +28,7 @@ def test_a_file_in_order_has_no_risks_and_is_not_changed(file: Database) -> None
     assert path.read_bytes() == before
 
 
-def test_the_log_that_a_killed_process_left_is_not_written_back_out_of_turn(file: Database, tmp_path: Path) -> None:
+def test_the_log_of_a_killed_process_is_not_checkpointed(file: Database, tmp_path: Path) -> None:
     left = tmp_path / "left.db"
     with file.engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE more (id INTEGER PRIMARY KEY)")

@@ -14,7 +14,7 @@ from convexpy.database.postgres.serializable_limit import count_slots
 from convexpy.database.tables import queue
 from convexpy.doctor import indexes
 from convexpy.doctor import queue as queue_checks
-from convexpy.doctor.slots import weigh
+from convexpy.doctor.slots import rate_slots
 from convexpy.errors import DatabaseError
 from convexpy.settings import Settings
 
@@ -50,7 +50,7 @@ def test_every_bad_setting_is_found(bad: Database, mark: str, about: str, words:
     assert any(finding.mark == mark and words in finding.sentence for finding in found), found
 
 
-def test_a_standby_is_no_place_to_write_and_its_primary_says_that_commits_do_not_wait(tmp_path: Path) -> None:
+def test_a_standby_is_a_risk_and_commits_that_do_not_wait_are_noted(tmp_path: Path) -> None:
     from .conftest import running
 
     for primary in running({**QUICK, "synchronous_commit": "on"}):
@@ -91,7 +91,7 @@ def test_a_pooler_is_recognised_and_so_is_that_it_swallows_notifications(good: D
         (pooler,) = through.findings("pooler")
         (notifications,) = through.findings("notifications")
     assert pooler.mark == "note"
-    assert "it called this connection 77" in pooler.seen
+    assert "it reports process 77" in pooler.seen
     assert notifications.mark == "note"
 
 
@@ -203,9 +203,9 @@ def test_a_table_that_is_read_from_end_to_end(good: Database) -> None:
         for _ in range(indexes.MANY_SCANS):
             other.execute("SELECT * FROM items WHERE name = 'tea'")
         other.execute("SELECT pg_stat_force_next_flush()")
-    (scanned,) = (finding for finding in good.findings("indexes") if "end to end" in finding.seen)
+    (scanned,) = (finding for finding in good.findings("indexes") if "as a whole" in finding.seen)
     assert scanned.mark == "note"
-    assert scanned.seen.startswith("items: read from end to end 5")
+    assert scanned.seen.startswith("items: read as a whole 5")
 
 
 def test_a_busy_server_with_few_slots_is_at_risk(bad: Database) -> None:
@@ -238,10 +238,10 @@ def test_what_to_raise_is_enough() -> None:
         "max_prepared_transactions": "0",
     }
     assert count_slots(server) == 1220
-    assert [weigh(server, rate, 10).mark for rate in (61, 62, 122, 123)] == ["ok", "note", "note", "risk"]
-    assert "max_connections = 978 " in weigh(server, 500, 10).todo
-    assert weigh({**server, "max_connections": "978"}, 500, 10).mark == "ok"
-    assert weigh({**server, "max_connections": "977"}, 500, 10).mark == "note"
+    assert [rate_slots(server, rate, 10).mark for rate in (61, 62, 122, 123)] == ["ok", "note", "note", "risk"]
+    assert "max_connections = 978 " in rate_slots(server, 500, 10).todo
+    assert rate_slots({**server, "max_connections": "978"}, 500, 10).mark == "ok"
+    assert rate_slots({**server, "max_connections": "977"}, 500, 10).mark == "note"
 
 
 def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:

@@ -13,9 +13,7 @@ TAKEN = 3
 
 
 @pytest.mark.parametrize("ids", [(5, 1900)])
-def test_write_skew_commits_once_more_transactions_finish_than_there_are_slots(
-    bad: Database, ids: tuple[int, int]
-) -> None:
+def test_write_skew_commits_when_more_transactions_finish_than_slots_exist(bad: Database, ids: tuple[int, int]) -> None:
     with bad.connect() as connection:
         slots = count_slots(dict(connection.execute("SELECT name, setting FROM pg_settings").fetchall()))  # type: ignore[arg-type]
     assert not both_commit(bad, slots - TAKEN, *ids)

@@ -51,9 +51,7 @@ def test_a_number_too_long_for_python_to_read_is_refused_like_any_other(word: st
         ("0 0 * * monday", "day of week", "monday"),
     ],
 )
-def test_a_bad_field_is_named_and_marked_with_a_caret_beside_an_example_that_works(
-    expression: str, field: str, fault: str
-) -> None:
+def test_an_invalid_field_is_named_and_marked_beside_a_valid_example(expression: str, field: str, fault: str) -> None:
     complaint, shown, carets, example = problem_with(expression).split("\n    ")
     assert complaint.startswith(f"{fault!r} is not a valid {field}: it takes ")
     assert shown == expression
@@ -122,7 +120,7 @@ def test_a_date_that_never_comes_is_refused(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", ["0 0 15w * 1", "0 0 13 * fri#2", "0 0 1 * l5"])
-def test_special_days_beside_the_other_day_field_are_refused_because_either_would_not_be_enough(
+def test_special_days_beside_the_other_day_field_are_refused(
     expression: str,
 ) -> None:
     assert "Make it two crons" in problem_with(expression)

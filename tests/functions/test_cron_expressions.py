@@ -63,7 +63,7 @@ def test_a_cron_expression_never_runs_at_once_even_when_it_matches_now() -> None
     assert daily.first(NOON + timedelta(microseconds=1)) == NOON + timedelta(days=1)
 
 
-def test_the_last_microsecond_before_a_slot_is_before_it_in_far_centuries_too() -> None:
+def test_the_last_microsecond_before_a_slot_is_before_it_in_any_century() -> None:
     far = datetime(2890, 5, 4, 9, 0, tzinfo=UTC)
     assert CronExpression("0 9 * * *").first(far - timedelta(microseconds=1)) == far
 
@@ -146,7 +146,7 @@ def test_times_in_another_zone_are_the_same_moments() -> None:
 
 @given(expressions, moments, moments)
 @settings(deadline=None)
-def test_the_next_match_of_any_expression_lies_after_now_and_after_the_slot(
+def test_the_next_match_of_any_expression_is_after_now_and_after_the_slot(
     cron: CronExpression, slot: datetime, now: datetime
 ) -> None:
     following = cron.after(slot, now)
@@ -235,7 +235,7 @@ def stepped(crontab: tuple[Written, ...], moment: datetime) -> datetime | None:
 
 @given(crontabs, st.datetimes(datetime(2020, 1, 1), datetime(2080, 1, 1), timezones=st.just(UTC)))
 @settings(max_examples=300, deadline=None)
-def test_a_reader_that_steps_through_the_minutes_agrees_with_every_next_match(
+def test_stepping_through_the_minutes_agrees_with_every_next_match(
     crontab: tuple[Written, ...], moment: datetime
 ) -> None:
     expression = " ".join(field.text for field in crontab)

@@ -38,7 +38,7 @@ def text_of(crons: Crons, registry: Registry) -> str:
 # ---- what may be written
 
 
-def test_an_interval_takes_a_timedelta_or_units_with_the_function_before_or_after(registry: Registry) -> None:
+def test_an_interval_takes_a_timedelta_or_units_around_the_function(registry: Registry) -> None:
     crons = Crons()
     crons.interval("a", timedelta(hours=2), tidy)
     crons.interval("b", timedelta(hours=2), function=tidy)
@@ -108,9 +108,7 @@ def test_a_weekday_may_be_capitalised_and_a_number_may_be_an_int_enum(registry: 
 @pytest.mark.parametrize(
     "target", [send, internal.reports.send, "reports:send", "reports:old_send", internal.reports.old_send]
 )
-def test_functions_references_names_and_aliases_all_lead_to_the_registered_name(
-    registry: Registry, target: Any
-) -> None:
+def test_functions_references_names_and_aliases_give_the_registered_name(registry: Registry, target: Any) -> None:
     crons = Crons()
     crons.interval("a", timedelta(hours=2), target, to="all")
     crons.interval("b", target, hours=2, to="all")
@@ -121,7 +119,7 @@ def test_functions_references_names_and_aliases_all_lead_to_the_registered_name(
     assert {definition.function for definition in crons.definitions.values()} == {"reports:send"}
 
 
-def test_arguments_are_stored_as_the_json_of_a_job_whether_they_were_named_or_not(registry: Registry) -> None:
+def test_arguments_are_stored_as_the_json_of_a_job_named_or_not(registry: Registry) -> None:
     crons = Crons()
     crons.interval("named", HOUR, send, to="all", copies=2)
     crons.interval("in order", HOUR, send, "all", 2)
@@ -131,7 +129,7 @@ def test_arguments_are_stored_as_the_json_of_a_job_whether_they_were_named_or_no
     assert stored == {"named": '{"to":"all","copies":2}', "in order": '{"to":"all","copies":2}', "none": "{}"}
 
 
-def test_arguments_named_like_parameters_of_a_declaration_pass_through_cron(registry: Registry) -> None:
+def test_arguments_with_the_names_of_parameters_pass_through_cron(registry: Registry) -> None:
     crons = Crons()
     crons.cron("x", "0 9 * * *", awkward, name="tea", hour=3)
     assert text_of(crons, registry) == "cron 0 9 * * *"
@@ -159,7 +157,7 @@ def test_names_in_any_language_are_welcome(registry: Registry) -> None:
 # ---- when it is checked
 
 
-def test_declaring_never_raises_and_every_problem_of_every_cron_is_reported_at_once(registry: Registry) -> None:
+def test_declarations_never_raise_and_all_problems_are_reported_together(registry: Registry) -> None:
     crons = Crons()
     nonsense: Any = crons
     nonsense.cron("a", "not a cron", count)

@@ -34,7 +34,7 @@ def problem_of(crons: Crons, registry: Registry, **settings: float) -> str:
     return complaint.partition(": ")[2]
 
 
-def test_an_interval_under_the_minimum_is_refused_unless_the_minimum_is_lowered(registry: Registry) -> None:
+def test_an_interval_under_the_minimum_is_refused(registry: Registry) -> None:
     crons = Crons()
     crons.interval("a", timedelta(seconds=59, microseconds=999_999), tidy)
     problem = problem_of(crons, registry)
@@ -136,7 +136,7 @@ def test_a_weekday_that_resembles_none_is_refused_with_all_seven(registry: Regis
     )
 
 
-def test_a_second_cron_of_the_same_name_is_refused_with_the_place_of_the_first(registry: Registry) -> None:
+def test_a_duplicate_cron_name_is_refused_with_the_place_of_the_first(registry: Registry) -> None:
     crons = Crons()
     crons.interval("sync", HOUR, tidy)
     crons.hourly("sync", sync)

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import pytest
 from app.models import Note
-from cart import SKU, Cart
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
-from stage import START, app_of
+from support.apps import START, app_of
+from support.cart import SKU, Cart
 
 from convexpy import (
     ConvexError,

@@ -15,7 +15,7 @@ import pytest
 from app.models import Base, Note, Order, User
 from app.orders import get_order, process_order
 from sqlalchemy import select
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest
@@ -106,7 +106,7 @@ def add_name(ctx: Counted) -> CountedAndNamed:
     return ctx.extend(CountedAndNamed, name="x" * ctx.count)
 
 
-def test_middleware_runs_in_the_order_of_use_and_each_gets_what_the_one_before_returned() -> None:
+def test_middleware_runs_in_order_and_gets_what_the_one_before_returned() -> None:
     @query.use(add_count).use(add_name)
     def extras(ctx: CountedAndNamed) -> tuple[int, str, str]:
         assert isinstance(ctx, CountedAndNamed)
@@ -166,7 +166,7 @@ def test_a_generator_middleware_runs_around_the_handler_in_its_transaction() -> 
     assert seen == ["before", "handler", "after"]
 
 
-def test_a_generator_middleware_sees_the_error_of_the_handler_and_may_replace_it() -> None:
+def test_a_generator_middleware_sees_and_may_replace_the_error() -> None:
     def replace(ctx: MutationCtx) -> Iterator[MutationCtx]:
         try:
             yield ctx

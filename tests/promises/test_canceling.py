@@ -16,24 +16,25 @@ import pytest
 from app.models import Note, Subscription, User
 from app.subscriptions import cancel_subscription, create_subscription
 from sqlalchemy import select
-from stage import START, Unlucky, a_conflict
+from support.apps import START
+from support.faults import PlannedErrors, a_conflict
 
 from convexpy import ActionCtx, ConvexError, InvalidSchedule, JobId, MutationCtx, action, internal_mutation, mutation
 from convexpy.testing import ConvexTest
 
 seen: list[Any] = []
-unlucky = Unlucky()
+planned = PlannedErrors()
 
 
 @pytest.fixture(autouse=True)
 def nothing_seen() -> None:
     seen.clear()
-    unlucky.reset()
+    planned.reset()
 
 
 @internal_mutation
 def work(ctx: MutationCtx, text: str = "work") -> None:
-    unlucky.strike()
+    planned.raise_next()
     ctx.db.add(Note(text=text))
 
 
@@ -141,14 +142,14 @@ def test_the_job_id_is_kept_in_the_users_own_row_and_canceled_from_there(shop: C
 
 
 def test_a_job_that_waits_for_its_next_try_can_be_canceled(convex: ConvexTest) -> None:
-    unlucky.reset(*(a_conflict() for _ in range(100)))
+    planned.reset(*(a_conflict() for _ in range(100)))
     job_id = convex.run(schedule_work)
     convex.advance(seconds=1)
-    assert unlucky.strikes >= 1
+    assert planned.times >= 1
     convex.run(cancel, job_id=job_id)
-    strikes = unlucky.strikes
+    calls = planned.times
     convex.advance(days=1)
-    assert (unlucky.strikes, state(convex, job_id)) == (strikes, "canceled")
+    assert (planned.times, state(convex, job_id)) == (calls, "canceled")
 
 
 # ---------------------------------------------------------------------------------------------- over, or never there
@@ -157,7 +158,7 @@ def test_a_job_that_waits_for_its_next_try_can_be_canceled(convex: ConvexTest) -
 def test_canceling_what_is_over_changes_nothing(convex: ConvexTest) -> None:
     done, failed, canceled = (convex.run(schedule_work, text=text) for text in ("a", "b", "c"))
     convex.run(cancel, job_id=canceled)
-    unlucky.reset(ValueError("b"))
+    planned.reset(ValueError("b"))
     convex.advance(seconds=1)
     before = {job.id: (job.state, job.completed_time) for job in convex.jobs()}
     assert sorted(state.kind for state, _ in before.values()) == ["canceled", "failed", "success"]

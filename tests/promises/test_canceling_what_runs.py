@@ -16,12 +16,10 @@ from typing import Any
 import pytest
 from app.models import Note
 from sqlalchemy import select
-from stage import START
+from support.apps import START
 
 from convexpy import ActionCtx, InvalidSchedule, JobId, MutationCtx, SyncActionCtx, action, internal_mutation, mutation
-from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
-from convexpy.testing.worker import VirtualWorker
 
 seen: list[Any] = []
 outside: list[ConvexTest] = []
@@ -187,7 +185,7 @@ def schedule_that(ctx: MutationCtx) -> JobId:
     return ctx.schedule.now(cancel_myself_in_a_mutation)
 
 
-def test_what_the_mutation_schedules_that_canceled_the_running_action_is_canceled_from_there_on(
+def test_what_is_scheduled_after_canceling_the_own_action_is_canceled(
     convex: ConvexTest,
 ) -> None:
     job_id = convex.run(schedule_that)
@@ -197,17 +195,6 @@ def test_what_the_mutation_schedules_that_canceled_the_running_action_is_cancele
 
 
 # ---------------------------------------------------------------------------------------------- races
-
-
-@pytest.mark.parametrize("schedule", [schedule_work, schedule_act], ids=["mutation", "action"])
-def test_a_job_that_is_canceled_after_it_was_claimed_does_not_run(convex: ConvexTest, schedule: Any) -> None:
-    job_id = convex.run(schedule)
-    convex.clock.move_to(START + timedelta(seconds=1))
-    kind = Kind.MUTATION if schedule is schedule_work else Kind.ACTION
-    (claim,) = convex.convex.worker.dispatcher.claim(kind, 10)
-    convex.run(cancel, job_id=job_id)
-    VirtualWorker(convex.convex).execute(claim)
-    assert (state(convex, job_id), texts(convex), seen) == ("canceled", [], [])
 
 
 @internal_mutation

@@ -8,7 +8,7 @@ S6   test_a_function_that_vanished_later_fails_its_job
 from __future__ import annotations
 
 import pytest
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, ConvexError, JobId, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest
@@ -55,7 +55,7 @@ def test_a_function_that_became_a_query_fails_its_job(database: str) -> None:
     with ConvexTest(app_of(work=became_a_query), database_url=database, now=START) as after:
         after.run_due()
         assert after.job(job_id).state.kind == "failed"  # type: ignore[union-attr]
-        with pytest.raises(ConvexError, match="is a query by now"):
+        with pytest.raises(ConvexError, match="is a query now"):
             after.call("_system/jobs:retry", {"job_id": job_id})
 
 

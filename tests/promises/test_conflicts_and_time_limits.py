@@ -13,20 +13,21 @@ from typing import Any
 import pytest
 from app.models import Base, Note
 from sqlalchemy import select
-from stage import START, Unlucky, a_conflict, app_of
+from support.apps import START, app_of
+from support.faults import PlannedErrors, a_conflict
 
 from convexpy import ConvexError, FunctionTimeout, JobId, MutationCtx, QueryCtx, Settings, mutation, query
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
 seen: list[Any] = []
-unlucky = Unlucky()
+planned = PlannedErrors()
 
 
 @pytest.fixture(autouse=True)
 def nothing_seen() -> None:
     seen.clear()
-    unlucky.reset()
+    planned.reset()
 
 
 @mutation
@@ -59,13 +60,13 @@ def collect(ctx: MutationCtx, items: list[str]) -> list[str]:
     ctx.schedule.cancel(job_id)
     seen.append(ctx.schedule.now(write, text="scheduled"))
     ctx.db.flush()
-    unlucky.strike()
+    planned.raise_next()
     return items
 
 
 @promise("S8")
 def test_the_whole_body_is_run_again_with_nothing_left_of_the_try_before(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict(), a_conflict(), a_conflict())
+    planned.reset(a_conflict(), a_conflict(), a_conflict())
     assert convex.run(collect, items=["given"]) == ["given", "once"]
     assert len(set(seen)) == 4
     assert [job.id for job in convex.jobs(state="pending")] == [JobId(seen[-1])]
@@ -83,7 +84,7 @@ def conflict_in_a_nested_mutation(ctx: MutationCtx) -> None:
 
 @promise("S8")
 def test_a_conflict_in_a_nested_mutation_runs_the_whole_again(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict())
+    planned.reset(a_conflict())
     convex.run(conflict_in_a_nested_mutation)
     assert len(seen) == 2
     assert_works(convex, ["once"])

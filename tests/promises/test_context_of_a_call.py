@@ -8,7 +8,7 @@ a mutation   atomic        yes
 an action    at once       yes
 ============ ============= ==========
 
-F2 F3        test_the_schedule_of_a_mutation_waits_for_its_commit_and_that_of_an_action_does_not
+F2 F3        test_a_mutation_schedules_at_its_commit_and_an_action_at_once
 F4           test_every_kind_calls_internal_functions
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from app.models import Base, Note
 from sqlalchemy import select
-from stage import START
+from support.apps import START
 
 from convexpy import (
     ActionCtx,
@@ -86,7 +86,7 @@ async def look_at_the_schedule_outside(ctx: ActionCtx) -> JobId:
 
 
 @promise("F2", "F3")
-def test_the_schedule_of_a_mutation_waits_for_its_commit_and_that_of_an_action_does_not(convex: ConvexTest) -> None:
+def test_a_mutation_schedules_at_its_commit_and_an_action_at_once(convex: ConvexTest) -> None:
     convex.run(look_at_the_schedule)
     assert seen == [0]
     convex.run(look_at_the_schedule_outside)
@@ -144,7 +144,7 @@ async def see_action(ctx: ActionCtx) -> None:
 
 
 @promise("F4")
-def test_every_kind_calls_internal_functions_and_sees_identity_now_function_job_and_system(convex: ConvexTest) -> None:
+def test_every_kind_calls_internal_functions_and_has_a_whole_context(convex: ConvexTest) -> None:
     convex.as_user("u1").run(see_action)
     assert [(kind, name.partition(":")[2]) for kind, name, *_ in seen] == [
         ("action", "see_action"),
@@ -159,7 +159,7 @@ def schedule_all_kinds(ctx: MutationCtx) -> list[JobId]:
     return [ctx.schedule.now(see_mutation), ctx.schedule.now(see_action)]
 
 
-def test_the_job_of_a_call_is_the_id_and_the_attempt_also_in_the_calls_below_it(convex: ConvexTest) -> None:
+def test_the_calls_below_a_job_have_its_id_and_attempt(convex: ConvexTest) -> None:
     mutation_id, action_id = convex.run(schedule_all_kinds)
     convex.run_due()
     jobs = [(name.partition(":")[2], job.id, job.attempt) for _, name, _, _, job in seen]

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cron_app import HOUR, act, app_with, look, ran, work
-from stage import START
+from support.apps import START
+from support.cron_app import HOUR, act, app_with, look, ran, work
 
 from convexpy import Convex, Crons, LoadError, Settings, internal
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
-pytestmark = pytest.mark.usefixtures("nothing_ran")
+pytestmark = pytest.mark.usefixtures("no_cron_ran")
 
 
 # ---------------------------------------------------------------------------------------------- refused

@@ -14,14 +14,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cron_app import HOUR, MINUTE, act, app_with, crons_of, ran, work
-from stage import START, app_of
+from support.apps import START, app_of
+from support.cron_app import HOUR, MINUTE, act, app_with, crons_of, ran, work
 
 from convexpy import Crons, MutationCtx, mutation
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
-pytestmark = pytest.mark.usefixtures("nothing_ran")
+pytestmark = pytest.mark.usefixtures("no_cron_ran")
 
 
 # ---------------------------------------------------------------------------------------------- intervals

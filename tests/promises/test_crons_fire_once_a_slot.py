@@ -1,28 +1,30 @@
 """Crons: each slot fires once, at most one run at a time, and what is missed is skipped and said so.
 
 ==== ======================================================================================
-C8   test_after_downtime_the_stored_slot_runs_once, test_a_cron_never_runs_twice_at_a_time, test_each_slot_fires_once
+C8   test_after_downtime_the_stored_slot_runs_once, test_a_cron_never_runs_twice_at_a_time
 C9   test_definitions_are_compared_by_name
-C10  test_a_failed_run_never_stops_a_cron, test_a_cron_tries_internal_errors_again
+C10  test_a_failed_run_never_stops_a_cron, test_a_cron_tries_again_after_internal_errors
 C12  test_every_run_is_a_row_with_the_name_of_its_cron
 ==== ======================================================================================
 """
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from app.models import Order
-from cron_app import HOUR, MINUTE, act, app_with, crons_of, ran, unlucky, work
-from stage import START, a_conflict, a_disk_error, app_of
+from support.apps import START, app_of
+from support.cron_app import HOUR, MINUTE, act, app_with, crons_of, planned, ran, work
+from support.faults import a_conflict, a_disk_error
 
-from convexpy import ActionCtx, Convex, Crons, Settings, action
+from convexpy import ActionCtx, Crons, Settings, action
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
-pytestmark = pytest.mark.usefixtures("nothing_ran")
+pytestmark = pytest.mark.usefixtures("no_cron_ran")
 
 
 def history(convex: ConvexTest, name: str) -> list[tuple[str, datetime]]:
@@ -70,8 +72,7 @@ def test_a_cron_never_runs_twice_at_a_time_and_says_what_it_skipped(database: st
         ran.append(ctx.now)
         if len(ran) == 1:  # while it runs, two and a half minutes pass, and the crons go on
             convexes[0].clock.move_to(ctx.now + 2.5 * MINUTE)
-            while convexes[0].convex.worker.crons.tick() == 0.0:
-                pass
+            await asyncio.to_thread(convexes[0].run_due)
 
     crons = crons_of(lambda crons: crons.interval("slow", MINUTE, slow))
     with ConvexTest(app_of(slow, crons=crons), database_url=database, now=START) as convex:
@@ -85,7 +86,7 @@ def test_a_cron_never_runs_twice_at_a_time_and_says_what_it_skipped(database: st
 
 @promise("C8")
 def test_a_cron_waits_for_its_run_to_be_tried_again(database: str) -> None:
-    unlucky.reset(*(a_disk_error() for _ in range(9)))  # about 25 to 50 s of backoff
+    planned.reset(*(a_disk_error() for _ in range(9)))  # about 25 to 50 s of backoff
     settings = Settings(min_cron_interval=timedelta(seconds=1))
     declare = lambda crons: crons.interval("x", timedelta(seconds=5), work)  # noqa: E731
     with ConvexTest(app_with(declare), database_url=database, now=START, settings=settings) as convex:
@@ -94,37 +95,6 @@ def test_a_cron_waits_for_its_run_to_be_tried_again(database: str) -> None:
         assert states[0] == "success"
         assert 4 <= states.count("canceled") <= 11
         assert len(ran) + states.count("canceled") == 25
-
-
-@promise("C8")
-def test_each_slot_fires_once_however_many_workers_there_are(database: str) -> None:
-    app = app_with(lambda crons: crons.interval("x", MINUTE, work))
-    with ConvexTest(app, database_url=database, now=START) as convex:
-        others = [Convex(database, functions=app, clock=convex.clock) for _ in range(3)]
-        try:
-            for other in others:
-                other.migrate()
-                other.worker.prepare(other.app)
-            for _ in range(5):
-                due = [other.worker.crons for other in (*others, convex.convex)]
-                rows = [(clock, clock_rows(clock, convex)) for clock in due]  # all look before anyone fires
-                for clock, found in rows:
-                    for row in found:
-                        clock._fire(row, convex.now)
-                convex.run_due()
-                convex.clock.move_to(convex.now + MINUTE)
-        finally:
-            for other in others:
-                other.close()
-        assert ran == [START + n * MINUTE for n in range(5)]
-        assert history(convex, "x") == [("success", START + n * MINUTE) for n in range(5)]
-
-
-def clock_rows(clock: Any, convex: ConvexTest) -> list[Any]:
-    from convexpy.database import crons
-
-    with clock._database.read() as held:
-        return crons.due_crons(held.connection, convex.now)
 
 
 # ---------------------------------------------------------------------------------------------- definitions
@@ -179,27 +149,27 @@ def test_a_reference_stands_for_a_function_that_cannot_be_imported(shop: ConvexT
 @promise("C10")
 @pytest.mark.parametrize("function", [work, act], ids=["mutation", "action"])
 def test_a_failed_run_never_stops_a_cron(function: Any) -> None:
-    unlucky.reset(ValueError("the first run"), ValueError("the second run"))
+    planned.reset(ValueError("the first run"), ValueError("the second run"))
     with ConvexTest(app_with(lambda crons: crons.interval("x", MINUTE, function)), now=START) as convex:
         convex.advance(minutes=2)
         assert [kind for kind, _ in history(convex, "x")] == ["failed", "failed", "success"]
-        assert unlucky.strikes == 3
+        assert planned.times == 3
 
 
 @promise("C10")
-def test_a_cron_tries_internal_errors_again_in_a_mutation_and_never_in_an_action() -> None:
+def test_a_cron_tries_again_after_internal_errors_but_no_action() -> None:
     def declare(crons: Crons) -> None:
         crons.interval("m", HOUR, work)
         crons.cron("a", "30 * * * *", act)
 
-    unlucky.reset(a_conflict(), a_conflict())
+    planned.reset(a_conflict(), a_conflict())
     with ConvexTest(app_with(declare), now=START) as convex:
         convex.advance(minutes=29)
         assert [(kind, slot) for kind, slot in history(convex, "m")] == [("success", START)]
-        unlucky.reset(a_conflict())
+        planned.reset(a_conflict())
         convex.advance(minutes=2)
         assert [kind for kind, _ in history(convex, "a")] == ["failed"]
-        assert unlucky.strikes == 1
+        assert planned.times == 1
 
 
 @promise("C12")

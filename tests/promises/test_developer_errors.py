@@ -20,7 +20,8 @@ import pytest
 from app.models import Note
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from stage import START, Unlucky, app_of, code_of
+from support.apps import START, app_of, code_of
+from support.faults import PlannedErrors
 
 from convexpy import (
     ActionCtx,
@@ -40,13 +41,13 @@ from convexpy import (
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
-unlucky = Unlucky()
+planned = PlannedErrors()
 attempts: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
 def good_luck() -> None:
-    unlucky.reset()
+    planned.reset()
     attempts.clear()
 
 
@@ -55,19 +56,19 @@ def work(ctx: MutationCtx, text: str = "work") -> str:
     attempts.append(ctx.job.attempt if ctx.job else None)
     ctx.db.add(Note(text=text))
     ctx.db.flush()
-    unlucky.strike()
+    planned.raise_next()
     return "done"
 
 
 @action
 async def act(ctx: ActionCtx) -> None:
     attempts.append(ctx.job.attempt if ctx.job else None)
-    unlucky.strike()
+    planned.raise_next()
 
 
 @action
 def act_plainly(ctx: SyncActionCtx) -> None:
-    unlucky.strike()
+    planned.raise_next()
 
 
 @mutation
@@ -177,12 +178,12 @@ def test_the_error_of_a_failed_job_names_the_line_of_the_users_code(strict: Conv
 def test_a_developer_error_fails_a_scheduled_action(
     convex: ConvexTest, what: str, error: BaseException, text: str
 ) -> None:
-    unlucky.reset(error)
+    planned.reset(error)
     job_id = convex.run(schedule, what=what)
     convex.advance(days=1)
     job = convex.job(job_id)
     assert job is not None
-    assert (job.state.kind, unlucky.strikes) == ("failed", 1)
+    assert (job.state.kind, planned.times) == ("failed", 1)
     assert text in str(job.state.error)
 
 

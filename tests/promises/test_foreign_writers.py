@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from app.models import Base, Order
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import MutationCtx, mutation
 from convexpy.testing import ConvexTest

@@ -13,7 +13,7 @@ import pytest
 from app.models import Note, Order
 from app.orders import get_order, process_order
 from app.plugins.email import send
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import (
     FunctionNotFound,
@@ -94,7 +94,7 @@ def schedule_by_reference(ctx: MutationCtx, right: bool) -> JobId:
 
 
 @promise("F4", "F7")
-def test_a_reference_reaches_a_function_by_its_name_and_through_the_right_door(convex: ConvexTest) -> None:
+def test_a_reference_finds_a_function_by_name_and_visibility(convex: ConvexTest) -> None:
     job_id = convex.run(schedule_by_reference, right=True)
     assert convex.job(job_id).name == f"{__name__}:secret_write"  # type: ignore[union-attr]
     with pytest.raises(InvalidSchedule, match=r"is internal, so write `internal"):

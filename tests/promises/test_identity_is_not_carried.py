@@ -14,7 +14,7 @@ import pytest
 from app.builders import UserMutationCtx, auth_mutation
 from app.models import Order, User
 from sqlalchemy import text
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import (
     ActionCtx,

@@ -16,7 +16,7 @@ from app.models import User
 from app.status import PendingJob, get_job_status, list_pending_jobs
 from app.subscriptions import create_subscription
 from pydantic import BaseModel, TypeAdapter
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import (
     ActionCtx,

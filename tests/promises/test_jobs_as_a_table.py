@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from app.models import Note, Subscription
 from sqlalchemy import delete, insert, select, text, update
-from stage import START
+from support.apps import START
 
 from convexpy import JobId, MutationCtx, QueryCtx, ReadOnlyError, ScheduledFunction, internal_mutation, mutation, query
 from convexpy.testing import ConvexTest

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, LoadError, MutationCtx, QueryCtx, SyncActionCtx, action, mutation, query
 from convexpy.testing import ConvexTest
@@ -75,7 +75,7 @@ def test_the_wrong_colour_is_an_error_when_the_app_loads(builder: Any, handler: 
     assert "test_refused_functions.py:" in problem
 
 
-def test_async_middleware_under_a_plain_handler_is_an_error_when_the_app_loads() -> None:
+def test_async_middleware_under_a_plain_handler_is_a_load_error() -> None:
     async def wait(ctx: Any) -> Any:
         return ctx
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-import pytest
-from sqlalchemy import Connection, func, select, text
-from stage import START, app_of
+from sqlalchemy import func, select, text
+from support.apps import START, app_of
 
 from convexpy import ConvexError, JobId, MutationCtx, Settings, internal_mutation, mutation
-from convexpy.database.retention import purge_jobs
-from convexpy.dispatch import retention as purging
 from convexpy.testing import ConvexTest
 
 
@@ -45,17 +40,6 @@ def test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever(convex:
     assert {job.id for job in convex.jobs()} == {pending}
     convex.advance(days=1000)
     assert {job.id for job in convex.jobs()} == {pending}
-
-
-def test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged(convex: ConvexTest) -> None:
-    convex.run(schedule)
-    convex.run_due()
-    overdue = convex.run(schedule)
-    convex.clock.move_to(START + timedelta(days=8))  # nothing was running
-    convex.convex.worker.retention.tick()
-    assert [job.id for job in convex.jobs()] == [overdue]
-    convex.run_due()
-    assert convex.job(overdue).state.kind == "success"  # type: ignore[union-attr]
 
 
 def test_the_seven_days_count_from_the_end_of_a_job(convex: ConvexTest) -> None:
@@ -96,49 +80,3 @@ def schedule_many(ctx: MutationCtx, count: int) -> None:
 def cancel_many(ctx: MutationCtx) -> None:
     for job in ctx.system.scheduled_functions(limit=10_000):
         ctx.schedule.cancel(job.id)
-
-
-def test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between(
-    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("convexpy.dispatch.retention.BATCH", 2)
-    for _ in range(5):
-        convex.run(schedule)
-    convex.run_due()
-    convex.clock.move_to(START + timedelta(days=8))
-    purge = convex.convex.worker.purge
-    left, pauses = [], []
-    for _ in range(4):
-        began = time.monotonic()
-        pauses.append(purge.tick() / (time.monotonic() - began))
-        left.append(len(convex.jobs()))
-    assert left == [3, 1, 0, 0]
-    assert all(0.5 < pause <= 1 for pause in pauses[:2]), pauses
-
-
-def test_a_worker_with_nothing_to_purge_looks_again_in_a_minute(convex: ConvexTest) -> None:
-    assert convex.convex.worker.retention.tick() == 60
-
-
-def test_a_purge_that_failed_begins_anew(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexpy.dispatch.retention.BATCH", 2)
-    for _ in range(5):
-        convex.run(schedule)
-        convex.advance(seconds=1)
-    convex.clock.move_to(START + timedelta(days=8))
-    purge = convex.convex.worker.purge
-
-    def broken(connection: Connection, end: str, *given: Any) -> tuple[int, datetime]:
-        if end == "failed":
-            raise ConnectionError("the database went away in the middle of it")
-        return purge_jobs(connection, end, *given)
-
-    assert purge.batch()
-    with monkeypatch.context() as patch:
-        patch.setattr(purging, "purge_jobs", broken)
-        with pytest.raises(ConnectionError):
-            purge.batch()
-    assert len(convex.jobs()) == 3
-    while purge.batch():
-        pass
-    assert convex.jobs() == []

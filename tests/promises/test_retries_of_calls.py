@@ -13,21 +13,20 @@ from typing import Any
 import pytest
 from app.models import Note
 from sqlalchemy import select
-from stage import START, Unlucky, a_conflict, a_disk_error, app_of, code_of, write_lock
+from support.apps import START, app_of, code_of
+from support.faults import PlannedErrors, a_conflict, a_disk_error, write_lock
 
 from convexpy import ConvexError, InternalError, MutationCtx, QueryCtx, Settings, WriteConflict, mutation, query
-from convexpy.database.postgres.transaction import LoggedTransaction
-from convexpy.database.sqlite.database import SQLiteTransaction
 from convexpy.testing import ConvexTest
 
 promise = pytest.mark.promise
-unlucky = Unlucky()
+planned = PlannedErrors()
 attempts: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
 def good_luck() -> None:
-    unlucky.reset()
+    planned.reset()
     attempts.clear()
 
 
@@ -39,13 +38,13 @@ def work(ctx: MutationCtx, text: str = "work", items: list[str] | None = None) -
     if items is not None:
         items.append(text)
         attempts.append(len(items))
-    unlucky.strike()
+    planned.raise_next()
     return "done"
 
 
 @query
 def read(ctx: QueryCtx) -> list[str]:
-    unlucky.strike()
+    planned.raise_next()
     return list(ctx.db.scalars(select(Note.text)))
 
 
@@ -57,13 +56,13 @@ def texts(convex: ConvexTest) -> list[str]:
 @promise("S8")
 @pytest.mark.parametrize("trouble", [a_conflict, a_disk_error])
 def test_a_conflict_runs_the_whole_mutation_again(convex: ConvexTest, trouble: Any) -> None:
-    unlucky.reset(trouble(), trouble())
+    planned.reset(trouble(), trouble())
     assert convex.run(work) == "done"
-    assert (unlucky.strikes, texts(convex)) == (3, ["work"])
+    assert (planned.times, texts(convex)) == (3, ["work"])
 
 
 def test_every_try_sees_the_arguments_as_they_were_given(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict(), a_conflict())
+    planned.reset(a_conflict(), a_conflict())
     given = ["given"]
     convex.run(work, items=given)
     assert attempts == [None, 2, None, 2, None, 2]
@@ -72,13 +71,13 @@ def test_every_try_sees_the_arguments_as_they_were_given(convex: ConvexTest) -> 
 @mutation
 def note_the_time(ctx: MutationCtx) -> None:
     attempts.append(ctx.now)
-    unlucky.strike()
+    planned.raise_next()
 
 
 def test_every_try_has_a_now_of_its_own(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
     second = timedelta(seconds=1)
     monkeypatch.setattr(convex.clock, "sleep", lambda seconds: convex.clock.move_to(convex.now + second))
-    unlucky.reset(a_conflict(), a_conflict())
+    planned.reset(a_conflict(), a_conflict())
     convex.run(note_the_time)
     assert attempts == [START, START + second, START + 2 * second]
 
@@ -91,11 +90,11 @@ def test_every_try_begins_on_a_fresh_snapshot(convex: ConvexTest, monkeypatch: p
     @mutation
     def count(ctx: MutationCtx) -> None:
         attempts.append(len(ctx.db.scalars(select(Note)).all()))
-        unlucky.strike()
+        planned.raise_next()
 
     with ConvexTest(app_of(count), database_url=str(convex.convex.database.url)) as other:
         monkeypatch.setattr(other.clock, "sleep", write_meanwhile)
-        unlucky.reset(a_conflict(), a_conflict())
+        planned.reset(a_conflict(), a_conflict())
         other.run(count)
     assert attempts == [0, 1, 2]
 
@@ -106,7 +105,7 @@ def test_the_tries_are_further_and_further_apart_with_jitter(
     waits: list[float] = []
     monkeypatch.setattr(convex.clock, "sleep", waits.append)
     for _ in range(3):
-        unlucky.reset(*(a_disk_error() for _ in range(5)))
+        planned.reset(*(a_disk_error() for _ in range(5)))
         convex.run(work, text=f"{len(waits)}")
     assert len(set(waits)) == 15
     for index, wait in enumerate(waits):
@@ -121,26 +120,26 @@ def test_the_tries_are_further_and_further_apart_with_jitter(
 def test_the_tries_are_bounded_and_end_in_a_typed_error(
     convex: ConvexTest, trouble: Any, error: type[ConvexError], code: tuple[str, int]
 ) -> None:
-    unlucky.reset(*(trouble() for _ in range(100)))
+    planned.reset(*(trouble() for _ in range(100)))
     with pytest.raises(InternalError, match=f"{__name__}:work") as given_up:
         convex.run(work)
     assert type(given_up.value) is error
     assert code_of(given_up.value) == code
-    assert (unlucky.strikes, texts(convex)) == (1 + convex.convex.settings.mutation_retries, [])
+    assert (planned.times, texts(convex)) == (1 + convex.convex.settings.mutation_retries, [])
 
 
 def test_how_many_tries_is_a_setting(database: str) -> None:
-    unlucky.reset(a_conflict())
+    planned.reset(a_conflict())
     once = Settings(mutation_retries=0)
     with ConvexTest(app_of(work), database_url=database, settings=once) as convex, pytest.raises(WriteConflict):
         convex.run(work)
-    assert unlucky.strikes == 1
+    assert planned.times == 1
 
 
 def test_a_query_is_run_again_as_well(convex: ConvexTest) -> None:
-    unlucky.reset(a_disk_error())
+    planned.reset(a_disk_error())
     assert convex.run(read) == []
-    assert unlucky.strikes == 2
+    assert planned.times == 2
 
 
 def test_a_database_that_others_keep_locked_is_a_write_conflict(database: str) -> None:
@@ -162,17 +161,3 @@ def test_a_lock_that_is_let_go_in_time_is_not_noticed(database: str, monkeypatch
         monkeypatch.setattr(convex.clock, "sleep", lambda seconds: lock.__exit__(None, None, None))
         assert convex.run(work) == "done"
         assert texts(convex) == ["work"]
-
-
-def test_a_commit_that_the_database_refuses_is_tried_again(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    refusals = [a_conflict(), a_conflict()]
-    for kind in (SQLiteTransaction, LoggedTransaction):
-
-        def refuse(held: Any, send: Any = kind.send_commit) -> None:
-            if refusals:
-                raise refusals.pop()
-            send(held)
-
-        monkeypatch.setattr(kind, "send_commit", refuse)
-    assert convex.run(work) == "done"
-    assert (unlucky.strikes, texts(convex)) == (3, ["work"])

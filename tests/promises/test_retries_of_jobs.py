@@ -1,4 +1,4 @@
-"""A job that meets an error of the database, or whose process dies: what follows is not what follows for a direct call.
+"""A job that meets an error of the database: what follows is not what follows for a direct call.
 
 =================== ======================================================
 scheduled mutation  pending, tried again without end: exactly once
@@ -7,7 +7,6 @@ scheduled action    never run again: at most once
 
 ==== ======================================================================================
 S8   test_a_scheduled_mutation_is_tried_until_it_succeeds_once
-S18  test_a_mutation_whose_process_died_runs_once
 ==== ======================================================================================
 """
 
@@ -17,23 +16,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from app.models import Base, Note
+from app.models import Note
 from sqlalchemy import select
-from stage import START, Unlucky, a_conflict, a_disk_error
+from support.apps import START
+from support.faults import PlannedErrors, a_conflict, a_disk_error
 
-from convexpy import ActionCtx, Convex, JobId, MutationCtx, action, mutation
-from convexpy.functions.declare import Kind
+from convexpy import ActionCtx, JobId, MutationCtx, action, mutation
 from convexpy.testing import ConvexTest
-from convexpy.testing.worker import VirtualWorker
 
 promise = pytest.mark.promise
-unlucky = Unlucky()
+planned = PlannedErrors()
 attempts: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
 def good_luck() -> None:
-    unlucky.reset()
+    planned.reset()
     attempts.clear()
 
 
@@ -42,14 +40,14 @@ def work(ctx: MutationCtx, text: str = "work") -> str:
     attempts.append(ctx.job.attempt if ctx.job else None)
     ctx.db.add(Note(text=text))
     ctx.db.flush()
-    unlucky.strike()
+    planned.raise_next()
     return "done"
 
 
 @action
 async def act(ctx: ActionCtx) -> None:
     attempts.append(ctx.job.attempt if ctx.job else None)
-    unlucky.strike()
+    planned.raise_next()
 
 
 @action
@@ -75,7 +73,7 @@ def texts(convex: ConvexTest) -> list[str]:
 @promise("S8")
 @pytest.mark.parametrize("trouble", [a_conflict, a_disk_error])
 def test_a_scheduled_mutation_is_tried_until_it_succeeds_once(convex: ConvexTest, trouble: Any) -> None:
-    unlucky.reset(*(trouble() for _ in range(30)))
+    planned.reset(*(trouble() for _ in range(30)))
     job_id = convex.run(schedule)
     convex.run_due()
     job = convex.job(job_id)
@@ -91,7 +89,7 @@ def test_a_scheduled_mutation_is_tried_until_it_succeeds_once(convex: ConvexTest
 
 
 def test_the_tries_of_a_scheduled_mutation_are_at_most_a_minute_apart(convex: ConvexTest) -> None:
-    unlucky.reset(*(a_disk_error() for _ in range(20)))
+    planned.reset(*(a_disk_error() for _ in range(20)))
     job_id = convex.run(schedule)
     convex.run_due()
     for failures in range(1, 21):
@@ -106,47 +104,13 @@ def test_the_tries_of_a_scheduled_mutation_are_at_most_a_minute_apart(convex: Co
 
 
 def test_the_other_jobs_do_not_wait_for_one_that_is_tried_again(convex: ConvexTest) -> None:
-    unlucky.reset(*(a_conflict() for _ in range(10)))
+    planned.reset(*(a_conflict() for _ in range(10)))
     convex.run(schedule)
     convex.run_due()
-    unlucky.reset()
+    planned.reset()
     other = convex.run(schedule)
     convex.run_due()
     assert convex.job(other).state.kind == "success"  # type: ignore[union-attr]
-
-
-@pytest.fixture
-def another(convex: ConvexTest, request: pytest.FixtureRequest) -> Any:
-    """Another process on the same database and under the same clock. It dies where the test leaves it."""
-    url = str(convex.convex.database.url)
-    other = Convex(url, functions=request.module, metadata=Base.metadata, clock=convex.clock)
-    other.migrate()
-    other.worker.prepare(other.app)
-    yield other
-    other.close()
-
-
-@promise("S18")
-def test_a_mutation_whose_process_died_runs_once(convex: ConvexTest, another: Convex) -> None:
-    job_id = convex.run(schedule)
-    (claim,) = another.worker.dispatcher.claim(Kind.MUTATION, 10)
-    convex.advance(seconds=59)
-    assert attempts == []
-    convex.advance(seconds=2)
-    convex.advance(seconds=1)
-    assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
-    # The dead one was only slow: what it still does comes too late.
-    another.worker.executor.exactly_once(claim)
-    assert (texts(convex), attempts) == (["work"], [2])
-
-
-def test_two_workers_never_have_the_same_job(convex: ConvexTest, another: Convex) -> None:
-    for _ in range(5):
-        convex.run(schedule)
-    first = another.worker.dispatcher.claim(Kind.MUTATION, 3)
-    second = convex.convex.worker.dispatcher.claim(Kind.MUTATION, 10)
-    assert (len(first), len(second)) == (3, 2)
-    assert len({claim.job_id for claim in (*first, *second)}) == 5
 
 
 # ---------------------------------------------------------------------------------------------- a scheduled action
@@ -154,7 +118,7 @@ def test_two_workers_never_have_the_same_job(convex: ConvexTest, another: Convex
 
 @pytest.mark.parametrize("trouble", [a_conflict, a_disk_error])
 def test_a_scheduled_action_is_never_run_again_whatever_failed(convex: ConvexTest, trouble: Any) -> None:
-    unlucky.reset(trouble())
+    planned.reset(trouble())
     job_id = convex.run(schedule, what="act")
     convex.advance(days=1)
     assert convex.job(job_id).state.kind == "failed"  # type: ignore[union-attr]
@@ -162,59 +126,16 @@ def test_a_scheduled_action_is_never_run_again_whatever_failed(convex: ConvexTes
 
 
 def test_the_mutations_of_an_action_are_tried_again_but_not_the_action(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict(), a_conflict())
+    planned.reset(a_conflict(), a_conflict())
     job_id = convex.run(schedule, what="through")
     convex.advance(days=1)
     assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
     assert (attempts, texts(convex)) == (["action", 1, 1, 1], ["by action 1"])
-    unlucky.reset(*(a_conflict() for _ in range(100)))
+    planned.reset(*(a_conflict() for _ in range(100)))
     job_id = convex.run(schedule, what="through")
     convex.advance(days=1)
     job = convex.job(job_id)
     assert job is not None
     assert job.state.kind == "failed"
-    assert "other transactions were in the way" in str(job.state.error)
+    assert "conflicted with other transactions" in str(job.state.error)
     assert attempts.count("action") == 2
-
-
-def test_an_action_whose_process_died_is_failed_and_never_run_again(convex: ConvexTest, another: Convex) -> None:
-    job_id = convex.run(schedule, what="act")
-    (claim,) = another.worker.dispatcher.claim(Kind.ACTION, 10)
-    assert another.worker.executor._start(claim, "token")
-    convex.advance(seconds=59)
-    assert convex.job(job_id).state.kind == "inProgress"  # type: ignore[union-attr]
-    convex.advance(seconds=2)
-    job = convex.job(job_id)
-    assert job is not None
-    assert job.state.kind == "failed"
-    assert "died before it finished" in str(job.state.error)
-    convex.advance(days=1)
-    assert attempts == []
-    # The dead one was only slow: its end comes too late.
-    assert not another.worker.executor._finish(claim, "token", None)
-    assert convex.job(job_id).state.kind == "failed"  # type: ignore[union-attr]
-
-
-def test_an_action_that_was_claimed_but_not_begun_runs_once(convex: ConvexTest, another: Convex) -> None:
-    job_id = convex.run(schedule, what="act")
-    (claim,) = another.worker.dispatcher.claim(Kind.ACTION, 10)
-    convex.advance(seconds=61)
-    convex.advance(seconds=1)
-    assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
-    assert not another.worker.executor._start(claim, "token")
-    assert attempts == [2]
-
-
-@pytest.mark.parametrize(("what", "kind"), [("work", Kind.MUTATION), ("act", Kind.ACTION)])
-def test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job(
-    convex: ConvexTest, another: Convex, what: str, kind: Kind
-) -> None:
-    job_id = convex.run(schedule, what=what)
-    (old,) = another.worker.dispatcher.claim(kind, 10)
-    another.worker.dispatcher.unclaim([old])
-    (new,) = convex.convex.worker.dispatcher.claim(kind, 10)
-    VirtualWorker(another).execute(old)
-    assert attempts == []
-    VirtualWorker(convex.convex).execute(new)
-    assert attempts == [1]
-    assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]

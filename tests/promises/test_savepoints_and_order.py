@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from stage import app_of
+from support.apps import app_of
 
 from convexpy import ActionCtx, FunctionTimeout, MutationCtx, Settings, action, mutation
 from convexpy.testing import ConvexTest
@@ -71,7 +71,7 @@ def swallow_everything(ctx: MutationCtx) -> None:
             continue
 
 
-def test_a_savepoint_that_is_rolled_back_takes_its_schedules_and_cancels_with_it() -> None:
+def test_a_savepoint_rolled_back_drops_its_schedules_and_cancels() -> None:
     with ConvexTest(app_of(work, act, schedule_in_savepoints, schedule_later)) as convex:
         stored = convex.run(schedule_later)
         convex.run(schedule_in_savepoints, stored=stored)
@@ -81,7 +81,7 @@ def test_a_savepoint_that_is_rolled_back_takes_its_schedules_and_cancels_with_it
 
 
 @pytest.mark.parametrize("run_all", [ConvexTest.run_due, ConvexTest.finish_all_scheduled])
-def test_the_kit_runs_what_is_due_at_the_same_time_in_the_order_it_was_scheduled(run_all: object) -> None:
+def test_what_is_due_at_the_same_time_runs_in_the_order_of_scheduling(run_all: object) -> None:
     assert callable(run_all)
     with ConvexTest(app_of(work, act, work_then_act, act_then_work)) as convex:
         convex.run(work_then_act)
@@ -102,7 +102,7 @@ def test_two_apps_of_one_process_may_share_a_function() -> None:
         assert {job.name for job in second.jobs(state="success")} == {"other:work", "other:act"}
 
 
-def test_a_handler_that_swallows_every_exception_is_interrupted_all_the_same() -> None:
+def test_a_handler_that_swallows_every_exception_is_interrupted() -> None:
     settings = Settings(mutation_time_limit=timedelta(seconds=0.1))
     with ConvexTest(app_of(swallow_everything), settings=settings) as convex, pytest.raises(FunctionTimeout):
         convex.run(swallow_everything)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, MutationCtx, ScheduleLimitExceeded, Settings, action, mutation
 from convexpy.testing import ConvexTest

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from app.models import Note
 from sqlalchemy import select
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import (
     ConvexError,

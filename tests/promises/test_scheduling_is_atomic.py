@@ -1,10 +1,10 @@
 """What a mutation schedules exists if and only if it commits.
 
 ==== ======================================================================================
-S2   test_nobody_sees_a_job_before_the_commit_of_the_mutation_that_scheduled_it
+S2   test_a_job_is_not_visible_before_its_mutation_commits
 S7   test_a_mutation_that_fails_schedules_nothing
 S8   test_a_mutation_that_is_run_again_schedules_once, test_a_scheduled_mutation_that_is_run_again_schedules_once
-S9   test_a_nested_mutation_that_raises_drops_its_schedules_and_cancels_and_only_those
+S9   test_a_nested_mutation_that_raises_drops_only_its_own_schedules
 S10  test_a_mutation_reads_what_it_scheduled_and_canceled_itself
 S11  test_what_an_action_scheduled_stays_when_it_fails
 ==== ======================================================================================
@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from app.models import Base, Note
 from sqlalchemy import func, select
-from stage import START, Unlucky, a_conflict, a_disk_error, app_of
+from support.apps import START, app_of
+from support.faults import PlannedErrors, a_conflict, a_disk_error
 
 from convexpy import (
     ActionCtx,
@@ -40,14 +41,14 @@ ran: list[tuple[str, datetime]] = []
 ids: list[JobId] = []
 outside: list[ConvexTest] = []
 seen_outside: list[int | None] = []
-unlucky = Unlucky()
+planned = PlannedErrors()
 
 
 @pytest.fixture(autouse=True)
 def from_outside(convex: ConvexTest) -> None:
     ran.clear()
     ids.clear()
-    unlucky.reset()
+    planned.reset()
     outside[:] = [convex]
 
 
@@ -78,7 +79,7 @@ def look_from_outside(ctx: MutationCtx) -> JobId:
 
 
 @promise("S2")
-def test_nobody_sees_a_job_before_the_commit_of_the_mutation_that_scheduled_it(convex: ConvexTest) -> None:
+def test_a_job_is_not_visible_before_its_mutation_commits(convex: ConvexTest) -> None:
     job_id = convex.run(look_from_outside)
     assert seen_outside == [0, 0]
     assert convex.job(job_id) is not None
@@ -135,7 +136,7 @@ def schedule_under_trouble(ctx: MutationCtx) -> None:
     ids.append(ctx.schedule.now(work, name="once"))
     ctx.db.add(Note(text="once"))
     ctx.db.flush()
-    unlucky.strike()
+    planned.raise_next()
 
 
 @mutation
@@ -145,18 +146,18 @@ def schedule_the_trouble(ctx: MutationCtx) -> JobId:
 
 @promise("S8")
 def test_a_mutation_that_is_run_again_schedules_once(convex: ConvexTest) -> None:
-    unlucky.reset(a_conflict(), a_conflict(), a_conflict())
+    planned.reset(a_conflict(), a_conflict(), a_conflict())
     convex.run(schedule_under_trouble)
     assert_scheduled_once(convex)
 
 
 @promise("S8")
 def test_a_scheduled_mutation_that_is_run_again_schedules_once(convex: ConvexTest) -> None:
-    unlucky.reset(a_disk_error(), a_disk_error(), a_disk_error())  # after a conflict it would run again much sooner
+    planned.reset(a_disk_error(), a_disk_error(), a_disk_error())  # after a conflict it would run again much sooner
     job_id = convex.run(schedule_the_trouble)
     for tries, seconds in ((1, 0), (2, 0.1)):
         convex.advance(seconds=seconds)
-        assert unlucky.strikes == tries
+        assert planned.times == tries
         assert [job.id for job in convex.jobs()] == [job_id]
     convex.advance(seconds=0.65)
     assert convex.job(job_id).state.kind == "success"  # type: ignore[union-attr]
@@ -167,7 +168,7 @@ def assert_scheduled_once(convex: ConvexTest) -> None:
     assert len(set(ids)) == 4
     assert [convex.job(job_id) for job_id in ids[:-1]] == [None] * 3
     convex.run_due()
-    assert unlucky.strikes == 4
+    assert planned.times == 4
     assert [name for name, _ in ran] == ["once"]
     assert [job.id for job in convex.jobs() if job.name.endswith(":work")] == ids[-1:]
 
@@ -194,7 +195,7 @@ def catch_the_child(ctx: MutationCtx, victim: JobId, canceled: JobId) -> list[Jo
 
 
 @promise("S9")
-def test_a_nested_mutation_that_raises_drops_its_schedules_and_cancels_and_only_those(convex: ConvexTest) -> None:
+def test_a_nested_mutation_that_raises_drops_only_its_own_schedules(convex: ConvexTest) -> None:
     victim = convex.run(schedule_now, name="victim")
     canceled = convex.run(schedule_now, name="canceled")
     kept = convex.run(catch_the_child, victim=victim, canceled=canceled)

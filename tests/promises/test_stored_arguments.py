@@ -18,11 +18,11 @@ from uuid import UUID
 
 import pytest
 from app.models import Base
-from cart import SKU, Cart, Color, Line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, SecretStr
-from stage import START, app_of
+from support.apps import START, app_of
+from support.cart import SKU, Cart, Color, Line
 
 from convexpy import Identity, InvalidArguments, JobId, MutationCtx, internal_mutation, mutation
 from convexpy.testing import ConvexTest

@@ -18,7 +18,7 @@ from app.models import Base, Note, Order, User
 from app.orders import get_order, process_order
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import (
     ActionCtx,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, Crons, JobId, MutationCtx, QueryCtx, action, mutation, query
 from convexpy.testing import ConvexTest
@@ -97,7 +97,7 @@ def test_crons_and_jobs_share_the_way() -> None:
     assert [name for name, _ in ran] == ["cron", "job", "cron"]
 
 
-def test_run_due_runs_what_is_due_and_what_that_schedules_and_moves_no_clock(convex: ConvexTest) -> None:
+def test_run_due_runs_what_is_due_and_what_follows_in_no_time(convex: ConvexTest) -> None:
     convex.run(schedule_act)
     convex.run(schedule, minutes=1, name="later")
     convex.run_due()

@@ -2,7 +2,7 @@
 
 ==== ======================================================================================
 S1   test_a_function_scheduled_after_a_delay_runs_then_and_not_before
-S2   test_a_function_scheduled_now_is_due_as_soon_as_the_mutation_has_committed
+S2   test_a_function_scheduled_now_is_due_right_after_the_commit
 S3   test_a_function_scheduled_at_a_time_runs_then, test_a_past_time_is_kept_and_due_at_once
 S16  test_jobs_run_in_the_order_in_which_they_are_due, test_a_past_time_does_not_jump_the_queue
 S17  test_a_function_may_schedule_itself_again_and_again
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from app.models import Note
 from sqlalchemy import select
-from stage import START, app_of
+from support.apps import START, app_of
 
 from convexpy import ActionCtx, JobId, MutationCtx, action, internal_mutation, mutation
 from convexpy.testing import ConvexTest
@@ -82,7 +82,7 @@ def test_the_delay_counts_from_the_beginning_of_the_call(convex: ConvexTest) -> 
 
 
 @promise("S2")
-def test_a_function_scheduled_now_is_due_as_soon_as_the_mutation_has_committed(convex: ConvexTest) -> None:
+def test_a_function_scheduled_now_is_due_right_after_the_commit(convex: ConvexTest) -> None:
     job_id = convex.run(schedule_now)
     job = convex.job(job_id)
     assert job is not None

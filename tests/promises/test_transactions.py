@@ -143,7 +143,7 @@ def test_the_framework_alone_begins_commits_and_rolls_back(convex: ConvexTest, h
 
 @promise("F2")
 @pytest.mark.parametrize("how", ENDS)
-def test_a_mutation_that_catches_the_refusal_commits_as_a_whole_or_not_at_all(convex: ConvexTest, how: str) -> None:
+def test_a_mutation_that_catches_the_refusal_commits_all_or_nothing(convex: ConvexTest, how: str) -> None:
     try:
         convex.run(end_the_transaction, how=how, catch=True)
     except (TransactionEnded, SQLAlchemyError):
@@ -263,6 +263,6 @@ def swallow_an_error_of_ones_own(ctx: MutationCtx) -> None:
         pass
 
 
-def test_an_error_that_has_nothing_to_do_with_the_database_may_be_swallowed(convex: ConvexTest) -> None:
+def test_an_error_that_is_not_the_databases_may_be_swallowed(convex: ConvexTest) -> None:
     convex.run(swallow_an_error_of_ones_own)
     assert_works(convex, ["kept"])

@@ -61,7 +61,7 @@ def test_there_are_many_planted_mistakes() -> None:
 
 
 @pytest.mark.parametrize("checker", [mypy, basedpyright])
-def test_a_checker_sees_every_planted_mistake_and_nothing_wrong_in_correct_calls(
+def test_a_checker_sees_every_planted_mistake_and_no_other(
     checker: Callable[[Path], dict[Finding, str]], tmp_path: Path
 ) -> None:
     found = checker(tmp_path)

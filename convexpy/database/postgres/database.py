@@ -64,10 +64,10 @@ class PostgresDatabase:
         self._engine = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
         self._internal_engine = make_engine(self.url, settings, pool_size=INTERNAL_CONNECTIONS, **pool)
         self._begin, self._serializable_limit = self._inspect_server()
-        self._notifier: Notifier = NullNotifier()
+        self.notifier: Notifier = NullNotifier()
         if settings.listen_notify:
-            self._notifier = PostgresNotifier(self.url, settings, self.timer, self._execute)
-        self.commits = CommitFeed(self._notifier)
+            self.notifier = PostgresNotifier(self.url, settings, self.timer, self._execute)
+        self.commits = CommitFeed(self.notifier)
 
     def new_job_id(self) -> JobId:
         return new_job_id()  # ids ordered by time would make inserts conflict on one page of the index
@@ -133,7 +133,7 @@ class PostgresDatabase:
             transaction.read_only = was_read_only
 
     def close(self) -> None:
-        self._notifier.close()
+        self.notifier.close()
         self.timer.stop()
         self._close_engines()
 

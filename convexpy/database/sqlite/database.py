@@ -85,8 +85,8 @@ class SQLiteDatabase:
         self.url = url.set(database=str(self.path))
         self.clock = Clock()
         self.timer = Timer()
-        self._notifier = FileNotifier(self.path)
-        self.commits = CommitFeed(self._notifier)
+        self.notifier = FileNotifier(self.path)
+        self.commits = CommitFeed(self.notifier)
         self._synchronous = settings.sqlite_synchronous
         self._lock_seconds = settings.lock_timeout.total_seconds()
         self._write_lock = WriteLock(self.path)
@@ -185,7 +185,7 @@ class SQLiteDatabase:
                 transaction.driver.execute("PRAGMA query_only = OFF")
 
     def close(self) -> None:
-        self._notifier.close()
+        self.notifier.close()
         self.timer.stop()
         if self._writer is not None:
             self._writer.close()

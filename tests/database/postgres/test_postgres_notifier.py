@@ -69,7 +69,7 @@ def test_it_is_sent_on_the_connection_that_committed_or_else_without_it(url: URL
     with closing(connect(url, Settings())) as database, listening_on(url) as listener:
         with database.write() as transaction:
             transaction.commit()
-            database.notifier.notify(transaction)
+            database.notifier.notify(transaction.driver)
             assert "convexpy-notify" not in {thread.name for thread in threading.enumerate()}
             assert len(list(listener.notifies(timeout=10, stop_after=1))) == 1
         with closing(connect(url, Settings())) as another, another.write() as transaction:

@@ -1,4 +1,4 @@
-"""``python -m tests.stress.chaos``: many processes, many faults, for as long as you like. Exits 1 if a promise was broken."""
+"""``python -m tests.stress.chaos``: many processes, many faults. Exits 1 if a promise was broken."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # as pytest does
 
-from .nemesis import PAUSE_SECONDS, Blow
-from .report import is_clean, report_on, show
-from .run import Wishes, carry_out
+from .nemesis import PAUSE_SECONDS, PlannedFault
+from .run import RunOptions, carry_out
+from .run_report import is_clean, report_on, show
 
 
 def main(words: list[str] | None = None) -> int:
@@ -26,20 +27,22 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of faults and calls")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--clients", type=int, default=2)
-    parser.add_argument("--pause", type=float, default=PAUSE_SECONDS, help="seconds between two faults of a lane")
+    parser.add_argument("--pause", type=float, default=PAUSE_SECONDS, help="seconds between two faults of a thread")
     parser.add_argument("--only", action="append", metavar="KIND", help="this kind of fault; may be repeated")
     parser.add_argument("--plan", type=Path, metavar="FILE", help="the faults of a run before, from its plan.jsonl")
-    parser.add_argument("--together", action="store_true", help="mutations share transactions, whatever they are like")
-    parser.add_argument("--far", action="store_true", help="claims begin where the last one ended")
+    parser.add_argument("--together", action="store_true", help="all mutations share transactions")
+    parser.add_argument("--far", action="store_true", help="claims begin where the last one ended (PostgreSQL)")
     parser.add_argument("--quiet-seconds", type=float, default=120.0, help="how soon all must be over")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="put the files here, and leave them")
     given = parser.parse_args(words)
+    if given.far and given.database == "sqlite":
+        parser.error("--far is for PostgreSQL: on SQLite every claim begins at the start of the queue")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     folder = given.keep or Path(mkdtemp(prefix="chaos-"))
     if given.keep and folder.exists() and any(folder.iterdir()):
         parser.error(f"{folder} is not empty; name another folder, or empty this one")
-    wishes = Wishes(
+    options = RunOptions(
         database=given.database,
         seconds=given.minutes * 60,
         seed=given.seed,
@@ -48,12 +51,12 @@ def main(words: list[str] | None = None) -> int:
         clients=given.clients,
         quiet_seconds=given.quiet_seconds,
         pause=given.pause,
-        together=given.together,
-        far=given.far,
+        batch_everything=given.together,
+        claim_ahead=given.far,
         only=tuple(given.only) if given.only else None,
-        plan=tuple(Blow(**json.loads(line)) for line in given.plan.read_text().splitlines()) if given.plan else None,
+        plan=tuple(read_plan(given.plan)) if given.plan else None,
     )
-    report = report_on(wishes, carry_out(wishes))
+    report = report_on(options, carry_out(options))
     show(report)
     clean = is_clean(report)
     if given.keep or not clean:
@@ -61,6 +64,11 @@ def main(words: list[str] | None = None) -> int:
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if clean else 1
+
+
+def read_plan(path: Path) -> Iterator[PlannedFault]:
+    for line in path.read_text().splitlines():
+        yield PlannedFault(**json.loads(line))
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

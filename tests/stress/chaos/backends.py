@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import psycopg
 
-from .scene import Scene
+from .targets import Targets
 
 OF_THE_APP: Final = "usename = 'app' AND backend_type = 'client backend'"
 DATABASE: Final = "chaos"
@@ -17,17 +17,17 @@ BACK_SECONDS: Final = 15.0
 
 
 @contextmanager
-def superuser(scene: Scene) -> Iterator[psycopg.Connection[Any]]:
+def superuser(targets: Targets) -> Iterator[psycopg.Connection[Any]]:
     """A connection past the proxy, in autocommit. It waits for a server that another fault has just ended."""
-    assert scene.server is not None
+    assert targets.server is not None
     deadline = time.monotonic() + BACK_SECONDS
     while True:
         try:
-            connection = psycopg.connect(scene.server.dsn(DATABASE), autocommit=True, connect_timeout=5)
+            connection = psycopg.connect(targets.server.dsn(DATABASE), autocommit=True, connect_timeout=5)
         except psycopg.OperationalError:
             if time.monotonic() > deadline:
                 raise
-            scene.wait(0.2)
+            targets.wait(0.2)
         else:
             break
     with closing(connection):

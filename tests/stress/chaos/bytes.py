@@ -1,12 +1,12 @@
-"""``python -m tests.stress.chaos.bytes``: the wire breaks after each byte of one transaction, in both directions.
+"""``python -m tests.stress.chaos.bytes``: the connection breaks after each byte of one transaction, in both directions.
 
 A direct mutation must tell the truth: what was answered is there, what failed is not, and it happened once. A scheduled
-one must take effect exactly once in the end, and be a success if that was said; so must each of several that share one
-transaction (``grouped``). With ``late``, the bytes behind the break reach the server all the same,
-once everything has been decided without them.
+one must take effect exactly once in the end, and be a success if it was recorded as one; so must each of several that
+share one transaction (``batched``). With ``late``, the bytes behind the break reach the server all the same, once
+everything has been decided without them.
 
-Whoever heard nothing of a COMMIT asks whether it happened, and that question may break off as well. So there are two
-breaks in a row: one at the COMMIT of a direct mutation, and one after each byte that follows (``asked``).
+After a COMMIT without an answer, a lookup finds out whether it happened, and the lookup may break off as well. So there
+are two breaks in a row: one at the COMMIT of a direct mutation, and one after each byte that follows (``lookup``).
 """
 
 from __future__ import annotations
@@ -33,21 +33,17 @@ from servers.postgres import QUICK, server
 from convexpy import ConvexError, Settings
 from convexpy.app import Convex
 from convexpy.database.errors import is_internal
-from convexpy.dispatch.batch import Company
-from convexpy.dispatch.batch_runner import Group
-from convexpy.dispatch.turns import Turns
 from convexpy.errors import CommitUnknown
 from convexpy.functions.declare import Kind
 from convexpy.runtime.events import Run
-from convexpy.runtime.together import Together
-from convexpy.testing.process import Willing
+from convexpy.testing.chaos_worker import AlwaysBatch
 
-from .orders import APP, SETTINGS
-from .place import Place
-from .postgres_stage import APP_USER, DATABASE, PLAIN, create_database
+from .postgres_setup import APP_USER, DATABASE, PLAIN, create_database
+from .process_config import APP, SETTINGS
+from .run_database import RunDatabase
 from .tap import Break, Direction, Rest, Tap
 
-Way = Literal["direct", "scheduled", "grouped", "asked, COMMIT lost", "asked, COMMIT late", "asked, answer lost"]
+Way = Literal["direct", "scheduled", "batched", "lookup, COMMIT lost", "lookup, COMMIT late", "lookup, answer lost"]
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 PLAN: Final[list[tuple[Direction, Rest]]] = [
     ("to the server", "lost"),
@@ -56,16 +52,16 @@ PLAN: Final[list[tuple[Direction, Rest]]] = [
 ]
 COMMIT: Final = b"COMMIT"  # the command, and the beginning of its answer
 CHILDREN: Final = 2
-GROUP: Final = 3
+BATCH: Final = 3
 MOST_TRIES: Final = 400
 TRANSACTIONS: Final = "SELECT count(DISTINCT xmin::text) FROM effects WHERE call LIKE %s"
-# What a server takes seconds to notice shall not take that long for every byte.
+# Nothing waits for seconds: there is a break after every byte.
 IMPATIENT: Final[dict[str, Any]] = {**SETTINGS, "retry_first": 0.01, "lock_timeout": 0.5, "mutation_time_limit": 1.0}
 
 
 @dataclass
-class Tally:
-    """What one way in one direction came to."""
+class BreakTally:
+    """The outcomes of one way in one direction."""
 
     bytes: int = 0
     broken_off: int = 0
@@ -73,7 +69,7 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
 
 
-class Bench:
+class BreakTester:
     """One server, the app behind a tap, and a connection past it to see what is true."""
 
     def __init__(self, convex: Convex, near: Convex, tap: Tap, connection: psycopg.Connection[Any]) -> None:
@@ -82,16 +78,16 @@ class Bench:
         self._tap = tap
         self._connection = connection
         self._number = 0
-        self._told: Counter[str] = Counter()
-        together = Together(convex.calls, most_seconds=inf)
-        self._group = Group(convex.worker.executor, together, Willing(), Turns(1), lambda claims: None)
-        convex.calls.listeners.add(self._note)
+        self._recorded: Counter[str] = Counter()
+        convex.calls.transactions.batch_seconds = inf
+        convex.worker.executor.policy = AlwaysBatch()
+        convex.calls.listeners.add(self._on_run)
         convex.worker.heartbeat.register()
 
-    def enumerate(self, way: Way, direction: Direction, rest: Rest, every: int = 1) -> Tally:
+    def enumerate(self, way: Way, direction: Direction, rest: Rest, every: int = 1) -> BreakTally:
         """Break after every byte, until a whole transaction passes unharmed."""
-        tally = Tally()
-        run = {"scheduled": self._scheduled, "grouped": self._grouped}.get(way, self._direct)
+        tally = BreakTally()
+        run = {"scheduled": self._scheduled, "batched": self._batched}.get(way, self._direct)
         while True:
             self._number += 1
             outcome, wrong = run(f"c{self._number}", [*first_breaks(way), Break(direction, tally.bytes, rest)])
@@ -121,26 +117,25 @@ class Bench:
         allowed = [whole] if outcome == "ok" else [nothing] if outcome != "unknown" else [whole, nothing]
         wrong = "" if (effects, jobs) in allowed else f"{outcome}, yet {effects} effects and {jobs} jobs"
         if left > 1:
-            wrong += "nobody said COMMIT"
+            wrong += "no COMMIT was sent"
         return "unharmed" if left else outcome, wrong
 
     def _scheduled(self, call: str, breaks: list[Break]) -> tuple[str, str]:
         return self._jobs(call, 1, breaks)
 
-    def _grouped(self, call: str, breaks: list[Break]) -> tuple[str, str]:
-        return self._jobs(call, GROUP, breaks)
+    def _batched(self, call: str, breaks: list[Break]) -> tuple[str, str]:
+        return self._jobs(call, BATCH, breaks)
 
     def _jobs(self, call: str, number: int, breaks: list[Break]) -> tuple[str, str]:
-        """Schedule so many jobs, break the wire in the first round, and go on until all of them are over."""
+        """Schedule so many jobs, break the connection in the first round, and go on until all of them are over."""
         self._connection.execute("TRUNCATE _convexpy_queue")  # what the direct calls have scheduled stays where it is
-        self._convex.worker.dispatcher._doubts.clear()  # of the byte before, whose job is over
-        self._told.clear()
+        self._recorded.clear()
         for n in range(number):
             self._near.call("work:plan", {"call": f"{call}/{n}", "kind": "mutation", "due": time.time() - 60})
         self._tap.arm(*breaks)
         self._try_once(number)
         broke = self._tap.disarm() == 0
-        wrong, tries = self._lies(), 1
+        wrong, tries = self._wrong_records(), 1
         while self._count("args LIKE %s AND state_kind <> 'pending'", f'%"{call}/%') < number:
             tries += 1
             if tries > MOST_TRIES:
@@ -151,7 +146,7 @@ class Bench:
         done = self._count("args LIKE %s AND state_kind = 'success'", f'%"{call}/%')
         if effects != [1] * number or done != number:
             wrong += f"{effects} effects, {done} successes, {self._errors(call)}; "
-        wrong += self._lies()
+        wrong += self._wrong_records()
         if broke:
             return f"done at try {min(tries, 3)}", wrong
         if tries > 1:  # it failed before it came so far, by what the break before has left behind
@@ -161,32 +156,28 @@ class Bench:
         return "unharmed", wrong
 
     def _try_once(self, number: int) -> None:
-        """What the dispatcher does in one round, and what the room does with what it found."""
-        service = self._convex.worker
+        """One round of the recovery, which finds a claim whose COMMIT was not answered, and one of the dispatcher."""
+        worker = self._convex.worker
         try:
-            for doubt in service.dispatcher._doubts:
-                doubt.next_look = 0.0  # every round is a while later
-            service.dispatcher._settle_doubts()
-            claims = service.dispatcher.claim(Kind.MUTATION, number)
+            worker.recovery.reclaim()
             if number > 1:
-                self._group.run(Company(claims, lambda: None))
+                worker.run_due(Kind.MUTATION, number)
                 return
-            for claim in claims:
-                service.executor.exactly_once(claim)
+            for claim in worker.dispatcher.claim(Kind.MUTATION, 1):
+                worker.run(claim)
         except Exception as error:
             if not is_internal(error):
                 raise
 
-    def _note(self, run: Run) -> None:
-        """Somebody is told what became of a job."""
+    def _on_run(self, run: Run) -> None:
         if run.job is not None and run.outcome == "success":
-            self._told[run.job.id] += 1
+            self._recorded[run.job.id] += 1
 
-    def _lies(self) -> str:
-        """What was said to be a success and is none, or was said twice."""
+    def _wrong_records(self) -> str:
+        """What was recorded as a success and is none, or was recorded twice."""
         query = "SELECT count(*) FROM _scheduled_functions WHERE id = ANY(%s) AND state_kind = 'success'"
-        true = self._number_of(query, list(self._told))
-        return "" if true == self._told.total() else f"{dict(self._told)} were told, {true} are successes; "
+        true = self._number_of(query, list(self._recorded))
+        return "" if true == self._recorded.total() else f"{dict(self._recorded)} were recorded, {true} are successes; "
 
     def _errors(self, call: str) -> list[str]:
         query = "SELECT state_error FROM _scheduled_functions WHERE args LIKE %s AND state_error IS NOT NULL"
@@ -205,17 +196,17 @@ class Bench:
 
 
 def first_breaks(way: Way) -> list[Break]:
-    """What has to break so that somebody asks."""
+    """What has to break so that there is a lookup."""
     commit = Break("to the server", word=COMMIT)
     return {
-        "asked, COMMIT lost": [commit],
-        "asked, COMMIT late": [replace(commit, rest="late")],
-        "asked, answer lost": [replace(commit, direction="to the app")],
+        "lookup, COMMIT lost": [commit],
+        "lookup, COMMIT late": [replace(commit, rest="late")],
+        "lookup, answer lost": [replace(commit, direction="to the app")],
     }.get(way, [])
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def break_tester() -> Iterator[BreakTester]:
     """A server of its own, for the length of the block.
 
     Raises:
@@ -225,7 +216,7 @@ def bench() -> Iterator[Bench]:
         create_database(made)
         tap = Tap(made.port)
         near_url = f"postgresql://{APP_USER}@127.0.0.1:{made.port}/{DATABASE}?{PLAIN}"
-        Place(Path(folder), near_url, IMPATIENT).prepare()
+        RunDatabase(Path(folder), near_url, IMPATIENT).prepare()
         settings = Settings(**IMPATIENT, listen_notify=False)
         far_url = near_url.replace(f":{made.port}/", f":{tap.port}/")
         with (
@@ -235,13 +226,13 @@ def bench() -> Iterator[Bench]:
         ):
             connection.execute("CREATE INDEX ON effects (call)")
             convex.call("work:backlog")
-            yield Bench(convex, near, tap, connection)
+            yield BreakTester(convex, near, tap, connection)
         tap.close()
 
 
 @dataclass(frozen=True)
-class Part:
-    """One of the ways that the wire can break."""
+class BreakSeries:
+    """Breaks after each byte: of which transaction, and how."""
 
     way: Way
     direction: Direction
@@ -251,7 +242,7 @@ class Part:
         return f"{self.way}, {self.direction}, {self.rest}"
 
 
-PARTS: Final = [Part(way, direction, rest) for way in WAYS for direction, rest in PLAN]
+PARTS: Final = [BreakSeries(way, direction, rest) for way in WAYS for direction, rest in PLAN]
 
 
 def main() -> int:
@@ -262,13 +253,13 @@ def main() -> int:
     )
     given = parser.parse_args()
     wrong = 0
-    logging.disable()  # every break is told by the engine as well
-    with bench() as it:
+    logging.disable()  # the engine logs every break as well
+    with break_tester() as tester:
         for part in PARTS:
             if given.part and str(part) not in given.part:
                 continue
             began = time.monotonic()
-            tally = it.enumerate(part.way, part.direction, part.rest, given.every)
+            tally = tester.enumerate(part.way, part.direction, part.rest, given.every)
             seconds = time.monotonic() - began
             print(
                 f"{part}: {tally.broken_off} breaks in {tally.bytes} bytes, "

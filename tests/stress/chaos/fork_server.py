@@ -1,8 +1,8 @@
-"""Imported by the fork server alone, which would live on as long as one of its children does.
+"""Imported by the fork server alone, which would run for as long as one of its children does.
 
-One that is frozen lives for ever, and would die with the fork server.
+A frozen child never ends, and ends with the fork server.
 """
 
-from .leash import tie
+from .parent_death import die_with_parent
 
-tie()
+die_with_parent()

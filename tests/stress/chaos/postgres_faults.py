@@ -1,4 +1,4 @@
-"""Faults that strike the server, and what others do to it."""
+"""Faults of the server, and of other clients that use it."""
 
 from __future__ import annotations
 
@@ -12,150 +12,150 @@ from typing import Any, Final, Literal
 import psycopg
 
 from .backends import DATABASE, backends, one, superuser, value
-from .crew import Gone
-from .nemesis import Blow, Kind
+from .nemesis import FaultKind, PlannedFault
 from .network_faults import NETWORK_FAULTS
 from .process_faults import PROCESS_FAULTS
-from .scene import Scene
+from .processes import ProcessGone
+from .targets import Targets
 
 BACK_SECONDS: Final = 60.0
-# Who listens says so, and now and then something short to see whether the connection is alive.
+# A listener executes LISTEN, and now and then a short query to see whether the connection is alive.
 LISTENS: Final = "(query ILIKE 'listen%' OR query = 'SELECT 1')"
 
 
-def terminate_backend(scene: Scene, blow: Blow) -> bool:
-    with superuser(scene) as connection:
-        pid = one(backends(connection), blow.target)
+def terminate_backend(targets: Targets, fault: PlannedFault) -> bool:
+    with superuser(targets) as connection:
+        pid = one(backends(connection), fault.target)
         return pid is not None and bool(value(connection, f"SELECT pg_terminate_backend({pid})"))
 
 
-def cancel_backend(scene: Scene, blow: Blow) -> bool:
+def cancel_backend(targets: Targets, fault: PlannedFault) -> bool:
     """Cancel a statement that runs at this moment."""
-    with superuser(scene) as connection:
+    with superuser(targets) as connection:
 
         def cancel() -> bool:
-            pid = one(backends(connection, "state = 'active'"), blow.target)
+            pid = one(backends(connection, "state = 'active'"), fault.target)
             return pid is not None and bool(value(connection, f"SELECT pg_cancel_backend({pid})"))
 
-        return scene.wait_until(cancel, 2.0)
+        return targets.wait_until(cancel, 2.0)
 
 
-def lose_notifications(scene: Scene, blow: Blow) -> bool:
-    """End the backends that listen: who listens hears nothing until it has connected again."""
-    with superuser(scene) as connection:
+def lose_notifications(targets: Targets, fault: PlannedFault) -> bool:
+    """End the backends that listen: a listener is not notified until it has connected again."""
+    with superuser(targets) as connection:
         found = backends(connection, LISTENS)
         ended = [bool(value(connection, f"SELECT pg_terminate_backend({pid})")) for pid in found]
         return any(ended)
 
 
-def kill_backend(scene: Scene, blow: Blow) -> bool:
+def kill_backend(targets: Targets, fault: PlannedFault) -> bool:
     """``kill -9`` of one backend: the server ends all others and recovers from its log."""
-    with scene.restarting:
-        with superuser(scene) as connection:
+    with targets.restarting:
+        with superuser(targets) as connection:
             started = value(connection, "SELECT pg_postmaster_start_time()")
-            pid = one(backends(connection), blow.target)
+            pid = one(backends(connection), fault.target)
             if pid is None:
                 return False
             os.kill(pid, signal.SIGKILL)
-            broke = scene.wait_until(lambda: is_broken(connection), 10.0)
-        wait_for_server(scene)
-        with superuser(scene) as connection:  # the postmaster lived through it, so it was a crash and no restart
+            broke = targets.wait_until(lambda: is_broken(connection), 10.0)
+        wait_for_server(targets)
+        with superuser(targets) as connection:  # the postmaster lived through it, so it was a crash and no restart
             return broke and started == value(connection, "SELECT pg_postmaster_start_time()")
 
 
-def restart(scene: Scene, blow: Blow, mode: Literal["immediate", "fast"]) -> bool:
+def restart(targets: Targets, fault: PlannedFault, mode: Literal["immediate", "fast"]) -> bool:
     """Stop the server, leave it down for a moment, and start it again."""
-    assert scene.server is not None
-    with scene.restarting:
-        scene.server.stop(mode)
+    assert targets.server is not None
+    with targets.restarting:
+        targets.server.stop(mode)
         try:
-            scene.wait(blow.seconds)
+            targets.wait(fault.seconds)
         finally:
-            scene.server.start()
-        wait_for_server(scene)
+            targets.server.start()
+        wait_for_server(targets)
     return True
 
 
-def stop_immediately(scene: Scene, blow: Blow) -> bool:
-    return restart(scene, blow, "immediate")
+def stop_immediately(targets: Targets, fault: PlannedFault) -> bool:
+    return restart(targets, fault, "immediate")
 
 
-def stop_fast(scene: Scene, blow: Blow) -> bool:
-    return restart(scene, blow, "fast")
+def stop_fast(targets: Targets, fault: PlannedFault) -> bool:
+    return restart(targets, fault, "fast")
 
 
-def exhaust_connections(scene: Scene, blow: Blow) -> bool:
+def exhaust_connections(targets: Targets, fault: PlannedFault) -> bool:
     """Take every connection that is left, and those of a few backends of the app as well."""
-    assert scene.server is not None
-    app = scene.server.dsn(DATABASE).replace("user=postgres", "user=app")
+    assert targets.server is not None
+    app = targets.server.dsn(DATABASE).replace("user=postgres", "user=app")
     refused = False
-    with superuser(scene) as connection, ExitStack() as taken:
-        until, patience = time.monotonic() + blow.seconds, time.monotonic() + 5.0
+    with superuser(targets) as connection, ExitStack() as taken:
+        until, patience = time.monotonic() + fault.seconds, time.monotonic() + 5.0
         while time.monotonic() < (until if refused else patience):
             try:
                 taken.enter_context(psycopg.connect(app, connect_timeout=5))
             except psycopg.OperationalError as error:
                 refused = refused or "slots" in str(error) or "too many" in str(error)
-                pid = one(backends(connection, "application_name = 'convexpy'"), blow.target)
+                pid = one(backends(connection, "application_name = 'convexpy'"), fault.target)
                 if pid is not None:
                     connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
-                scene.wait(0.1)
+                targets.wait(0.1)
     return refused
 
 
-def hold_transaction(scene: Scene, blow: Blow) -> bool:
-    """Somebody's long report: one snapshot, kept open, so that nothing that died since can be cleared away."""
-    with superuser(scene) as connection:
+def hold_transaction(targets: Targets, fault: PlannedFault) -> bool:
+    """The long report of another client: one snapshot, kept open, so that no row deleted since can be vacuumed."""
+    with superuser(targets) as connection:
         connection.execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
         before = value(connection, "SELECT count(*) FROM effects")
-        scene.wait(blow.seconds)
+        targets.wait(fault.seconds)
         after = value(connection, "SELECT count(*) FROM effects")
         if before != after:
-            scene.complaints.append(f"a foreign reader's snapshot changed from {before} to {after}")
+            targets.problems.append(f"a foreign reader's snapshot changed from {before} to {after}")
         connection.execute("ROLLBACK")
     return True
 
 
-def lock_table(scene: Scene, blow: Blow) -> bool:
-    """Somebody alters a table of the app, and thinks better of it."""
-    with superuser(scene) as connection:
+def lock_table(targets: Targets, fault: PlannedFault) -> bool:
+    """Another client alters a table of the app, and rolls back."""
+    with superuser(targets) as connection:
         connection.execute("SET lock_timeout = '5s'")
         connection.execute("BEGIN")
-        if blow.target % 2:
+        if fault.target % 2:
             connection.execute("ALTER TABLE accounts ADD COLUMN remark text")
         else:
             connection.execute("LOCK TABLE effects IN ACCESS EXCLUSIVE MODE")
-        scene.wait(blow.seconds)
+        targets.wait(fault.seconds)
         connection.execute("ROLLBACK")
     return True
 
 
-def storm_deadlocks(scene: Scene, blow: Blow) -> bool:
-    """Two clients move between the same two accounts in opposite orders, until the server has seen a deadlock."""
+def storm_deadlocks(targets: Targets, fault: PlannedFault) -> bool:
+    """Two clients move between the same two accounts in opposite config, until the server has seen a deadlock."""
     question = f"SELECT deadlocks FROM pg_stat_database WHERE datname = '{DATABASE}'"
-    with superuser(scene) as connection:
+    with superuser(targets) as connection:
         before = value(connection, question)
 
         def ask(target: int) -> None:
-            with suppress(Gone):
-                scene.clients[target].ask("deadlocks", blow.target, 10)
+            with suppress(ProcessGone):
+                targets.clients[target].ask("deadlocks", fault.target, 10)
 
-        clients = [threading.Thread(target=ask, args=(blow.target + n,), daemon=True) for n in range(2)]
+        clients = [threading.Thread(target=ask, args=(fault.target + n,), daemon=True) for n in range(2)]
         for client in clients:
             client.start()
         for client in clients:
             client.join()
-        return scene.wait_until(lambda: value(connection, question) > before, 2.0)
+        return targets.wait_until(lambda: value(connection, question) > before, 2.0)
 
 
-def wait_for_server(scene: Scene) -> None:
-    if not scene.wait_until(lambda: answers(scene), BACK_SECONDS):
-        scene.complaints.append(f"the server did not answer {BACK_SECONDS:g} s after it was started")
+def wait_for_server(targets: Targets) -> None:
+    if not targets.wait_until(lambda: answers(targets), BACK_SECONDS):
+        targets.problems.append(f"the server did not answer {BACK_SECONDS:g} s after it was started")
 
 
-def answers(scene: Scene) -> bool:
+def answers(targets: Targets) -> bool:
     try:
-        with superuser(scene):
+        with superuser(targets):
             return True
     except psycopg.Error:
         return False
@@ -172,15 +172,15 @@ def is_broken(connection: psycopg.Connection[Any]) -> bool:
 POSTGRES_FAULTS: Final = [
     *PROCESS_FAULTS,
     *NETWORK_FAULTS,
-    Kind("pg_terminate_backend", "server", terminate_backend, weight=8),
-    Kind("pg_cancel_backend", "server", cancel_backend, weight=8),
-    Kind("kill -9 of a backend", "server", kill_backend, weight=1, rest=1),
-    Kind("stop -m immediate and start", "server", stop_immediately, weight=1, seconds=(0.0, 1.0), rest=2),
-    Kind("stop -m fast and start", "server", stop_fast, weight=1, seconds=(0.0, 1.0), rest=2),
-    Kind("connections exhausted", "server", exhaust_connections, weight=2, seconds=(0.3, 1.0)),
-    Kind("notifications lost", "server", lose_notifications, weight=4),
-    Kind("long foreign transaction", "strangers", hold_transaction, weight=1, seconds=(1.0, 6.0)),
-    Kind("table locked by a stranger", "strangers", lock_table, weight=2, seconds=(0.1, 1.0)),
-    Kind("table locked for too long", "strangers", lock_table, weight=1, seconds=(2.2, 3.0)),
-    Kind("deadlocks", "load", storm_deadlocks, weight=2),
+    FaultKind("pg_terminate_backend", "server", terminate_backend, weight=8),
+    FaultKind("pg_cancel_backend", "server", cancel_backend, weight=8),
+    FaultKind("kill -9 of a backend", "server", kill_backend, weight=1, rest=1),
+    FaultKind("stop -m immediate and start", "server", stop_immediately, weight=1, seconds=(0.0, 1.0), rest=2),
+    FaultKind("stop -m fast and start", "server", stop_fast, weight=1, seconds=(0.0, 1.0), rest=2),
+    FaultKind("connections exhausted", "server", exhaust_connections, weight=2, seconds=(0.3, 1.0)),
+    FaultKind("notifications lost", "server", lose_notifications, weight=4),
+    FaultKind("long foreign transaction", "other clients", hold_transaction, weight=1, seconds=(1.0, 6.0)),
+    FaultKind("table locked by another client", "other clients", lock_table, weight=2, seconds=(0.1, 1.0)),
+    FaultKind("table locked for too long", "other clients", lock_table, weight=1, seconds=(2.2, 3.0)),
+    FaultKind("deadlocks", "load", storm_deadlocks, weight=2),
 ]

@@ -1,7 +1,7 @@
 """Between the app and its PostgreSQL server: a proxy that understands enough of the protocol to cut at COMMIT.
 
 Every process of the app has a port of its own, so that a fault can be meant for one of them. It runs in a process of
-its own, and is told over a pipe what to do.
+its own, and gets its commands over a pipe.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final, Literal
 
-from .leash import tie
+from .parent_death import die_with_parent
 
 Mode = Literal["pass", "blackhole", "latency", "refuse"]
 Cut = Literal["before COMMIT", "after COMMIT"]
@@ -73,7 +73,7 @@ class Line:
         halves = [asyncio.ensure_future(self._forth()), asyncio.ensure_future(self._back())]
         try:
             await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
-            # One side has hung up; what the other still says is said to nobody.
+            # One side has hung up: what the other still sends is dropped.
         finally:
             for half in halves:
                 half.cancel()
@@ -95,8 +95,8 @@ class Line:
             if not await self._greet():
                 return
             rest = b""
-            while said := await self._from_client.read(CHUNK):
-                whole, rest = whole_messages(rest + said)
+            while data := await self._from_client.read(CHUNK):
+                whole, rest = whole_messages(rest + data)
                 if self._port.cut is not None and ends_with_commit(whole):
                     if self._port.cut == "before COMMIT":
                         self._fire()
@@ -121,26 +121,26 @@ class Line:
 
     async def _back(self) -> None:
         with suppress(ConnectionError):
-            while said := await self._from_server.read(CHUNK):
-                if self._listening_for_commit and await self._swallowed(said):
+            while data := await self._from_server.read(CHUNK):
+                if self._listening_for_commit and await self._swallowed(data):
                     return
                 await self._port.hold_up()
-                self._to_client.write(said)
+                self._to_client.write(data)
                 await self._to_client.drain()
 
-    async def _swallowed(self, said: bytes) -> bool:
+    async def _swallowed(self, data: bytes) -> bool:
         """Whether the server has committed, so that its answer was dropped and the line cut."""
         self._listening_for_commit = False
-        while not said.endswith((b"Z\x00\x00\x00\x05I", b"Z\x00\x00\x00\x05T", b"Z\x00\x00\x00\x05E")):
+        while not data.endswith((b"Z\x00\x00\x00\x05I", b"Z\x00\x00\x00\x05T", b"Z\x00\x00\x00\x05E")):
             more = await self._from_server.read(CHUNK)
             if not more:
                 break
-            said += more
-        if b"C\x00\x00\x00\x0bCOMMIT\x00" in said and self._port.cut == "after COMMIT":
+            data += more
+        if b"C\x00\x00\x00\x0bCOMMIT\x00" in data and self._port.cut == "after COMMIT":
             self._fire()
             self.reset()
             return True
-        self._to_client.write(said)  # it did not commit: the client must hear why
+        self._to_client.write(data)  # it did not commit: the client must hear why
         await self._to_client.drain()
         return False
 
@@ -152,28 +152,28 @@ class Line:
             port.cut = None
 
 
-def whole_messages(said: bytes) -> tuple[bytes, bytes]:
-    """What a client said, up to the end of the last message that is whole, and the rest."""
+def whole_messages(data: bytes) -> tuple[bytes, bytes]:
+    """What a client sent, up to the end of the last message that is whole, and the rest."""
     end = 0
-    while len(said) - end >= 5:
-        size = 1 + int.from_bytes(said[end + 1 : end + 5])
-        if end + size > len(said):
+    while len(data) - end >= 5:
+        size = 1 + int.from_bytes(data[end + 1 : end + 5])
+        if end + size > len(data):
             break
         end += size
-    return said[:end], said[end:]
+    return data[:end], data[end:]
 
 
-def messages(said: bytes) -> Iterator[tuple[bytes, bytes]]:
+def messages(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Whole messages, as kind and body."""
     start = 0
-    while start < len(said):
-        end = start + 1 + int.from_bytes(said[start + 1 : start + 5])
-        yield said[start : start + 1], said[start + 5 : end]
+    while start < len(data):
+        end = start + 1 + int.from_bytes(data[start + 1 : start + 5])
+        yield data[start : start + 1], data[start + 5 : end]
         start = end
 
 
-def ends_with_commit(said: bytes) -> bool:
-    return b"COMMIT" in said.upper() and any(is_commit(kind, body) for kind, body in messages(said))
+def ends_with_commit(data: bytes) -> bool:
+    return b"COMMIT" in data.upper() and any(is_commit(kind, body) for kind, body in messages(data))
 
 
 def is_commit(kind: bytes, body: bytes) -> bool:
@@ -250,8 +250,8 @@ class Proxy:
 
 def serve_proxy(server_port: int, names: list[str], pipe: Connection) -> None:
     """The main function of the proxy's process. It ends with the pipe."""
-    tie()
-    os.setsid()  # what is meant for the parent's terminal is for the parent to pass on
+    die_with_parent()
+    os.setsid()  # signals of the parent's terminal reach the parent only
     asyncio.run(answer(server_port, names, pipe))
 
 

@@ -24,12 +24,12 @@ from servers.postgres import QUICK, Server, server
 
 from convexpy import Settings
 from convexpy.app import Convex
-from stress.faults.syscalls import Traced, is_possible
+from stress.faults.strace import Traced, is_possible
 
-from .crew import Gone, Member
-from .orders import APP, SETTINGS, Orders
-from .place import Place
-from .postgres_stage import APP_USER, DATABASE, PLAIN, create_database
+from .postgres_setup import APP_USER, DATABASE, PLAIN, create_database
+from .process_config import APP, SETTINGS, ProcessConfig
+from .processes import ChildProcess, ProcessGone
+from .run_database import RunDatabase
 from .worker import work
 
 CALLS: Final = ("sendto", "recvfrom")
@@ -56,7 +56,7 @@ class Boundary:
     wrong: str
 
 
-class Bench:
+class KillTester:
     """A server, a client that schedules, and workers that come and go."""
 
     def __init__(self, folder: Path, url: str, client: Convex, connection: psycopg.Connection[Any]) -> None:
@@ -64,7 +64,7 @@ class Bench:
         self._url = url
         self._client = client
         self._connection = connection
-        self._lives = 0
+        self._starts = 0
 
     def boundaries(self, thread: str, call: str) -> Iterator[Boundary]:
         """Every boundary of a thread, one worker each."""
@@ -93,14 +93,14 @@ class Bench:
             successor.kill()
         return Boundary(killed, self._wrong(name))
 
-    def _worker(self) -> Member:
-        self._lives += 1
-        orders = Orders(f"w0-{self._lives}", self._url, self._folder, "", settings=ONE_AT_A_TIME, crons=False)
-        member = Member(orders.name, work, orders)
-        self._settle(member.is_ready, "a worker comes up")
-        return member
+    def _worker(self) -> ChildProcess:
+        self._starts += 1
+        config = ProcessConfig(f"w0-{self._starts}", self._url, self._folder, "", settings=ONE_AT_A_TIME, crons=False)
+        process = ChildProcess(config.name, work, config)
+        self._settle(process.is_ready, "a worker comes up")
+        return process
 
-    def _thread(self, worker: Member, name: str) -> int:
+    def _thread(self, worker: ChildProcess, name: str) -> int:
         threads: dict[str, int] = worker.ask("threads", None)
         return next(number for thread, number in threads.items() if thread.startswith(name))
 
@@ -140,18 +140,18 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def kill_tester() -> Iterator[KillTester]:
     """A server of its own, for the length of the block."""
     with server(QUICK) as made, TemporaryDirectory(prefix="chaos-syscalls-") as folder:
         create_database(made)
         url = url_of(made)
-        Place(Path(folder), url, ONE_AT_A_TIME).prepare()
+        RunDatabase(Path(folder), url, ONE_AT_A_TIME).prepare()
         settings = Settings(**ONE_AT_A_TIME)
         with (
             Convex(url, functions=APP, settings=settings) as client,
             psycopg.connect(made.dsn(DATABASE), autocommit=True) as connection,
         ):
-            yield Bench(Path(folder), url, client, connection)
+            yield KillTester(Path(folder), url, client, connection)
 
 
 def url_of(made: Server) -> str:
@@ -164,15 +164,15 @@ def main() -> int:
         return 2
     logging.disable()
     wrong = 0
-    with bench() as it:
+    with kill_tester() as tester:
         for thread in THREADS:
             for call in CALLS:
                 began, kills, found = time.monotonic(), 0, []
                 try:
-                    for boundary in it.boundaries(thread, call):
+                    for boundary in tester.boundaries(thread, call):
                         kills += boundary.killed
                         found += [boundary.wrong] if boundary.wrong else []
-                except (Gone, TimeoutError) as error:
+                except (ProcessGone, TimeoutError) as error:
                     found.append(f"{thread}, {call} {kills + 1}: {error}")
                 seconds = time.monotonic() - began
                 print(f"{thread:<20} {call:<9} {kills} kills, wrong {len(found)}, took {seconds:.0f} s", flush=True)

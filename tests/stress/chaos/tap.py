@@ -1,4 +1,4 @@
-"""A wire to the server that breaks after a certain byte, in one direction or the other, and then after another."""
+"""A port to the server whose connections break after a certain byte, in one direction or the other."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Direction = Literal["to the server", "to the app"]
-# What becomes of the bytes after the one at which the wire breaks: nothing, or they arrive once all is forgotten, which
-# only a server can bear.
+# What becomes of the bytes behind the break: they are lost, or they arrive late, once all has been decided without
+# them, which only happens to a server.
 Rest = Literal["lost", "late"]
 CHUNK: Final = 65536
 
 
 @dataclass
 class Break:
-    """Where the wire breaks: after so many bytes in a direction, whichever connections carry them.
+    """Where the connection breaks: after so many bytes in a direction, whichever connections carry them.
 
     Attributes:
-        word: Not after a number of bytes, but where somebody begins to say this.
+        word: Not after a number of bytes, but where these bytes begin.
     """
 
     direction: Direction
@@ -30,18 +30,18 @@ class Break:
     rest: Rest = "lost"
     word: bytes = b""
 
-    def find(self, said: bytes) -> int | None:
-        """Where it is in what is said next, which counts from then on. None: further on."""
+    def find(self, data: bytes) -> int | None:
+        """Where it is in the next data, which counts from then on. None: further on."""
         if self.word:
-            return said.find(self.word) if self.word in said else None
-        if self.after < len(said):
+            return data.find(self.word) if self.word in data else None
+        if self.after < len(data):
             return self.after
-        self.after -= len(said)
+        self.after -= len(data)
         return None
 
 
 class Tap:
-    """A port that leads to a server. It breaks where it was told to; each place counts from the one before."""
+    """A port that leads to a server. It breaks at the points that were set; each counts from the one before."""
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
@@ -57,14 +57,14 @@ class Tap:
         self._threads[0].start()
 
     def arm(self, *breaks: Break) -> None:
-        """Break at each of these places, one after the other."""
+        """Break at each of these points, one after the other."""
         with self._mutex:
             self._breaks = deque(breaks)
             self._late = 0
             self._released.clear()
 
     def disarm(self) -> int:
-        """Break no more, and deliver what is late. At how many of its places it did not break."""
+        """Break no more, and deliver what is late. At how many of its points it did not break."""
         with self._mutex:
             left, late = len(self._breaks), self._late
             self._breaks.clear()
@@ -78,7 +78,7 @@ class Tap:
         """Take no more connections, and end those that there are."""
         self._released.set()
         with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # whoever waits in accept() would not be woken by close()
+            self._listener.shutdown(socket.SHUT_RDWR)  # close() would not wake a thread in accept()
         self._threads[0].join()
         self._listener.close()
         for link in self._links:
@@ -116,27 +116,27 @@ class Tap:
     def _carry(self, link: Link, direction: Direction) -> None:
         source, sink = link.ends(direction)
         with suppress(OSError):
-            while said := source.recv(CHUNK):
-                passes, struck = self._how_many_pass(direction, said)
-                sink.sendall(said[:passes])
+            while data := source.recv(CHUNK):
+                passes, struck = self._how_many_pass(direction, data)
+                sink.sendall(data[:passes])
                 if struck is not None:
-                    self._break(link, struck, said[passes:])
+                    self._break(link, struck, data[passes:])
                     return
         if not link.is_late:
             link.hang_up()
 
-    def _how_many_pass(self, direction: Direction, said: bytes) -> tuple[int, Break | None]:
-        """How much of what somebody says passes, and the break that it meets, if it meets one."""
+    def _how_many_pass(self, direction: Direction, data: bytes) -> tuple[int, Break | None]:
+        """How much of the data passes, and the break that it meets, if it meets one."""
         with self._mutex:
-            place = self._breaks[0] if self._breaks else None
-            if place is None or direction != place.direction or (passes := place.find(said)) is None:
-                return len(said), None
+            point = self._breaks[0] if self._breaks else None
+            if point is None or direction != point.direction or (passes := point.find(data)) is None:
+                return len(data), None
             self._breaks.popleft()
-            self._late += place.rest == "late"
-            return passes, place
+            self._late += point.rest == "late"
+            return passes, point
 
-    def _break(self, link: Link, place: Break, rest: bytes) -> None:
-        if place.rest == "lost":
+    def _break(self, link: Link, point: Break, rest: bytes) -> None:
+        if point.rest == "lost":
             reset(link.client)
             reset(link.server)
             return

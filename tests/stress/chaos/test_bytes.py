@@ -1,4 +1,4 @@
-"""The wire breaks after some bytes of a transaction; ``python -m tests.stress.chaos.bytes`` breaks it after each."""
+"""The connection breaks after some bytes of a transaction; ``tests.stress.chaos.bytes`` breaks it after each."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import pytest
 from servers.postgres import NoServer
 
-from .bytes import Bench, Way, bench
+from .bytes import BreakTester, Way, break_tester
 from .tap import Direction, Rest
 
 STEP = 293
-# No answer to a COMMIT is as short as this, so that one break at least is in the question's own.
+# No answer to a COMMIT is as short as this, so that one break at least is in the lookup's own.
 SHORT_STEP = 17
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Bench]:
+def server() -> Iterator[BreakTester]:
     try:
-        with bench() as made:
+        with break_tester() as made:
             yield made
     except NoServer as error:
         pytest.skip(str(error))
@@ -32,20 +32,20 @@ def server() -> Iterator[Bench]:
         ("direct", "to the app", "lost"),
         ("scheduled", "to the server", "lost"),
         ("scheduled", "to the app", "lost"),
-        ("grouped", "to the server", "lost"),
-        ("grouped", "to the server", "late"),
-        ("grouped", "to the app", "lost"),
-        ("asked, COMMIT lost", "to the server", "lost"),
-        ("asked, COMMIT lost", "to the server", "late"),
-        ("asked, COMMIT lost", "to the app", "lost"),
-        ("asked, COMMIT late", "to the app", "lost"),
-        ("asked, answer lost", "to the server", "lost"),
+        ("batched", "to the server", "lost"),
+        ("batched", "to the server", "late"),
+        ("batched", "to the app", "lost"),
+        ("lookup, COMMIT lost", "to the server", "lost"),
+        ("lookup, COMMIT lost", "to the server", "late"),
+        ("lookup, COMMIT lost", "to the app", "lost"),
+        ("lookup, COMMIT late", "to the app", "lost"),
+        ("lookup, answer lost", "to the server", "lost"),
     ],
 )
-def test_a_transaction_happens_once_wherever_the_wire_breaks(
-    server: Bench, way: Way, direction: Direction, rest: Rest
+def test_a_transaction_happens_once_wherever_the_connection_breaks(
+    server: BreakTester, way: Way, direction: Direction, rest: Rest
 ) -> None:
-    step = SHORT_STEP if direction == "to the app" and way == "asked, COMMIT lost" else STEP
+    step = SHORT_STEP if direction == "to the app" and way == "lookup, COMMIT lost" else STEP
     tally = server.enumerate(way, direction, rest, step)
     assert tally.wrong == []
     assert tally.broken_off >= 2

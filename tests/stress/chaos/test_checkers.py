@@ -71,8 +71,8 @@ def test_a_job_that_was_purged_after_its_end_is_not_lost(files: Files, tmp_path:
 
 
 def test_a_call_without_an_answer_may_have_happened_or_not(files: Files, tmp_path: Path) -> None:
-    line, heard = intent(files, "direct_and_schedule")
-    files["intents"].remove(heard)
+    line, answered = intent(files, "direct_and_schedule")
+    files["intents"].remove(answered)
     assert check(files.write(tmp_path / "it happened")).is_clean
     for job in roots(files, line["call"]):
         erase(files, job)
@@ -91,7 +91,7 @@ def test_a_handler_past_its_time_limit_failed_by_itself(files: Files, tmp_path: 
     assert check(files.write(tmp_path)).is_clean
 
 
-def test_an_early_start_is_excused_by_a_wrong_clock_where_workers_go_by_theirs(files: Files, tmp_path: Path) -> None:
+def test_an_early_start_by_a_worker_with_a_wrong_clock_is_excused(files: Files, tmp_path: Path) -> None:
     a_mutation_before_it_is_due(files)
     at = traces(files, "effects", next(jobs(files)))[0]["at"]
     files["faults"].append({"kind": "clock jump", "target": "w1", "t0": at - 1, "t1": at + 1})
@@ -144,7 +144,7 @@ def test_a_missing_file_is_no_clean_run(
     assert f"{name} is missing" in capsys.readouterr().err
 
 
-def test_without_timetables_or_marks_the_verdict_says_what_it_does_not_show(files: Files, tmp_path: Path) -> None:
+def test_without_timetables_or_marks_the_verdict_names_its_gaps(files: Files, tmp_path: Path) -> None:
     (files.write(tmp_path) / "crons.jsonl").unlink()
     (tmp_path / "markers.jsonl").unlink()
     report = check(tmp_path)
@@ -154,9 +154,9 @@ def test_without_timetables_or_marks_the_verdict_says_what_it_does_not_show(file
 
 def test_the_command_says_clean_and_exits_0(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(files.write(tmp_path))]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "CLEAN"
-    assert "lost 0, doubled mutations 0, doubled actions 0, stuck 0, early 0, torn 0, other 0" in said
+    output = capsys.readouterr().out.splitlines()
+    assert output[-1] == "CLEAN"
+    assert "lost 0, doubled mutations 0, doubled actions 0, stuck 0, early 0, torn 0, other 0" in output
 
 
 def test_the_command_shows_the_timeline_and_exits_1(
@@ -166,13 +166,13 @@ def test_the_command_shows_the_timeline_and_exits_1(
     files.actions += [steps(files, job)[0], f"end {job['args']['call']} {job['id']}"]  # and one that was cut off
     files["history"].append({"id": "t", "proc": 1, "t0": 1, "t1": 2, "type": "ok", "ops": [["a", "lonely", 1]]})
     assert main([str(files.write(tmp_path))]) == 1
-    said = capsys.readouterr().out
-    assert "BROKEN: 2 violations" in said
-    assert "VIOLATION action-started-twice" in said
-    assert "VIOLATION lost-effect: the transaction t committed" in said
-    told = [line.split()[1] for line in said.splitlines() if job["id"] in line and line.startswith("    ")]
-    assert {"jobs", "audit", "finished", "actions"} <= set(told)
-    assert told.count("actions") == 4
+    output = capsys.readouterr().out
+    assert "BROKEN: 2 violations" in output
+    assert "VIOLATION action-started-twice" in output
+    assert "VIOLATION lost-effect: the transaction t committed" in output
+    files_named = [line.split()[1] for line in output.splitlines() if job["id"] in line and line.startswith("    ")]
+    assert {"jobs", "audit", "finished", "actions"} <= set(files_named)
+    assert files_named.count("actions") == 4
 
 
 def test_the_command_gives_numbers_to_programs(
@@ -180,27 +180,27 @@ def test_the_command_gives_numbers_to_programs(
 ) -> None:
     an_effect_twice(files)
     assert main([str(files.write(tmp_path)), "--json"]) == 1
-    said = json.loads(capsys.readouterr().out)
-    assert said["jobs"]["doubled mutations"] == 1
-    assert said["violations"] == {"effect-twice": 1}
-    assert not said["clean"]
+    output = json.loads(capsys.readouterr().out)
+    assert output["jobs"]["doubled mutations"] == 1
+    assert output["violations"] == {"effect-twice": 1}
+    assert not output["clean"]
 
 
 # The oracle of slots, and its word against the library that the engine uses.
 
 
-def random_field(dice: Random, low: int, high: int) -> str:
-    first, last = sorted(dice.sample(range(low, high), 2))
-    return dice.choice(["*", "*", f"{first}", f"{first}-{last}", f"{first},{last}", "*/7", f"{first}-{last}/2"])
+def random_field(rng: Random, low: int, high: int) -> str:
+    first, last = sorted(rng.sample(range(low, high), 2))
+    return rng.choice(["*", "*", f"{first}", f"{first}-{last}", f"{first},{last}", "*/7", f"{first}-{last}/2"])
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**64))
 def test_the_oracle_agrees_with_croniter(seed: int) -> None:
-    dice = Random(seed)
-    minute, hour, day, weekday = (random_field(dice, *each) for each in ((0, 59), (0, 23), (1, 28), (0, 6)))
+    rng = Random(seed)
+    minute, hour, day, weekday = (random_field(rng, *each) for each in ((0, 59), (0, 23), (1, 28), (0, 6)))
     expression = f"{minute} {hour} {day} * {weekday}"
-    moment = datetime(2024, 1, 1, tzinfo=UTC).timestamp() + dice.randrange(10**8)
+    moment = datetime(2024, 1, 1, tzinfo=UTC).timestamp() + rng.randrange(10**8)
     cursor = croniter(expression, datetime.fromtimestamp(moment, UTC))
     after, slot = following(f"cron {expression}"), moment
     for _ in range(2):

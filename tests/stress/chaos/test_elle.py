@@ -33,7 +33,7 @@ def names(lines: list[Line]) -> set[str]:
 
 
 def transaction(name: str, *ops: list[Any], begin: float = 0, end: float | None = 100, type: str = "ok") -> Line:
-    """One that ran at the same time as all others, unless it is told when."""
+    """One that ran at the same time as all others, unless its times are given."""
     return {"id": name, "proc": 0, "t0": begin, "t1": end, "type": type, "ops": list(ops)}
 
 
@@ -86,7 +86,7 @@ ANOMALIES: dict[str, tuple[str, list[Line]]] = {
         [transaction("t", r("x"), r("x", 1)), transaction("u", a("x", 1)), final(x=[1])],
     ),
     "reading one's own future": ("internal", [transaction("t", r("x", 1), a("x", 1)), final(x=[1])]),
-    "writes in two orders": (
+    "writes in two config": (
         "G0",
         [transaction("t", a("x", 1), a("y", 1)), transaction("u", a("x", 2), a("y", 2)), final(x=[1, 2], y=[2, 1])],
     ),
@@ -177,37 +177,35 @@ def test_an_effect_that_is_taken_out_of_its_list_is_missed(seed: int, transactio
 # Small histories, good and bad, judged by trying every order there is.
 
 
-def small_history(dice: Random) -> list[Line]:
+def small_history(rng: Random) -> list[Line]:
     """Two to four transactions, one after another; then up to three things about them are changed."""
     lists: dict[str, list[int]] = {"x": [], "y": []}
     lines: list[Line] = []
-    for number in range(dice.randint(2, 4)):
+    for number in range(rng.randint(2, 4)):
         ops: list[list[Any]] = []
-        for place in range(dice.randint(1, 4)):
-            key = dice.choice("xy")
-            if dice.random() < 0.5:
-                lists[key].append(number * 10 + place)
-                ops.append(a(key, number * 10 + place))
+        for index in range(rng.randint(1, 4)):
+            key = rng.choice("xy")
+            if rng.random() < 0.5:
+                lists[key].append(number * 10 + index)
+                ops.append(a(key, number * 10 + index))
             else:
                 ops.append(r(key, *lists[key]))
-        lines.append(
-            transaction(f"t{number}", *ops, begin=number - dice.randint(0, 2), end=number + dice.randint(0, 2))
-        )
-    for _ in range(dice.randint(0, 3)):
-        change(dice, lines, lists)
+        lines.append(transaction(f"t{number}", *ops, begin=number - rng.randint(0, 2), end=number + rng.randint(0, 2)))
+    for _ in range(rng.randint(0, 3)):
+        change(rng, lines, lists)
     return [*lines, final(**lists)]
 
 
-def change(dice: Random, lines: list[Line], lists: dict[str, list[int]]) -> None:
+def change(rng: Random, lines: list[Line], lists: dict[str, list[int]]) -> None:
     """A read shows more or less, a list has another order with which all reads agree, or a transaction came earlier."""
-    line, key = dice.choice(lines), dice.choice("xy")
+    line, key = rng.choice(lines), rng.choice("xy")
     reads = [op for op in line["ops"] if op[0] == "r"]
-    what = dice.choice(["a read", "a list", "a time"])
+    what = rng.choice(["a read", "a list", "a time"])
     if what == "a read" and reads:
-        read = dice.choice(reads)
-        read[2] = lists[read[1]][: dice.randint(0, len(lists[read[1]]))]
+        read = rng.choice(reads)
+        read[2] = lists[read[1]][: rng.randint(0, len(lists[read[1]]))]
     elif what == "a list":
-        dice.shuffle(lists[key])
+        rng.shuffle(lists[key])
         for op in (op for each in lines for op in each["ops"] if op[:2] == ["r", key]):
             op[2] = lists[key][: len(op[2])]
     elif what == "a time":
@@ -220,7 +218,7 @@ def has_an_order(lines: list[Line]) -> bool:
     return any(
         gives_this(order, last["final"])
         for order in permutations(transactions)
-        if all(before["t0"] <= after["t1"] for place, before in enumerate(order) for after in order[place + 1 :])
+        if all(before["t0"] <= after["t1"] for index, before in enumerate(order) for after in order[index + 1 :])
     )
 
 

@@ -12,21 +12,21 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [
         message(b"Q", b"COMMIT\0"),
         message(b"Q", b"commit;\0"),
-        message(b"Q", b"INSERT INTO receipts (id) VALUES ('x'); COMMIT\0"),
+        message(b"Q", b"INSERT INTO _convexpy_commits (id) VALUES ('x'); COMMIT\0"),
         message(b"P", b"_pg3_7\0COMMIT\0\0\0"),
         message(b"S", b"") + message(b"Q", b"COMMIT\0"),
     ],
 )
-def test_a_commit_is_found(said: bytes) -> None:
-    assert ends_with_commit(said)
+def test_a_commit_is_found(data: bytes) -> None:
+    assert ends_with_commit(data)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [
         message(b"Q", b"ROLLBACK\0"),
         message(b"Q", b"SELECT 'COMMIT' AS what\0"),
@@ -35,13 +35,13 @@ def test_a_commit_is_found(said: bytes) -> None:
         b"",
     ],
 )
-def test_nothing_else_is_taken_for_one(said: bytes) -> None:
-    assert not ends_with_commit(said)
+def test_nothing_else_is_taken_for_one(data: bytes) -> None:
+    assert not ends_with_commit(data)
 
 
 def test_messages_are_put_together_however_they_are_cut() -> None:
-    said = message(b"Q", b"SELECT 1\0") + message(b"Q", b"COMMIT\0")
-    for cut in range(len(said) + 1):
-        first, rest = whole_messages(said[:cut])
-        second, nothing = whole_messages(rest + said[cut:])
-        assert (first + second, nothing) == (said, b"")
+    data = message(b"Q", b"SELECT 1\0") + message(b"Q", b"COMMIT\0")
+    for cut in range(len(data) + 1):
+        first, rest = whole_messages(data[:cut])
+        second, nothing = whole_messages(rest + data[cut:])
+        assert (first + second, nothing) == (data, b"")

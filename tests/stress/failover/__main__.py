@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # as pytest does
 
+from stress.failover.failover_run import WORKERS, FailoverResult, run
 from stress.failover.network import hosts, why_not
 from stress.failover.pair import pair
-from stress.failover.story import WORKERS, Round, run
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
-BORN = "CONVEXPY_TEST_IN_A_NAMESPACE"
+IN_NAMESPACE = "CONVEXPY_TEST_IN_A_NAMESPACE"
 
 
 def main() -> int:
@@ -28,20 +28,20 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=100, help="how many orders before and after each")
     parser.add_argument("--hosts", action="store_true", help="on machines of their own (network namespaces; root)")
     arguments = parser.parse_args()
-    if arguments.hosts and BORN not in os.environ:
+    if arguments.hosts and IN_NAMESPACE not in os.environ:
         if reason := why_not():
             print(f"not possible here: {reason}")
             return 2
         again = ["unshare", "--net", sys.executable, "-m", "tests.stress.failover", *sys.argv[1:]]
-        os.execvpe("unshare", again, {**os.environ, BORN: "yes"})
+        os.execvpe("unshare", again, {**os.environ, IN_NAMESPACE: "yes"})
     broken = 0
     for number in range(1, arguments.rounds + 1):
         it = one_round(arguments.orders, on_hosts=arguments.hosts)
         verdict = it.verdict
         broken += len(verdict.broken)
         print(
-            f"{time.strftime('%H:%M:%S')}  failover {number}: {len(it.told.acknowledged)} orders acknowledged, "
-            f"{sum(it.told.failed.values())} not; {verdict.jobs} jobs, {it.pending} of them unfinished at the stop; "
+            f"{time.strftime('%H:%M:%S')}  failover {number}: {len(it.calls.acknowledged)} orders acknowledged, "
+            f"{sum(it.calls.failed.values())} not; {verdict.jobs} jobs, {it.pending} of them unfinished at the stop; "
             f"lost {verdict.lost}, doubled {verdict.doubled}, stuck {verdict.stuck}, "
             f"violations {len(verdict.broken)}; {dict(verdict.states)}; next order after {it.outage:.1f} s",
             flush=True,
@@ -51,7 +51,7 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def one_round(orders: int, *, on_hosts: bool) -> Round:
+def one_round(orders: int, *, on_hosts: bool) -> FailoverResult:
     """Two servers and the workers, and one failover between them."""
     with (
         TemporaryDirectory(prefix="failover-") as folder,

@@ -1,6 +1,6 @@
 """Machines on a network of their own: network namespaces, joined by a bridge in the namespace of this process.
 
-This process must have been born into an empty namespace, so that nothing of it touches a real network and everything
+This process must have been started in an empty namespace, so that nothing of it touches a real network and everything
 is gone when it ends.
 """
 
@@ -41,11 +41,11 @@ class Host:
 
     def prefix(self, user: int | None = None) -> list[str]:
         """What a command begins with to run on this machine, as this user."""
-        who = [] if user is None else ["-S", str(user), "-G", str(user)]
-        return ["nsenter", "--net", "-t", str(self._holder.pid), *who]
+        identity = [] if user is None else ["-S", str(user), "-G", str(user)]
+        return ["nsenter", "--net", "-t", str(self._holder.pid), *identity]
 
-    def pull_the_plug(self) -> None:
-        """Cut it off from everybody. Whatever runs on it runs on."""
+    def cut_off(self) -> None:
+        """Cut it off from all others. Its processes go on."""
         ip("link", "set", self._cable, "down")
 
     def end(self) -> None:

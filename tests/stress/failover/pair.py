@@ -24,7 +24,7 @@ class Pair:
 
     def __init__(self, folder: Path, machines: Sequence[Host] = ()) -> None:
         first, second = machines or (None, None)
-        self._plug = first
+        self._first_machine = first
         self.primary = Server(folder / "primary", settings=SETTINGS, machine=first)
         self.standby = Server(folder / "standby", settings=SETTINGS, machine=second)
 
@@ -53,8 +53,8 @@ class Pair:
 
         On a machine of its own it is cut off from the network, and does not know that anything has happened.
         """
-        if self._plug is not None:
-            self._plug.pull_the_plug()
+        if self._first_machine is not None:
+            self._first_machine.cut_off()
         else:
             self.primary.stop("immediate")
         if not self.standby.is_running():
@@ -62,7 +62,7 @@ class Pair:
         self.standby.promote()
 
     def url(self) -> str:
-        """Both servers: whoever connects gets the one that can be written."""
+        """Both servers: a client is connected to the one that can be written."""
         hosts = "&".join(f"host={server.address}:{server.port}" for server in (self.primary, self.standby))
         return f"postgresql://postgres@/postgres?{hosts}&target_session_attrs=read-write&connect_timeout=2"
 

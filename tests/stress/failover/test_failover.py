@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from servers.postgres import NoServer
 
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
+from .failover_run import run
 from .network import why_not
 from .pair import Pair, pair
-from .story import run
 
 ORDERS = 20
 
@@ -39,17 +39,17 @@ def test_a_failover_to_a_synchronous_standby_loses_and_doubles_nothing(stack: Ex
     round = run(servers, tmp_path, ORDERS)
     assert round.pending > 0, "the primary stopped when nothing was under way"
     assert round.verdict.broken == []
-    assert round.verdict.jobs >= 4 * len(round.told.acknowledged)
+    assert round.verdict.jobs >= 4 * len(round.calls.acknowledged)
 
 
-def test_one_to_a_standby_that_is_behind_loses_orders_and_the_verdict_says_so(stack: ExitStack, tmp_path: Path) -> None:
+def test_a_failover_to_a_lagging_standby_is_seen_to_lose_orders(stack: ExitStack, tmp_path: Path) -> None:
     servers = started(stack, synchronous=False)
     round = run(servers, tmp_path, ORDERS, behind=True)
     assert round.verdict.lost > 0
     assert any("was acknowledged: 0 marks" in text for text in round.verdict.broken)
 
 
-def test_neither_does_one_between_machines_when_the_primary_is_cut_off_and_does_not_know_it() -> None:
+def test_a_primary_cut_off_from_the_network_loses_and_doubles_nothing() -> None:
     if reason := why_not():
         pytest.skip(f"no network namespaces: {reason}")
     command = [sys.executable, "-m", "tests.stress.failover", "--hosts", "--rounds", "1", "--orders", str(ORDERS)]

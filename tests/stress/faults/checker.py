@@ -89,7 +89,7 @@ def judge(database: Path, journal: Path, acknowledged: dict[str, int] | None = N
     Args:
         database: The file, with every job over.
         journal: What actions did, one line each: ``start`` or ``end``, and the job.
-        acknowledged: Orders whose commit the caller saw: label and number of jobs. Others committed or did not.
+        acknowledged: ChildConfig whose commit the caller saw: label and number of jobs. Others committed or did not.
     """
     verdict = Verdict()
     with reading(database) as connection:
@@ -111,13 +111,13 @@ def judge(database: Path, journal: Path, acknowledged: dict[str, int] | None = N
 
 
 def check_stuck(verdict: Verdict, jobs: dict[str, Any], queued: list[Any], ended: Counter[str]) -> None:
-    """No job is unfinished, nothing is left in the queue, and each end is remembered once."""
+    """No job is unfinished, nothing is left in the queue, and each end is listed once."""
     for job in jobs.values():
         if job["state_kind"] not in TERMINAL:
             verdict.stuck += 1
-            verdict.broken.append(f"stuck: {told(job)}")
+            verdict.broken.append(f"stuck: {text_of(job)}")
         elif ended[job["id"]] != 1:
-            verdict.broken.append(f"its end is remembered {ended[job['id']]} times: {told(job)}")
+            verdict.broken.append(f"its end is listed {ended[job['id']]} times: {text_of(job)}")
     for row in queued:
         verdict.broken.append(f"still in the queue: {dict(row)}")
 
@@ -129,8 +129,8 @@ def check_effects(verdict: Verdict, jobs: dict[str, Any], effects: list[Any], jo
     written = [line.split()[:2] for line in journal.read_text().splitlines()]
     starts = Counter(job for what, job in written if what == "start")
     ends = Counter(job for what, job in written if what == "end")
-    for stranger in {*by_job, *starts, *children} - set(jobs):
-        verdict.broken.append(f"an effect of a job that is unknown: {stranger}")
+    for unknown in {*by_job, *starts, *children} - set(jobs):
+        verdict.broken.append(f"an effect of a job that is unknown: {unknown}")
     for job in jobs.values():
         seen = Seen(by_job[job["id"]], starts[job["id"]], ends[job["id"]], children[job["id"]])
         expected = json.loads(job["args"]).get("children", 0)
@@ -139,19 +139,19 @@ def check_effects(verdict: Verdict, jobs: dict[str, Any], effects: list[Any], jo
             wanted = Seen(1, 0, 0, expected) if job["state_kind"] == "success" else Seen(0, 0, 0, 0)
             verdict.lost += seen.effects < wanted.effects
             if seen != wanted:
-                verdict.broken.append(f"{seen}, not {wanted}: {told(job)}")
+                verdict.broken.append(f"{seen}, not {wanted}: {text_of(job)}")
         else:
             check_action(verdict, job, seen, expected)
 
 
 def check_action(verdict: Verdict, job: Any, seen: Seen, expected: int) -> None:
     if max(seen[:3]) > 1 or seen.children > expected:
-        verdict.broken.append(f"more than once: {seen}: {told(job)}")
+        verdict.broken.append(f"more than once: {seen}: {text_of(job)}")
     if job["state_kind"] == "success" and seen != Seen(1, 1, 1, expected):
         verdict.lost += 1
-        verdict.broken.append(f"{seen} after a success: {told(job)}")
+        verdict.broken.append(f"{seen} after a success: {text_of(job)}")
     if job["state_kind"] == "failed" and not job["state_error"]:
-        verdict.broken.append(f"failed without saying why: {told(job)}")
+        verdict.broken.append(f"failed without saying why: {text_of(job)}")
 
 
 def check_slots(verdict: Verdict, jobs: dict[str, Any]) -> None:
@@ -182,6 +182,6 @@ def check_orders(verdict: Verdict, jobs: dict[str, Any], effects: list[Any], ack
             verdict.broken.append(f"order {label}: {marks[label]} marks, {roots[label]} jobs")
 
 
-def told(job: Any) -> str:
+def text_of(job: Any) -> str:
     state = {key: job[key] for key in ("id", "name", "args", "state_kind", "state_error", "attempts", "last_error")}
     return str(state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,125 +11,117 @@ from typing import Any
 import pytest
 
 from . import checker
-from .moves import Moment
-from .process import Place, Refused, Running, wait_until
-from .stations import PAY
+from .child_process import ChildProcess, CommandFailed, Sandbox, wait_until
+from .job_moves import Moment
+from .steps import PAY
 
-BOUND_SECONDS = 6.0
-NERVOUS = {"heartbeat_interval": 0.1, "heartbeat_timeout": 0.6, "lock_timeout": 0.5, "mutation_retries": 1}
+BOUND_SECONDS = 20.0
+# A busy machine delays no heartbeat for so long.
+NERVOUS = {"heartbeat_interval": 0.2, "heartbeat_timeout": 2.0, "lock_timeout": 1.0, "mutation_retries": 1}
 
 
 @contextmanager
-def frozen_at(place: Place, park_at: tuple[str, Moment], **work: int) -> Iterator[tuple[Running, Running]]:
-    """A process that is frozen at this place of a victim's way, and another one beside it."""
-    with place.child(settings=NERVOUS, park_at=park_at, own_claims=False, together=()) as frozen:
+def frozen_at(
+    sandbox: Sandbox, park_at: tuple[str, Moment], **work: int
+) -> Iterator[tuple[ChildProcess, ChildProcess]]:
+    """A process that is frozen at this step of a victim's way, and another one beside it."""
+    with sandbox.child(settings=NERVOUS, park_at=park_at, batchable=()) as frozen:
         frozen.ready().call("work:order", label="victim", children=1, **work)
-        wait_until(lambda: place.lines("parked") != [], "the process is there")
-        wait_until(lambda: is_frozen_between_transactions(place, frozen), "it is frozen outside of any transaction")
+        wait_until(lambda: sandbox.lines("parked") != [], "the process is there")
+        wait_until(lambda: is_frozen_between_transactions(sandbox, frozen), "it is frozen outside of any transaction")
         try:
-            with place.child(settings=NERVOUS) as other:
+            with sandbox.child(settings=NERVOUS) as other:
                 yield frozen, other
         finally:
             frozen.thaw()
 
 
-def is_frozen_between_transactions(place: Place, running: Running) -> bool:
-    """Freeze it, unless it has the turn to write at this very moment."""
+def is_frozen_between_transactions(sandbox: Sandbox, running: ChildProcess) -> bool:
+    """Freeze it, unless it has the write lock at this very moment."""
     running.freeze()
-    with place.database.with_name("app.db.lock").open("ab") as turn:
+    with sandbox.database.with_name("app.db.lock").open("ab") as lock:
         try:
-            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             running.thaw()
             return False
         return True
 
 
-def thaw(frozen: Running) -> None:
+def thaw(frozen: ChildProcess) -> None:
     """Let it go on, and make sure that it is as good as new."""
     frozen.thaw()
     frozen.open("park")
     frozen.call("work:order", label="afterwards", pays=3, sends=3)
 
 
-@pytest.mark.parametrize(("move", "kind"), [("hand mutation", "pays"), ("hand action", "sends")])
-def test_what_a_frozen_process_had_claimed_is_run_by_another_and_only_there(
-    move: str, kind: str, tmp_path: Path
-) -> None:
-    place = Place(tmp_path)
-    with frozen_at(place, (move, "enter"), **{kind: 4}) as (frozen, other):
-        wait_until(lambda: checker.is_quiet(place.database, 8), "the other one does the work", BOUND_SECONDS)
+@pytest.mark.parametrize(("move", "kind"), [("perform mutation", "pays"), ("run action", "sends")])
+def test_claims_of_a_frozen_process_run_in_another_and_only_there(move: str, kind: str, tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    with frozen_at(sandbox, (move, "enter"), **{kind: 4}) as (frozen, other):
+        wait_until(lambda: checker.is_quiet(sandbox.database, 8), "the other one does the work", BOUND_SECONDS)
         thaw(frozen)
-        wait_until(lambda: checker.is_quiet(place.database, 14), "all jobs are over", BOUND_SECONDS)
+        wait_until(lambda: checker.is_quiet(sandbox.database, 14), "all jobs are over", BOUND_SECONDS)
         other.stop()
-    verdict = checker.judge(place.database, place.journal, {"victim": 4, "afterwards": 6})
+    verdict = checker.judge(sandbox.database, sandbox.journal, {"victim": 4, "afterwards": 6})
     assert verdict.broken == []
     assert verdict.states == {"success": 14}
 
 
 @pytest.mark.parametrize(("move", "moment"), [("inside", "done"), ("end action", "enter")])
 def test_an_action_of_a_frozen_process_is_failed_and_stays_so(move: str, moment: Moment, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with frozen_at(place, (move, moment), sends=1) as (frozen, other):
-        wait_until(lambda: checker.states(place.database, "victim/send0") == ["failed"], "it is failed", BOUND_SECONDS)
+    sandbox = Sandbox(tmp_path)
+    with frozen_at(sandbox, (move, moment), sends=1) as (frozen, other):
+        wait_until(
+            lambda: checker.states(sandbox.database, "victim/send0") == ["failed"], "it is failed", BOUND_SECONDS
+        )
         thaw(frozen)
-        wait_until(lambda: checker.is_quiet(place.database, 7), "all jobs are over", BOUND_SECONDS)
+        wait_until(lambda: checker.is_quiet(sandbox.database, 7), "all jobs are over", BOUND_SECONDS)
         other.stop()
-    assert checker.states(place.database, "victim/send0") == ["failed"]
-    assert checker.judge(place.database, place.journal, {"victim": 1, "afterwards": 6}).broken == []
+    assert checker.states(sandbox.database, "victim/send0") == ["failed"]
+    assert checker.judge(sandbox.database, sandbox.journal, {"victim": 1, "afterwards": 6}).broken == []
     victim = "SELECT id FROM _scheduled_functions WHERE args LIKE '%victim/send0\"%'"
-    assert place.lines("start").count(checker.value(place.database, victim)) == 1
+    assert sandbox.lines("start").count(checker.value(sandbox.database, victim)) == 1
 
 
 @pytest.mark.parametrize("moment", ["done", "before", "after"])
-@pytest.mark.parametrize(("move", "together"), [("take mutation", ()), ("finish all", (PAY,))])
+@pytest.mark.parametrize(
+    ("move", "batchable"), [("handler 1", ()), ("finish mutation", ()), ("finish mutation", (PAY,))]
+)
 def test_a_process_frozen_inside_a_transaction_doubles_nothing(
-    move: str, together: tuple[str, ...], moment: Moment, tmp_path: Path
+    move: str, batchable: tuple[str, ...], moment: Moment, tmp_path: Path
 ) -> None:
-    place = Place(tmp_path)
-    ways: dict[str, Any] = {"own_claims": False, "together": together, "park_at": (move, moment)}
-    with place.child(settings=NERVOUS) as other:
+    sandbox = Sandbox(tmp_path)
+    options: dict[str, Any] = {"batchable": batchable, "park_at": (move, moment)}
+    with sandbox.child(settings=NERVOUS) as other:
         other.ready()
-        with place.child(settings=NERVOUS, **ways) as frozen:
+        with sandbox.child(settings=NERVOUS, **options) as frozen:
             frozen.ready().call("work:order", label="victim", pays=4, children=1)
-            wait_until(lambda: place.lines("parked") != [] or checker.is_quiet(place.database, 8), "it got one of them")
+            wait_until(
+                lambda: sandbox.lines("parked") != [] or checker.is_quiet(sandbox.database, 8), "it got one of them"
+            )
             frozen.freeze()
-            held_up = moment != "after" and place.lines("parked") != []
+            has_lock = moment != "after" and sandbox.lines("parked") != []
             try:
-                if held_up:  # it has the turn to write, and nobody can take that away
-                    with pytest.raises(Refused, match="CONFLICT"):
+                if has_lock:  # no other process can take the write lock away
+                    with pytest.raises(CommandFailed, match="CONFLICT"):
                         other.call("work:order", label="refused", pays=1)
             finally:
                 thaw(frozen)
-            wait_until(lambda: checker.is_quiet(place.database, 14), "all jobs are over", BOUND_SECONDS)
-    assert checker.judge(place.database, place.journal, {"victim": 4, "afterwards": 6}).broken == []
+            wait_until(lambda: checker.is_quiet(sandbox.database, 14), "all jobs are over", BOUND_SECONDS)
+    assert checker.judge(sandbox.database, sandbox.journal, {"victim": 4, "afterwards": 6}).broken == []
 
 
-def test_a_process_that_was_given_up_claims_nothing_under_its_old_name(tmp_path: Path) -> None:
-    """It comes back, claims at once, and dies: nobody would look for jobs of a worker that is already buried."""
-    place = Place(tmp_path)
+def test_a_process_that_was_given_up_claims_nothing_under_its_old_id(tmp_path: Path) -> None:
+    """It comes back, claims at once, and dies: no recovery would look for jobs of a worker that was given up before."""
+    sandbox = Sandbox(tmp_path)
     park_at, die_at = ("dispatch mutation", "enter"), ("claim mutation", "after")
-    with place.child(settings={"heartbeat_interval": 60.0}, park_at=park_at, die_at=die_at) as child:
+    with sandbox.child(settings={"heartbeat_interval": 60.0}, park_at=park_at, die_at=die_at) as child:
         child.ready().call("work:order", label="victim", pays=3)
-        wait_until(lambda: place.lines("parked") != [], "it is about to claim")
-        checker.execute(place.database, "DELETE FROM _convexpy_workers")  # as others do who think that it is dead
+        wait_until(lambda: sandbox.lines("parked") != [], "it is about to claim")
+        checker.execute(sandbox.database, "DELETE FROM _convexpy_workers")  # as other workers do that count it as dead
         child.open("park")
         child.wait()
-    with place.child():
-        wait_until(lambda: checker.is_quiet(place.database, 3), "the next process does the work", BOUND_SECONDS)
-    assert checker.judge(place.database, place.journal, {"victim": 3}).broken == []
-
-
-def test_what_a_process_that_was_given_up_claims_from_birth_is_found(tmp_path: Path) -> None:
-    """It has not heard yet that it is buried, schedules for itself, and dies."""
-    place = Place(tmp_path)
-    with place.child(settings={"heartbeat_interval": 60.0}, die_at=("own mutation", "after")) as child:
-        child.ready()
-        checker.execute(place.database, "DELETE FROM _convexpy_workers")  # as others do who think that it is dead
-        child.tell("call", "work:order", {"label": "victim", "pays": 2})
-        assert child.wait() == -signal.SIGKILL
-    claimed = "SELECT count(*) FROM _convexpy_queue WHERE worker NOT IN (SELECT id FROM _convexpy_workers)"
-    assert checker.value(place.database, claimed) > 0
-    with place.child():
-        wait_until(lambda: checker.is_quiet(place.database, 2), "the next process does the work", BOUND_SECONDS)
-    assert checker.judge(place.database, place.journal).broken == []
+    with sandbox.child():
+        wait_until(lambda: checker.is_quiet(sandbox.database, 3), "the next process does the work", BOUND_SECONDS)
+    assert checker.judge(sandbox.database, sandbox.journal, {"victim": 3}).broken == []

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from . import checker
-from .foreign import Foreigner
-from .moves import Moment
-from .process import Place, Running, wait_until
+from .child_process import ChildProcess, Sandbox, wait_until
+from .job_moves import Moment
+from .other_program import OtherProgram
 
-BOUND_SECONDS = 6.0
+BOUND_SECONDS = 20.0
 # The mutation at the gate "park" goes on when the others are given back: before that they would be run.
 GIVE_BACK: tuple[str, Moment] = ("give back", "enter")
 CLAIMED = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL AND kind = 'mutation'"
 
 
-def seconds_to_stop(child: Running) -> float:
+def seconds_to_stop(child: ChildProcess) -> float:
     """SIGTERM, and how long until the process is gone."""
     started = time.monotonic()
     child.terminate()
@@ -27,119 +27,119 @@ def seconds_to_stop(child: Running) -> float:
     return time.monotonic() - started
 
 
-def holding(place: Place, child: Running, **work: int) -> None:
+def holding(sandbox: Sandbox, child: ChildProcess, **work: int) -> None:
     """Give work that waits at a gate, and wait until it does."""
     child.ready().call("work:order_held", label="held", gate="gate", **work)
     held, started = work.get("holds", 0), work.get("sends", 0)
-    wait_until(lambda: len(place.lines("hold")) >= held and len(place.lines("start")) >= started, "all of it runs")
+    wait_until(lambda: len(sandbox.lines("hold")) >= held and len(sandbox.lines("start")) >= started, "all of it runs")
 
 
-def finish_the_rest(place: Place, jobs: int) -> checker.Verdict:
-    with place.child():
-        wait_until(lambda: checker.is_quiet(place.database, jobs), "the next process does the rest", BOUND_SECONDS)
-    return checker.judge(place.database, place.journal)
+def finish_the_rest(sandbox: Sandbox, jobs: int) -> checker.Verdict:
+    with sandbox.child():
+        wait_until(lambda: checker.is_quiet(sandbox.database, jobs), "the next process does the rest", BOUND_SECONDS)
+    return checker.judge(sandbox.database, sandbox.journal)
 
 
-def test_a_running_mutation_finishes_and_the_claimed_ones_behind_it_are_given_back(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(own_claims=False, go_on_at=GIVE_BACK) as child:
+def test_at_a_stop_the_running_mutation_ends_and_claims_are_given_back(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(open_gate_at=GIVE_BACK) as child:
         child.ready().call("work:order_held", label="held", gate="park", holds=1, pays=40)
-        wait_until(lambda: place.lines("hold") != [], "a mutation runs, and others are claimed behind it")
+        wait_until(lambda: sandbox.lines("hold") != [], "a mutation runs, and others are claimed behind it")
         child.terminate()
         assert child.wait(BOUND_SECONDS) == 0
-    assert checker.states(place.database, "held/hold0") == ["success"]
-    assert checker.value(place.database, CLAIMED) == 0
+    assert checker.states(sandbox.database, "held/hold0") == ["success"]
+    assert checker.value(sandbox.database, CLAIMED) == 0
     pending = "SELECT count(*) FROM _scheduled_functions WHERE state_kind = 'pending' AND attempts = 0"
-    assert checker.value(place.database, pending) > 0
-    assert finish_the_rest(place, 41).broken == []
+    assert checker.value(sandbox.database, pending) > 0
+    assert finish_the_rest(sandbox, 41).broken == []
 
 
 def test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(settings={"stop_grace": 60.0}, own_claims=False, go_on_at=GIVE_BACK) as child:
-        holding(place, child, sends=1)
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(settings={"stop_grace": 60.0}, open_gate_at=GIVE_BACK) as child:
+        holding(sandbox, child, sends=1)
         child.call("work:order_held", label="more", gate="park", holds=1, pays=40)
-        wait_until(lambda: place.lines("hold") != [], "a mutation runs, and others are claimed behind it")
+        wait_until(lambda: sandbox.lines("hold") != [], "a mutation runs, and others are claimed behind it")
         child.terminate()
-        wait_until(lambda: checker.value(place.database, CLAIMED) == 0, "they are given back", BOUND_SECONDS)
+        wait_until(lambda: checker.value(sandbox.database, CLAIMED) == 0, "they are given back", BOUND_SECONDS)
         assert child.exit_code is None, "the action still has its grace"
-        with place.child() as other:
+        with sandbox.child() as other:
             left = "SELECT count(*) FROM _convexpy_queue WHERE kind = 'mutation'"
-            wait_until(lambda: checker.value(place.database, left) == 0, "another process does them", BOUND_SECONDS)
+            wait_until(lambda: checker.value(sandbox.database, left) == 0, "another process does them", BOUND_SECONDS)
             child.open("gate")
             assert child.wait(BOUND_SECONDS) == 0
             other.stop()
-    assert checker.states(place.database, "held/send0") == ["success"]
-    assert checker.judge(place.database, place.journal).broken == []
+    assert checker.states(sandbox.database, "held/send0") == ["success"]
+    assert checker.judge(sandbox.database, sandbox.journal).broken == []
 
 
 @pytest.mark.parametrize("sync", [False, True])
 def test_an_action_that_ends_within_the_grace_is_a_success(sync: bool, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child() as child:
-        holding(place, child, sends=3, sync=sync)
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child() as child:
+        holding(sandbox, child, sends=3, sync=sync)
         child.terminate()
         child.open("gate")
         assert child.wait(BOUND_SECONDS) == 0
-    assert checker.is_quiet(place.database, 3)
-    verdict = checker.judge(place.database, place.journal)
+    assert checker.is_quiet(sandbox.database, 3)
+    verdict = checker.judge(sandbox.database, sandbox.journal)
     assert (verdict.states, verdict.broken) == ({"success": 3}, [])
 
 
 @pytest.mark.parametrize("sync", [False, True])
-def test_an_action_past_the_grace_is_failed_with_a_text_and_the_process_ends(sync: bool, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(settings={"stop_grace": 0.2}) as child:
-        holding(place, child, sends=20, sync=sync)
+def test_an_action_past_the_grace_is_failed_and_the_process_ends(sync: bool, tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(settings={"stop_grace": 0.2}) as child:
+        holding(sandbox, child, sends=20, sync=sync)
         assert seconds_to_stop(child) < BOUND_SECONDS
-    verdict = checker.judge(place.database, place.journal)
+    verdict = checker.judge(sandbox.database, sandbox.journal)
     assert verdict.states == {"failed": 20}
-    errors = {row[0] for row in checker.rows(place.database, "SELECT state_error FROM _scheduled_functions")}
+    errors = {row[0] for row in checker.rows(sandbox.database, "SELECT state_error FROM _scheduled_functions")}
     assert len(errors) == 1
     assert "stopped before this action finished" in errors.pop()
-    assert finish_the_rest(place, 20).broken == []
+    assert finish_the_rest(sandbox, 20).broken == []
 
 
 def test_a_mutation_that_hangs_does_not_keep_the_process_alive(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(settings={"stop_grace": 0.2, "mutation_time_limit": 0.5}) as child:
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(settings={"stop_grace": 0.2, "mutation_time_limit": 1.0}) as child:
         child.ready().call("bad:plan", function="bad:sleeps", label="hangs", good=5)
-        wait_until(lambda: checker.value(place.database, CLAIMED) > 0, "it is claimed")
+        wait_until(lambda: checker.value(sandbox.database, CLAIMED) > 0, "it is claimed")
         assert seconds_to_stop(child) < BOUND_SECONDS
-    with place.child(settings={"mutation_time_limit": 0.5}):
-        wait_until(lambda: checker.is_quiet(place.database, 6), "the next process does the rest", 2 * BOUND_SECONDS)
-    assert checker.states(place.database, "hangs") == ["failed"]
-    assert checker.judge(place.database, place.journal).doubled == 0
+    with sandbox.child(settings={"mutation_time_limit": 1.0}):
+        wait_until(lambda: checker.is_quiet(sandbox.database, 6), "the next process does the rest", 2 * BOUND_SECONDS)
+    assert checker.states(sandbox.database, "hangs") == ["failed"]
+    assert checker.judge(sandbox.database, sandbox.journal).doubled == 0
 
 
 @pytest.mark.parametrize("name", ["action_ignores_its_cancellation", "action_blocks_the_event_loop"])
 def test_an_action_that_cannot_be_stopped_does_not_keep_the_process_alive(name: str, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(settings={"stop_grace": 0.2}) as child:
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(settings={"stop_grace": 0.2}) as child:
         child.ready().call("bad:plan", function=f"bad:{name}", label="bad")
-        wait_until(lambda: len(place.lines("start")) == 1, "it runs")
+        wait_until(lambda: len(sandbox.lines("start")) == 1, "it runs")
         assert seconds_to_stop(child) < 2 * BOUND_SECONDS
-    with place.child():
-        wait_until(lambda: checker.is_quiet(place.database, 1), "the next process fails it", BOUND_SECONDS)
-    assert checker.states(place.database, "bad") == ["failed"]
+    with sandbox.child():
+        wait_until(lambda: checker.is_quiet(sandbox.database, 1), "the next process fails it", BOUND_SECONDS)
+    assert checker.states(sandbox.database, "bad") == ["failed"]
 
 
 def test_a_process_stops_while_others_hold_the_database(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(settings={"stop_grace": 0.2, "lock_timeout": 0.3}) as child:
-        holding(place, child, sends=5)
-        with Foreigner(place.database, "hold"):
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(settings={"stop_grace": 0.2, "lock_timeout": 0.3}) as child:
+        holding(sandbox, child, sends=5)
+        with OtherProgram(sandbox.database, "hold"):
             assert seconds_to_stop(child) < 2 * BOUND_SECONDS
-    verdict = finish_the_rest(place, 5)
+    verdict = finish_the_rest(sandbox, 5)
     assert (verdict.states, verdict.broken) == ({"failed": 5}, [])
 
 
 def test_jobs_that_became_due_while_nothing_ran_run_at_start(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    with place.child(runs=False) as child:
+    sandbox = Sandbox(tmp_path)
+    with sandbox.child(runs=False) as child:
         child.ready().call("work:order", label="order", pays=5, sends=5, children=1, delay=50)
         due = "SELECT max(due_time) FROM _convexpy_queue"
-        wait_until(lambda: checker.value(place.database, due) / 1e6 < time.time(), "all are overdue")
-    assert not checker.is_quiet(place.database)
-    verdict = finish_the_rest(place, 20)
+        wait_until(lambda: checker.value(sandbox.database, due) / 1e6 < time.time(), "all are overdue")
+    assert not checker.is_quiet(sandbox.database)
+    verdict = finish_the_rest(sandbox, 20)
     assert (verdict.states, verdict.broken) == ({"success": 20}, [])

@@ -1,4 +1,4 @@
-"""In the end: how fast is the database that is full, beside one that is new?"""
+"""How fast a full database is, compared with a new one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.marks import Observed
 from psycopg.sql import SQL, Identifier
 
 from convexpy import Convex
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from . import app
-from .busy import enqueue, worker
+from .load import enqueue, worker
 
 PATIENCE_SECONDS = 120.0
 NEVER_SECONDS = 7 * 86_400.0
@@ -52,7 +52,7 @@ def compare(full: str, new: str, folder: Path, *, rounds: int, jobs: int) -> Com
 
 
 def drain(url: str, folder: Path, jobs: int) -> float:
-    """How many a second a worker runs that does nothing else."""
+    """Jobs per second of a worker that does nothing else."""
     place = Path(mkdtemp(dir=folder))
     observed = Observed(place)
     with Convex(url, functions=app) as convex:
@@ -63,7 +63,7 @@ def drain(url: str, folder: Path, jobs: int) -> float:
             return jobs / (time.monotonic() - observed.first())
 
 
-def beside(url: str) -> str:
+def new_database_beside(url: str) -> str:
     """A new database in the same place."""
     if url.startswith("sqlite"):
         return url.replace("app.db", "new.db")

@@ -1,4 +1,4 @@
-"""How much of this machine somebody else had, who shares it with us."""
+"""How much processor time of this machine went to other virtual machines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ class Machine:
 
     @classmethod
     def now(cls) -> Machine:
-        """Of a system that does not tell, nothing was taken."""
+        """All zero on a system without these counters."""
         if not STAT.is_file():
             return cls(0, 0)
-        ticks = [int(word) for word in STAT.read_text().splitlines()[0].split()[1:9]]  # "cpu", and what guests are in
+        # Without "cpu", and without guests, which count as user.
+        ticks = [int(word) for word in STAT.read_text().splitlines()[0].split()[1:9]]
         return cls(sum(ticks), ticks[STEAL])
 
     def stolen_since(self) -> float:
-        """The part of its time that another machine had, in percent."""
+        """The part of its time that was stolen, in percent."""
         now = Machine.now()
         return 100 * (now.stolen - self.stolen) / max(now.all - self.all, 1)

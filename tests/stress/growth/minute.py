@@ -1,4 +1,4 @@
-"""What is seen in one minute."""
+"""The figures of one minute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from convexpy import Convex
-from stress.faults.process import wait_until
+from stress.faults.child_process import wait_until
 
 from .app import work
 
@@ -38,7 +38,7 @@ class Minute:
     megabytes: float
     held: bool
     stolen_percent: float
-    """What another machine had of our processors: a virtual one is slower for it, whatever runs."""
+    """Processor time that went to other virtual machines: everything is slower for it."""
 
     def line(self) -> str:
         late = "-" if self.cron_late_ms is None else f"{self.cron_late_ms:.0f}"
@@ -50,7 +50,7 @@ class Minute:
         )
 
 
-def look_at(convex: Convex, number: int, rate: float, *, held: bool, stolen: float) -> Minute:
+def measure(convex: Convex, number: int, rate: float, *, held: bool, stolen: float) -> Minute:
     """Take the times, twenty of each in turn."""
     times: dict[str, list[float]] = {"schedule": [], "status": [], "cancel": [], "start": []}
 

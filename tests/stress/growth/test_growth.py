@@ -6,14 +6,14 @@ from pathlib import Path
 
 from servers.shared import drop, new_database
 
-from .compare import beside, compare
-from .story import Wishes, play
+from .compare import compare, new_database_beside
+from .growth_run import GrowthOptions, run_minutes
 
-SHORT = Wishes(minutes=2, minute_seconds=1.0, retention_minutes=0.01, hold=(1, 2), ahead=1_000)
+SHORT = GrowthOptions(minutes=2, minute_seconds=1.0, retention_minutes=0.01, hold=(1, 2), ahead=1_000)
 
 
-def plays(url: str, folder: Path) -> None:
-    minutes = list(play(url, folder, SHORT))  # it raises unless every job has succeeded
+def runs(url: str, folder: Path) -> None:
+    minutes = list(run_minutes(url, folder, SHORT))  # it raises unless every job has succeeded
     assert [(minute.number, minute.held) for minute in minutes] == [(1, True), (2, True)]
     assert minutes[-1].megabytes > 0
     assert "jobs/s" in minutes[-1].line()
@@ -29,16 +29,16 @@ def compares(full: str, new: str, folder: Path) -> None:
 
 def test_a_short_run_on_a_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'app.db'}"
-    plays(url, tmp_path)
-    compares(url, beside(url), tmp_path)
+    runs(url, tmp_path)
+    compares(url, new_database_beside(url), tmp_path)
 
 
 def test_a_short_run_on_a_server(tmp_path: Path) -> None:
     full = new_database()
     url = full.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        plays(url, tmp_path)
-        compares(url, beside(url), tmp_path)
+        runs(url, tmp_path)
+        compares(url, new_database_beside(url), tmp_path)
     finally:
         drop(full)
         drop(full.set(database=f"{full.database}_new"))

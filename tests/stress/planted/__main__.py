@@ -14,8 +14,8 @@ from tests.servers.shared import VARIABLE
 
 from .bug import Bug, TextNotFound
 from .bugs import BUGS
-from .runs import Run, run_with_bug, run_without_bugs
 from .project import copy_of_project
+from .runs import Run, run_with_bug, run_without_bugs
 
 MOST_JOBS = 2
 TAIL_LINES = 40

@@ -10,6 +10,7 @@ from .calls import CALLS
 from .claim_cursor import CLAIM_CURSOR
 from .commits import COMMIT_BUGS
 from .crons import CRONS
+from .doors import DOORS
 from .jobs import JOBS
 from .pools import POOLS
 from .postgres import POSTGRES
@@ -29,4 +30,5 @@ BUGS: Final[tuple[Bug, ...]] = (
     *POSTGRES,
     *RETENTION_BUGS,
     *UPGRADES,
+    *DOORS,
 )

@@ -88,7 +88,7 @@ CALLS: Final = (
         old="    cause = transaction.internal_error if transaction is not None else None\n",
         new="    cause = None\n",
         tests=(
-            "tests/stress/faults/test_bad_handlers.py::test_a_database_error_that_is_caught_half_writes_nothing_and_the_job_runs_again",
+            "tests/stress/faults/test_bad_handlers.py::test_a_caught_database_error_half_writes_nothing_and_is_retried",
         ),
     ),
     Bug(

@@ -15,7 +15,7 @@ CRONS: Final = (
         file="database/crons.py",
         old="update(crons).where(crons.c.name == name, crons.c.next_time == slot)",
         new="update(crons).where(crons.c.name == name)",
-        tests=(f"{SLOTS}::test_each_slot_fires_once_however_many_workers_there_are",),
+        tests=("tests/dispatch/test_cron_scheduler.py::test_each_slot_fires_once_however_many_workers_there_are",),
     ),
     Bug(
         name="crons adopted without a lock",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .bug import Bug
-from .project import ROOT, copy_of_project
 from .outcomes import VARIABLE
+from .project import ROOT, copy_of_project
 
 # Longer than all tests of the list take together: a bug that makes tests hang is not caught.
 ALL_TESTS_SECONDS = 900.0

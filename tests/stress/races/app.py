@@ -1,4 +1,4 @@
-"""What is raced for: a mutation and an action that leave a trace, scheduled one at a time."""
+"""The functions of the races: a mutation and an action that leave a trace, scheduled one at a time."""
 
 from __future__ import annotations
 

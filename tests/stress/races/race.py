@@ -25,7 +25,7 @@ PROGRESS_SECONDS = 5.0
 
 @dataclass
 class Races:
-    """What came of them."""
+    """Their outcomes."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
@@ -33,20 +33,20 @@ class Races:
 
 
 class Canceler:
-    """One thread's races. How long it waits before it cancels follows from who won lately, so that both do."""
+    """One thread's races. It waits longer after a cancel that won, and shorter after one that lost."""
 
     def __init__(self, convex: Convex, kind: str, seed: int) -> None:
         self._convex = convex
         self._kind = kind
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._delay = FIRST_DELAY_SECONDS
         self.answers: dict[JobId, str] = {}
 
     def race(self) -> None:
         job_id = self._convex.run(app.schedule, kind=self._kind)
-        # Asleep: threads that count the microseconds instead would keep the dispatcher from running.
-        time.sleep(self._dice.uniform(0, 2) * self._delay)
-        answer = self._by_an_operator(job_id) if self._dice.random() < 0.5 else self._by_a_mutation(job_id)
+        # Asleep: a busy loop would keep the dispatcher from running.
+        time.sleep(self._rng.uniform(0, 2) * self._delay)
+        answer = self._by_an_operator(job_id) if self._rng.random() < 0.5 else self._by_a_mutation(job_id)
         self.answers[job_id] = answer
         self._delay *= 1.2 if answer == "canceled" else 1 / 1.2
         self._delay = min(max(self._delay, 0.0001), 0.2)
@@ -61,9 +61,9 @@ class Canceler:
 
 
 def run_races(
-    convex: Convex, kind: str, number: int, threads: int, seed: int, say: Callable[[str], None] = print
+    convex: Convex, kind: str, number: int, threads: int, seed: int, progress: Callable[[str], None] = print
 ) -> Races:
-    """Race so often. The dispatcher of this process is the other side."""
+    """Race so often. The other side is the dispatcher of this process."""
     races = Races()
     cancelers = [Canceler(convex, kind, seed + n) for n in range(threads)]
     failures: list[BaseException] = []
@@ -82,7 +82,7 @@ def run_races(
             thread.start()
         while alive := [thread for thread in running if thread.is_alive()]:
             alive[0].join(PROGRESS_SECONDS)
-            say(f"{sum(len(canceler.answers) for canceler in cancelers)} of {number} {kind} races")
+            progress(f"{sum(len(canceler.answers) for canceler in cancelers)} of {number} {kind} races")
         if failures:
             raise failures[0]
         wait_until_quiet(convex)
@@ -101,12 +101,12 @@ def wait_until_quiet(convex: Convex) -> None:
 
 def judge(convex: Convex, answers: dict[JobId, str], kind: str, races: Races) -> None:
     """Compare every answer with the job's end and with its traces."""
-    with convex.database.read() as held:
+    with convex.database.read() as transaction:
         effects: dict[Any, int] = dict(
-            held.connection.execute(select(Effect.job, func.count()).group_by(Effect.job)).all()  # type: ignore[arg-type]
+            transaction.connection.execute(select(Effect.job, func.count()).group_by(Effect.job)).all()  # type: ignore[arg-type]
         )
         ends = dict(
-            held.connection.execute(select(ScheduledFunction.id, ScheduledFunction.state_kind)).all()  # type: ignore[arg-type]
+            transaction.connection.execute(select(ScheduledFunction.id, ScheduledFunction.state_kind)).all()  # type: ignore[arg-type]
         )
     for job_id, answer in answers.items():
         end, count = ends.get(job_id), effects.get(job_id, 0)

@@ -36,7 +36,7 @@ def convex(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Convex]:
 def test_exactly_one_wins_and_every_answer_stays_true(convex: Convex, kind: str) -> None:
     outcomes: Counter[str] = Counter()
     for seed in range(MOST_ROUNDS):
-        races = run_races(convex, kind, 120, 3, seed, say=lambda text: None)
+        races = run_races(convex, kind, 120, 3, seed, progress=lambda text: None)
         assert races.broken == []
         assert races.outcomes.total() == 120
         outcomes.update(outcome.partition(",")[0] for outcome in races.outcomes.elements())

@@ -25,9 +25,7 @@ from convexpy.runtime.transaction import ClaimedCall, JobLost, TransactionFailed
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def end_unguarded(
-    connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime
-) -> bool:
+def end_unguarded(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
     """End jobs, whichever claim or run they are held under."""
     ids = [key.job_id for key in keys]
     values = {"state_kind": "success" if error is None else "failed", "state_error": error, "completed_time": now}

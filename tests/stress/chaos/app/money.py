@@ -13,7 +13,7 @@ from .tables import ACCOUNTS, HOT, accounts, database_time, effects
 
 
 def leave_effect(ctx: MutationCtx, call: str) -> None:
-    """Leave an effect between two accounts of many, in an order that nobody deadlocks over."""
+    """Leave an effect between two accounts of many, in an order without deadlocks."""
     giver, taker = random.sample(range(len(HOT), ACCOUNTS), 2)
     note_effect(ctx, call, giver, taker)
     for account in sorted((giver, taker)):
@@ -21,7 +21,7 @@ def leave_effect(ctx: MutationCtx, call: str) -> None:
 
 
 def leave_hot_effect(ctx: MutationCtx, call: str) -> None:
-    """The same between the two accounts that everybody wants."""
+    """The same between the two hot accounts."""
     giver, taker = HOT
     note_effect(ctx, call, giver, taker)
     move(ctx, giver, -1)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 metadata: Final = MetaData()
-# So many that two transactions seldom want the same one; 0 and 1 are the ones that everybody wants in a storm.
+# So many that two transactions seldom want the same one; 0 and 1 are the hot ones, which storms use.
 ACCOUNTS: Final = 2000
 HOT: Final = (0, 1)
 BALANCE: Final = 1000

@@ -1,8 +1,8 @@
 """Checkers of a run: what its files say about every job and every transaction, judged without anything of convexpy.
 
-``check(folder)`` or ``python -m tests.stress.chaos.checkers FOLDER`` read these files, JSON lines except for the last; times
-are Unix seconds. All must be there, though they may be empty; only ``crons.jsonl`` and ``markers.jsonl`` may be absent,
-and the verdict then says what it does not show.
+``check(folder)`` or ``python -m tests.stress.chaos.checkers FOLDER`` read these files, JSON lines except for the last;
+times are Unix seconds. All must be there, though they may be empty; only ``crons.jsonl`` and ``markers.jsonl`` may be
+absent, and the verdict then says what it does not show.
 
 * ``intents.jsonl``: what clients were about to do, on the disk before it was sent, and a second line for what they
   heard. A call without one may have happened or not. A cancel is answered ``canceled`` (it was this cancel) or

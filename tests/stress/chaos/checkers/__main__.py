@@ -1,4 +1,4 @@
-"""``python -m tests.stress.chaos.checkers FOLDER``: the verdict on a run. 0: clean, 1: a promise is broken, 2: not judged."""
+"""``python -m tests.stress.chaos.checkers FOLDER``: the verdict. 0: clean, 1: a promise is broken, 2: not judged."""
 
 from __future__ import annotations
 

@@ -39,21 +39,21 @@ def check(run: Run) -> Iterator[Violation]:
 def check_moves(job_id: str, moves: list[Move]) -> Iterator[Violation]:
     about = (job_id,)
     if moves[0].old is not None:
-        yield Violation("bad-edge", f"the first that is known of the job {job_id} is {told(moves[0])}", about)
+        yield Violation("bad-edge", f"the first that is known of the job {job_id} is {text_of(moves[0])}", about)
     for move in moves:
         if move.old in ENDS and move.new is not None:
-            yield Violation("end-left", f"the job {job_id} was over and changed again: {told(move)}", about)
+            yield Violation("end-left", f"the job {job_id} was over and changed again: {text_of(move)}", about)
         elif (move.old, move.new) not in EDGES:
-            yield Violation("bad-edge", f"the job {job_id} made a move that does not exist: {told(move)}", about)
+            yield Violation("bad-edge", f"the job {job_id} made a move that does not exist: {text_of(move)}", about)
     for before, after in pairwise(moves):
         if after.old != before.new:
-            text = f"the job {job_id} was left by {told(before)} and is found by {told(after)}"
+            text = f"the job {job_id} was left by {text_of(before)} and is found by {text_of(after)}"
             yield Violation("broken-chain", text, about)
         grown = (after.attempts or 0) - (before.attempts or 0)
         if after.new is not None and grown < 0:
-            yield Violation("attempts-down", f"the job {job_id}: {told(before)}, then {told(after)}", about)
+            yield Violation("attempts-down", f"the job {job_id}: {text_of(before)}, then {text_of(after)}", about)
         elif after.new is not None and grown > 1:
-            yield Violation("attempts-jumped", f"the job {job_id}: {told(before)}, then {told(after)}", about)
+            yield Violation("attempts-jumped", f"the job {job_id}: {text_of(before)}, then {text_of(after)}", about)
     ended = sum(move.new in ENDS and move.old not in ENDS for move in moves)
     if ended > 1:
         yield Violation("ended-twice", f"the job {job_id} came to an end {ended} times", about)
@@ -64,9 +64,9 @@ def check_row(job_id: str, last: Move, job: Job | None) -> Iterator[Violation]:
     if job is None and last.new is not None:
         yield Violation("lost-job", f"the job {job_id} was last seen {last.new}, and its row is gone", (job_id,))
     elif job is not None and (last.new, last.attempts) != (job.state, job.attempts):
-        text = f"the job {job_id} is {job.state} with {job.attempts} attempts; its last move was {told(last)}"
+        text = f"the job {job_id} is {job.state} with {job.attempts} attempts; its last move was {text_of(last)}"
         yield Violation("unaudited", text, (job_id,))
 
 
-def told(move: Move) -> str:
+def text_of(move: Move) -> str:
     return f"{move.old or 'nothing'} → {move.new or 'nothing'} with {move.attempts} attempts"

@@ -1,4 +1,4 @@
-"""Clients' calls: what was acknowledged is there, what failed is not, and what nobody heard of is whole or absent."""
+"""Clients' calls: what was acknowledged is there, what failed is not, and what was never answered is all or nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .verdict import Violation
 
 
 def check(run: Run) -> Iterator[Violation]:
-    """I1, I3, I9: each call's effect and jobs against its outcome, and nothing that nobody asked for."""
+    """I1, I3, I9: each call's effect and jobs against its outcome, and nothing that was not asked for."""
     for intent in run.intents.values():
         if intent.op == "direct":
             yield from check_effect(run, intent)
@@ -52,7 +52,7 @@ def check_jobs(run: Run, intent: Intent) -> Iterator[Violation]:
     elif not jobs and intent.outcome == "ok" and not run.was_purged(intent.job or ""):
         yield Violation("lost-job", found, about)
     elif jobs and intent.job is not None and intent.job not in {job.id for job in jobs}:
-        yield Violation("wrong-answer", f"{found}; it was told of the job {intent.job}, another's", about)
+        yield Violation("wrong-answer", f"{found}; the answer is the job {intent.job}, another call's", about)
     if len(jobs) > wanted or len({job.call for job in jobs}) < len(jobs):
         yield Violation("scheduled-twice", found, about)
     elif jobs and intent.outcome == "fail":

@@ -1,4 +1,4 @@
-"""Cancels: exactly one wins, the cancel or the run, and what a client was told is what happened."""
+"""Cancels: exactly one wins, the cancel or the run, and what a client was answered is what happened."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDS: Final = ("success", "failed", "canceled")
 
 
 def check(run: Run, tolerance: float) -> Iterator[Violation]:
-    """I6: each answer against the job's end and its time; and no cancel that nobody asked for."""
+    """I6: each answer against the job's end and its time; and no cancel that was not asked for."""
     wishes: dict[str, list[Intent]] = defaultdict(list)
     for intent in run.intents.values():
         if intent.op == "cancel" and intent.target is not None:
@@ -24,14 +24,14 @@ def check(run: Run, tolerance: float) -> Iterator[Violation]:
     for job in run.jobs.values():
         asked = wishes.get(job.call or "", [])
         if job.state == "canceled" and not may_be_canceled(run, job, asked):
-            text = f"the job {job.id} of {job.call} is canceled, and nobody asked for it"
-            yield Violation("canceled-by-nobody", text, (job.id, *(wish.call for wish in asked)))
+            text = f"the job {job.id} of {job.call} is canceled, and no call asked for it"
+            yield Violation("canceled-unasked", text, (job.id, *(wish.call for wish in asked)))
         if job.cron is None:
             for wish in asked:
                 yield from check_answer(run, job, wish, tolerance, [other for other in asked if other is not wish])
             first = [wish.call for wish in asked if wish.outcome == "ok" and meaning(wish.answer) == "canceled"]
             if len(first) > 1:
-                text = f"{len(first)} cancels were told that it was they who canceled the job {job.id} of {job.call}"
+                text = f"{len(first)} cancels were answered that each had canceled the job {job.id} of {job.call}"
                 yield Violation("canceled-twice", text, (job.id, *first))
 
 
@@ -48,26 +48,26 @@ def is_skip(job: Job) -> bool:
 
 def check_answer(run: Run, job: Job, wish: Intent, tolerance: float, others: list[Intent]) -> Iterator[Violation]:
     """A point between the question and its answer must agree with the answer."""
-    said = meaning(wish.answer) if wish.outcome == "ok" else None
-    if said is None or wish.t1 is None:
+    meant = meaning(wish.answer) if wish.outcome == "ok" else None
+    if meant is None or wish.t1 is None:
         return
-    heard = f"cancel {wish.call} was told {wish.answer!r}, and the job {job.id} of {job.call} is {job.state}"
+    answered = f"cancel {wish.call} was answered {wish.answer!r}, and the job {job.id} of {job.call} is {job.state}"
     about = (job.id, wish.call)
     ended = end_of(run, job)
     ended_after = ended is not None and ended.at > wish.t1 + tolerance
-    if said == "canceled":
+    if meant == "canceled":
         if job.state != "canceled":
-            yield Violation("canceled-yet-ran", heard, about)
+            yield Violation("canceled-yet-ran", answered, about)
         elif ended_after:
-            yield Violation("cancel-out-of-time", f"{heard}, but only after that", about)
+            yield Violation("cancel-out-of-time", f"{answered}, but only after that", about)
         return
     inserted = run.inserted_at(job.id)
     if inserted is None or inserted > wish.t0 - tolerance:
         return  # it may not have existed yet: there was nothing to cancel
     if ended is None or ended_after:
-        yield Violation("too-late-yet-pending", f"{heard}, but was not over then", about)
+        yield Violation("too-late-yet-pending", f"{answered}, but was not over then", about)
     elif job.state == "canceled" and not may_be_canceled(run, job, others):
-        yield Violation("too-late-yet-canceled", f"{heard}, by nobody else", about)
+        yield Violation("too-late-yet-canceled", f"{answered}, by no other cancel", about)
 
 
 def meaning(answer: Any) -> str | None:

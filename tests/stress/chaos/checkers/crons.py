@@ -28,7 +28,7 @@ def check_slot(cron: str, slot: int, jobs: list[Job]) -> Iterator[Violation]:
     taken = [job for job in jobs if not says_what_was_missed(job)]
     if len(taken) != 1:
         text = f"the slot {slot / 1e6} of the cron {cron!r} was taken {len(taken)} times"
-        yield Violation("slot-twice" if taken else "slot-unsaid", text, tuple(job.id for job in jobs))
+        yield Violation("slot-twice" if taken else "slot-unrecorded", text, tuple(job.id for job in jobs))
 
 
 def says_what_was_missed(job: Job) -> bool:
@@ -67,4 +67,4 @@ def check_timetable(run: Run, cron: str, slots: dict[int, list[Job]]) -> Iterato
             yield Violation("slot-unknown", text, tuple(job.id for job in slots[seen]))
         elif missed and not any(says_what_was_missed(job) for job in slots[slot]):
             text = f"{missed} slots of {cron!r} after {slot / 1e6} were missed, and the history does not say so"
-            yield Violation("slot-unsaid", text, tuple(job.id for job in (*slots[slot], *slots[seen])))
+            yield Violation("slot-unrecorded", text, tuple(job.id for job in (*slots[slot], *slots[seen])))

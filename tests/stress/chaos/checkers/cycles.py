@@ -73,17 +73,17 @@ class Component:
 
 def violation(suffix: str, component: Component, dependencies: Dependencies, versions: Versions) -> Violation:
     name, nodes, kinds = component.cycle()
-    first = next(place for place, node in enumerate(nodes) if node < dependencies.barriers)
+    first = next(index for index, node in enumerate(nodes) if node < dependencies.barriers)
     nodes = nodes[first:-1] + nodes[: first + 1]
-    about, told, by_time = [versions.name(nodes[0])], versions.name(nodes[0]), False
+    about, text, by_time = [versions.name(nodes[0])], versions.name(nodes[0]), False
     for node, after in pairwise(nodes):
         by_time = by_time or after >= dependencies.barriers
         if after < dependencies.barriers:
             edge = "rt" if by_time else edge_name(component.graph[node][after], kinds)
-            told += f" —{edge}→ {versions.name(after)}"
+            text += f" —{edge}→ {versions.name(after)}"
             about.append(versions.name(after))
             by_time = False
-    return Violation(name + suffix, f"no order allows {told}", tuple(about[:-1]))
+    return Violation(name + suffix, f"no order allows {text}", tuple(about[:-1]))
 
 
 def edge_name(edge: int, kinds: int) -> str:

@@ -84,8 +84,8 @@ class FaultEnds:
             self._over.append(latest)
 
     def by(self, moment: float) -> float:
-        place = bisect_right(self._begins, moment)
-        return self._over[place - 1] if place else float("-inf")
+        index = bisect_right(self._begins, moment)
+        return self._over[index - 1] if index else float("-inf")
 
 
 def beyond_faults(start: Start, past: FaultEnds) -> float:

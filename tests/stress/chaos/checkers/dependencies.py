@@ -37,8 +37,8 @@ class Dependencies:
     def _add_writes(self, versions: Versions) -> None:
         for key, values in versions.final.items():
             writers = [versions.writer.get((key, value)) for value in values]
-            for place in range(1, len(writers)):
-                self._add(writers[place - 1], writers[place], WW)
+            for index in range(1, len(writers)):
+                self._add(writers[index - 1], writers[index], WW)
 
     def _add_reads(self, versions: Versions, reads: Iterable[Read]) -> None:
         for reader, key, values in reads:

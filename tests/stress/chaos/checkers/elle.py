@@ -1,7 +1,7 @@
 """The serializability checker: lists that are only appended to betray the order of the transactions that wrote them.
 
 The final state of a list is the order of its writers, and a read shows where its reader stood among them. Together with
-who was over before whom began, that gives a graph; a cycle in it is an order that no serial execution has.
+which ended before which began, that gives a graph; a cycle in it is an order that no serial execution has.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def judge(history: History) -> Verdict:
         else:
             wrong = list(check_read(versions, found))
             verdict.violations += wrong
-            # A read that fits no version has no place in the order.
+            # A read that fits no version has no position in the order.
             reads += [] if any(each.name != "G1b" for each in wrong) else [found]
     verdict.violations += check_final(versions)
     verdict.violations += check_appends(versions)
@@ -85,13 +85,17 @@ def check_final(versions: Versions) -> Iterator[Violation]:
             yield Violation("G1b", f"{key} ended with {values[-1]!r}, in the middle of {writer}", (writer,))
 
 
-def check_value(versions: Versions, key: str, value: object, who: str, reader: tuple[str, ...]) -> Iterator[Violation]:
+def check_value(
+    versions: Versions, key: str, value: object, observer: str, reader: tuple[str, ...]
+) -> Iterator[Violation]:
     writer = versions.writer.get((key, value))
     if writer is None:
-        yield Violation("garbage-read", f"{who} saw {value!r} in {key}, which nobody appended", reader)
+        yield Violation("garbage-read", f"{observer} saw {value!r} in {key}, which no transaction appended", reader)
     elif versions.transactions[writer].type == "fail":
         name = versions.name(writer)
-        yield Violation("G1a", f"{who} saw {value!r} in {key} of the transaction {name}, which failed", (*reader, name))
+        yield Violation(
+            "G1a", f"{observer} saw {value!r} in {key} of the transaction {name}, which failed", (*reader, name)
+        )
 
 
 def check_appends(versions: Versions) -> Iterator[Violation]:
@@ -101,12 +105,12 @@ def check_appends(versions: Versions) -> Iterator[Violation]:
     for number, transaction in enumerate(versions.transactions):
         appended = [(key, value) for what, key, value in transaction.ops if what == "a"]
         gone = [(key, value) for key, value in appended if value not in versions.present.get(key, ())]
-        told = ", ".join(f"{value!r} in {key}" for key, value in gone)
+        missing = ", ".join(f"{value!r} in {key}" for key, value in gone)
         if gone and len(gone) < len(appended):
-            text = f"of the transaction {transaction.id} there is no {told}, but the rest is there"
+            text = f"of the transaction {transaction.id} there is no {missing}, but the rest is there"
             yield Violation("torn-transaction", text, (transaction.id,))
         elif gone and number in versions.committed:
-            text = f"the transaction {transaction.id} committed, and there is no {told}"
+            text = f"the transaction {transaction.id} committed, and there is no {missing}"
             yield Violation("lost-effect", text, (transaction.id,))
 
 

@@ -66,7 +66,7 @@ def violations(run: Run, rules: Rules) -> Iterator[Violation]:
 
 
 def notes(run: Run) -> Iterator[str]:
-    """What these files cannot show, so that nobody takes it for shown."""
+    """What these files cannot show."""
     if run.crons is None:
         yield "cron slots were only counted, not held against their timetables: there is no crons.jsonl"
     if run.marks is None:

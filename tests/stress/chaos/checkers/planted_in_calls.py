@@ -30,7 +30,7 @@ def money_lost(files: Files) -> None:
 
 
 @fault("money-account")
-def money_moved_by_nobody(files: Files) -> None:
+def money_moved_unasked(files: Files) -> None:
     files["accounts"][0]["balance"] -= 1
     files["accounts"][1]["balance"] += 1
 
@@ -41,9 +41,9 @@ def an_acknowledged_job_lost(files: Files) -> None:
 
 
 @fault("lost-job")
-def a_job_lost_whose_id_was_not_told(files: Files) -> None:
-    line, heard = intent(files, "schedule")
-    heard["job"] = None
+def a_job_lost_whose_id_is_unknown(files: Files) -> None:
+    line, answered = intent(files, "schedule")
+    answered["job"] = None
     erase(files, roots(files, line["call"])[0])
 
 
@@ -54,16 +54,16 @@ def one_job_of_an_acknowledged_call_lost(files: Files) -> None:
 
 @fault("torn-call")
 def an_effect_without_the_jobs_that_belong_to_it(files: Files) -> None:
-    line, heard = intent(files, "direct_and_schedule")
-    heard["outcome"] = "info"
+    line, answered = intent(files, "direct_and_schedule")
+    answered["outcome"] = "info"
     for job in roots(files, line["call"]):
         erase(files, job)
 
 
 @fault("torn-call")
 def jobs_without_the_effect_that_belongs_to_them(files: Files) -> None:
-    line, heard = intent(files, "direct_and_schedule")
-    files["intents"].remove(heard)
+    line, answered = intent(files, "direct_and_schedule")
+    files["intents"].remove(answered)
     take_back(files, next(each for each in files["effects"] if each["call"] == line["call"]))
 
 
@@ -131,18 +131,18 @@ def a_child_of_an_action_that_never_started(files: Files) -> None:
 
 
 @fault("orphan")
-def a_child_of_nobody(files: Files) -> None:
+def a_child_without_parent(files: Files) -> None:
     again(files, next(jobs(files)), parent="e" * 32)
 
 
 @fault("ghost-job")
-def a_job_that_nobody_scheduled(files: Files) -> None:
-    again(files, next(jobs(files)), parent=None, call="nobody")
+def a_job_that_was_not_scheduled(files: Files) -> None:
+    again(files, next(jobs(files)), parent=None, call="unknown")
 
 
 @fault("ghost-effect")
-def an_effect_that_nobody_asked_for(files: Files) -> None:
-    add_effect(files, "nobody", None)
+def an_effect_without_a_call(files: Files) -> None:
+    add_effect(files, "unknown", None)
 
 
 @fault("ghost-effect")
@@ -150,8 +150,8 @@ def an_effect_of_a_job_that_does_not_exist(files: Files) -> None:
     add_effect(files, "c1", {"id": UNKNOWN, "attempts": 1, "completed_time": 1700006400.0})
 
 
-@fault("canceled-by-nobody")
-def a_job_that_nobody_canceled(files: Files) -> None:
+@fault("canceled-unasked")
+def a_job_canceled_unasked(files: Files) -> None:
     intent(files, "cancel", answer="canceled")[1].update(outcome="fail", answer=None)
 
 
@@ -164,22 +164,22 @@ def a_cancel_that_was_too_late_and_canceled(files: Files) -> None:
 def a_cancel_that_canceled_what_ran(files: Files) -> None:
     for line in files["intents"]:
         targets = [job for job in jobs(files) if job["args"]["call"] == line.get("target")]
-        heard = [each for each in files["intents"] if each["call"] == line["call"] and each.get("answer") == "too late"]
-        if targets and heard:
-            heard[0]["answer"] = "canceled"
+        late = [each for each in files["intents"] if each["call"] == line["call"] and each.get("answer") == "too late"]
+        if targets and late:
+            late[0]["answer"] = "canceled"
             return
 
 
 @fault("canceled-twice")
 def two_cancels_that_were_both_the_first(files: Files) -> None:
-    line, heard = intent(files, "cancel", answer="canceled")
-    files["intents"].extend([{**line, "call": "c9999"}, {**heard, "call": "c9999"}])
+    line, answered = intent(files, "cancel", answer="canceled")
+    files["intents"].extend([{**line, "call": "c9999"}, {**answered, "call": "c9999"}])
 
 
 @fault("cancel-out-of-time")
 def a_cancel_that_was_acknowledged_before_it_happened(files: Files) -> None:
-    line, heard = intent(files, "cancel", answer="canceled")
-    heard["t1"] = line["t0"] - 10
+    line, answered = intent(files, "cancel", answer="canceled")
+    answered["t1"] = line["t0"] - 10
 
 
 @fault("too-late-yet-pending")
@@ -187,8 +187,8 @@ def a_cancel_that_was_too_late_before_the_end(files: Files) -> None:
     job = next(job for job in jobs(files) if job["completed_time"] - traces(files, "audit", job)[0]["at"] > 1)
     inserted, wish = traces(files, "audit", job)[0]["at"], {"call": "c9999", "client": 3, "op": "cancel", "kind": None}
     files["intents"].append({**wish, "due": None, "target": job["args"]["call"], "children": 0, "t0": inserted + 0.1})
-    heard = {"outcome": "ok", "answer": "too late", "job": None, "t1": inserted + 0.2}
-    files["intents"].append({"call": "c9999", **heard})
+    answered = {"outcome": "ok", "answer": "too late", "job": None, "t1": inserted + 0.2}
+    files["intents"].append({"call": "c9999", **answered})
 
 
 @fault("failed-internally")
@@ -226,8 +226,8 @@ def a_cron_that_is_not_declared(files: Files) -> None:
     files["crons"].pop()
 
 
-@fault("slot-unsaid")
-def a_missed_slot_that_is_not_told(files: Files) -> None:
+@fault("slot-unrecorded")
+def a_missed_slot_without_a_record(files: Files) -> None:
     erase(files, next(job for job in jobs(files, state="canceled", cron="tick") if "between" in job["state_error"]))
 
 

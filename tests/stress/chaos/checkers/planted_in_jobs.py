@@ -192,7 +192,7 @@ def a_mutation_that_was_seen_in_progress(files: Files) -> None:
 
 
 @fault("broken-chain")
-def a_move_that_nobody_made(files: Files) -> None:
+def a_move_without_a_cause(files: Files) -> None:
     job = next(jobs(files, "action", attempts=1))
     files["audit"].remove(traces(files, "audit", job)[1])
 

@@ -31,15 +31,15 @@ def steps(files: Files, job: Line) -> list[str]:
 
 
 def intent(files: Files, op: str, outcome: str = "ok", answer: Any = None) -> tuple[Line, Line]:
-    """A call of a client, and what it heard. A cancel is the only one of its job; of several jobs there are several."""
-    heard = {line["call"]: line for line in files["intents"] if "outcome" in line}
+    """A call of a client, and its answer. A cancel is the only one of its job; of several jobs there are several."""
+    answered = {line["call"]: line for line in files["intents"] if "outcome" in line}
     targets = Counter(line.get("target") for line in files["intents"])
     for line in files["intents"]:
-        told = heard.get(line["call"], {"outcome": None})
-        fits = line.get("op") == op and told["outcome"] == outcome and answer in (None, told["answer"])
+        answer_line = answered.get(line["call"], {"outcome": None})
+        fits = line.get("op") == op and answer_line["outcome"] == outcome and answer in (None, answer_line["answer"])
         is_plain = targets[line.get("target")] == 1 if op == "cancel" else op == "schedule" or line.get("children") != 1
         if fits and is_plain:
-            return line, told
+            return line, answer_line
     raise AssertionError(f"the rehearsal has no {op} that was answered {outcome}")
 
 

@@ -9,7 +9,7 @@ Line = dict[str, Any]
 
 
 class Intent(NamedTuple):
-    """What a client was about to do, and what it heard: ``ok``, ``fail`` (definitely not) or ``info`` (unknown)."""
+    """What a client was about to do, and the answer: ``ok``, ``fail`` (definitely not) or ``info`` (unknown)."""
 
     call: str
     op: str

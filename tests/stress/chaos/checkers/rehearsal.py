@@ -39,7 +39,7 @@ class Rehearsal:
 
     def __init__(self, seed: int, calls: int) -> None:
         self.files = Files()
-        self._dice = Random(seed)
+        self._rng = Random(seed)
         self._now = MIDNIGHT
         self._number = 0
         self._jobs: dict[str, Line] = {}
@@ -57,17 +57,17 @@ class Rehearsal:
         self.files["accounts"].extend({"account": key, "balance": value} for key, value in self._balances.items())
 
     def _pass(self) -> float:
-        self._now = round(self._now + self._dice.uniform(0.001, 0.9), 3)
+        self._now = round(self._now + self._rng.uniform(0.001, 0.9), 3)
         return self._now
 
     def _chance(self, part: float) -> bool:
-        return self._dice.random() < part
+        return self._rng.random() < part
 
     # What clients do.
 
     def _call(self) -> None:
         self._number += 1
-        call, op = f"c{self._number}", self._dice.choice(OPS)
+        call, op = f"c{self._number}", self._rng.choice(OPS)
         if op == "append":
             self._append_later(call)
         else:
@@ -77,20 +77,20 @@ class Rehearsal:
         targets = [job for job in self._jobs.values() if job["parent"] is None and job["cron"] is None]
         if op == "cancel" and not targets:
             op = "direct"
-        kind = self._dice.choice(["mutation", "action"]) if op == "schedule" else None
-        due = round(self._now + self._dice.uniform(-5, 60), 3) if op == "schedule" else None
-        target = self._dice.choice(targets) if op == "cancel" else None
+        kind = self._rng.choice(["mutation", "action"]) if op == "schedule" else None
+        due = round(self._now + self._rng.uniform(-5, 60), 3) if op == "schedule" else None
+        target = self._rng.choice(targets) if op == "cancel" else None
         intent = {"call": call, "client": 1, "op": op, "kind": kind, "due": due, "children": 0, "t0": self._pass()}
         intent |= {"target": target and target["args"]["call"]}
         if op in ("schedule", "direct_and_schedule"):
-            intent["children"] = self._dice.randint(0 if op == "schedule" else 1, 3)
+            intent["children"] = self._rng.randint(0 if op == "schedule" else 1, 3)
         self.files["intents"].append(intent)
-        outcome = self._dice.choices(["ok", "fail", "info"], [8, 1, 1])[0]
+        outcome = self._rng.choices(["ok", "fail", "info"], [8, 1, 1])[0]
         happens = outcome == "ok" or (outcome == "info" and self._chance(0.5))
         answer, job = self._happen(intent, target) if happens else (None, None)
         if outcome != "info" or self._chance(0.5):
-            heard = {"call": call, "outcome": outcome, "answer": answer, "job": job, "t1": self._pass()}
-            self.files["intents"].append(heard if outcome == "ok" else heard | {"answer": None, "job": None})
+            answered = {"call": call, "outcome": outcome, "answer": answer, "job": job, "t1": self._pass()}
+            self.files["intents"].append(answered if outcome == "ok" else answered | {"answer": None, "job": None})
 
     def _append_later(self, call: str) -> None:
         """A job that appends to a list of its own."""
@@ -98,8 +98,8 @@ class Rehearsal:
         self.files["intents"].append({**intent, "children": 0, "t0": self._pass()})
         job = self._insert(call, "mutation", self._now, None, 0)
         job["args"]["steps"] = [["a", call, 1]]
-        heard = {"call": call, "outcome": "ok", "answer": None, "job": job["id"], "t1": self._pass()}
-        self.files["intents"].append(heard)
+        answered = {"call": call, "outcome": "ok", "answer": None, "job": job["id"], "t1": self._pass()}
+        self.files["intents"].append(answered)
 
     def _happen(self, intent: Line, target: Line | None) -> tuple[Any, str | None]:
         if target is not None:
@@ -108,8 +108,8 @@ class Rehearsal:
             self._effect(intent["call"], None)
         if intent["op"] == "direct_and_schedule":
             for n in range(intent["children"]):
-                kind = self._dice.choice(["mutation", "action"])
-                self._insert(f"{intent['call']}/{n}", kind, self._now, None, self._dice.randint(0, 2))
+                kind = self._rng.choice(["mutation", "action"])
+                self._insert(f"{intent['call']}/{n}", kind, self._now, None, self._rng.randint(0, 2))
         if intent["op"] == "schedule":
             job = self._insert(intent["call"], intent["kind"], intent["due"], None, intent["children"])
             self.files["markers"].append({"call": intent["call"], "job": job["id"]})
@@ -128,7 +128,7 @@ class Rehearsal:
         self, call: str, kind: str, due: float, parent: Line | None, children: int, cron: str = "", skip: str = ""
     ) -> Line:
         job: Line = {
-            "id": f"{self._dice.getrandbits(128):032x}",
+            "id": f"{self._rng.getrandbits(128):032x}",
             "name": "work:pay",
             "kind": kind,
             "args": {"call": call, "children": children},
@@ -166,7 +166,7 @@ class Rehearsal:
         self.files["finished"].append(end)
 
     def _effect(self, call: str, job: Line | None, attempt: int = 0) -> None:
-        payer, payee = self._dice.sample(range(ACCOUNTS), 2)
+        payer, payee = self._rng.sample(range(ACCOUNTS), 2)
         self._balances[payer] -= 1
         self._balances[payee] += 1
         row = {"call": call, "job": job and job["id"], "attempt": attempt, "worker": "w1:1", "at": self._now}
@@ -181,7 +181,7 @@ class Rehearsal:
         if self._chance(0.1):
             self.files["faults"].append({"kind": "kill", "target": "w1", "t0": self._now, "t1": self._pass()})
         due = [job for job in self._pending() if job["scheduled_time"] <= self._now]
-        for job in self._dice.sample(due, min(len(due), 3)):
+        for job in self._rng.sample(due, min(len(due), 3)):
             self._pass()
             if self._chance(0.1):
                 self._change(job, attempts=job["attempts"] + 1, last_error="the process died")
@@ -209,7 +209,7 @@ class Rehearsal:
     def _run_action(self, job: Line) -> None:
         attempt = job["attempts"] + 1
         self._change(job, state_kind="inProgress", attempts=attempt, started_time=self._now)
-        fate = self._dice.choices(["end", "dead at once", "dead at last", "canceled"], [7, 1, 1, 1])[0]
+        fate = self._rng.choices(["end", "dead at once", "dead at last", "canceled"], [7, 1, 1, 1])[0]
         if fate == "dead at once":
             return self._end(job, "failed", "the process died")
         if fate == "canceled":
@@ -217,8 +217,8 @@ class Rehearsal:
             wish = {"call": f"c{self._number}", "client": 2, "op": "cancel", "kind": None, "due": None, "children": 0}
             self.files["intents"].append({**wish, "target": job["args"]["call"], "t0": self._now})
             self._end(job, "canceled")
-            heard = {"outcome": "ok", "answer": "canceled", "job": None, "t1": self._pass()}
-            self.files["intents"].append({"call": wish["call"], **heard})
+            answered = {"outcome": "ok", "answer": "canceled", "job": None, "t1": self._pass()}
+            self.files["intents"].append({"call": wish["call"], **answered})
         self._log("start", job)
         if job["state_kind"] != "canceled":
             self._children(job, job["args"]["children"])
@@ -252,29 +252,29 @@ class Rehearsal:
 
 
 def rehearse_history(seed: int, transactions: int, keys: int = 5) -> list[Line]:
-    """Transactions that ran one after another, told as if they had overlapped."""
-    dice = Random(seed)
+    """Transactions that ran one after another, recorded as if they had overlapped."""
+    rng = Random(seed)
     lists: dict[str, list[int]] = {}
     lines: list[Line] = []
     moment = MIDNIGHT
     for number in range(transactions):
         moment += 0.01
-        kind = dice.choices(["ok", "fail", "info"], [18, 1, 1])[0]
-        happens = kind == "ok" or (kind == "info" and dice.random() < 0.5)
+        kind = rng.choices(["ok", "fail", "info"], [18, 1, 1])[0]
+        happens = kind == "ok" or (kind == "info" and rng.random() < 0.5)
         working = {key: list(values) for key, values in lists.items()} if not happens else lists
         ops: list[list[Any]] = []
-        for n in range(dice.randint(1, 5)):
-            key = f"k{number // 100}-{dice.randrange(keys)}"
-            if dice.random() < 0.5:
+        for n in range(rng.randint(1, 5)):
+            key = f"k{number // 100}-{rng.randrange(keys)}"
+            if rng.random() < 0.5:
                 value = number * 10 + n
                 working.setdefault(key, []).append(value)
                 ops.append(["a", key, value])
             else:
                 ops.append(["r", key, list(working.get(key, [])) if kind == "ok" else None])
-        begin, end = moment - dice.uniform(0, 0.1), moment + dice.uniform(0, 0.1)
+        begin, end = moment - rng.uniform(0, 0.1), moment + rng.uniform(0, 0.1)
         times = {"t0": begin, "t1": None if kind == "info" else end}
         lines.append({"id": f"t{number}", "proc": number % 7, **times, "type": kind, "ops": ops})
-    dice.shuffle(lines)
+    rng.shuffle(lines)
     return [*lines, *({"final": {key: values}} for key, values in lists.items())]
 
 

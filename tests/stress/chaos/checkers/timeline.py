@@ -35,16 +35,16 @@ def timelines(folder: Path, violations: Sequence[Violation]) -> list[list[str]]:
     wanted = [[f'"{name}"' for name in violation.about[:MOST_NAMES]] for violation in violations]
     for file, times in TIMES.items():
         for line in lines_of(folder / file):
-            for place, names in enumerate(wanted):
+            for index, names in enumerate(wanted):
                 if any(name in line for name in names):
-                    found[place].append((time_of(line, times), file, line.strip()))
+                    found[index].append((time_of(line, times), file, line.strip()))
     for line in lines_of(folder / "actions.log"):
         words = line.split()
-        for place, violation in enumerate(violations):
+        for index, violation in enumerate(violations):
             if set(words[1:3]) & set(violation.about):
-                found[place].append((number(words[-1]), "actions.log", line.strip()))
+                found[index].append((number(words[-1]), "actions.log", line.strip()))
     faults = [json.loads(line) for line in lines_of(folder / "faults.jsonl")]
-    return [told(lines, faults) for lines in found]
+    return [text_of(lines, faults) for lines in found]
 
 
 def lines_of(path: Path) -> Iterator[str]:
@@ -69,7 +69,7 @@ def number(word: str) -> float:
         return float("inf")  # the line was written only in part
 
 
-def told(lines: list[tuple[float, str, str]], faults: list[dict[str, Any]]) -> list[str]:
+def text_of(lines: list[tuple[float, str, str]], faults: list[dict[str, Any]]) -> list[str]:
     times = [time for time, _, _ in lines]
     for fault in faults:
         begin, end = fault["t0"] - NEARBY, (fault.get("t1") or fault["t0"]) + NEARBY

@@ -44,7 +44,7 @@ def next_minute(is_slot: Callable[[datetime], bool], slot: int) -> int:
 
 def matcher(expression: str) -> Callable[[datetime], bool]:
     """Whether a minute is a slot. Of two restricted day fields, one is enough."""
-    minutes, hours, days, months, weekdays = (values(word, place) for place, word in enumerate(expression.split()))
+    minutes, hours, days, months, weekdays = (values(word, index) for index, word in enumerate(expression.split()))
     weekdays = {weekday % 7 for weekday in weekdays}
     either_will_do = len(days) < 31 and len(weekdays) < 7
 
@@ -57,19 +57,19 @@ def matcher(expression: str) -> Callable[[datetime], bool]:
     return is_slot
 
 
-def values(word: str, place: int) -> set[int]:
+def values(word: str, index: int) -> set[int]:
     """What a field lists: ``*``, ``5``, ``1-5``, ``*/15``, ``mon``, and any of these with commas between."""
-    low, high = RANGES[place]
+    low, high = RANGES[index]
     found: set[int] = set()
     for item in word.split(","):
         span, _, step = item.partition("/")
         first, _, last = span.partition("-")
-        begin = low if first == "*" else number(first, place)
-        end = high if first == "*" or (step and not last) else number(last or first, place)
+        begin = low if first == "*" else number(first, index)
+        end = high if first == "*" or (step and not last) else number(last or first, index)
         found.update(range(begin, end + 1, int(step or 1)))
     return found
 
 
-def number(word: str, place: int) -> int:
-    names = NAMES.get(place, [])
-    return names.index(word) + RANGES[place][0] if word in names else int(word)
+def number(word: str, index: int) -> int:
+    names = NAMES.get(index, [])
+    return names.index(word) + RANGES[index][0] if word in names else int(word)

@@ -64,7 +64,7 @@ class Verdict:
         """The first violations, one of every name before a second of any."""
         seen: Counter[str] = Counter()
         ranked: list[tuple[int, int, Violation]] = []
-        for place, violation in enumerate(self.violations):
-            ranked.append((seen[violation.name], place, violation))
+        for index, violation in enumerate(self.violations):
+            ranked.append((seen[violation.name], index, violation))
             seen[violation.name] += 1
         return [violation for _, _, violation in sorted(ranked)[:number]]

@@ -1,4 +1,4 @@
-"""What each list went through: who wrote which value, in which order, and what each transaction can have read."""
+"""The versions of each list: which transaction wrote which value, in which order, and what each can have read."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Versions:
         self.writer: dict[tuple[str, Value], int] = {}
         self.repeated: list[tuple[str, Value]] = []
         self._last: dict[tuple[int, str], Value] = {}
-        self._place: dict[tuple[str, Value], int] = {}
+        self._index: dict[tuple[str, Value], int] = {}
         for number, transaction in enumerate(self.transactions):
-            for place, (what, key, value) in enumerate(transaction.ops):
+            for index, (what, key, value) in enumerate(transaction.ops):
                 if what == "a":
                     if (key, value) in self.writer:
                         self.repeated.append((key, value))
                     self.writer[key, value] = number
-                    self._place[key, value] = place
+                    self._index[key, value] = index
                     self._last[number, key] = value
         self.present = {key: set(values) for key, values in self.final.items()}
-        # An unknown outcome is known once somebody has seen its effect.
+        # An unknown outcome is known once another transaction has seen its effect.
         self.committed = {number for number, each in enumerate(self.transactions) if each.type == "ok"}
         for key, values in self.final.items():
             writers = (self.writer.get((key, value)) for value in values)
@@ -62,7 +62,7 @@ class Versions:
         for before, after in pairwise(self.final.get(key, [])):
             writer = self.writer.get((key, before))
             is_one = writer is not None and writer == self.writer.get((key, after))
-            if is_one and self._place[key, before] > self._place[key, after]:
+            if is_one and self._index[key, before] > self._index[key, after]:
                 return writer
         return None
 

@@ -14,7 +14,7 @@ class World:
     """What the process that runs the app sets before it starts."""
 
     journal = Path(os.devnull)
-    on_reach: Callable[[str, str], None] = staticmethod(lambda place, label: None)
+    on_reach: Callable[[str, str], None] = staticmethod(lambda sandbox, label: None)
 
 
 def record(what: str, job: str) -> None:
@@ -27,9 +27,9 @@ def record(what: str, job: str) -> None:
         os.close(file)
 
 
-def reach(place: str, label: str) -> None:
-    """Say that a handler has come to this place."""
-    World.on_reach(place, label)
+def reach(sandbox: str, label: str) -> None:
+    """Say that a handler has come to this sandbox."""
+    World.on_reach(sandbox, label)
 
 
 class Gate:

@@ -1,1 +1,1 @@
-"""A job that only counts, and what somebody asks of a database that is full of them."""
+"""A job that only counts, and the calls of a client beside very many of them."""

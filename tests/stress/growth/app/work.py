@@ -1,4 +1,4 @@
-"""The functions."""
+"""The functions of the app."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from convexpy import JobId, MutationCtx, QueryCtx, SyncActionCtx, internal_actio
 
 @internal_mutation
 def count(ctx: MutationCtx) -> None:
-    """One more, which whoever measures sees without asking the database."""
+    """One more, which is measured without the database."""
     marks.job()
 
 
 @internal_action
 def tick(ctx: SyncActionCtx) -> None:
-    """What the cron runs: an action, which does not stand in line behind the mutations."""
+    """What the cron runs: an action, which does not wait for mutations."""
 
 
 @mutation
@@ -28,14 +28,14 @@ def place(ctx: MutationCtx) -> JobId:
 
 @query
 def status(ctx: QueryCtx, job_id: JobId) -> str:
-    """What has become of a job."""
+    """The state of a job."""
     job = ctx.system.get(job_id)
-    return "forgotten" if job is None else job.state.kind
+    return "purged" if job is None else job.state.kind
 
 
 @mutation
 def cancel(ctx: MutationCtx, job_id: JobId) -> None:
-    """Take a job back."""
+    """Cancel a job."""
     ctx.schedule.cancel(job_id)
 
 
@@ -72,5 +72,5 @@ def left(ctx: QueryCtx) -> bool:
 
 @query
 def failures(ctx: QueryCtx) -> list[str]:
-    """What has gone wrong, if anything."""
+    """The jobs that have failed."""
     return [f"{job.id}: {job.state_error}" for job in ctx.system.scheduled_functions(state="failed", limit=10)]

@@ -1,0 +1,1 @@
+"""What tests of several folders share: databases, apps made on the spot, errors on demand, waiting."""
