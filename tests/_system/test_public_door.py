@@ -39,13 +39,13 @@ def place_orders(ctx: QueryCtx) -> None: ...
 
 def refused(convex: ConvexTest, name: str) -> FunctionNotFound:
     with pytest.raises(FunctionNotFound) as error:
-        convex.convex.runtime.bind_public(name, {}, None)
+        convex.convex.calls.bind_public(name, {}, None)
     return error.value
 
 
 def called(convex: ConvexTest, name: str, values: object = None, identity: Identity | None = None) -> Any:
-    runtime = convex.convex.runtime
-    return runtime.run(runtime.bind_public(name, {} if values is None else values, identity))
+    calls = convex.convex.calls
+    return calls.run(calls.bind_public(name, {} if values is None else values, identity))
 
 
 def test_public_functions_are_called_with_json_as_a_user(convex: ConvexTest) -> None:

@@ -59,7 +59,7 @@ def test_current_tells_both_standings_and_what_to_do(configured: Shop) -> None:
     configured.cli("db", "revision", "-m", "orders")
     shown = configured.cli("db", "current")
     assert f"framework  {HEAD}, up to date" in shown.stdout
-    assert "no revision was run yet; the newest is" in shown.stdout
+    assert "no revision has run; the newest is" in shown.stdout
     assert "convexpy db upgrade" in shown.stdout
     configured.cli("db", "upgrade")
     document = json.loads(configured.cli("db", "current", "--json").stdout)

@@ -11,7 +11,7 @@ import pytest
 from convexpy.cli.dev_server import DevServer
 from convexpy.database.conflicts import ConflictRecord, add_conflicts
 from convexpy.project import load_project
-from convexpy.runtime.conflicts import Attempt, Lost
+from convexpy.runtime.conflicts import Attempt, CommittedTransaction, FailedAttempt
 
 from .shop import Shop
 
@@ -123,8 +123,8 @@ def test_dev_says_who_lost_to_whom(sound_shop: Shop, capsys: pytest.CaptureFixtu
     now = datetime.now(UTC)
     with server._opened(project) as convex:
         conflicts = convex.calls.transactions.conflicts
-        conflicts.committed(Attempt("orders:mark", ["UPDATE orders SET status = 'paid'"], now, now))
-        conflicts.lost(Lost(Attempt("orders:place", ["SELECT * FROM orders"], now, now), None))
+        conflicts.recent.append(CommittedTransaction({"orders:mark": {"UPDATE orders SET status = 'paid'"}}, now, now))
+        conflicts._add(FailedAttempt(Attempt("orders:place", ["SELECT * FROM orders"], now, now), None))
         conflicts.flush()
     line = 'conflict   orders:place lost to orders:mark on "orders" and ran again (once in the last minute)'
     assert line in capsys.readouterr().out.splitlines()

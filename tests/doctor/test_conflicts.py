@@ -17,7 +17,7 @@ from convexpy import Convex, MutationCtx, Settings, WriteConflict, internal_muta
 from convexpy._system import conflicts
 from convexpy.cli.conflicts import ConflictLines
 from convexpy.database.conflicts import ConflictRecord, add_conflicts, list_conflicts, purge_conflicts
-from convexpy.runtime.conflicts import RECENT, Attempt, Lost, likeliest
+from convexpy.runtime.conflicts import RECENT, Attempt, CommittedTransaction, FailedAttempt, likeliest
 
 
 class Base(DeclarativeBase):
@@ -214,20 +214,20 @@ def test_a_failure_to_write_keeps_what_was_counted(sqlite: Convex) -> None:
     conflicts = sqlite.calls.transactions.conflicts
     with sqlite.database.ddl() as connection:
         connection.execute(text("ALTER TABLE _convexpy_conflicts RENAME TO elsewhere"))
-    conflicts._lost.append(lost())
+    conflicts._failed.append(failed())
     with pytest.raises(Exception, match="no such table"):
         conflicts.flush()
     with sqlite.database.ddl() as connection:
         connection.execute(text("ALTER TABLE elsewhere RENAME TO _convexpy_conflicts"))
-    conflicts._lost.append(lost())
+    conflicts._failed.append(failed())
     assert pairs(sqlite) == [("a", None, None, 2)]
 
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 
 
-def lost(*statements: str, table: str | None = None) -> Lost:
-    return Lost(attempt("a", 0, 10, *(statements or ("SELECT 1",))), table)
+def failed(*statements: str, table: str | None = None) -> FailedAttempt:
+    return FailedAttempt(attempt("a", 0, 10, *(statements or ("SELECT 1",))), table)
 
 
 def attempt(function: str, began: float, ended: float, *statements: str) -> Attempt:
@@ -247,12 +247,14 @@ READS = "SELECT * FROM items JOIN orders ON true"
         ([attempt("b", 1, 2, "DELETE FROM items"), attempt("c", 1, 3, "DELETE FROM orders")], "items", ("b", "items")),
     ],
 )
-def test_who_is_to_blame(others: list[Attempt], table: str | None, expected: tuple[str | None, str | None]) -> None:
-    assert likeliest(lost(READS, table=table), others) == expected
+def test_the_likeliest_other_function(
+    others: list[Attempt], table: str | None, expected: tuple[str | None, str | None]
+) -> None:
+    assert likeliest(failed(READS, table=table), others) == expected
 
 
-def test_the_tables_of_the_framework_are_blamed_last() -> None:
-    both = lost("UPDATE _convexpy_queue SET x = 1", READS)
+def test_the_tables_of_the_framework_come_last() -> None:
+    both = failed("UPDATE _convexpy_queue SET x = 1", READS)
     others = [
         attempt("b", 1, 2, "DELETE FROM items", "DELETE FROM _convexpy_queue"),
         attempt("c", 1, 3, "DELETE FROM _convexpy_queue"),
@@ -264,8 +266,8 @@ def test_the_tables_of_the_framework_are_blamed_last() -> None:
 def test_what_is_kept_is_bounded(sqlite: Convex) -> None:
     conflicts = sqlite.calls.transactions.conflicts
     for _ in range(RECENT + 10):
-        conflicts.committed(attempt("b", 1, 2, "SELECT 1"))
-    assert len(conflicts._recent) == RECENT
+        conflicts.recent.append(CommittedTransaction({"b": {"SELECT 1"}}, NOW, NOW))
+    assert len(conflicts.recent) == RECENT
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
