@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from convexpy import ActionCtx, Convex, MutationCtx, Settings, internal_action, internal_mutation, mutation
+from convexpy.database import jobs
 from convexpy.database.claim import Claim
 from convexpy.database.types import JobId
 from convexpy.dispatch.dispatcher import Dispatcher
@@ -119,6 +120,17 @@ def test_a_later_job_does_not_hide_an_earlier_one(convex: Convex, dispatching: D
     convex.run(plan, name="write", seconds=30)
     convex.run(plan, name="write", seconds=86_400)
     assert dispatching.wakes == 1
+    assert 0 < dispatching.settle() <= 30
+
+
+def test_a_job_that_is_released_is_expected_when_it_is_due_again(convex: Convex, dispatching: Dispatching) -> None:
+    convex.run(plan, name="write")
+    dispatching.settle()
+    (claim,), before = dispatching.mutations.claims, dispatching.wakes
+    with convex.database.write_internal() as connection:
+        due = convex.clock.now() + timedelta(seconds=30)
+        assert jobs.release(connection, claim, claim.kind, "the database failed", due)
+    assert dispatching.wakes == before + 1
     assert 0 < dispatching.settle() <= 30
 
 

@@ -146,7 +146,7 @@ COMMIT_BUGS: Final = (
         file="database/jobs.py",
         old="    changes_of(connection).scheduled.append(QueuedJob(key.job_id, kind, due))\n",
         new="",
-        tests=(f"{PUBLISHED}::test_what_is_given_back_is_published_as_due",),
+        tests=(f"{DUE}::test_a_job_that_is_released_is_expected_when_it_is_due_again",),
     ),
     Bug(
         name="notifications are the only truth",
