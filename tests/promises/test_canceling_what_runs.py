@@ -1,4 +1,4 @@
-"""Canceling what runs: an action ends for nothing, a mutation has won, and nobody cancels the mutation that cancels.
+"""Canceling what runs: an action runs on for nothing, a mutation commits or not, and none cancels its own job.
 
 Shown here, from the paragraph on canceling (the checklist has no numbers for it):
 
