@@ -68,6 +68,7 @@ def run_minutes(url: str, folder: Path, options: GrowthOptions) -> Iterator[Minu
         convex.migrate()
         with worker(url, folder, options.retention_minutes * 60) as process:
             with Feeder(convex, observed, options.ahead) as feeder:
+                wait_until(lambda: observed.jobs() > 0, "the worker runs jobs", PATIENCE_SECONDS)
                 for number in range(1, options.minutes + 1):
                     if number == first:
                         snapshots.enter_context(snapshot(url))

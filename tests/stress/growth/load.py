@@ -63,7 +63,7 @@ def enqueue(convex: Convex, many: int) -> None:
 def worker(url: str, folder: Path, retention_seconds: float) -> Iterator[subprocess.Popen[bytes]]:
     """``convexpy worker``, stopped by SIGTERM."""
     command = [sys.executable, "-m", "convexpy", "worker", "--project", str(HERE), "--database", url]
-    path = os.pathsep.join([str(HERE.parent), str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")])
     more = {"PYTHONPATH": path, "CONVEXPY_RETENTION": str(retention_seconds), FOLDER: str(folder)}
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env={**os.environ, **more})
