@@ -85,7 +85,7 @@ class Worker:
         self.executor.start()
         self.dispatcher.open(pools, wake)
         self.recovery.tracked = lambda: set().union(*(pool.jobs() for pool in pools))
-        housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping(wake))
+        housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping())
         commits = self._database.commits
         commits.listen_to_jobs(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
         commits.watch()
@@ -93,11 +93,13 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
-    def _housekeeping(self, wake: Callable[[], None]) -> list[Tick]:
+    def _housekeeping(self) -> list[Tick]:
         ticks = [self.recovery.recover_dead, self.recovery.reclaim, self.retention.tick]
         cursor = self.dispatcher.cursor
         if cursor is not None:
-            ticks.append(lambda: cursor.backfill(self._settings.mutation_time_limit, wake))
+            # What it finds is as good as another process's commit: the dispatcher has to look for it.
+            found = self.dispatcher.on_remote_commit
+            ticks.append(lambda: cursor.backfill(self._settings.mutation_time_limit, found))
         return ticks
 
     def adopt(self, app: App) -> None:

@@ -153,7 +153,7 @@ class Chaos:
         return LONGEST_STEP * share
 
     def _in_a_row(self) -> int:
-        """How many transactions of this thread failed by our doing, one after the other. A call tries only so often."""
+        """How many transactions of this thread failed in a row by faults. A call has only so many retries."""
         return int(getattr(self._thread, "in_a_row", 0))
 
     def _record(self, what: str, step: Step, move: str, process: SimulatedProcess | None) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from convexpy import Convex, JobId, MutationCtx, internal_mutation, mutation
+from convexpy import Convex, JobId, MutationCtx, Settings, internal_mutation, mutation
 from convexpy.database import jobs
 from convexpy.database.claim import START, Claim, QueuePosition
 from convexpy.database.jobs import NewJob
@@ -19,6 +22,9 @@ from convexpy.dispatch import claim_cursor
 from convexpy.dispatch.claim_cursor import LONG_SECONDS, ClaimCursor
 from convexpy.functions.declare import Kind
 
+from .conftest import QUICK, rows
+
+PATIENCE_SECONDS = 30.0
 LATER = 10_000
 OVER = """
     WITH over AS (
@@ -176,6 +182,32 @@ def test_a_long_scan_is_followed_by_a_long_pause(ahead: Convex, monkeypatch: pyt
     assert scans.made[3:] == ["full", "short"]
 
 
+def test_what_the_backfill_finds_is_run_at_once(url: URL) -> None:
+    """Neither a notification nor a look of the dispatcher's own finds it before the test is over."""
+    settings = Settings(**{**QUICK, "poll_interval": 10 * PATIENCE_SECONDS, "listen_notify": False})
+    text, module = url.render_as_string(hide_password=False), sys.modules[__name__]
+    with Convex(text, functions=module, settings=settings) as worker, worker.running():
+        worker.run(plan, times=1)
+        wait_for(url, "SELECT 1 FROM _convexpy_finished")  # the dispatcher has looked, and knows of nothing more
+        now = worker.database.clock.now()
+        values: Any = ("1" * 32, "mutation", now - timedelta(hours=1))
+        name = f"{module.__name__.rpartition('.')[2]}:nothing"
+        with connected(url) as another:
+            another.execute(
+                "INSERT INTO _scheduled_functions (id, name, args, state_kind, attempts, kind, scheduled_time)"
+                " VALUES (%s, %s, '{}', 'pending', 0, %s, %s)",
+                (values[0], name, *values[1:]),
+            )
+            another.execute(
+                "INSERT INTO _convexpy_queue (job_id, kind, due_time, position) VALUES (%s, %s, %s, 1)", values
+            )
+            another.commit()
+        cursor = cursor_of(worker)
+        cursor._last = {"mutation": QueuePosition(now, 0), "action": QueuePosition(now, 0)}
+        cursor.is_ahead = True
+        wait_for(url, "SELECT 1 WHERE (SELECT count(*) FROM _convexpy_finished) = 2")
+
+
 def test_after_the_cursor_a_scan_steps_over_no_deleted_rows(near: Convex, url: URL) -> None:
     with connected(url) as another, connected(url, autocommit=True) as own:
         another.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -194,6 +226,12 @@ def test_after_the_cursor_a_scan_steps_over_no_deleted_rows(near: Convex, url: U
 
         assert read({}) > LATER / 100
         assert read({"mutation": first.queue_position}) < 50
+
+
+def wait_for(url: URL, statement: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not rows(url, statement):
+        assert time.monotonic() < deadline, f"not in time: {statement}"
 
 
 def connected(url: URL, *, autocommit: bool = False) -> psycopg.Connection[tuple[int]]:

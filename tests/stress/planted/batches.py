@@ -6,10 +6,10 @@ from typing import Final
 
 from .bug import Bug
 
-BATCHES: Final = "tests/promises/test_batches.py"
-SPLIT: Final = "tests/promises/test_batches_that_split.py"
-OTHERS: Final = "tests/promises/test_batches_and_others.py"
-LOST: Final = "tests/database/postgres/test_groups.py"
+BATCHES: Final = "tests/dispatch/test_batches.py"
+SPLIT: Final = "tests/dispatch/test_batches_that_split.py"
+OTHERS: Final = "tests/dispatch/test_batches_and_others.py"
+LOST: Final = "tests/database/postgres/test_batch_commits.py"
 
 BATCH_BUGS: Final = (
     Bug(
@@ -51,7 +51,7 @@ BATCH_BUGS: Final = (
         file="runtime/transaction.py",
         old="                    if transaction.not_batchable or time.monotonic() >= until:\n",
         new="                    if transaction.not_batchable or until < 0:\n",
-        tests=(f"{BATCHES}::test_a_group_ends_when_its_time_is_over",),
+        tests=(f"{BATCHES}::test_a_batch_ends_when_its_time_is_over",),
     ),
     Bug(
         name="one session for a whole batch",
@@ -81,7 +81,7 @@ BATCH_BUGS: Final = (
         file="runtime/transaction.py",
         old="                    if transaction.not_batchable and index:\n",
         new="                    if transaction.not_batchable and index < 0:\n",
-        tests=(f"{SPLIT}::test_what_one_says_about_its_transaction_is_not_said_for_others",),
+        tests=(f"{SPLIT}::test_what_one_sets_for_its_transaction_is_not_set_for_others",),
     ),
     Bug(
         name="a batch goes on after a SET LOCAL",
@@ -89,7 +89,7 @@ BATCH_BUGS: Final = (
         file="runtime/transaction.py",
         old="                    if transaction.not_batchable or time.monotonic() >= until:\n",
         new="                    if time.monotonic() >= until:\n",
-        tests=(f"{SPLIT}::test_what_one_says_about_its_transaction_is_not_said_for_others[sqlite-0-]",),
+        tests=(f"{SPLIT}::test_what_one_sets_for_its_transaction_is_not_set_for_others[sqlite-0-]",),
     ),
     Bug(
         name="jobs seen half ended",
@@ -97,7 +97,7 @@ BATCH_BUGS: Final = (
         file="database/transaction.py",
         old="""    r"|_scheduled_functions|_convexpy_",\n""",
         new="""    r"|_convexpy_",\n""",
-        tests=(f"{SPLIT}::test_one_that_looks_at_the_jobs_sees_those_before_it_ended_with_all_they_wrote",),
+        tests=(f"{SPLIT}::test_one_that_reads_the_jobs_sees_those_before_it_ended",),
     ),
     Bug(
         name="a lost answer to a shared COMMIT is a lost job",
@@ -111,9 +111,9 @@ BATCH_BUGS: Final = (
         name="a batch repeats after every conflict",
         breaks="a batch that conflicts at every attempt is never done",
         file="dispatch/executor.py",
-        old="shares and conflicts < MOST_CONFLICTS:",
-        new="shares and conflicts < 100:",
-        tests=(f"{SPLIT}::test_conflicts_with_direct_calls_make_all_of_them_run_again_and_each_happens_once",),
+        old="batch.conflicts < MOST_CONFLICTS:",
+        new="batch.conflicts < 100:",
+        tests=(f"{SPLIT}::test_after_a_conflict_all_run_again_and_each_happens_once",),
     ),
     Bug(
         name="a function that often fails stays in batches",
@@ -121,7 +121,7 @@ BATCH_BUGS: Final = (
         file="dispatch/batch_policy.py",
         old="        self.alone_until = time.monotonic() + ALONE_SECONDS\n",
         new="        self.alone_until = 0.0\n",
-        tests=(f"{SPLIT}::test_a_function_that_fails_often_goes_its_own_way",),
+        tests=(f"{SPLIT}::test_a_function_that_fails_often_runs_alone",),
     ),
     Bug(
         name="a thread is given up though its handler came back",
@@ -129,6 +129,6 @@ BATCH_BUGS: Final = (
         file="dispatch/batch.py",
         old="            begun, self._begun = self._begun, []\n            self._late_since = None\n",
         new="            begun, self._begun = self._begun, []\n",
-        tests=(f"{OTHERS}::test_who_comes_back_at_the_last_moment_is_not_given_up",),
+        tests=(f"{OTHERS}::test_a_thread_that_comes_back_at_the_last_moment_is_kept",),
     ),
 )

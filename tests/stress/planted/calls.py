@@ -9,7 +9,6 @@ from .bug import Bug
 ATOMIC: Final = "tests/promises/test_scheduling_is_atomic.py"
 RETRIES: Final = "tests/promises/test_retries_of_calls.py"
 SNAPSHOTS: Final = "tests/promises/test_snapshots.py"
-PUBLIC: Final = "tests/_system/test_public_door.py"
 TRANSACTIONS: Final = "tests/promises/test_transactions.py"
 
 CALLS: Final = (
@@ -37,7 +36,7 @@ CALLS: Final = (
         old="        session.part.undo_to(session.marks.pop(transaction))\n",
         new="        session.marks.pop(transaction)\n",
         tests=(
-            f"{ATOMIC}::test_a_nested_mutation_that_raises_drops_its_schedules_and_cancels_and_only_those",
+            f"{ATOMIC}::test_a_nested_mutation_that_raises_drops_only_its_own_schedules",
             "tests/promises/test_savepoints_and_order.py",
         ),
     ),
@@ -54,7 +53,7 @@ CALLS: Final = (
     ),
     Bug(
         name="identity carried into jobs",
-        breaks="a job runs with the rights of the user who called before",
+        breaks="a job runs with the rights of an earlier caller",
         file="runtime/call_executor.py",
         old='            "identity": call.identity,\n',
         new='            "identity": vars(self).setdefault("first", call.identity),\n',
@@ -150,29 +149,5 @@ CALLS: Final = (
             return True
 """,
         tests=(f"{TRANSACTIONS}::test_nothing_is_written_after_a_transaction_ended_behind_our_back[sqlite]",),
-    ),
-    Bug(
-        name="internal functions are public",
-        breaks="a client on the internet calls the functions that only the app's own code may call",
-        file="functions/registry.py",
-        old="        if found is not None and found.visibility is Visibility.PUBLIC:\n",
-        new="        if found is not None:\n",
-        tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
-    ),
-    Bug(
-        name="the public door finds every function",
-        breaks="a client on the internet lists and cancels jobs through the framework's own functions",
-        file="runtime/call_executor.py",
-        old="self._bind_json(self.app.registry.find_public(name), values, identity)",
-        new="self._bind_json(self.app.registry.find(name), values, identity)",
-        tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
-    ),
-    Bug(
-        name="hints name internal functions",
-        breaks="a client on the internet finds out the names of internal functions by misspelling them",
-        file="functions/registry.py",
-        old="[each for each, function in self.functions.items() if function.visibility is Visibility.PUBLIC]",
-        new="list(self.functions)",
-        tests=(f"{PUBLIC}::test_a_hint_names_public_functions_only",),
     ),
 )

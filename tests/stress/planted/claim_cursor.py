@@ -7,7 +7,7 @@ from typing import Final
 from .bug import Bug
 
 TESTS: Final = "tests/database/postgres/test_claim_cursor.py"
-FULL: Final = f"{TESTS}::test_a_full_scan_finds_what_was_given_back"
+FULL: Final = f"{TESTS}::test_what_was_given_back_is_found_by_a_full_scan"
 
 CLAIM_CURSOR: Final = (
     Bug(
@@ -35,12 +35,20 @@ CLAIM_CURSOR: Final = (
         tests=(FULL,),
     ),
     Bug(
+        name="what the backfill finds is not looked for",
+        breaks="jobs that the cursor had left behind wait for the next look, though the dispatcher was woken",
+        file="dispatch/worker.py",
+        old="            found = self.dispatcher.on_remote_commit\n",
+        new="            found = self.dispatcher._wake\n",
+        tests=(f"{TESTS}::test_what_the_backfill_finds_is_run_at_once",),
+    ),
+    Bug(
         name="what was committed late is left behind",
         breaks="while any client keeps a transaction open, a job overtaken by a millisecond waits for a full scan",
         file="dispatch/claim_cursor.py",
         old="QueuePosition(last.due_time - lateness, 0)",
         new="last",
-        tests=(f"{TESTS}::test_a_short_scan_finds_what_was_committed_late",),
+        tests=(f"{TESTS}::test_what_was_committed_late_is_found_by_a_short_scan",),
     ),
     Bug(
         name="full scans without a pause",
@@ -56,7 +64,7 @@ CLAIM_CURSOR: Final = (
         file="dispatch/claim_cursor.py",
         old="                self.is_ahead = is_long(time.monotonic() - began)\n",
         new="",
-        tests=(f"{TESTS}::test_a_short_queue_is_claimed_from_its_start_again",),
+        tests=(f"{TESTS}::test_when_the_queue_is_short_again_claims_begin_at_its_start",),
     ),
     Bug(
         name="claims begin next month",
@@ -64,7 +72,7 @@ CLAIM_CURSOR: Final = (
         file="dispatch/claim_cursor.py",
         old="QueuePosition(min(due or now, now), -1)",
         new="QueuePosition(due or now, -1)",
-        tests=(f"{TESTS}::test_a_long_scan_moves_the_cursor_ahead",),
+        tests=(f"{TESTS}::test_after_a_long_scan_claims_begin_with_what_it_found_or_now",),
     ),
     Bug(
         name="an aborted scan is repeated for ever",
@@ -72,6 +80,6 @@ CLAIM_CURSOR: Final = (
         file="dispatch/claim_cursor.py",
         old="                self.is_ahead = True\n                for kind in KINDS:\n",
         new="                for kind in KINDS:\n",
-        tests=(f"{TESTS}::test_a_worker_whose_scan_was_aborted_runs_what_comes_next",),
+        tests=(f"{TESTS}::test_a_worker_whose_scan_is_aborted_runs_what_comes_next",),
     ),
 )

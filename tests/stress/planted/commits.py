@@ -8,7 +8,7 @@ from .bug import Bug
 
 UNKNOWN: Final = "tests/database/postgres/test_unknown_commit.py"
 POLLING: Final = "tests/database/postgres/test_polling.py"
-PUBLISHED: Final = "tests/database/test_published_commits.py"
+PUBLISHED: Final = "tests/database/test_commits.py"
 DUE: Final = "tests/dispatch/test_due_times.py"
 
 COMMIT_BUGS: Final = (
@@ -101,7 +101,7 @@ COMMIT_BUGS: Final = (
             self.is_open = True  # so that close() rolls back whatever is left
             raise
 """,
-        tests=(f"{PUBLISHED}::test_a_published_commit_is_visible_to_others",),
+        tests=(f"{PUBLISHED}::test_a_commit_is_published_when_its_rows_can_be_seen",),
     ),
     Bug(
         name="a rollback is published",
@@ -114,7 +114,7 @@ COMMIT_BUGS: Final = (
                     if self._publish is not None:
                         self._publish(self.changes, self.driver)
 """,
-        tests=(f"{PUBLISHED}::test_a_rollback_is_not_published",),
+        tests=(f"{PUBLISHED}::test_a_rollback_publishes_nothing",),
     ),
     Bug(
         name="a failing listener fails the call",
@@ -122,13 +122,13 @@ COMMIT_BUGS: Final = (
         file="database/commits.py",
         old="        except Exception:\n",
         new="        except ZeroDivisionError:\n",
-        tests=(f"{PUBLISHED}::test_a_listener_that_raises_does_not_fail_the_call",),
+        tests=(f"{PUBLISHED}::test_a_listener_that_fails_does_not_fail_the_call",),
     ),
     Bug(
         name="commits are kept from other processes",
         breaks="what the web server schedules starts seconds later on the workers",
         file="database/commits.py",
-        old="            if commit.scheduled:\n                self._notifier.notify(driver)\n",
+        old="                self._notifier.notify(driver)\n",
         new="",
         tests=(f"{POLLING}::test_a_commit_wakes_the_dispatchers_of_other_processes",),
     ),
@@ -137,8 +137,8 @@ COMMIT_BUGS: Final = (
         breaks="each mutation takes the lock that NOTIFY needs for its whole server, though it schedules nothing",
         file="database/commits.py",
         old="            if commit.scheduled:\n                self._notifier.notify(driver)\n",
-        new="            self._notifier.notify(driver)\n",
-        tests=(f"{PUBLISHED}::test_only_jobs_are_announced_to_other_processes",),
+        new="            self._notifier.notify(driver)\n            if commit.scheduled:\n",
+        tests=(f"{PUBLISHED}::test_a_mutation_that_only_writes_rows_is_published_here_only",),
     ),
     Bug(
         name="a released job is not published",
@@ -146,7 +146,7 @@ COMMIT_BUGS: Final = (
         file="database/jobs.py",
         old="    changes_of(connection).scheduled.append(QueuedJob(key.job_id, kind, due))\n",
         new="",
-        tests=(f"{PUBLISHED}::test_a_job_that_is_given_back_is_published_with_its_due_time",),
+        tests=(f"{PUBLISHED}::test_what_is_given_back_is_published_as_due",),
     ),
     Bug(
         name="notifications are the only truth",
@@ -218,6 +218,6 @@ COMMIT_BUGS: Final = (
         file="dispatch/dispatcher.py",
         old="        self._next_look = 0.0\n        self._wake()\n",
         new="        self._wake()\n",
-        tests=(f"{DUE}::test_a_hint_from_another_process_is_looked_into[sqlite]",),
+        tests=(f"{DUE}::test_a_hint_from_another_process_is_looked_into",),
     ),
 )

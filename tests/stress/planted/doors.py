@@ -18,6 +18,14 @@ DOORS: Final = (
         tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
     ),
     Bug(
+        name="the public door finds every function",
+        breaks="a client on the internet lists and cancels jobs through the framework's own functions",
+        file="runtime/call_executor.py",
+        old="self._bind_json(self.app.registry.find_public(name), values, identity)",
+        new="self._bind_json(self.app.registry.find(name), values, identity)",
+        tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
+    ),
+    Bug(
         name="an internal name in a hint",
         breaks="a client that guesses names learns those of internal functions",
         file="functions/registry.py",

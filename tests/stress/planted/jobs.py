@@ -8,9 +8,10 @@ from .bug import Bug
 
 CANCELING: Final = "tests/promises/test_canceling.py"
 CANCELING_WHAT_RUNS: Final = "tests/promises/test_canceling_what_runs.py"
+CLAIMS: Final = "tests/dispatch/test_job_claims.py"
 RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
-BATCHES: Final = "tests/promises/test_batches.py"
-SEVERAL: Final = "tests/promises/test_workers.py"
+BATCHES: Final = "tests/dispatch/test_batches.py"
+SEVERAL: Final = "tests/dispatch/test_several_workers.py"
 UNKNOWN: Final = "tests/database/postgres/test_unknown_commit.py"
 KILL: Final = "tests/stress/faults/test_kill.py::test_a_process_killed_here_loses_and_doubles_nothing"
 
@@ -31,7 +32,7 @@ JOBS: Final = (
 """,
         tests=(
             f"{CANCELING_WHAT_RUNS}::test_a_running_action_is_canceled_at_once_and_runs_on_for_nothing",
-            f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",
+            f"{CLAIMS}::test_an_action_whose_process_died_is_failed_and_never_run_again",
         ),
     ),
     Bug(
@@ -45,7 +46,7 @@ JOBS: Final = (
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(state_kind="success", state_error=None))
     return True
 """,
-        tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
+        tests=(f"{CLAIMS}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
     ),
     Bug(
         name="an old claim counts",
@@ -72,7 +73,7 @@ JOBS: Final = (
         new="""\
         queue.c.due_time <= bindparam("now"),
 """,
-        tests=(f"{RETRIES}::test_two_workers_never_have_the_same_job",),
+        tests=(f"{CLAIMS}::test_two_workers_never_have_the_same_job",),
     ),
     Bug(
         name="claim without skip locked",
@@ -80,7 +81,7 @@ JOBS: Final = (
         file="database/job_statements.py",
         old="    .with_for_update(skip_locked=True)\n",
         new="",
-        tests=("tests/database/postgres/test_claims.py",),
+        tests=("tests/database/postgres/test_concurrent_claims.py",),
     ),
     Bug(
         name="a worker that was given up claims",
@@ -90,7 +91,7 @@ JOBS: Final = (
         select(workers.c.id).where(workers.c.id == bindparam("by_worker")).exists(),
 """,
         new="",
-        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims[sqlite]",),
+        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_id[sqlite]",),
     ),
     Bug(
         name="claimed before its time",
@@ -151,7 +152,7 @@ JOBS: Final = (
         new="""\
                 if claims and jobs.finish(transaction.connection, claims, None, self._clock.now()) is None:
 """,
-        tests=(f"{BATCHES}::test_one_that_is_canceled_after_it_was_claimed_does_not_happen_and_the_others_do",),
+        tests=(f"{BATCHES}::test_one_canceled_after_its_claim_does_not_happen_the_others_do",),
     ),
     Bug(
         name="finish ends jobs under any token",
@@ -175,7 +176,7 @@ JOBS: Final = (
         file="database/jobs.py",
         old="[key.job_id + key.token for key in keys]",
         new="[key.job_id + other.token for key in keys for other in keys]",
-        tests=(f"{BATCHES}::test_what_the_same_worker_has_claimed_again_is_not_ended_under_its_old_claim",),
+        tests=(f"{BATCHES}::test_a_job_claimed_again_is_not_ended_under_its_old_claim",),
     ),
     Bug(
         name="the number of dequeued jobs is not compared",
@@ -222,7 +223,7 @@ JOBS: Final = (
         file="dispatch/executor.py",
         old='jobs.start(connection, claim, run_token, now), sync="always")',
         new="jobs.start(connection, claim, run_token, now))",
-        tests=("tests/promises/test_durability.py",),
+        tests=("tests/dispatch/test_durability.py",),
     ),
     Bug(
         name="start record not known again",
@@ -257,10 +258,10 @@ JOBS: Final = (
         breaks="a job is lost because the database was away for a moment",
         file="dispatch/executor.py",
         old="""\
-            recorder.report(self.insist(lambda: self._try_again(item.claim, text, failure.is_conflict)), text)
+            recorder.report(self.insist(lambda: self._try_again(claim, text, failure.is_conflict)), text)
 """,
         new="""\
-            self._fail(item.claim, failure.cause, recorder)
+            self._fail(claim, failure.cause, recorder)
 """,
         tests=(f"{RETRIES}::test_a_scheduled_mutation_is_tried_until_it_succeeds_once",),
     ),

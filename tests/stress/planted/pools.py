@@ -6,7 +6,7 @@ from typing import Final
 
 from .bug import Bug
 
-OTHERS: Final = "tests/promises/test_batches_and_others.py"
+OTHERS: Final = "tests/dispatch/test_batches_and_others.py"
 LIMITER: Final = "tests/runtime/test_concurrency_limiter.py"
 TIMER: Final = "tests/database/test_timer.py"
 PERIODIC: Final = "tests/dispatch/test_periodic_thread.py"
@@ -18,7 +18,7 @@ POOLS: Final = (
         file="dispatch/mutation_pool.py",
         old="        for claim in others:\n            self._waiting.put(claim)\n",
         new="",
-        tests=(f"{OTHERS}::test_one_that_hangs_fails_alone_and_its_companions_run_meanwhile[sqlite]",),
+        tests=(f"{OTHERS}::test_one_that_hangs_fails_alone_and_the_others_run_meanwhile[sqlite]",),
     ),
     Bug(
         name="jobs wait behind a slow one",
@@ -26,7 +26,7 @@ POOLS: Final = (
         file="dispatch/mutation_pool.py",
         old="        for claim in batch.take_rest():\n",
         new="        for claim in ():\n",
-        tests=(f"{OTHERS}::test_what_a_slow_one_has_behind_it_is_run_by_others",),
+        tests=(f"{OTHERS}::test_what_waits_behind_a_slow_one_is_run_by_other_threads",),
     ),
     Bug(
         name="a free thread has no capacity",

@@ -15,7 +15,7 @@ LIMIT: Final = (
 POSTGRES: Final = (
     Bug(
         name="mutations are READ COMMITTED",
-        breaks="of two who add to the same number at the same time, one is forgotten",
+        breaks="of two additions to the same number at the same time, one is lost",
         file="database/postgres/begin.py",
         old='self._begin("SERIALIZABLE READ WRITE"',
         new='self._begin("READ COMMITTED READ WRITE"',

@@ -7,6 +7,7 @@ from typing import Final
 from .bug import Bug
 
 RETENTION: Final = "tests/promises/test_retention.py"
+PURGING: Final = "tests/dispatch/test_purging.py"
 BEHIND: Final = "test_beside_an_open_transaction_the_last_batch_is_as_fast_as_the_first"
 
 RETENTION_BUGS: Final = (
@@ -34,7 +35,7 @@ RETENTION_BUGS: Final = (
         file="dispatch/retention.py",
         old="time.monotonic() - began if self.purge() else INTERVAL.total_seconds()",
         new="INTERVAL.total_seconds() if self.purge() else INTERVAL.total_seconds()",
-        tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
+        tests=(f"{PURGING}::test_much_is_purged_a_batch_at_a_time_with_pauses_between",),
     ),
     Bug(
         name="a purge without pauses",
@@ -42,7 +43,7 @@ RETENTION_BUGS: Final = (
         file="dispatch/retention.py",
         old="time.monotonic() - began if self.purge() else INTERVAL.total_seconds()",
         new="0.0 if self.purge() else began",
-        tests=(f"{RETENTION}::test_much_to_purge_is_purged_a_batch_at_a_time_with_room_for_others_in_between",),
+        tests=(f"{PURGING}::test_much_is_purged_a_batch_at_a_time_with_pauses_between",),
     ),
     Bug(
         name="a purge goes on behind what failed",
@@ -50,7 +51,7 @@ RETENTION_BUGS: Final = (
         file="dispatch/retention.py",
         old="        reached, self._reached = self._reached, {}  # after an error from the beginning\n",
         new="        reached = self._reached\n",
-        tests=(f"{RETENTION}::test_a_purge_that_failed_begins_anew",),
+        tests=(f"{PURGING}::test_a_purge_that_failed_begins_anew",),
     ),
     Bug(
         name="every batch of the purge begins at the beginning",

@@ -6,9 +6,9 @@ from typing import Final
 
 from .bug import Bug
 
-RETRIES: Final = "tests/promises/test_retries_of_jobs.py"
+CLAIMS: Final = "tests/dispatch/test_job_claims.py"
 RESCUE: Final = "tests/database/postgres/test_job_recovery.py"
-SEVERAL: Final = "tests/promises/test_workers.py"
+SEVERAL: Final = "tests/dispatch/test_several_workers.py"
 
 WORKERS: Final = (
     Bug(
@@ -25,7 +25,7 @@ WORKERS: Final = (
             connection.execute(queue.update().where(queue.c.job_id == row.job_id).values(free))
             continue
 """,
-        tests=(f"{RETRIES}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
+        tests=(f"{CLAIMS}::test_an_action_whose_process_died_is_failed_and_never_run_again",),
     ),
     Bug(
         name="what a dead worker claimed stays claimed",
@@ -33,15 +33,15 @@ WORKERS: Final = (
         file="database/workers.py",
         old="        queued += release(connection, ClaimKey(row.job_id, row.claim_token), row.kind, LOST_CLAIM, due)\n",
         new="        queued += 1\n",
-        tests=(f"{RETRIES}::test_a_mutation_whose_process_died_runs_once",),
+        tests=(f"{CLAIMS}::test_a_mutation_whose_process_died_runs_once",),
     ),
     Bug(
         name="silent once is dead",
-        breaks="when the clock of the database jumps, every running action is failed though nobody died",
+        breaks="when the clock of the database jumps, every running action is failed though no worker died",
         file="dispatch/recovery.py",
         old="            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:\n",
         new="            if suspect.heartbeat_time < now:\n",
-        tests=(f"{SEVERAL}::test_a_clock_that_jumps_buries_nobody_who_is_alive",),
+        tests=(f"{SEVERAL}::test_a_clock_that_jumps_gives_up_no_worker_that_is_alive",),
     ),
     Bug(
         name="given up in spite of a heartbeat",
@@ -89,7 +89,7 @@ WORKERS: Final = (
         file="dispatch/heartbeat.py",
         old="return worker if workers.is_known(connection, worker) else self._register_anew(connection)",
         new="return worker",
-        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_name_and_keeps_what_it_claims",),
+        tests=(f"{SEVERAL}::test_a_worker_that_was_given_up_claims_under_a_new_id",),
     ),
     Bug(
         name="untracked jobs are not reclaimed",
@@ -97,7 +97,7 @@ WORKERS: Final = (
         file="dispatch/recovery.py",
         old="        confirmed, self._untracked = untracked & self._untracked, untracked\n",
         new="        confirmed, self._untracked = untracked - untracked, untracked\n",
-        tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
+        tests=(f"{SEVERAL}::test_an_untracked_claim_is_given_back_at_the_second_round",),
     ),
     Bug(
         name="reclaimed after one round",
@@ -105,7 +105,7 @@ WORKERS: Final = (
         file="dispatch/recovery.py",
         old="        confirmed, self._untracked = untracked & self._untracked, untracked\n",
         new="        confirmed, self._untracked = untracked, untracked\n",
-        tests=(f"{SEVERAL}::test_what_a_worker_holds_without_knowing_is_given_back_at_the_second_look",),
+        tests=(f"{SEVERAL}::test_an_untracked_claim_is_given_back_at_the_second_round",),
     ),
     Bug(
         name="running jobs are reclaimed",
@@ -113,7 +113,7 @@ WORKERS: Final = (
         file="dispatch/recovery.py",
         old="jobs_of_worker(connection, self._heartbeat.worker) - self.tracked()",
         new="jobs_of_worker(connection, self._heartbeat.worker)",
-        tests=(f"{SEVERAL}::test_what_a_worker_holds_and_knows_is_left_to_it",),
+        tests=(f"{SEVERAL}::test_a_tracked_claim_is_left_to_its_worker",),
     ),
     Bug(
         name="jobs of unknown workers are kept",
@@ -147,7 +147,7 @@ WORKERS: Final = (
         file="dispatch/executor.py",
         old="            waited = now - since >= settings.unknown_function_patience\n",
         new="            waited = False\n",
-        tests=(f"{SEVERAL}::test_a_job_that_nobody_knows_fails_after_the_patience",),
+        tests=(f"{SEVERAL}::test_a_job_that_no_worker_knows_fails_after_the_patience",),
     ),
     Bug(
         name="a restarted worker still counts as stopping",

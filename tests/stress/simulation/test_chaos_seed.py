@@ -134,7 +134,7 @@ def test_what_a_dead_process_left_running_reaches_no_database() -> None:
             with convex.db() as db:
                 assert Counter(db.scalars(select(Row.text))) == written
             assert set(written.values()) <= {1}
-            for job in convex.jobs(name="test_chaos:run_many"):
+            for job in convex.jobs(name="test_chaos_seed:run_many"):
                 text = job.args["text"]
                 found = sum(written[f"{text}.{n}"] for n in range(PARALLEL))
                 assert runs[f"start {text}"] <= 1
