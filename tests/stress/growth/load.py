@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.marks import FOLDER, Observed
+from bench.starts import FOLDER, StartReader
 
 from convexpy import Convex
 from convexpy.database.jobs import NewJob, insert_jobs
@@ -24,9 +24,9 @@ PATIENCE_SECONDS = 60.0
 class Feeder:
     """Keeps so many jobs waiting, or more."""
 
-    def __init__(self, convex: Convex, observed: Observed, ahead: int) -> None:
+    def __init__(self, convex: Convex, starts: StartReader, ahead: int) -> None:
         self._convex = convex
-        self._observed = observed
+        self._observed = starts
         self._ahead = ahead
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._feed, name="feeder")
