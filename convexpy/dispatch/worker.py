@@ -139,7 +139,8 @@ class Worker:
         """Claim up to so many due jobs of a kind and run them on this thread, mutations as one batch. How many."""
         claims = self.dispatcher.claim(kind, limit)
         if kind is Kind.MUTATION:
-            self.executor.perform(Batch(claims))
+            # One claim runs alone: whether it would share a transaction depends on the real time of earlier runs.
+            self.executor.perform(Batch(claims, alone=len(claims) == 1))
         else:
             for claim in claims:
                 self.run(claim)

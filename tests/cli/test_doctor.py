@@ -90,15 +90,15 @@ def test_only_the_tables_of_the_app_are_looked_at(sound_shop: Shop) -> None:
 def test_conflicts_are_listed_the_most_frequent_first(sound_shop: Shop) -> None:
     assert sound_shop.cli("conflicts").stdout == "No conflicts.\n"
     assert json.loads(sound_shop.cli("conflicts", "--json").stdout) == []
-    last = datetime.now(UTC) - timedelta(minutes=3)
+    last = datetime.now(UTC) - timedelta(hours=3)
     with sound_shop.convex() as convex, convex.database.write_internal() as connection:
         add_conflicts(connection, [ConflictRecord("orders:mark", None, None, 1, last)])
         add_conflicts(connection, [ConflictRecord("orders:place", "orders:mark", "orders", 12, last)])
     lines = [line.split() for line in sound_shop.cli("conflicts").stdout.splitlines()]
     assert lines == [
         ["FUNCTION", "LOST", "TO", "TABLE", "TIMES", "LAST"],
-        ["orders:place", "orders:mark", "orders", "12", "3", "min", "ago"],
-        ["orders:mark", "another", "transaction", "1", "3", "min", "ago"],
+        ["orders:place", "orders:mark", "orders", "12", "3", "h", "ago"],
+        ["orders:mark", "another", "transaction", "1", "3", "h", "ago"],
     ]
     first, second = json.loads(sound_shop.cli("conflicts", "--json").stdout)
     assert (first["function"], first["other"], first["table"], first["times"]) == (

@@ -102,9 +102,7 @@ def explained(connection: Connection, statement: str, parameters: Any, *, begun_
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_nor_on_postgresql_with_a_million_jobs_for_later_and_a_million_that_are_over(
-    move: str, full: Connection
-) -> None:
+def test_nor_on_postgresql_with_a_million_jobs_later_and_a_million_over(move: str, full: Connection) -> None:
     with full.begin_nested() as point:
         with statements_of(full) as statements:
             MOVES[move](full)

@@ -110,7 +110,7 @@ def test_many_quick_jobs_share_their_commits_and_each_happens_once(convex: Conve
 
 
 def test_a_batch_ends_when_its_time_is_over(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for its transaction, a direct call among them, waits for so long and no longer."""
+    """What waits for its transaction, such as a direct call, waits for so long and no longer."""
     monkeypatch.setattr(TransactionRunner, "batch_seconds", 0.0)
     convex.run(plan, works=[("write", name) for name in "abc"])
     runner_for(convex, "write").work()
@@ -256,12 +256,12 @@ def test_a_job_claimed_again_is_not_ended_under_its_old_claim(convex: ConvexTest
 
 
 def test_one_canceled_by_another_of_its_batch_happens_or_is_canceled(convex: ConvexTest) -> None:
-    (victim,) = convex.run(plan, works=[("write", "victim")])
+    (canceled,) = convex.run(plan, works=[("write", "canceled")])
     runner = runner_for(convex, "write", "cancel")
     claims = runner.claim()
 
     def cancel_it(ctx: MutationCtx, text: str) -> None:
-        ctx.schedule.cancel(victim)
+        ctx.schedule.cancel(canceled)
 
     original, journal.note = journal.note, cancel_it  # type: ignore[method-assign]
     try:
@@ -269,6 +269,6 @@ def test_one_canceled_by_another_of_its_batch_happens_or_is_canceled(convex: Con
         runner.work([*runner.claim(), *claims])
     finally:
         journal.note = original  # type: ignore[method-assign]
-    job = jobs_of(convex.convex)[victim]
-    assert (job.state.kind, "victim" in texts(convex.convex)) in (("canceled", False), ("success", True))
+    job = jobs_of(convex.convex)[canceled]
+    assert (job.state.kind, "canceled" in texts(convex.convex)) in (("canceled", False), ("success", True))
     assert "canceler" in texts(convex.convex)

@@ -1,4 +1,4 @@
-"""Mutations that share transactions hold up nobody: neither direct calls, nor slow functions, nor what hangs."""
+"""Batches delay no others: neither direct calls, nor slow functions, nor what waits behind one that hangs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_one_that_hangs_fails_alone_and_the_others_run_meanwhile(database: str) 
         convex.run(plan, name="write_or_hang", labels=[*before, "hang", *after])
         with convex.running():
             wait_until(lambda: is_quiet(convex), "all jobs are over, though one hangs")
-            assert any("hang" in turns and len(turns) > 1 for turns in journal.transactions), "it was not in a group"
+            assert any("hang" in each and len(each) > 1 for each in journal.transactions), "it was not in a batch"
             assert texts(convex) == [*after, *before]
             for job in jobs_of(convex).values():
                 is_bad = job.args == {"text": "hang"}

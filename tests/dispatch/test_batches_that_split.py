@@ -1,6 +1,6 @@
 """A transaction that several mutations share and that goes wrong: nothing of it stays, and each is run again.
 
-Who is guilty runs alone, with its own error; the others do not notice.
+The one that failed runs alone and ends with its own error; the others run as if it had not been there.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def empty(ctx: MutationCtx, text: list[str]) -> None:
 
 @internal_mutation
 def own(ctx: MutationCtx, text: str) -> None:
-    """Owned by nobody, which COMMIT finds out."""
+    """Its row has no owner, which COMMIT finds out."""
     journal.note(ctx, text)
     ctx.db.add(Note(text=text))
     if text.startswith("bad"):
@@ -71,8 +71,8 @@ def own(ctx: MutationCtx, text: str) -> None:
 
 
 @internal_mutation
-def say(ctx: MutationCtx, text: str) -> None:
-    """Says something that would be about the whole transaction."""
+def set_something(ctx: MutationCtx, text: str) -> None:
+    """Sets something for its whole transaction."""
     journal.note(ctx, text)
     ctx.db.connection().exec_driver_sql(text)
 
@@ -90,7 +90,7 @@ def look_at_jobs(ctx: MutationCtx, text: str) -> None:
 
 @internal_mutation
 def count_up(ctx: MutationCtx, text: str) -> None:
-    """Counts, with somebody else counting at the same moment as often as ``seen`` says."""
+    """Counts, with another call counting at the same moment as often as ``seen`` says."""
     journal.note(ctx, text)
     order = ctx.db.get_one(Order, "counter")
     if seen:
@@ -175,7 +175,7 @@ def test_a_failing_one_leaves_nothing_and_the_others_happen(convex: ConvexTest) 
 
 
 def test_a_function_that_fails_often_runs_alone(convex: ConvexTest) -> None:
-    """Whoever shares a transaction with it would run for nothing."""
+    """Others that share a transaction with it would run for nothing."""
     convex.run(plan, works=[("write_or_raise", f"bad {number}") for number in range(6)])
     runner = runner_for(convex, "write", "write_or_raise")
     runner.work()
@@ -224,22 +224,25 @@ def test_one_that_reads_the_jobs_sees_those_before_it_ended(convex: ConvexTest, 
     ("place", "before"), [(0, ""), (1, ""), (2, ""), (1, "/* sorts a lot */ "), (2, "-- sorts\n ")]
 )
 def test_what_one_sets_for_its_transaction_is_not_set_for_others(convex: ConvexTest, place: int, before: str) -> None:
-    said = before + ("SET LOCAL work_mem = '1234kB'" if on_postgres(convex) else "PRAGMA defer_foreign_keys = ON")
+    statement = before + ("SET LOCAL work_mem = '1234kB'" if on_postgres(convex) else "PRAGMA defer_foreign_keys = ON")
     works = [("write", "a"), ("write", "b")]
-    works.insert(place, ("say", said))
+    works.insert(place, ("set_something", statement))
     convex.run(plan, works=works)
-    runner = runner_for(convex, "write", "say")
+    runner = runner_for(convex, "write", "set_something")
     runner.work()
-    apart = [["a", "b"], [said]]
-    assert journal.transactions == ([[said], ["a", "b"]], [["a", said], *apart], [["a", "b", said], *apart])[place]
+    apart = [["a", "b"], [statement]]
+    assert (
+        journal.transactions
+        == ([[statement], ["a", "b"]], [["a", statement], *apart], [["a", "b", statement], *apart])[place]
+    )
     assert (texts(convex.convex), runner.outcomes()) == (["a", "b"], ["success"] * 3)
     journal.entries.clear()
-    convex.run(plan, works=[("write", "c"), ("say", said), ("write", "d")])
+    convex.run(plan, works=[("write", "c"), ("set_something", statement), ("write", "d")])
     runner.work()
-    assert [said] in journal.transactions
+    assert [statement] in journal.transactions
 
 
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # on SQLite nobody else writes meanwhile
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # on SQLite no other transaction writes meanwhile
 @pytest.mark.parametrize("conflicts", [1, 10])
 def test_after_a_conflict_all_run_again_and_each_happens_once(convex: ConvexTest, conflicts: int) -> None:
     convex.run(begin_to_count)
@@ -247,7 +250,7 @@ def test_after_a_conflict_all_run_again_and_each_happens_once(convex: ConvexTest
     ids = convex.run(plan, works=[("write", "a"), ("count_up", "b"), ("write", "c")])
     runner = runner_for(convex, "write", "count_up")
     runner.work()
-    shared = [turns for turns in journal.transactions if len(turns) > 1]
+    shared = [texts for texts in journal.transactions if len(texts) > 1]
     assert shared == ([["a", "b"], ["a", "b", "c"]] if conflicts == 1 else [["a", "b"]] * 4)
     for _ in range(conflicts):  # alone, a job that meets a conflict is tried again a moment later
         convex.advance(minutes=1)
@@ -284,10 +287,10 @@ def swallow(ctx: MutationCtx, text: str) -> None:
     ctx.db.add(Note(text=text))
     ctx.db.flush()
     try:
-        say_nonsense(ctx)
+        send_nonsense(ctx)
     except DBAPIError:
         return
 
 
-def say_nonsense(ctx: MutationCtx) -> None:
+def send_nonsense(ctx: MutationCtx) -> None:
     ctx.db.execute(text("SELECT nonsense FROM nowhere"))

@@ -1,4 +1,4 @@
-"""Several workers: who only seems dead keeps what it has, and who does not know a function leaves it to the others."""
+"""Several workers: one that only seems dead keeps its jobs, and one that lacks a function leaves it to the others."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ def test_the_jobs_of_a_worker_that_is_not_registered_are_run_by_others(database:
 def test_a_worker_that_was_given_up_claims_under_a_new_id(database: str) -> None:
     app = app_of(work, schedule)
     with ConvexTest(app, database_url=database, now=START) as convex, another(database, app, convex) as other:
-        job_id, buried = convex.run(schedule), other.worker.heartbeat.worker
+        job_id, old_id = convex.run(schedule), other.worker.heartbeat.worker
         with convex.convex.database.write_internal() as connection:
-            connection.execute(delete(workers).where(workers.c.id == buried))
+            connection.execute(delete(workers).where(workers.c.id == old_id))
         (claim,) = other.worker.dispatcher.claim(Kind.MUTATION, 1)
         convex.convex.worker.recovery.recover_dead()
-        assert (held(convex, buried), held(convex, other.worker.heartbeat.worker)) == (set(), {job_id})
+        assert (held(convex, old_id), held(convex, other.worker.heartbeat.worker)) == (set(), {job_id})
         other.worker.run(claim)
         assert state(convex, job_id) == ("success", None)

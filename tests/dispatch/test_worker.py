@@ -13,7 +13,6 @@ from sqlalchemy import make_url
 from support.waiting import PATIENCE_SECONDS, wait_until
 
 from convexpy import ActionCtx, MutationCtx, action, internal_mutation, mutation
-from convexpy.dispatch.dispatcher import AWAKE
 
 IDLE = ["convexpy-dispatcher", "convexpy-heartbeat", "convexpy-housekeeping"]
 LISTENERS = {"sqlite": "convexpy-commits", "postgresql": "convexpy-listen"}
@@ -69,7 +68,7 @@ def test_an_idle_worker_has_five_threads(database: str, idle: list[str]) -> None
     before = set(threading.enumerate())
     with opened(database, sys.modules[__name__]) as convex, convex.running():
         convex.database.timer.call_later(10 * PATIENCE_SECONDS, lambda: None)
-        wait_until(lambda: convex.worker.dispatcher._sleeps_until != AWAKE, "the dispatcher has looked")
+        wait_until(lambda: convex.worker.dispatcher._next_look > 0, "the dispatcher has looked")
         names = sorted(thread.name for thread in threading.enumerate() if thread not in before)
         assert names == sorted([*idle, TIMER])
 

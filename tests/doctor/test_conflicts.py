@@ -244,7 +244,11 @@ READS = "SELECT * FROM items JOIN orders ON true"
         ([attempt("b", 1, 2, "SELECT * FROM items")], None, (None, None)),
         ([attempt("b", 1, 2, "UPDATE others SET id = 1")], None, (None, None)),
         ([attempt("b", 1, 2, "DELETE FROM items"), attempt("c", 1, 3, "DELETE FROM orders")], None, ("c", "orders")),
-        ([attempt("b", 1, 2, "DELETE FROM items"), attempt("c", 1, 3, "DELETE FROM orders")], "items", ("b", "items")),
+        (
+            [attempt("b", 1, 2, "DELETE FROM items"), attempt("c", 1, 3, "DELETE FROM orders")],
+            "items",
+            ("b", "items"),
+        ),
     ],
 )
 def test_the_likeliest_other_function(

@@ -1,7 +1,7 @@
-"""Builders and their middleware: who may call, what the handler gets, what happens around it.
+"""Builders and their middleware: which identities may call, what the handler gets, what happens around it.
 
 ==== ======================================================================================
-F5   test_an_auth_builder_refuses_strangers_and_hands_on_the_user, test_a_second_middleware_reads_meta
+F5   test_an_auth_builder_refuses_others_and_passes_the_user_on, test_a_second_middleware_reads_meta
 F6   test_no_step_changes_the_builder_it_starts_from, test_meta_merges_along_the_chain
 ==== ======================================================================================
 """
@@ -30,12 +30,12 @@ def nothing_seen() -> None:
 
 
 @promise("F5")
-def test_an_auth_builder_refuses_strangers_and_hands_on_the_user(shop: ConvexTest) -> None:
+def test_an_auth_builder_refuses_others_and_passes_the_user_on(shop: ConvexTest) -> None:
     with shop.db() as db:
         db.add_all([User(id="u1"), Order(id="o1")])
-    for stranger in (shop.with_identity(None), shop.as_user("somebody else")):
+    for other in (shop.with_identity(None), shop.as_user("u2")):
         with pytest.raises(ConvexError) as refused:
-            stranger.run(process_order, order_id="o1")
+            other.run(process_order, order_id="o1")
         assert (refused.value.code, refused.value.message) == ("UNAUTHORIZED", "Not authenticated")
     assert shop.jobs() == []
     shop.as_user("u1").run(process_order, order_id="o1")

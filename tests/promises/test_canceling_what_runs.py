@@ -1,4 +1,4 @@
-"""Canceling what runs: an action ends for nothing, a mutation has won, and nobody cancels the mutation that cancels.
+"""Canceling what runs: an action runs on for nothing, a mutation commits or not, and none cancels its own job.
 
 Shown here, from the paragraph on canceling (the checklist has no numbers for it):
 
@@ -17,6 +17,7 @@ import pytest
 from app.models import Note
 from sqlalchemy import select
 from support.apps import START
+from support.waiting import PATIENCE_SECONDS
 
 from convexpy import ActionCtx, InvalidSchedule, JobId, MutationCtx, SyncActionCtx, action, internal_mutation, mutation
 from convexpy.testing import ConvexTest
@@ -202,7 +203,7 @@ def hold_the_transaction(ctx: MutationCtx) -> None:
     ctx.db.add(Note(text="ran"))
     ctx.db.flush()
     started.set()
-    assert go_on.wait(2)
+    assert go_on.wait(PATIENCE_SECONDS)
 
 
 @mutation
@@ -214,20 +215,21 @@ started = threading.Event()
 go_on = threading.Event()
 
 
-def test_a_cancel_that_comes_while_the_mutation_runs_comes_too_late(convex: ConvexTest) -> None:
+def test_a_cancel_that_comes_while_the_mutation_runs_wins_or_loses(convex: ConvexTest) -> None:
+    """On SQLite it waits for the write lock, and loses. On PostgreSQL it is first, and the run is rolled back."""
     started.clear()
     go_on.clear()
     job_id = convex.run(schedule_holding)
     running = threading.Thread(target=convex.run_due)
     running.start()
-    assert started.wait(2)
+    assert started.wait(PATIENCE_SECONDS)
     canceling = threading.Thread(target=lambda: convex.run(cancel, job_id=job_id))
     canceling.start()
     assert state(convex, job_id) == "pending"
     go_on.set()
     running.join()
     canceling.join()
-    assert (state(convex, job_id), texts(convex)) == ("success", ["ran"])
+    assert (state(convex, job_id), texts(convex)) in (("success", ["ran"]), ("canceled", []))
 
 
 def test_however_runs_and_cancels_race_exactly_one_wins(convex: ConvexTest) -> None:

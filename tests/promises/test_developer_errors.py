@@ -46,7 +46,7 @@ attempts: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def good_luck() -> None:
+def no_errors() -> None:
     planned.reset()
     attempts.clear()
 
@@ -202,12 +202,14 @@ def schedule_hanging(ctx: MutationCtx) -> JobId:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_mutation_past_its_time_limit_is_a_developer_error(database: str) -> None:
+    app = app_of(hang, schedule_hanging)
+    with ConvexTest(app, database_url=database) as calm:
+        job_id = calm.run(schedule_hanging)  # which may take longer than the limit that follows
     limit = Settings(mutation_time_limit=timedelta(seconds=0.1))
-    with ConvexTest(app_of(hang, schedule_hanging), database_url=database, settings=limit) as convex:
+    with ConvexTest(app, database_url=database, settings=limit) as convex:
         with pytest.raises(FunctionTimeout) as late:
             convex.run(hang)
         assert code_of(late.value) == ("TIMEOUT", 408)
-        job_id = convex.run(schedule_hanging)
         convex.advance(days=1)
         assert convex.job(job_id).state.kind == "failed"  # type: ignore[union-attr]
         assert (attempts, texts(convex)) == (["hang", "hang"], [])

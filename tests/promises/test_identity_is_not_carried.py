@@ -1,4 +1,4 @@
-"""Who called is known to a call and to what it calls, and to nothing that runs later.
+"""The identity of the caller is known to a call and to what it calls, and to nothing that runs later.
 
 ==== ======================================================================================
 S15  every test of this file
@@ -32,11 +32,11 @@ from convexpy.testing import ConvexTest
 
 pytestmark = pytest.mark.promise("S15")
 seen: list[Identity | None] = []
-WHO = Identity("u1", issuer="https://issuer", claims={"email": "u1@example.com"})
+CALLER = Identity("u1", issuer="https://issuer", claims={"email": "u1@example.com"})
 
 
 @pytest.fixture(autouse=True)
-def nobody_seen() -> None:
+def nothing_seen() -> None:
     seen.clear()
 
 
@@ -87,16 +87,16 @@ def schedule_one_that_needs_a_user(ctx: MutationCtx) -> JobId:
 
 
 def test_a_call_and_what_it_calls_know_who_called(convex: ConvexTest) -> None:
-    convex.with_identity(WHO).run(look_around)
-    assert seen == [WHO] * 4
+    convex.with_identity(CALLER).run(look_around)
+    assert seen == [CALLER] * 4
     assert convex.with_identity(None).run(look) is None
     convex.run(look)
     assert seen[4:] == [None, None]
 
 
 @pytest.mark.parametrize("function", [schedule_all, schedule_all_outside])
-def test_a_scheduled_run_has_no_identity_whoever_scheduled_it(convex: ConvexTest, function: Any) -> None:
-    convex.with_identity(WHO).run(function)
+def test_a_scheduled_run_has_no_identity_of_its_scheduler(convex: ConvexTest, function: Any) -> None:
+    convex.with_identity(CALLER).run(function)
     seen.clear()
     convex.run_due()
     assert seen == [None] * 6

@@ -25,7 +25,7 @@ attempts: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def good_luck() -> None:
+def no_errors() -> None:
     planned.reset()
     attempts.clear()
 
@@ -109,7 +109,7 @@ def test_the_tries_are_further_and_further_apart_with_jitter(
         convex.run(work, text=f"{len(waits)}")
     assert len(set(waits)) == 15
     for index, wait in enumerate(waits):
-        longest = min(0.1 * 2 ** (index % 5), 1)  # somebody waits for a direct call
+        longest = min(0.1 * 2 ** (index % 5), 1)  # a caller waits
         assert longest / 2 <= wait <= longest
 
 

@@ -30,7 +30,7 @@ attempts: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def good_luck() -> None:
+def no_errors() -> None:
     planned.reset()
     attempts.clear()
 

@@ -52,7 +52,7 @@ def look(ctx: QueryCtx) -> None: ...
 def undecorated(ctx: MutationCtx) -> None: ...
 
 
-STRANGERS = {"decorated, but not part of the app": mutation(undecorated)}
+UNREGISTERED = {"decorated, but not part of the app": mutation(undecorated)}
 
 
 @mutation
@@ -206,7 +206,7 @@ def test_up_to_five_years_are_not(convex: ConvexTest, how: str, value: object) -
         internal.nowhere.nothing,
         api,
         undecorated,
-        *STRANGERS.values(),
+        *UNREGISTERED.values(),
         lambda ctx: None,
         None,
         5,

@@ -21,10 +21,12 @@ from app.models import Base, Note
 from sqlalchemy import func, select
 from support.apps import START, app_of
 from support.faults import PlannedErrors, a_conflict, a_disk_error
+from support.waiting import hang_within_a_limit
 
 from convexpy import (
     ActionCtx,
     FunctionTimeout,
+    InternalError,
     InvalidResult,
     JobId,
     MutationCtx,
@@ -39,6 +41,7 @@ from convexpy.testing import ConvexTest
 promise = pytest.mark.promise
 ran: list[tuple[str, datetime]] = []
 ids: list[JobId] = []
+hanging: list[str] = []
 outside: list[ConvexTest] = []
 seen_outside: list[int | None] = []
 planned = PlannedErrors()
@@ -95,6 +98,7 @@ def schedule_and_fail(ctx: MutationCtx, how: str) -> int:
     if how == "database":
         ctx.db.add_all([Note(text="never")])
     if how == "hang":
+        hanging.append(how)
         while True:
             time.monotonic()
     return "not a number"  # type: ignore[return-value]
@@ -114,10 +118,18 @@ def test_a_mutation_that_fails_schedules_nothing(convex: ConvexTest, how: str, e
 @promise("S7")
 def test_a_mutation_that_runs_past_its_time_limit_schedules_nothing(database: str) -> None:
     app = app_of(schedule_and_fail, work, act)
-    limit = Settings(mutation_time_limit=timedelta(seconds=0.3))
-    with ConvexTest(app, metadata=Base.metadata, database_url=database, now=START, settings=limit) as convex:
-        with pytest.raises(FunctionTimeout):
-            convex.run(schedule_and_fail, how="hang")
+
+    def hangs(seconds: float) -> bool:
+        ids.clear()
+        hanging.clear()
+        limit = Settings(mutation_time_limit=seconds, mutation_retries=0)
+        with ConvexTest(app, metadata=Base.metadata, database_url=database, now=START, settings=limit) as convex:
+            with pytest.raises((FunctionTimeout, InternalError)) as error:
+                convex.run(schedule_and_fail, how="hang")
+            return bool(hanging) and error.type is FunctionTimeout
+
+    hang_within_a_limit(hangs)
+    with ConvexTest(app, metadata=Base.metadata, database_url=database, now=START) as convex:
         assert_nothing_happened(convex)
 
 
@@ -174,20 +186,20 @@ def assert_scheduled_once(convex: ConvexTest) -> None:
 
 
 @mutation
-def schedule_cancel_and_raise(ctx: MutationCtx, victim: JobId, own_parents: JobId) -> None:
+def schedule_cancel_and_raise(ctx: MutationCtx, canceled_one: JobId, own_parents: JobId) -> None:
     ids.append(ctx.schedule.now(work, name="of the child"))
-    ctx.schedule.cancel(victim)
+    ctx.schedule.cancel(canceled_one)
     ctx.schedule.cancel(own_parents)
-    assert ctx.system.get(victim).state.kind == "canceled"  # type: ignore[union-attr]
+    assert ctx.system.get(canceled_one).state.kind == "canceled"  # type: ignore[union-attr]
     raise ValueError("inner")
 
 
 @mutation
-def catch_the_child(ctx: MutationCtx, victim: JobId, canceled: JobId) -> list[JobId]:
+def catch_the_child(ctx: MutationCtx, canceled_one: JobId, canceled: JobId) -> list[JobId]:
     before = ctx.schedule.now(work, name="before")
     ctx.schedule.cancel(canceled)
     try:
-        ctx.run_mutation(schedule_cancel_and_raise, victim=victim, own_parents=before)
+        ctx.run_mutation(schedule_cancel_and_raise, canceled_one=canceled_one, own_parents=before)
     except ValueError:
         after = ctx.schedule.now(work, name="after")
     assert [job.state.kind for job in ctx.system.scheduled_functions()] == ["pending"] * 3 + ["canceled"]
@@ -196,14 +208,14 @@ def catch_the_child(ctx: MutationCtx, victim: JobId, canceled: JobId) -> list[Jo
 
 @promise("S9")
 def test_a_nested_mutation_that_raises_drops_only_its_own_schedules(convex: ConvexTest) -> None:
-    victim = convex.run(schedule_now, name="victim")
+    canceled_one = convex.run(schedule_now, name="canceled_one")
     canceled = convex.run(schedule_now, name="canceled")
-    kept = convex.run(catch_the_child, victim=victim, canceled=canceled)
+    kept = convex.run(catch_the_child, canceled_one=canceled_one, canceled=canceled)
     assert convex.job(ids[0]) is None
-    assert {job.id for job in convex.jobs(state="pending")} == {victim, *kept}
+    assert {job.id for job in convex.jobs(state="pending")} == {canceled_one, *kept}
     assert [job.id for job in convex.jobs(state="canceled")] == [canceled]
     convex.run_due()
-    assert sorted(name for name, _ in ran) == ["after", "before", "victim"]
+    assert sorted(name for name, _ in ran) == ["after", "before", "canceled_one"]
 
 
 @mutation

@@ -158,7 +158,7 @@ def test_the_session_commits_at_the_end_of_its_block_unless_it_raises(convex: Co
 # ---------------------------------------------------------------------------------------------- calls and jobs
 
 
-def test_calls_are_made_by_function_or_by_name_and_as_anybody(convex: ConvexTest) -> None:
+def test_calls_are_made_by_function_or_by_name_and_for_any_identity(convex: ConvexTest) -> None:
     identity = Identity("u2", "https://issuer", {"role": "admin"})
     name = f"{__name__}:who"
     assert (convex.run(who), convex.call(name), convex.call(name, {})) == (None, None, None)
@@ -179,8 +179,8 @@ def test_calls_are_made_from_async_code_as_well(convex: ConvexTest) -> None:
             await convex.run_async(schedule, minutes=1),
         ]
 
-    nobody, subject, nothing, job_id = asyncio.run(calls())
-    assert (nobody, subject, nothing) == (None, "u1", None)
+    anonymous, subject, nothing, job_id = asyncio.run(calls())
+    assert (anonymous, subject, nothing) == (None, "u1", None)
     assert convex.job(job_id) is not None
 
 

@@ -1,7 +1,7 @@
 """``Convex(...)`` in a process of one's own: migrate, run, and call, with real threads and the real time.
 
 Shown here, from "The app, from Python": the example itself; the door to public and internal functions; async code; and
-S2, S11 and C2 once more, where nobody moves a clock.
+S2, S11 and C2 once more, under the real time.
 """
 
 from __future__ import annotations

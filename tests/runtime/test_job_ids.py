@@ -1,4 +1,4 @@
-"""What ids of jobs look like: nobody can guess one, and in a file those that are new lie together."""
+"""What ids of jobs look like: none can be guessed, and in a file new ones lie together."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The moves of the engine as steps at which a process can kill itself, wait, or take the time.
 
-The child wraps the engine's own functions with this. A step is told as ``(move, moment)``; only moves that concern a
+The child wraps the engine's own functions with this. A step is given as ``(move, moment)``; only moves that concern a
 job whose label holds ``VICTIM`` count.
 
 The moments of a move: a function is entered and has returned (``enter``, ``done``); then, for each move that an open

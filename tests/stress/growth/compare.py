@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import psycopg
-from bench.marks import Observed
+from bench.starts import StartReader
 from psycopg.sql import SQL, Identifier
 
 from convexpy import Convex
@@ -54,13 +54,13 @@ def compare(full: str, new: str, folder: Path, *, rounds: int, jobs: int) -> Com
 def drain(url: str, folder: Path, jobs: int) -> float:
     """Jobs per second of a worker that does nothing else."""
     place = Path(mkdtemp(dir=folder))
-    observed = Observed(place)
+    starts = StartReader(place)
     with Convex(url, functions=app) as convex:
         convex.migrate()
         enqueue(convex, jobs)
         with worker(url, place, NEVER_SECONDS):
-            wait_until(lambda: observed.jobs() >= jobs, "all jobs have run", PATIENCE_SECONDS)
-            return jobs / (time.monotonic() - observed.first())
+            wait_until(lambda: starts.jobs() >= jobs, "all jobs have run", PATIENCE_SECONDS)
+            return jobs / (time.monotonic() - starts.first())
 
 
 def new_database_beside(url: str) -> str:

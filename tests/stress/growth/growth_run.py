@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
-from bench.marks import Observed
-from bench.stage import DISK, DURABLE
+from bench.backends import DISK, DURABLE
+from bench.starts import StartReader
 from servers.postgres import server
 
 from convexpy import Convex, Settings
@@ -59,7 +59,7 @@ def run_minutes(url: str, folder: Path, options: GrowthOptions) -> Iterator[Minu
     Raises:
         RuntimeError: A job failed or was lost, or the feeder or the worker ended.
     """
-    observed = Observed(folder)
+    starts = StartReader(folder)
     first, last = options.hold
     with (
         Convex(url, functions=app, settings=Settings(sqlite_synchronous="NORMAL")) as convex,
@@ -67,19 +67,20 @@ def run_minutes(url: str, folder: Path, options: GrowthOptions) -> Iterator[Minu
     ):
         convex.migrate()
         with worker(url, folder, options.retention_minutes * 60) as process:
-            with Feeder(convex, observed, options.ahead) as feeder:
+            with Feeder(convex, starts, options.ahead) as feeder:
+                wait_until(lambda: starts.jobs() > 0, "the worker runs jobs", PATIENCE_SECONDS)
                 for number in range(1, options.minutes + 1):
                     if number == first:
                         snapshots.enter_context(snapshot(url))
-                    before, began, machine = observed.jobs(), time.monotonic(), Machine.now()
+                    before, began, machine = starts.jobs(), time.monotonic(), Machine.now()
                     time.sleep(options.minute_seconds)
-                    rate, stolen = (observed.jobs() - before) / (time.monotonic() - began), machine.stolen_since()
+                    rate, stolen = (starts.jobs() - before) / (time.monotonic() - began), machine.stolen_since()
                     yield measure(convex, number, rate, held=first <= number <= last, stolen=stolen)
                     if number == last:
                         snapshots.close()
                     if feeder.error or process.poll() is not None:
                         raise RuntimeError(f"it ended by itself: {feeder.error or process.returncode}")
-            finish(convex, observed, feeder.fed)
+            finish(convex, starts, feeder.fed)
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def read_something(connection: Any, begin: str) -> None:
     connection.execute("SELECT count(*) FROM _convexpy_workers").fetchone()
 
 
-def finish(convex: Convex, observed: Observed, fed: int) -> None:
+def finish(convex: Convex, starts: StartReader, fed: int) -> None:
     """Wait until all jobs have ended.
 
     Raises:
@@ -110,5 +111,5 @@ def finish(convex: Convex, observed: Observed, fed: int) -> None:
     wait_until(lambda: not convex.run(work.left), "all jobs are over", PATIENCE_SECONDS)
     if failed := convex.run(work.failures):
         raise RuntimeError(f"failed: {failed}")
-    if observed.jobs() < fed:
-        raise RuntimeError(f"{fed} jobs were enqueued, and {observed.jobs()} have run")
+    if starts.jobs() < fed:
+        raise RuntimeError(f"{fed} jobs were enqueued, and {starts.jobs()} have run")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.marks import FOLDER, Observed
+from bench.starts import FOLDER, StartReader
 
 from convexpy import Convex
 from convexpy.database.jobs import NewJob, insert_jobs
@@ -24,9 +24,9 @@ PATIENCE_SECONDS = 60.0
 class Feeder:
     """Keeps so many jobs waiting, or more."""
 
-    def __init__(self, convex: Convex, observed: Observed, ahead: int) -> None:
+    def __init__(self, convex: Convex, starts: StartReader, ahead: int) -> None:
         self._convex = convex
-        self._observed = observed
+        self._observed = starts
         self._ahead = ahead
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._feed, name="feeder")
@@ -63,7 +63,7 @@ def enqueue(convex: Convex, many: int) -> None:
 def worker(url: str, folder: Path, retention_seconds: float) -> Iterator[subprocess.Popen[bytes]]:
     """``convexpy worker``, stopped by SIGTERM."""
     command = [sys.executable, "-m", "convexpy", "worker", "--project", str(HERE), "--database", url]
-    path = os.pathsep.join([str(HERE.parent), str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")])
     more = {"PYTHONPATH": path, "CONVEXPY_RETENTION": str(retention_seconds), FOLDER: str(folder)}
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env={**os.environ, **more})

@@ -64,9 +64,10 @@ def measure(convex: Convex, number: int, rate: float, *, held: bool, stolen: flo
         job = timed("schedule", lambda: convex.run(work.place))
         found = timed("status", lambda job=job: convex.run(work.status, job_id=job))
         timed("cancel", lambda job=job: convex.run(work.cancel, job_id=job))
+        then = convex.run(work.status, job_id=job)
+        if (found, then) != ("pending", "canceled"):
+            raise RuntimeError(f"job {job} was {found}, and then {then}")
         times["start"].append(start(convex))
-        if found != "pending" or convex.run(work.status, job_id=job) != "canceled":
-            raise RuntimeError(f"job {job} was {found}, and then {convex.run(work.status, job_id=job)}")
     late = convex.run(work.lateness)
     with convex.database.read_internal() as connection:
         size = float(connection.execute(text(SIZE[connection.dialect.name])).scalar_one() or 0)

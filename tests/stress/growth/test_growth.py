@@ -9,7 +9,7 @@ from servers.shared import drop, new_database
 from .compare import compare, new_database_beside
 from .growth_run import GrowthOptions, run_minutes
 
-SHORT = GrowthOptions(minutes=2, minute_seconds=1.0, retention_minutes=0.01, hold=(1, 2), ahead=1_000)
+SHORT = GrowthOptions(minutes=2, minute_seconds=1.0, retention_minutes=0.05, hold=(1, 2), ahead=1_000)
 
 
 def runs(url: str, folder: Path) -> None:

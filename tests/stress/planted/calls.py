@@ -58,7 +58,7 @@ CALLS: Final = (
         old='            "identity": call.identity,\n',
         new='            "identity": vars(self).setdefault("first", call.identity),\n',
         tests=(
-            "tests/promises/test_identity_is_not_carried.py::test_a_scheduled_run_has_no_identity_whoever_scheduled_it",
+            "tests/promises/test_identity_is_not_carried.py::test_a_scheduled_run_has_no_identity_of_its_scheduler",
         ),
     ),
     Bug(

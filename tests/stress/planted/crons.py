@@ -23,7 +23,7 @@ CRONS: Final = (
         file="database/crons.py",
         old='    if connection.dialect.name == "postgresql":\n',
         new='    if connection.dialect.name == "":\n',
-        tests=("tests/database/postgres/test_crons.py",),
+        tests=("tests/database/postgres/test_stored_crons.py",),
     ),
     Bug(
         name="two runs of a cron at a time",

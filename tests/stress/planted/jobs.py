@@ -58,7 +58,9 @@ JOBS: Final = (
         new="""\
     & (bindparam("of_claim").is_not(None))
 """,
-        tests=(f"{CLAIMS}::test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job",),
+        tests=(
+            "tests/dispatch/test_job_claims.py::test_an_old_claim_is_worth_nothing_once_another_worker_has_the_job",
+        ),
     ),
     Bug(
         name="claimed jobs are claimed again",

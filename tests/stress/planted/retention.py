@@ -17,7 +17,9 @@ RETENTION_BUGS: Final = (
         file="database/retention.py",
         old="delete(jobs).where(jobs.c.id.in_(_OLD.with_only_columns(finished.c.job_id)))",
         new='delete(jobs).where(jobs.c.scheduled_time < bindparam("before", type_=Timestamp))',
-        tests=(f"{PURGING}::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",),
+        tests=(
+            "tests/dispatch/test_purging.py::test_a_job_that_is_overdue_for_longer_than_the_retention_is_not_purged",
+        ),
     ),
     Bug(
         name="purge a day too early",

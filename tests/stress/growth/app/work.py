@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bench.marks import marks
+from bench.starts import starts
 
 from convexpy import JobId, MutationCtx, QueryCtx, SyncActionCtx, internal_action, internal_mutation, mutation, query
 
@@ -12,7 +12,7 @@ from convexpy import JobId, MutationCtx, QueryCtx, SyncActionCtx, internal_actio
 @internal_mutation
 def count(ctx: MutationCtx) -> None:
     """One more, which is measured without the database."""
-    marks.job()
+    starts.job()
 
 
 @internal_action
