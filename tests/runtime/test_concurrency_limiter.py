@@ -153,6 +153,7 @@ def test_a_batch_waits_no_longer_than_its_patience(monkeypatch: pytest.MonkeyPat
     began = time.monotonic()
     with limiter.hold(BATCH):
         assert time.monotonic() - began > 0.1  # it did wait
+        assert len(limiter.batches.holders) == 2  # beside the one that hangs
     hangs.end()
 
 
