@@ -121,7 +121,7 @@ COMMIT_BUGS: Final = (
         breaks="a call whose transaction was committed raises, and its caller does it again",
         file="database/commits.py",
         old="        except Exception:\n",
-        new="        except ZeroDivisionError:\n",
+        new="        except MemoryError:\n",
         tests=(f"{PUBLISHED}::test_a_listener_that_fails_does_not_fail_the_call",),
     ),
     Bug(

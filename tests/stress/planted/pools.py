@@ -105,7 +105,7 @@ POOLS: Final = (
         breaks="after one error, no time limit of the process is enforced any more",
         file="database/timer.py",
         old="                except Exception:\n",
-        new="                except ZeroDivisionError:\n",
+        new="                except MemoryError:\n",
         tests=(f"{TIMER}::test_an_exception_does_not_end_the_timer",),
     ),
     Bug(
@@ -129,7 +129,7 @@ POOLS: Final = (
         breaks="after one error of the database, a worker claims nothing any more",
         file="dispatch/periodic_thread.py",
         old="        except Exception as error:\n",
-        new="        except ZeroDivisionError as error:\n",
+        new="        except MemoryError as error:\n",
         tests=(f"{PERIODIC}::test_a_failing_tick_is_tried_again_and_stops_no_other",),
     ),
 )
