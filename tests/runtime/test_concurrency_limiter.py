@@ -121,6 +121,19 @@ def test_a_thread_that_holds_a_key_gets_it_again(key: str) -> None:
     other.end()
 
 
+@pytest.mark.parametrize("key", ["busy", BATCH])
+def test_a_nested_block_does_not_wait_for_its_own_thread(key: str) -> None:
+    limiter, is_inside = ConcurrencyLimiter(ENDLESS, 1), threading.Event()
+    limiter.narrow(key)
+
+    def nest() -> None:
+        with limiter.hold(key), limiter.hold(key):
+            is_inside.set()
+
+    threading.Thread(target=nest, daemon=True).start()
+    assert is_inside.wait(PATIENCE_SECONDS)
+
+
 def test_a_thread_may_hold_several_keys() -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 1)
     limiter.narrow("busy")

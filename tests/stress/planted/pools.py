@@ -74,7 +74,7 @@ POOLS: Final = (
         file="runtime/concurrency.py",
         old="thread in slots.holders or slots.limit() == math.inf:",
         new="slots.limit() == math.inf:",
-        tests=(f"{LIMITER}::test_a_thread_that_holds_a_key_gets_it_again",),
+        tests=(f"{LIMITER}::test_a_nested_block_does_not_wait_for_its_own_thread",),
     ),
     Bug(
         name="narrowing does not end",
