@@ -133,6 +133,8 @@ IS_CLAIMED: Final = (
     & queue.c.run_token.is_(None)
 )
 
+LOCK: Final = Statement(select(queue.c.job_id).where(IS_CLAIMED).with_for_update())
+
 START: Final = Statement(update(queue).where(IS_CLAIMED).values(run_token=bindparam("new_run")))
 
 # After a COMMIT whose answer was lost: whether it was this very start, this very end, that was committed.

@@ -114,6 +114,11 @@ def claim(
     return list(sql.READ_CLAIMED.execute(connection, {"token": token, "rowids": json.dumps(rowids)}).rows)
 
 
+def lock(connection: Connection, claim: Claim) -> bool:
+    """Lock a claimed job until the end of the transaction, which will finish it. Another one that cancels it waits."""
+    return sql.LOCK.execute(connection, claim_values(claim)).rows != []
+
+
 def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -> bool:
     """Mark an action as started. Once this is committed, it is never started again.
 

@@ -63,7 +63,7 @@ class JobExecutor:
         """Run every mutation of a batch to its end. ``on_end`` is called with claims that are done with."""
         while (item := batch.begin()) is not None:
             item.recorder = self._recorder(item.claim)
-            call = None if self._was_committed(item) else self._call(item.claim, Kind.MUTATION, item.recorder)
+            call = self._call(item.claim, Kind.MUTATION, item.recorder)
             outcome = self._execute(batch, item, call) if call is not None else None
             if batch.is_abandoned:
                 return
@@ -73,7 +73,7 @@ class JobExecutor:
         """Run a mutation in a transaction, alone or with those that follow in the batch."""
         item.shares = not item.alone and self.policy.may_share(item.claim.name)
         key = BATCH if item.shares or item.met_conflicts else item.claim.name
-        rest = self._rest(batch) if item.shares else ()
+        rest = self._rest(batch) if item.shares else None
         try:
             with self._calls.limiter.hold(key):
                 return self._calls.transactions.run_transaction((call, item.claim), rest, batch.expire)
@@ -128,10 +128,10 @@ class JobExecutor:
         """A mutation that ran alone has not happened: it fails by an error of its own, else it is tried again."""
         claim, recorder = item.claim, item.recorder or self._recorder(item.claim)
         self.policy.failed(claim.name, recorder.seconds())
-        if self._was_committed(item):
-            return
         if isinstance(failure.error, JobLost):
-            recorder.report("lost")
+            # The COMMIT whose answer was lost may have been the one that ended it.
+            has_happened = item.maybe_done and self.insist(lambda: self._has_succeeded(claim))
+            recorder.report("success" if has_happened else "lost")
         elif failure.cause is not None:
             if failure.is_conflict:
                 self._calls.limiter.narrow(claim.name)
@@ -154,16 +154,6 @@ class JobExecutor:
                 item.met_conflicts = failure.is_conflict
                 item.maybe_done = failure.cause is not None and not failure.is_conflict
         batch.again(items)
-
-    def _was_committed(self, item: BatchItem) -> bool:
-        """Whether a COMMIT whose answer was lost has ended it. It may have been on its way when the item ran again."""
-        if not item.maybe_done:
-            return False
-        job_id = item.claim.job_id
-        if not self.insist(lambda: self._change(lambda connection, _: jobs.has_ended(connection, job_id, None))):
-            return False
-        (item.recorder or self._recorder(item.claim)).report("success")
-        return True
 
     def give_up(self, claim: Claim) -> None:
         """Fail a mutation whose handler hangs. Should it come back, it finds its job gone."""
@@ -274,6 +264,9 @@ class JobExecutor:
             return "success" if jobs.has_ended(connection, claim.job_id, None) else "lost"
 
         return self._change(release)
+
+    def _has_succeeded(self, claim: Claim) -> bool:
+        return self._change(lambda connection, _: jobs.has_ended(connection, claim.job_id, None))
 
     def _change(self, change: Callable[[Connection, datetime], T], sync: Sync = "as set") -> T:
         now = self._calls.clock.now()

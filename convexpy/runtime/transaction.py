@@ -82,7 +82,7 @@ class TransactionRunner:
     def run_transaction(
         self,
         first: ClaimedCall,
-        rest: Iterable[ClaimedCall] = (),
+        rest: Iterable[ClaimedCall] | None = None,
         on_expire: Callable[[], None] | None = None,
     ) -> list[CallResult]:
         """Run calls of mutations one after the other and commit them, together with the ends of their jobs.
@@ -92,7 +92,8 @@ class TransactionRunner:
         Args:
             first: A call, and the claim of the job that it runs for, if it does.
             rest: Calls that share the transaction. Each is taken when its turn comes, until the time of a batch is
-                over; what is not taken was not run.
+                over; what is not taken was not run. None: the first call is alone, and its claim is locked before its
+                handler runs, so that a canceled job does not even begin.
             on_expire: Called from another thread if a handler runs past its time limit.
 
         Raises:
@@ -106,7 +107,9 @@ class TransactionRunner:
         try:
             with self._database.write(logged=first[1] is None) as transaction:
                 began, until = self._clock.now(), time.monotonic() + self.batch_seconds
-                for index, (call, claim) in enumerate(chain((first,), rest)):
+                if rest is None and first[1] is not None and not jobs.lock(transaction.connection, first[1]):
+                    raise JobLost
+                for index, (call, claim) in enumerate(chain((first,), rest or ())):
                     results.append(self._run(call, transaction, claim, on_expire))
                     if claim is not None:
                         claims.append(claim)
