@@ -86,49 +86,19 @@ __all__ = [
     "query",
 ]
 
-# The module of each name, imported on first use: `convexpy --help` needs no database.
-HOMES: Final = {
-    "app": ("Convex",),
-    "functions.crons": ("Crons",),
-    "database.scheduled_function": ("JobState", "ScheduledFunction"),
-    "database.types": ("JobId", "JobIdType", "Timestamp"),
-    "errors": (
-        "CallNotAllowed",
-        "CommitUnknown",
-        "ConvexError",
-        "DatabaseError",
-        "ErrorCode",
-        "FunctionNotFound",
-        "FunctionTimeout",
-        "InternalError",
-        "InvalidArguments",
-        "InvalidResult",
-        "InvalidSchedule",
-        "LoadError",
-        "ReadOnlyError",
-        "ScheduleLimitExceeded",
-        "SettingsError",
-        "TransactionEnded",
-        "WriteConflict",
-    ),
-    "functions.declare": ("Function",),
-    "functions.references": ("api", "internal"),
-    "runtime.context": (
-        "ActionCtx",
-        "MutationCtx",
-        "QueryCtx",
-        "SyncActionCtx",
-        "action",
-        "internal_action",
-        "internal_mutation",
-        "internal_query",
-        "mutation",
-        "query",
-    ),
-    "runtime.identity": ("Identity",),
-    "settings": ("Settings",),
-}
-HOME_OF: Final = {name: home for home, names in HOMES.items() for name in names}
+# Where the public names are, cheap imports first: `convexpy --help` needs no database, a file of functions no app.
+HOMES: Final = (
+    "errors",
+    "settings",
+    "functions.declare",
+    "functions.references",
+    "runtime.identity",
+    "database.types",
+    "database.scheduled_function",
+    "runtime.context",
+    "functions.crons",
+    "app",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -137,11 +107,11 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("convexpy")
-    if name not in HOME_OF:
-        raise AttributeError(f"module 'convexpy' has no attribute {name!r}")
-    value = getattr(import_module(f".{HOME_OF[name]}", __name__), name)
-    globals()[name] = value
-    return value
+    for home in HOMES if name in __all__ else ():
+        module = import_module(f".{home}", __name__)
+        if name in vars(module):
+            return globals().setdefault(name, vars(module)[name])
+    raise AttributeError(f"module 'convexpy' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
