@@ -14,7 +14,17 @@ import asyncio
 import random
 from datetime import timedelta
 
-from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, mutation, query
+from convexpy import (
+    ActionCtx,
+    ConvexError,
+    MutationCtx,
+    QueryCtx,
+    internal_action,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
 from pydantic import BaseModel, PositiveInt
 
 from . import provider

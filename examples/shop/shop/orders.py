@@ -3,7 +3,16 @@
 from datetime import timedelta
 from typing import Annotated
 
-from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, query
+from convexpy import (
+    ActionCtx,
+    ConvexError,
+    MutationCtx,
+    QueryCtx,
+    internal_action,
+    internal_mutation,
+    internal_query,
+    query,
+)
 from pydantic import BaseModel, Field, PositiveInt
 
 from . import payments

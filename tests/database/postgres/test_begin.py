@@ -145,7 +145,7 @@ def test_a_begin_that_takes_too_long_is_an_internal_error(
         call = convex.worker.executor._call_of(claim, Kind.MUTATION)
         assert call is not None
         found: list[BaseException] = []
-        attempt = partial(convex.calls.transactions.run_transaction, (call, claim))
+        attempt = partial(convex.calls.transactions.run_transaction, (call, claim), ())
         thread = threading.Thread(target=lambda: found.append(error_of(attempt)), daemon=True)
         thread.start()
         assert is_late.wait(PATIENCE_SECONDS)

@@ -34,9 +34,14 @@ def end_unguarded(connection: Connection, keys: Sequence[Claim | ClaimKey], erro
     return True
 
 
+def jobs_with(**moves: Any) -> SimpleNamespace:
+    """The moves of jobs, some of them replaced."""
+    return SimpleNamespace(**{**vars(jobs), **moves})
+
+
 def finished_without_the_claim(patch: pytest.MonkeyPatch) -> None:
     """A mutation is committed and ends its job though this worker no longer holds the claim."""
-    patch.setattr(transaction, "jobs", SimpleNamespace(finish=end_unguarded))
+    patch.setattr(transaction, "jobs", jobs_with(finish=end_unguarded, lock=lambda connection, claim: True))
 
 
 def finished_without_the_token(patch: pytest.MonkeyPatch) -> None:
@@ -53,7 +58,7 @@ def finished_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     run = TransactionRunner.run_transaction
 
     def in_two(
-        self: TransactionRunner, first: ClaimedCall, rest: Iterable[ClaimedCall] = (), on_expire: Any = None
+        self: TransactionRunner, first: ClaimedCall, rest: Iterable[ClaimedCall] | None = None, on_expire: Any = None
     ) -> list[CallResult]:
         claims: list[Claim] = []
 
@@ -64,7 +69,7 @@ def finished_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
                 yield call, None
 
         (one,) = unclaimed([first])
-        results = run(self, one, unclaimed(rest), on_expire)
+        results = run(self, one, None if rest is None else unclaimed(rest), on_expire)
         if claims:
             with self._database.write_internal() as connection:
                 if not jobs.finish(connection, claims, None, self._clock.now()):
@@ -182,7 +187,7 @@ def batch_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
             finish(connection, [key], error, now)
         return True
 
-    patch.setattr(transaction, "jobs", SimpleNamespace(finish=finish_each))
+    patch.setattr(transaction, "jobs", jobs_with(finish=finish_each))
 
 
 def split_counts_as_done(patch: pytest.MonkeyPatch) -> None:
