@@ -15,7 +15,7 @@ from convexpy import Convex, Settings
 
 TEMPLATE = Template(Base.metadata)
 # The defaults, only faster.
-QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2}
+QUICK: dict[str, Any] = {"retry_first": 0.01, "retry_longest": 0.1, "poll_interval": 0.2, "heartbeat_interval": 1.0}
 
 
 @pytest.fixture
