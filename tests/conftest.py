@@ -5,6 +5,7 @@ Its fixtures are those of several folders. Imports are inside of them: most fold
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # A minute of waiting for a silent network comes first: last, it would leave one worker alone.
     items.sort(key=lambda item: "test_a_primary_cut_off_from_the_network" not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    # Every collection of garbage from here on, and pytest asks for several, skips what the imports have made.
+    gc.freeze()
 
 
 @pytest.fixture(params=("sqlite", "postgres"))
