@@ -9,12 +9,12 @@ from . import trace
 
 @pytest.fixture(autouse=True)
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace, "QUIET_SECONDS", 0.03)
+    monkeypatch.setattr(trace, "QUIET_SECONDS", 0.05)
 
 
 def test_a_row_for_each_call() -> None:
     lines: list[str] = []
-    trace.main(["--samples", "1", "--warm-up", "1", "--verbose"], lines.append)
+    trace.main(["--samples", "3", "--warm-up", "2", "--verbose"], lines.append)
     rows = {
         line[:24].strip(): [int(number) for number in line[24:47].split()] for line in lines[1 : len(trace.KINDS) + 1]
     }

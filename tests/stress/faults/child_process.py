@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -193,8 +194,10 @@ class ChildProcess:
             raise TimeoutError(f"the child {self.pid} did not stop:\n{self.where()}")
 
     def _signal(self, number: int) -> None:
+        # The fork server collects a child that ends by itself, and tells this process afterwards.
         if self._process.is_alive():
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def __enter__(self) -> Self:
         return self
