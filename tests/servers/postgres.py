@@ -22,6 +22,9 @@ from typing import Literal, Protocol
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 # A server refuses to run as root, so root runs it as somebody who owns nothing.
 NOBODY = 65534
+# A folder in memory: a new database there takes 20 ms instead of 300.
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 4 * 2**30
 
 
 class NoServer(Exception):
@@ -174,6 +177,12 @@ def is_root() -> bool:
     return os.name == "posix" and os.geteuid() == 0
 
 
+def folder_for(settings: dict[str, str]) -> str | None:
+    """Where a server keeps its files: in memory if they need not reach a disk and there is room. None: as always."""
+    fits = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES
+    return str(MEMORY) if settings.get("fsync") == "off" and fits else None
+
+
 @contextmanager
 def server(settings: dict[str, str] | None = None) -> Iterator[Server]:
     """A server for the length of the block, in a folder of its own.
@@ -184,9 +193,10 @@ def server(settings: dict[str, str] | None = None) -> Iterator[Server]:
     if sys.platform == "win32":
         raise NoServer("the tests start no PostgreSQL server on Windows")
     programs()
-    folder = Path(mkdtemp(prefix="convexpy-postgres-"))
+    settings = QUICK if settings is None else settings
+    folder = Path(mkdtemp(prefix="convexpy-postgres-", dir=folder_for(settings)))
     folder.chmod(0o755)
-    made = Server(folder, settings=QUICK if settings is None else settings)
+    made = Server(folder, settings=settings)
     try:
         made.create()
         made.start()
