@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cli.process import Process
+from support.strict import MYPY
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -83,8 +84,7 @@ def test_the_tests_of_an_example_pass(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_types_of_an_example_are_strict(name: str) -> None:
-    cache = f"--cache-dir={ROOT / '.mypy_cache' / name}"
-    ran = run(EXAMPLES / name, "mypy", "--strict", "--follow-imports=silent", cache, MYPYPATH=str(ROOT))
+    ran = run(EXAMPLES / name, *MYPY, MYPYPATH=str(ROOT))
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

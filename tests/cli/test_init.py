@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from support.strict import MYPY
 from typer.testing import CliRunner, Result
 
 from convexpy.cli import app
@@ -106,7 +107,7 @@ def test_its_own_tests_pass(here: Path) -> None:
 
 def test_its_types_are_strict(here: Path) -> None:
     init("demo")
-    done = python_module(here / "demo", "mypy", "--strict", "--follow-imports=silent", ".")
+    done = python_module(here / "demo", *MYPY, ".")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.strict import MYPY
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parents[1]
@@ -31,7 +32,7 @@ def run(*command: str) -> str:
 def mypy(folder: Path) -> dict[Finding, str]:
     """What mypy finds with nothing set but ``--strict``: none of this project's own configuration or plugins."""
     files = [str(path) for path in (*GOOD, PLANTED)]
-    output = run("-m", "mypy", "--strict", "--config-file=", f"--cache-dir={folder}", "--show-absolute-path", *files)
+    output = run("-m", *MYPY, "--config-file=", "--show-absolute-path", *files)
     matches = re.finditer(r"^(.+?):(\d+): error: (.*)$", output, re.MULTILINE)
     return {(match[1], int(match[2])): match[3] for match in matches}
 
