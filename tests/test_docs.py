@@ -163,6 +163,7 @@ def check_usage(command: str) -> None:
 
 def run_tests(path: Path) -> None:
     forget(path.parent)
+    gc.freeze()  # pytest collects garbage several times a run, and need not look at what the suite itself has made
     options = "-q -s --import-mode=importlib -p no:cacheprovider -p no:faulthandler -p convexpy.pytest_plugin"
     warnings = "-W error -W ignore::pytest.PytestAssertRewriteWarning"  # the plugin is imported already
     assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"

@@ -46,11 +46,16 @@ def test_mutations_share_transactions_and_batches_split(monkeypatch: pytest.Monk
     monkeypatch.setattr(JobExecutor, "_split", noted)
     for seed in range(SEEDS):
         play(seed)
-    assert sum(size > 1 for size in shared) >= 10
-    assert reasons >= {JobLost, Broken}
+        if sum(size > 1 for size in shared) >= 10 and reasons >= {JobLost, Broken}:
+            return
+    pytest.fail(f"{SEEDS} seeds shared {shared} and were split by {reasons}")
 
 
 def test_faults_of_every_kind_strike() -> None:
-    log = "\n".join(line for seed in range(10) for line in play(seed).timeline)
-    for what in ("a conflict", "a failure", "the process dies", "freezes", "the clock steps"):
-        assert what in log, what
+    missing = {"a conflict", "a failure", "the process dies", "freezes", "the clock steps"}
+    for seed in range(10):
+        log = "\n".join(play(seed).timeline)
+        missing = {what for what in missing if what not in log}
+        if not missing:
+            return
+    pytest.fail(f"no seed shows {missing}")
