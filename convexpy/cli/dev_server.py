@@ -23,7 +23,7 @@ from .logs import print_run
 from .opening import loaded, open_app, quiet
 from .output import clock_time, duration, escaped, say
 from .shared_bases import renew_shared_bases
-from .tables import TablesInStep
+from .tables import TableSync
 from .watch import SETTINGS_FILES, ProjectWatcher
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class DevServer:
         self.watcher = ProjectWatcher(project)
         self._load_settings = load_settings
         self._convex: Convex | None = None
-        self._tables = TablesInStep()
+        self._tables = TableSync()
         self._conflicts = ConflictLines()
         self._failed: set[str] = set()
         """What could not be loaded as it was saved: ``settings``, ``code``."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..migrations.plan import Step
 
 
-class TablesInStep:
+class TableSync:
     """Changes the tables as the models change, and remembers what the user declined."""
 
     def __init__(self) -> None:

@@ -138,9 +138,9 @@ def test_the_listener_sleeps_while_nothing_happens(database: Database) -> None:
         pytest.skip("Linux says how often a thread was awake")
     received = Event()
     database.notifier.listen(received.set)
-    before = times_awake("convexpy-commits")
+    before = times_awake("convexpy-listener")
     assert not received.wait(1.0)
-    assert times_awake("convexpy-commits") - before <= 1
+    assert times_awake("convexpy-listener") - before <= 1
 
 
 def times_awake(name: str) -> int:
@@ -201,7 +201,7 @@ def test_stop_returns_at_once_and_leaves_no_thread_or_file(watch_kind: str, tmp_
         began = time.monotonic()
         notifier.stop()
         assert time.monotonic() - began < 5.0
-    assert "convexpy-commits" not in [thread.name for thread in threads()]
+    assert "convexpy-listener" not in [thread.name for thread in threads()]
     assert not files.exists() or len(os.listdir(files)) <= before
 
 

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from batch_runner import is_quiet, opened
-from sqlalchemy import make_url
 from support.waiting import PATIENCE_SECONDS, wait_until
 
 from convexpy import ActionCtx, MutationCtx, action, internal_mutation, mutation
 
-IDLE = ["convexpy-dispatcher", "convexpy-heartbeat", "convexpy-housekeeping"]
-LISTENERS = {"sqlite": "convexpy-commits", "postgresql": "convexpy-listen"}
-TIMER = "convexpy-timer"  # since the first deadline
+# The threads of an idle worker; a timer comes with the first deadline.
+IDLE = ["convexpy-dispatcher", "convexpy-heartbeat", "convexpy-housekeeping", "convexpy-listener"]
+TIMER = "convexpy-timer"
 
 may_end = threading.Event()
 
@@ -47,12 +46,6 @@ def plan(ctx: MutationCtx, mutations: int = 0, actions: int = 0) -> None:
 
 
 @pytest.fixture
-def idle(database: str) -> list[str]:
-    """The threads of an idle worker, but for the timer."""
-    return [*IDLE, LISTENERS[make_url(database).get_backend_name()]]
-
-
-@pytest.fixture
 def threads() -> Callable[[], list[str]]:
     """The names of the threads that have started since, without the timer and the senders of notifications."""
     before = set(threading.enumerate())
@@ -64,13 +57,13 @@ def threads() -> Callable[[], list[str]]:
     return names
 
 
-def test_an_idle_worker_has_five_threads(database: str, idle: list[str]) -> None:
+def test_an_idle_worker_has_five_threads(database: str) -> None:
     before = set(threading.enumerate())
     with opened(database, sys.modules[__name__]) as convex, convex.running():
         convex.database.timer.call_later(10 * PATIENCE_SECONDS, lambda: None)
         wait_until(lambda: convex.worker.dispatcher._next_look > 0, "the dispatcher has looked")
         names = sorted(thread.name for thread in threading.enumerate() if thread not in before)
-        assert names == sorted([*idle, TIMER])
+        assert names == sorted([*IDLE, TIMER])
 
 
 def test_an_app_that_only_answers_calls_has_no_thread_of_the_worker(
@@ -81,11 +74,11 @@ def test_an_app_that_only_answers_calls_has_no_thread_of_the_worker(
         assert threads() == []
 
 
-def test_mutations_bring_threads_of_the_pool(database: str, idle: list[str], threads: Callable[[], list[str]]) -> None:
+def test_mutations_bring_threads_of_the_pool(database: str, threads: Callable[[], list[str]]) -> None:
     with opened(database, sys.modules[__name__], mutation_concurrency=3) as convex, convex.running():
         convex.run(plan, mutations=5)
         most = convex.database.writers
-        expected = sorted([*idle, *["convexpy-mutations"] * most])
+        expected = sorted([*IDLE, *["convexpy-mutations"] * most])
         wait_until(lambda: threads() == expected, f"{most} threads run mutations")
         may_end.set()
         wait_until(lambda: is_quiet(convex), "all jobs are over")

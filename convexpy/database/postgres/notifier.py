@@ -70,7 +70,7 @@ class PostgresNotifier:
 
     def listen(self, callback: Callable[[], None]) -> None:
         self._stopped.clear()
-        listener = threading.Thread(target=self._receive, args=(callback,), name="convexpy-listen", daemon=True)
+        listener = threading.Thread(target=self._receive, args=(callback,), name="convexpy-listener", daemon=True)
         listener.start()
         self._listener = listener  # set after start(): if a signal handler interrupts it, stop() has nothing to join
 

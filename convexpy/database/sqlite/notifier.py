@@ -38,7 +38,7 @@ class FileNotifier:
         self._stopped.clear()
         self._watch = watch_file(self._path, self._wal)
         listener = threading.Thread(
-            target=self._receive, args=(self._watch, callback), name="convexpy-commits", daemon=True
+            target=self._receive, args=(self._watch, callback), name="convexpy-listener", daemon=True
         )
         listener.start()
         self._listener = listener  # set after start(): if a signal handler interrupts it, stop() has nothing to join
