@@ -127,6 +127,7 @@ class Dispatcher:
             raise
         for claim in claims:
             pool.submit(claim)
+        time.sleep(0)  # the pool's threads begin before this one goes on
         if len(claims) < capacity:
             return len(claims)
         self._expect(pool.kind, self._clock.now())

@@ -72,7 +72,7 @@ class MutationPool:
     def submit(self, claim: Claim) -> None:
         with self._mutex:
             self._held[claim.job_id] += 1
-            needs_thread = len(self._threads) < min(self._most_threads, self._held.total())
+            needs_thread = len(self._threads) < self._most_threads and len(self._threads) < self._held.total()
         self._waiting.put(claim)
         if needs_thread:
             self._start_thread()
