@@ -40,8 +40,8 @@ POOLS: Final = (
         name="no second thread is started",
         breaks="slow mutations run one after the other, whatever mutation_concurrency says",
         file="dispatch/mutation_pool.py",
-        old="            needs_thread = len(self._threads) < self._most_threads and len(self._threads) < self._held.total()\n",
-        new="            needs_thread = not self._threads\n",
+        old="needs_thread = len(self._threads) < self._most_threads and len(self._threads) < self._held.total()\n",
+        new="needs_thread = not self._threads\n",
         tests=(f"{OTHERS}::test_slow_functions_still_run_side_by_side",),
     ),
     Bug(
