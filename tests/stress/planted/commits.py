@@ -129,7 +129,7 @@ COMMIT_BUGS: Final = (
         breaks="what the web server schedules starts seconds later on the workers",
         file="database/commits.py",
         old="                self._notifier.notify(driver)\n",
-        new="",
+        new="                pass\n",
         tests=(f"{POLLING}::test_a_commit_wakes_the_dispatchers_of_other_processes",),
     ),
     Bug(
@@ -137,7 +137,7 @@ COMMIT_BUGS: Final = (
         breaks="each mutation takes the lock that NOTIFY needs for its whole server, though it schedules nothing",
         file="database/commits.py",
         old="            if commit.scheduled:\n                self._notifier.notify(driver)\n",
-        new="            self._notifier.notify(driver)\n            if commit.scheduled:\n",
+        new="            self._notifier.notify(driver)\n",
         tests=(f"{PUBLISHED}::test_a_mutation_that_only_writes_rows_is_published_here_only",),
     ),
     Bug(
