@@ -30,7 +30,7 @@ class Holder:
     def _hold(self, limiter: ConcurrencyLimiter, key: str) -> None:
         with limiter.hold(key):
             self.has_slot.set()
-            self._may_end.wait(PATIENCE_SECONDS)
+            self._may_end.wait(ENDLESS)  # longer than others wait for it
 
     def waits(self) -> bool:
         return not self.has_slot.wait(A_MOMENT)
