@@ -74,14 +74,13 @@ class CommitFeed:
     def publish(self, commit: Commit, driver: Any = None) -> None:
         """A transaction of this process was committed. Never fails: an error would make the caller do it again."""
         try:
-            # This process first: what it starts need not wait for the message to the others.
             if commit.scheduled:
+                # This process first: what it starts need not wait for the message to the others.
                 for listener in tuple(self._job_listeners):
                     listener(commit)
+                self._notifier.notify(driver)
             for listener in tuple(self._listeners):
                 listener(commit)
-            if commit.scheduled:
-                self._notifier.notify(driver)
         except Exception:
             logger.exception("a commit could not be announced; what it scheduled is found later")
 
