@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..database.claim import Claim
-from ..runtime.events import RunRecorder
 
 
 @dataclass(eq=False, slots=True)
@@ -25,8 +24,8 @@ class BatchItem:
     """The answer to a COMMIT that it was part of was lost."""
     shares: bool = False
     """The transaction that it began may be shared."""
-    recorder: RunRecorder | None = None
-    """Times the attempt that is under way."""
+    began: float = 0.0
+    """When the attempt that is under way began, by ``time.perf_counter``."""
 
 
 class Batch:
@@ -60,6 +59,7 @@ class Batch:
             if self.is_abandoned or not self._rest:
                 return None
             item = self._rest.popleft()
+            item.began = time.perf_counter()
             self._begun.append(item)
             return item
 

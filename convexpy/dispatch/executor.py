@@ -62,8 +62,7 @@ class JobExecutor:
     def perform(self, batch: Batch, on_end: Callable[[Sequence[Claim]], None] = lambda claims: None) -> None:
         """Run every mutation of a batch to its end. ``on_end`` is called with claims that are done with."""
         while (item := batch.begin()) is not None:
-            item.recorder = self._recorder(item.claim)
-            call = self._call(item.claim, Kind.MUTATION, item.recorder)
+            call = self._call(item.claim, Kind.MUTATION, self._recorder(item.claim, item.began))
             outcome = self._execute(batch, item, call) if call is not None else None
             if batch.is_abandoned:
                 return
@@ -111,22 +110,21 @@ class JobExecutor:
                 return  # it comes first in the next transaction, and is refused there
             if call is None or (item := batch.begin()) is None:
                 return
-            item.recorder = self._recorder(item.claim)
             yield call, item.claim
 
     def _succeeded(self, items: list[BatchItem], results: list[CallResult]) -> None:
         shared, runs = len(items) > 1, []
         for item, result in zip(items, results, strict=True):
             self.policy.succeeded(item.claim.name, result.seconds, shared=shared)
-            if item.recorder is not None and self._calls.listeners.exist():
-                seconds = result.seconds if shared else None
-                runs.append(item.recorder.run("success", scheduled=result.scheduled, seconds=seconds))
+            if self._calls.listeners.exist():
+                seconds, recorder = result.seconds if shared else None, self._recorder(item.claim, item.began)
+                runs.append(recorder.run("success", scheduled=result.scheduled, seconds=seconds))
         if runs:
             self._calls.listeners.notify(*runs)
 
     def _failed(self, item: BatchItem, failure: TransactionFailed) -> None:
         """A mutation that ran alone has not happened: it fails by an error of its own, else it is tried again."""
-        claim, recorder = item.claim, item.recorder or self._recorder(item.claim)
+        claim, recorder = item.claim, self._recorder(item.claim, item.began)
         self.policy.failed(claim.name, recorder.seconds())
         if isinstance(failure.error, JobLost):
             # The COMMIT whose answer was lost may have been the one that ended it.
@@ -287,6 +285,6 @@ class JobExecutor:
                 logger.warning("the database failed and is tried again in %.1f s: %s", wait, error)
                 self._calls.clock.sleep(wait)
 
-    def _recorder(self, claim: Claim) -> RunRecorder:
-        job = Job(claim.job_id, claim.attempt)
-        return RunRecorder(self._calls.listeners, self._calls.clock, claim.name, Kind(claim.kind), job, claim.cron)
+    def _recorder(self, claim: Claim, began: float | None = None) -> RunRecorder:
+        job, listeners, clock = Job(claim.job_id, claim.attempt), self._calls.listeners, self._calls.clock
+        return RunRecorder(listeners, clock, claim.name, Kind(claim.kind), job, claim.cron, began)

@@ -6,7 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from ..clock import Clock
@@ -103,14 +103,16 @@ class RunRecorder:
         kind: Kind,
         job: Job | None = None,
         cron: str | None = None,
+        began: float | None = None,
     ) -> None:
+        """``began``: by ``time.perf_counter``; now, if it is not given."""
         self._listeners = listeners
+        self._clock = clock
         self._name = name
         self._kind = kind
         self._job = job
         self._cron = cron
-        self._started = clock.now()
-        self._began = time.perf_counter()
+        self._began = time.perf_counter() if began is None else began
 
     def seconds(self) -> float:
         """For how long it has been running."""
@@ -124,8 +126,10 @@ class RunRecorder:
         seconds: float | None = None,
     ) -> Run:
         """The run as it has ended: now, or after so many seconds."""
-        seconds = self.seconds() if seconds is None else seconds
-        return Run(self._name, self._kind, self._started, seconds, outcome, error, self._job, self._cron, scheduled)
+        elapsed = self.seconds()
+        started = self._clock.now() - timedelta(seconds=elapsed)
+        seconds = elapsed if seconds is None else seconds
+        return Run(self._name, self._kind, started, seconds, outcome, error, self._job, self._cron, scheduled)
 
     def report(self, outcome: Outcome, error: str | None = None, scheduled: tuple[Scheduled, ...] = ()) -> None:
         """The run has ended."""

@@ -96,6 +96,7 @@ class TimeLimit:
             self._has_ended = True
             if self._handle is not None:
                 self._handle.cancel()
+                self._handle = None  # its callback refers to this: the two would wait for the garbage collector
             if self._transaction.expired:
                 raise_in(self._thread, None)
             return self._transaction.expired

@@ -142,6 +142,7 @@ class CallTransaction:
         self._is_over = True
         if self._db is not None:
             self._db.end()
+            self._db = None  # it refers to this: the two would wait for the garbage collector
         if self._system is not None:
             self._system.close()
         if self._buffer is not None:
@@ -199,6 +200,7 @@ class TransactionSession(Session):
     def end(self) -> None:
         """Let go of every object, which stays readable, and refuse to be used again."""
         self.is_over = True
+        self.marks.clear()
         if self.in_transaction() or self.identity_map or not self._is_clean():
             self.close()
 

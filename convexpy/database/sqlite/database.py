@@ -34,7 +34,7 @@ class SQLiteTransaction(OpenTransaction):
     def __init__(
         self,
         connection: Connection,
-        release: Callable[[], None],
+        release: Callable[[OpenTransaction], None],
         *,
         read_only: bool,
         publish: Publish | None = None,
@@ -66,7 +66,7 @@ class SQLiteTransaction(OpenTransaction):
         return not self.driver.in_transaction and self.internal_error is None
 
     def release(self) -> None:
-        self._release()
+        self._release(self)
 
 
 class SQLiteDatabase:
@@ -123,13 +123,12 @@ class SQLiteDatabase:
             connection.close()
             raise
 
-        def release() -> None:
-            if not (transaction.expired or transaction.broken):
-                self._writer = connection
-            self._write_lock.release()
+        return SQLiteTransaction(connection, self._release_writer, read_only=False, publish=self.commits.publish)
 
-        transaction = SQLiteTransaction(connection, release, read_only=False, publish=self.commits.publish)
-        return transaction
+    def _release_writer(self, transaction: OpenTransaction) -> None:
+        if not (transaction.expired or transaction.broken):
+            self._writer = transaction.connection
+        self._write_lock.release()
 
     def _set_synchronous(self, connection: Connection, sync: Sync) -> None:
         """Only what may be redone after a power cut does not wait for the disk."""
@@ -143,7 +142,7 @@ class SQLiteDatabase:
         connection = self._read_engine.connect()
         try:
             begin(connection, BEGIN_READING)
-            transaction = SQLiteTransaction(connection, lambda: None, read_only=True)
+            transaction = SQLiteTransaction(connection, lambda _: None, read_only=True)
         except BaseException:
             connection.close()
             raise
