@@ -200,7 +200,7 @@ class TransactionSession(Session):
     def end(self) -> None:
         """Let go of every object, which stays readable, and refuse to be used again."""
         self.is_over = True
-        self.marks.clear()
+        self.marks.clear()  # its keys refer to this session
         if self.in_transaction() or self.identity_map or not self._is_clean():
             self.close()
 
