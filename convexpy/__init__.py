@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .functions.crons import Crons
     from .functions.declare import Function
     from .functions.references import api, internal
+    from .runtime.call_log import CallFilter
     from .runtime.context import (
         ActionCtx,
         MutationCtx,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionCtx",
+    "CallFilter",
     "CallNotAllowed",
     "CommitUnknown",
     "Convex",
@@ -95,6 +97,7 @@ HOMES: Final = (
     "runtime.identity",
     "database.types",
     "database.scheduled_function",
+    "runtime.call_log",
     "runtime.context",
     "functions.crons",
     "app",

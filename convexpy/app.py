@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from sqlalchemy import MetaData
 
@@ -17,6 +19,7 @@ from .database.conflicts import ConflictRecord
 from .database.database import Database, connect
 from .dispatch.worker import Worker
 from .errors import LoadError
+from .fork import in_child
 from .functions.declare import Function
 from .functions.load import App, forget_modules, load_app
 from .functions.registry import Registry
@@ -26,6 +29,9 @@ from .runtime.events import Run
 from .runtime.handler_checks import check_handlers
 from .runtime.identity import Identity
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .project import Project
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +70,33 @@ class Convex:
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
         self.worker = self.new_worker()
         self._is_migrated = False
+        in_child.add(self._renew_worker)
+
+    @classmethod
+    def from_project(cls, path: str | Path = ".", *, database: str | None = None) -> Self:
+        """The app that the command line would load: package, tables, database and settings of a project.
+
+        They come from the nearest ``pyproject.toml`` at or above ``path``, its ``.env``, and the environment.
+
+        Args:
+            path: A folder of the project. By default the current one.
+            database: Another database than the configured one, as ``--database`` names it.
+
+        Raises:
+            SettingsError: There is no project, or a setting is wrong. It lists every problem.
+            LoadError: The app cannot be loaded. It lists every problem, with file and line.
+            DatabaseError: The database cannot be used.
+        """
+        from .project import load_project  # the libraries that read settings are for projects only
+
+        return cls.of_project(load_project(path, database=database))
+
+    @classmethod
+    def of_project(cls, project: Project) -> Self:
+        """The same, for a project whose settings are known. It makes the folder of the development database."""
+        metadata = project.find_metadata()
+        project.make_state_folder()
+        return cls(project.database, functions=project.functions, metadata=metadata, settings=project.settings)
 
     @property
     def registry(self) -> Registry:
@@ -102,6 +135,18 @@ class Convex:
             yield
         finally:
             self.stop()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """``running()`` as the lifespan of an ASGI app: ``FastAPI(lifespan=convex.lifespan)``.
+
+        It starts and stops on another thread, so that the event loop goes on.
+        """
+        try:
+            await asyncio.to_thread(self.start)
+            yield
+        finally:
+            await asyncio.to_thread(self.stop)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.
@@ -158,6 +203,10 @@ class Convex:
             forget_modules(self._functions)
             sys.modules.update(before)
             raise
+        self.adopt(app)
+
+    def adopt(self, app: App) -> None:
+        """Go on with a newly loaded version of the app. Running calls keep the old code."""
         self._app = app
         self.calls.app = app
         if self.worker.is_running:
@@ -174,6 +223,10 @@ class Convex:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _renew_worker(self) -> None:
+        """In a child: what was started runs in the parent, and not here."""
+        self.worker = self.new_worker()
 
     def _check_migrated(self) -> None:
         if not self._is_migrated:

@@ -54,6 +54,17 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
 }
 
 
+NO_TEXT: Final = "<no text: its __str__ raised "
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error. There is one even if its ``__str__`` raises, or returns something else."""
+    try:
+        return str(error)
+    except (Exception, SystemExit, GeneratorExit) as failure:
+        return f"{NO_TEXT}{type(failure).__name__}>"
+
+
 class ConvexError(Exception):
     """An error for the caller: its code, message and data reach the client unchanged.
 
@@ -66,11 +77,16 @@ class ConvexError(Exception):
         ValueError: The code is not one of the 21.
     """
 
+    # For a subclass whose __init__ does not call this one.
+    code: ErrorCode = "INTERNAL_SERVER_ERROR"
+    message: str = "an error without a message: its __init__ does not call super().__init__(code, message)"
+    data: object = None
+
     def __init__(self, code: ErrorCode, message: str | None = None, data: object = None) -> None:
         if code not in HTTP_STATUS:
             raise ValueError(f"{code!r} is not an error code. Use one of: {', '.join(HTTP_STATUS)}")
         super().__init__(code, message, data)
-        self.code: ErrorCode = code
+        self.code = code
         self.message = message if message is not None else code
         self.data = data
 
@@ -140,7 +156,7 @@ class TransactionEnded(ConvexError):
 
 
 class FunctionTimeout(ConvexError, TimeoutError):
-    """A query or mutation ran longer than its time limit. Nothing was written."""
+    """A function ran longer than its time limit. A query or mutation wrote nothing; an action may have run in part."""
 
     def __init__(self, message: str) -> None:
         super().__init__("TIMEOUT", message)

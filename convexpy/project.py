@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,20 +19,21 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from .errors import LoadError, SettingsError
-from .functions.load import import_all, import_root
+from .errors import DatabaseError, LoadError, SettingsError
+from .functions.load import import_all, import_root, imported
 from .settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
+STATE_FOLDER: Final = ".convexpy"
 DEFAULT_DATABASE: Final = "sqlite:///.convexpy/dev.db"
 PREFIX: Final = "CONVEXPY_"
 TEST_PREFIX: Final = "CONVEXPY_TEST_"  # for a project's own test suite; never settings
 PYPROJECT: Final = "pyproject.toml"
 ENVIRONMENT: Final = "the environment"
 FLAG: Final = "a flag"
-NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 RELATIVE_SQLITE: Final = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:|[A-Za-z]:)(.+)")
 
 
@@ -98,6 +98,24 @@ class Project:
         """Make the project's modules importable, before any others of the same name."""
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
+
+    def make_state_folder(self) -> None:
+        """Create the folder of the default development database. Other folders are the user's to create.
+
+        Raises:
+            DatabaseError: It cannot be created.
+        """
+        folder = self.root / STATE_FOLDER
+        if self.has_database or folder.is_dir():
+            return
+        try:
+            folder.mkdir()
+            (folder / ".gitignore").write_text("*\n", "utf-8")
+        except OSError as error:
+            raise DatabaseError(
+                f"{folder}: the folder for the development database cannot be created: {error.strerror}. "
+                "Make the project's folder writable, or set CONVEXPY_DATABASE"
+            ) from error
 
     def find_metadata(self) -> MetaData | None:
         """The project's tables: those that ``metadata`` names, or the only ones in the app's modules.
@@ -204,12 +222,17 @@ def place_of(root: Path, key: str, origin: str | None) -> str:
 
 
 def named_metadata(setting: str) -> MetaData:
-    """The MetaData behind ``"shop.models:Base"`` or ``"shop.models:Base.metadata"``."""
+    """The MetaData behind ``"shop.models:Base"`` or ``"shop.models:Base.metadata"``.
+
+    Raises:
+        LoadError: Its module does not import.
+        SettingsError: There is none.
+    """
     from sqlalchemy import MetaData
 
     module, _, names = setting.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = imported(module)
         for name in names.split("."):
             found = getattr(found, name)
     except (ModuleNotFoundError, AttributeError) as error:

@@ -30,6 +30,8 @@ class Settings(BaseModel):
     """The shortest period a cron may have."""
     action_concurrency: int = Field(default=64, ge=1)
     """How many scheduled actions run at the same time. They have a pool of their own and never delay mutations."""
+    action_time_limit: timedelta | None = Field(default=None, gt=timedelta(0))
+    """How long an action may run, with the actions that it calls. None: as long as it takes."""
     retry_first: timedelta = Field(default=timedelta(milliseconds=100), gt=timedelta(0))
     """The first pause before a retry after an internal error. It doubles with each retry, with jitter."""
     conflict_first: timedelta = Field(default=timedelta(milliseconds=5), gt=timedelta(0))
@@ -60,6 +62,8 @@ class Settings(BaseModel):
     """FULL keeps every commit through a power cut; NORMAL is faster, and may lose the last commits."""
     lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a transaction waits for the write lock before that counts as a conflict."""
+    debug: bool = False
+    """Whether errors are shown in full: with the values of SQL parameters, and to clients. `convexpy dev` sets it."""
 
     def backoff(self, attempts: int, *, conflict: bool = False, longest: timedelta | None = None) -> timedelta:
         """The pause after so many failed attempts: it doubles up to a limit, with jitter, so that retries spread.

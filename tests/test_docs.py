@@ -28,10 +28,10 @@ from typing import Any
 import pytest
 import typer
 from pages import PAGES, ROOT, name_of
+from support.databases import mark_as_test_database
 from typer.testing import CliRunner
 
 from convexpy.cli import app
-from convexpy.cli.opening import make_state_folder
 from convexpy.project import load_project
 from convexpy.testing import ConvexTest
 
@@ -119,8 +119,9 @@ class Project:
         forget(self.folder)
         number, unit = time.split()
         project = load_project(self.folder)
-        make_state_folder(project)
+        project.make_state_folder()
         options: dict[str, Any] = {"metadata": project.find_metadata(), "database_url": project.database}
+        mark_as_test_database(project.database)
         with ConvexTest(project.functions, **options, settings=project.settings, now=datetime.now(UTC)) as convex:
             convex.advance(timedelta(**{f"{unit.removesuffix('s')}s": float(number)}))
 

@@ -15,7 +15,7 @@ from .crons import crons
 from .db import db
 from .dev import dev
 from .doctor import doctor
-from .failure import EXPECTED, INTERRUPTED, Failure, frame, report
+from .failure import EXPECTED, INTERRUPTED, Failure, frame, report, unexpected
 from .functions import functions
 from .init import init
 from .jobs import jobs
@@ -35,6 +35,13 @@ class Commands(TyperGroup):
             raise typer.Exit(failure.exit_code) from error
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if (unforeseen := unexpected(error)) is None:
+                raise
+            report(unforeseen)
+            raise typer.Exit(unforeseen.exit_code) from error
         finally:
             # CPython remembers a caught interrupt that was raised inside of exec("…"), which dataclasses use, and would
             # end the process as if killed by SIGINT. Another exec clears that.

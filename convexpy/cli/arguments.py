@@ -17,6 +17,9 @@ DatabaseOption = Annotated[
     str | None, typer.Option("--database", metavar="URL", help="Use this database instead of the configured one.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+AllowUnappliedOption = Annotated[
+    bool, typer.Option("--allow-unapplied", help="Run although revisions have not been applied to the database.")
+]
 
 HERE = Path()
 

@@ -33,7 +33,9 @@ def shown_database(url: URL, root: Path) -> str:
     """The database, without its password."""
     if url.get_backend_name() == "sqlite" and url.database:
         return f"SQLite {shown_path(Path(url.database), root)}"
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+    from ..database.url import shown_url
+
+    return shown_url(url)
 
 
 def shown_path(path: Path, root: Path) -> str:

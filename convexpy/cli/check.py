@@ -1,4 +1,7 @@
-"""``convexpy check``: load the app and report every problem, with its file and line. It uses no database."""
+"""``convexpy check``: load the app and report every problem, with its file and line.
+
+It needs no database. If the project's is there, what waits in it is compared with the code.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from ..errors import LoadError, SettingsError
+from ..errors import DatabaseError, LoadError, SettingsError
 from .arguments import HERE, JsonOption, ProjectOption
 from .failure import frame, report
-from .opening import loaded
+from .opening import database_url, loaded
 from .output import escaped, say, show_json
 
 if TYPE_CHECKING:
     from ..functions.load import App
+    from ..project import Project
 
 PLACE: Final = re.compile(r"(?P<file>[^\n:]+\.\w+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
 
@@ -24,19 +28,23 @@ PLACE: Final = re.compile(r"(?P<file>[^\n:]+\.\w+):(?P<line>\d+): (?P<message>.*
 def check(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Load the app and report every problem.
 
-    Each with its file and line. Exits 1 if there is one. The database is not touched.
+    Each with its file and line. Exits 1 if there is one. A database that is there is read: revisions that have not run
+    on it, and pending jobs that the code cannot run, are warnings.
     """
     from ..project import load_project
 
     app: App | None = None
+    against_database: list[str] = []
     failed: LoadError | SettingsError | None = None
     try:
         found = load_project(project)
         app = loaded(found)
         found.find_metadata()
+        against_database = list(database_warnings(found, app))
     except (LoadError, SettingsError) as error:
         failed = error
     warnings = list(warnings_of(app)) if app is not None else []
+    warnings += against_database
     if as_json:
         problems = [placed(problem) for problem in problems_of(failed)]
         show_json({"ok": failed is None, "problems": problems, "warnings": [placed(each) for each in warnings]})
@@ -67,6 +75,21 @@ def warnings_of(app: App) -> Iterator[str]:
                 f"{cron.place}: cron {cron.name!r} runs {function.name!r}, which is public: clients can call it too. "
                 f"Make it internal (@internal_{function.kind})"
             )
+
+
+def database_warnings(project: Project, app: App) -> Iterator[str]:
+    """What the code and the project's database expect of each other, where they disagree."""
+    from ..doctor.checks import check_code
+
+    try:
+        url = database_url(project)
+        if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
+            return
+        for finding in check_code(url, project.settings, app.registry, project.migrations):
+            if finding.mark != "ok":
+                yield f"{finding.about}: {finding.sentence}"
+    except DatabaseError as error:
+        yield f"the database cannot be read, so its revisions and pending jobs are not checked: {error}"
 
 
 def placed(problem: str) -> dict[str, Any]:

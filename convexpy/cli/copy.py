@@ -140,5 +140,7 @@ def report(copied: CopyResult, target: URL) -> None:
         )
     if copied.others:
         say(f"not copied, as no model declares them: {', '.join(copied.others)}", style="yellow")
+    from ..database.url import shown_url
+
     say("the source is unchanged. To use the copy, set this for every process of the app:")
-    say(f"CONVEXPY_DATABASE={target.render_as_string(hide_password=True)}")
+    say(f"CONVEXPY_DATABASE={shown_url(target)}")

@@ -71,9 +71,11 @@ def show_current(project: ProjectOption = HERE, database: DatabaseOption = None,
         framework = {"revision": current_revision(engine), "newest": HEAD}
         status = revisions.current(engine, found.migrations)
         url = engine.url
+    from ..database.url import shown_url
+
     app = {"revision": status.revision, "newest": status.head}
     if as_json:
-        show_json({"database": url.render_as_string(hide_password=True), "framework": framework, "app": app})
+        show_json({"database": shown_url(url), "framework": framework, "app": app})
         return
     say(f"database   {shown_database(url, found.root)}")
     say(f"framework  {describe(framework)}")

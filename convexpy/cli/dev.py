@@ -26,17 +26,20 @@ def dev(
     from ..project import load_project
     from .dev_server import DevServer
     from .logs import log_to_stdout
+    from .process_end import end_by
 
     is_stopping = stop_on_signals()
-    project = load_project(path, database=database)
+    project = load_project(path, database=database, debug=True)
     log_to_stdout(project, as_json=False)
-    server = DevServer(project, lambda: load_project(path, database=database))
+    server = DevServer(project, lambda: load_project(path, database=database, debug=True))
     try:
         with suppress(KeyboardInterrupt):
             server.begin(started)
             for saved in server.watcher.saves(is_stopping):
                 server.changed(saved)
         say("stopping: running jobs may finish (Ctrl-C again to stop at once)")
+        deadline = time.monotonic() + server.project.settings.stop_grace.total_seconds()
     finally:
         server.close()
     say("stopped")
+    end_by(deadline)

@@ -20,7 +20,7 @@ from .check import contents
 from .conflicts import ConflictLines
 from .failure import frame, report
 from .logs import print_run
-from .opening import loaded, open_app, quiet
+from .opening import loaded, open_app
 from .output import clock_time, duration, escaped, say
 from .shared_bases import renew_shared_bases
 from .tables import TableSync
@@ -132,13 +132,12 @@ class DevServer:
 
     def _import_again(self, convex: Convex) -> None:
         with self._reimporting():
-            loaded(self.project)
+            app = loaded(self.project)
             metadata = self.project.find_metadata()
             # Before the new code runs: it must not see the old tables.
             self._keep_tables(convex, metadata)
-        with self._reimporting(), quiet():
-            convex.reload()
-        convex.metadata = metadata
+            convex.adopt(app)
+            convex.metadata = metadata
 
     @contextmanager
     def _reimporting(self) -> Iterator[None]:

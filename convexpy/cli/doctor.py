@@ -10,13 +10,14 @@ from ..errors import LoadError, SettingsError
 from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption
 from .check import count
 from .failure import PROBLEM
-from .opening import database_url, quiet, refuse_missing_file
+from .opening import database_url, loaded, quiet, refuse_missing_file
 from .output import one_line, say, show_json
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from ..doctor.finding import Finding
+    from ..functions.registry import Registry
     from ..project import Project
 
 STYLES: Final = {"ok": "green", "note": "yellow", "risk": "red"}
@@ -39,7 +40,10 @@ def doctor(
 
     found = load_project(project, database=database)
     refuse_missing_file(found)
-    findings = run_checks(database_url(found), found.settings, tables_of(found), seconds)
+    metadata, registry = app_of(found)
+    findings = run_checks(
+        database_url(found), found.settings, metadata, seconds, registry=registry, migrations=found.migrations
+    )
     risks, notes = (sum(finding.mark == mark for finding in findings) for mark in ("risk", "note"))
     if as_json:
         show_json({"ok": risks == 0, "findings": [finding.document() for finding in findings]})
@@ -50,14 +54,15 @@ def doctor(
         raise typer.Exit(PROBLEM)
 
 
-def tables_of(project: Project) -> MetaData | None:
-    """The app's tables. None if the app cannot be loaded: its database is checked all the same."""
+def app_of(project: Project) -> tuple[MetaData | None, Registry | None]:
+    """The app's tables and functions. None if the app cannot be loaded: its database is checked all the same."""
     try:
         with quiet():
-            return project.find_metadata()
+            return project.find_metadata(), loaded(project).registry
     except (LoadError, SettingsError):
-        say("the app cannot be loaded, so every table counts as the app's: `convexpy check` says why", to_stderr=True)
-        return None
+        text = "the app cannot be loaded, so every table counts as the app's, and pending jobs are not checked"
+        say(f"{text}: `convexpy check` says why", to_stderr=True)
+        return None, None
 
 
 def show(findings: list[Finding]) -> None:

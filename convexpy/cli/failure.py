@@ -9,10 +9,11 @@ from __future__ import annotations
 import linecache
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
-from ..errors import ConvexError, DatabaseError, LoadError, SettingsError
+from ..errors import ConvexError, DatabaseError, LoadError, SettingsError, text_of
 from .output import escaped, say
 
 PROBLEM: Final = 1
@@ -20,6 +21,8 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 
 PLACE: Final = re.compile(r"(?P<file>[^\n:]+\.py):(?P<line>\d+): ")
+
+INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 EXPECTED: Final = (ConvexError, DatabaseError, LoadError, SettingsError)
 
@@ -52,6 +55,27 @@ def frame(error: Exception) -> Failure:
     if isinstance(error, DatabaseError):
         return Failure(f"the database cannot be used:\n{listed([str(error)])}")
     return Failure(error.message if isinstance(error, ConvexError) else str(error))
+
+
+def unexpected(error: Exception) -> Failure | None:
+    """The failure that a command prints for an error of a database or of the file system. None: it is a bug."""
+    if isinstance(error, PermissionError):
+        return Failure(f"{error.filename or 'a file'}: {error.strerror}", "This user needs the right to use it.")
+    if "sqlalchemy" not in sys.modules:
+        return None  # a wrong command line: to import it would take a while
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    from ..database.errors import driver_error
+
+    driver = driver_error(error)
+    if driver is None and not isinstance(error, SQLAlchemyError):
+        return None
+    text = text_of(error.orig if isinstance(error, DBAPIError) and error.orig is not None else error)
+    lacks_rights = getattr(driver, "sqlstate", None) == INSUFFICIENT_PRIVILEGE
+    return Failure(
+        f"the database cannot be used:\n  {' '.join(text.partition('[SQL:')[0].split())}",
+        "Grant this to the role of the URL, or use another one with --database." if lacks_rights else None,
+    )
 
 
 def listed(problems: list[str]) -> str:

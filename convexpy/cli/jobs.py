@@ -130,6 +130,7 @@ def job_facts(job: ScheduledFunction) -> list[tuple[str, str]]:
         ("function", f"{job.name} ({job.kind})"),
         ("state", job.state.kind),
         ("error", job.state.error),
+        ("traceback", (job.state.trace or "").rstrip()),
         ("last error", job.last_error if job.state.error is None else None),
         *((label, local(when) if when else None) for label, when in times),
         ("attempts", str(job.attempts)),

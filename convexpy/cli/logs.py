@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("convexpy.server")
 
+STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+
 
 class TextFormatter(logging.Formatter):
     """``12:01:05 WARNING a worker died``. Control characters are escaped, so that no text can forge a line."""
@@ -29,6 +31,10 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return escaped(super().format(record)).replace("\n", "\n         ")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        notes = [f"{name}={value}" for name, value in extra_of(record).items() if value is not None]
+        return "  ".join([super().formatMessage(record), *notes])
 
 
 class JSONFormatter(logging.Formatter):
@@ -40,6 +46,7 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
+            **extra_of(record),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
@@ -47,7 +54,19 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(numbered(document, self._number))
+        return json.dumps(numbered(document, self._number), default=repr)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database failed, and not by a conflict."""
+    from ..database.errors import is_conflict, is_internal
+
+    return error is not None and is_internal(error) and not is_conflict(error)
+
+
+def extra_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record has besides the attributes of every record: where it comes from, and its ``extra``."""
+    return {name: value for name, value in vars(record).items() if name not in STANDARD}
 
 
 def numbered(document: dict[str, Any], number: int | None) -> dict[str, Any]:
@@ -62,11 +81,15 @@ def prefix(number: int | None) -> str:
 
 def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None) -> None:
     """Print all warnings, and INFO of the app and of this command. An app that sets up logging itself is left alone."""
+    from ..runtime.call_log import CallFilter
+
     root = logging.getLogger()
     if root.handlers:
         return
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JSONFormatter(number) if as_json else TextFormatter(number))
+    handler.addFilter(CallFilter())
+    handler.addFilter(lambda record: not hasattr(record, "run"))  # print_run prints it
     root.addHandler(handler)
     for name in (project.functions.partition(".")[0], log.name):
         logging.getLogger(name).setLevel(logging.INFO)
@@ -74,6 +97,8 @@ def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None)
 
 def print_run(run: Run, root: Path, *, as_json: bool, number: int | None = None) -> None:
     """Print one line for a run. Called from any thread."""
+    if run.outcome == "retry" and run.attempt == 1 and is_outage(run.exception):
+        return  # one line of the log says so for all jobs
     if as_json:
         # One line for every job: the fastest way to write it, flushed once for all jobs of a COMMIT.
         line = escaped_json(to_json(numbered(run_document(run), number)).decode())

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..functions.load import App
     from ..project import Project
 
-STATE_FOLDER: Final = ".convexpy"
 LOCK_SECONDS: Final = 60
 
 
@@ -68,13 +67,9 @@ def database_url(project: Project) -> URL:
     Raises:
         DatabaseError: It is not a URL.
     """
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
+    from ..database.url import read_url
 
-    try:
-        return make_url(project.database)
-    except ArgumentError as error:
-        raise DatabaseError("this is not a database URL. Write sqlite:///path/to/file.db") from error
+    return read_url(project.database)
 
 
 def open_app(project: Project) -> Convex:
@@ -88,9 +83,7 @@ def open_app(project: Project) -> Convex:
     from ..app import Convex
 
     with quiet():
-        metadata = project.find_metadata()
-        make_state_folder(project)
-        return Convex(project.database, functions=project.functions, metadata=metadata, settings=project.settings)
+        return Convex.of_project(project)
 
 
 @contextmanager
@@ -102,7 +95,7 @@ def migrating(project: Project) -> Iterator[Engine]:
     """
     from ..database.database import connect
 
-    make_state_folder(project)
+    project.make_state_folder()
     database = connect(project.database, project.settings)
     database.close()  # opened to check that it can be used
     with schema_engine(database.url) as engine:
@@ -116,7 +109,7 @@ def schema_engine(url: URL) -> Iterator[Engine]:
     from sqlalchemy.exc import NoSuchModuleError
 
     try:
-        engine = create_engine(url, poolclass=NullPool)
+        engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     except (NoSuchModuleError, ImportError) as error:
         raise DatabaseError(f"{url.get_backend_name()!r} databases cannot be used here: {error}") from error
     with holding_write_lock(engine) if engine.dialect.name == "sqlite" and url.database else nullcontext():
@@ -150,21 +143,6 @@ def holding_write_lock(engine: Engine) -> Iterator[None]:
         yield
     finally:
         lock.close()
-
-
-def make_state_folder(project: Project) -> None:
-    """Create the folder of the default development database. Other folders are the user's to create."""
-    folder = project.root / STATE_FOLDER
-    if project.has_database or folder.is_dir():
-        return
-    try:
-        folder.mkdir()
-        (folder / ".gitignore").write_text("*\n", "utf-8")
-    except OSError as error:
-        raise DatabaseError(
-            f"{folder}: the folder for the development database cannot be created: {error.strerror}. "
-            "Make the project's folder writable, or set CONVEXPY_DATABASE"
-        ) from error
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ..errors import ConvexError
+from ..errors import ConvexError, text_of
 from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption, parse_object
 from .failure import WrongUsage
 from .opening import opened
 from .output import say, show_json
-from .run_line import error_lines, scheduled_document, scheduled_note
+from .run_line import error_lines, scheduled_document, scheduled_notes
 
 if TYPE_CHECKING:
     from ..app import Convex
@@ -107,7 +107,7 @@ class CommandLineCall:
     def failed(self, error: Exception) -> dict[str, Any]:
         """The outcome of a failed call. ``error`` is the text, with the line of the app's code that raised it."""
         known = error if isinstance(error, ConvexError) else None
-        message = known.message if known else f"{type(error).__name__}: {error}"
+        message = known.message if known else f"{type(error).__name__}: {text_of(error)}"
         text = next((run.error for run in self._runs if run.error), message)
         if self._show_traceback:
             text = "".join(traceback.format_exception(error)).rstrip()
@@ -125,8 +125,8 @@ class CommandLineCall:
         elif document["status"] == "success":
             show_json(document["value"])
             for run in self._runs:
-                for each in run.scheduled:
-                    say(scheduled_note(each, run.started), style="dim", to_stderr=True)
+                for note in scheduled_notes(run.scheduled, run.started):
+                    say(note, style="dim", to_stderr=True)
         else:
             text = "\n".join(error_lines(document["error"], Path.cwd()))
             say(f"error: {text}", style="red", to_stderr=True)

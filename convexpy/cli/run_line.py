@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ OUTCOMES: Final = {
     "lost": ("taken over by another worker", "yellow"),
 }
 SHOWN: Final = 3
+LISTED: Final = 10
 INDENT: Final = " " * 9
 
 
@@ -65,8 +67,13 @@ def error_lines(error: str | None, root: Path) -> list[str]:
 
 def run_document(run: Run) -> dict[str, Any]:
     """A run as one JSON object of the log, with the time as a datetime."""
-    return {
+    level = "INFO" if run.outcome == "success" else "ERROR" if run.outcome == "failed" else "WARNING"
+    reason = "" if run.error is None else f": {run.error.partition(chr(10))[0]}"
+    document = {
         "time": run.started,
+        "level": level,
+        "logger": "convexpy.run",
+        "message": f"{run.kind} {run.name} {run.outcome} in {duration(run.seconds)}{reason}",
         "kind": run.kind,
         "function": run.name,
         "outcome": run.outcome,
@@ -77,11 +84,21 @@ def run_document(run: Run) -> dict[str, Any]:
         "error": run.error,
         "scheduled": [scheduled_document(each) for each in run.scheduled],
     }
+    trace = run.trace
+    return document if trace is None else {**document, "traceback": trace}
 
 
 def scheduled_document(scheduled: Scheduled) -> dict[str, Any]:
     return {"name": scheduled.name, "scheduledTime": unix_milliseconds(scheduled.due), "id": scheduled.job_id}
 
 
-def scheduled_note(scheduled: Scheduled, now: datetime) -> str:
-    return f"→ {one_line(scheduled.name)} {relative(scheduled.due, now)}, job {scheduled.job_id}"
+def scheduled_notes(scheduled: Sequence[Scheduled], now: datetime) -> Iterator[str]:
+    """A line for each job, or one for all of many."""
+    if len(scheduled) <= LISTED:
+        for each in scheduled:
+            yield f"→ {one_line(each.name)} {relative(each.due, now)}, job {each.job_id}"
+        return
+    counted = Counter(each.name for each in scheduled)
+    names = ", ".join(f"{one_line(name)} ({times:,})" for name, times in counted.most_common(SHOWN))
+    more = f" and {len(counted) - SHOWN} other functions" if len(counted) > SHOWN else ""
+    yield f"→ {len(scheduled):,} jobs: {names}{more}"

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from .arguments import HERE, DatabaseOption, ProjectOption
+from .arguments import HERE, AllowUnappliedOption, DatabaseOption, ProjectOption
 from .check import contents
 from .child_process import FIRST, ChildProcess, this_child_process
 from .failure import Failure, WrongUsage
 
 if TYPE_CHECKING:
+    from ..app import Convex
     from ..project import Project
 
 SAME_REQUEST_SECONDS: Final = 0.5
@@ -28,12 +29,14 @@ POLL_SECONDS: Final = 1.0
 GARBAGE_THRESHOLDS: Final = (10_000, 20, 20)
 
 
-def start(project: ProjectOption = HERE, database: DatabaseOption = None) -> None:
+def start(
+    project: ProjectOption = HERE, database: DatabaseOption = None, allow_unapplied: AllowUnappliedOption = False
+) -> None:
     """Run the app in production.
 
     Dispatcher and crons, until SIGINT or SIGTERM. Needs a database that is configured and migrated.
     """
-    serve(project, database)
+    serve(project, database, allow_unapplied)
 
 
 def worker(
@@ -42,22 +45,26 @@ def worker(
     processes: Annotated[
         int, typer.Option("--processes", metavar="N", min=1, help="Run so many worker processes, and restart them.")
     ] = 1,
+    allow_unapplied: AllowUnappliedOption = False,
 ) -> None:
     """Run scheduled jobs, and nothing else.
 
     More workers beside `convexpy start`, on the same database.
     """
     if processes > 1:
-        supervise(project, database, processes)
+        supervise(project, database, processes, allow_unapplied)
     else:
-        serve(project, database, this_child_process())  # the same as start while there is no HTTP to leave out
+        serve(
+            project, database, allow_unapplied, this_child_process()
+        )  # the same as start while there is no HTTP to leave out
 
 
-def serve(path: Path, database: str | None, child: ChildProcess | None = None) -> None:
+def serve(path: Path, database: str | None, allow_unapplied: bool, child: ChildProcess | None = None) -> None:
     """Run scheduled jobs until SIGINT or SIGTERM, then let running ones finish."""
     from ..project import load_project
     from .logs import log, log_to_stdout, print_run
     from .opening import open_app
+    from .process_end import end_by
 
     # A signal while the database is being opened ends the process as later ones do: with exit code 0.
     with suppress(KeyboardInterrupt):
@@ -70,6 +77,7 @@ def serve(path: Path, database: str | None, child: ChildProcess | None = None) -
         log_to_stdout(project, as_json=as_json, number=number)
         with closing(open_app(project)) as convex:
             if number in (None, FIRST):
+                check_revisions(convex, project, allow_unapplied)
                 for warning in convex.app.warnings:
                     log.warning(warning)
             convex.on_run(
@@ -84,6 +92,8 @@ def serve(path: Path, database: str | None, child: ChildProcess | None = None) -
                 while not is_stopping():
                     time.sleep(POLL_SECONDS)
             log.info("stopping: running jobs may finish")
+            deadline = time.monotonic() + project.settings.stop_grace.total_seconds()
+        end_by(deadline)
 
 
 def tune_garbage_collector() -> None:
@@ -97,7 +107,7 @@ def tune_garbage_collector() -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
-def supervise(path: Path, database: str | None, processes: int) -> None:
+def supervise(path: Path, database: str | None, processes: int, allow_unapplied: bool) -> None:
     """Run several worker processes until SIGINT or SIGTERM. A second signal kills them all."""
     from ..project import load_project
     from .logs import log_to_stdout
@@ -112,6 +122,8 @@ def supervise(path: Path, database: str | None, processes: int) -> None:
     refuse_default_database(project)
     log_to_stdout(project, as_json=not sys.stdout.isatty())
     options = ["--project", str(path), *(["--database", database] if database is not None else [])]
+    if allow_unapplied:
+        options.append("--allow-unapplied")
     supervisor = Supervisor(processes, worker_command(*options), project.settings.stop_grace.total_seconds())
     stop_on_signals(supervisor.request_stop, supervisor.kill)
     code = supervisor.run()
@@ -124,6 +136,27 @@ def refuse_default_database(project: Project) -> None:
         raise Failure(
             "no database is configured, and the development database is not for production",
             "Set CONVEXPY_DATABASE, or `database` in [tool.convexpy], or pass --database sqlite:////path/to/app.db",
+        )
+
+
+def check_revisions(convex: Convex, project: Project, allow_unapplied: bool) -> None:
+    """Refuse a database without tables that the code expects: due jobs would fail for good. Warn if it is ahead."""
+    from ..migrations.revision_gap import revision_gap
+    from .logs import log
+
+    with convex.database.read_internal() as connection:
+        gap = revision_gap(connection, project.migrations)
+    if gap.unapplied:
+        what = f"revisions that have not been applied to the database: {', '.join(gap.unapplied)}"
+        if not allow_unapplied:
+            fix = "Run `convexpy db upgrade` first, or pass --allow-unapplied if the code can run without them."
+            raise Failure(f"there are {what}", fix)
+        log.warning("running in spite of %s", what)
+    elif gap.unknown:
+        log.warning(
+            "the database is ahead of this code: its revision %s is not in %s",
+            ", ".join(gap.unknown),
+            project.migrations,
         )
 
 

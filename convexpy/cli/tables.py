@@ -21,6 +21,7 @@ class TableSync:
     def __init__(self) -> None:
         self._declined: list[str] = []
         self._left: list[str] = []
+        self._unchanged: list[str] = []
 
     def keep(self, url: URL, metadata: MetaData | None) -> None:
         """Change the tables where the models changed, and print what was done.
@@ -59,6 +60,10 @@ class TableSync:
             if outcome.left:
                 say(BY_REVISIONS if outcome.by_revisions else ASK_IN_TERMINAL, style="yellow")
         self._left = outcome.left
+        if outcome.unchanged != self._unchanged:
+            for line in outcome.unchanged:
+                say(f"not done   {escaped(line)}", style="yellow")
+        self._unchanged = outcome.unchanged
 
 
 BY_REVISIONS = (

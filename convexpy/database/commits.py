@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ..fork import in_child
 from .footprint import Footprint, footprint_of_all
 from .notifier import Notifier
 from .types import JobId
@@ -55,6 +56,7 @@ class CommitFeed:
         self._listeners: list[Listener] = []
         self._job_listeners: list[Listener] = []
         self._remote_listeners: list[Callable[[], None]] = []
+        in_child.add(self._forget_worker)
 
     def listen(self, listener: Listener) -> None:
         """Call this after every commit of this process, on the thread that committed. It must return at once."""
@@ -91,6 +93,11 @@ class CommitFeed:
     def stop(self) -> None:
         """Notice them no more."""
         self._notifier.stop()
+
+    def _forget_worker(self) -> None:
+        """In a child: the worker runs in the parent."""
+        self._job_listeners.clear()
+        self._remote_listeners.clear()
 
     def _notify_remote(self) -> None:
         for listener in tuple(self._remote_listeners):

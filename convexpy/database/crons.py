@@ -1,15 +1,38 @@
-"""The stored side of crons: what is declared, when each fires next, and the one who fires it."""
+"""The stored side of crons: what live workers declare, when each cron fires next, and its last run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Text, delete, insert, select, type_coerce, update
 
-from .tables import crons, jobs
+from .tables import crons, jobs, workers
 from .types import JobId
+
+# The arguments as the text that was stored, besides what they mean.
+CRONS: Final = select(crons, type_coerce(crons.c.args, Text).label("args_text"))
+
+
+class DeclaredCron(NamedTuple):
+    """A cron as an app declares it: the texts of its timetable and of its arguments, and its function's name."""
+
+    schedule: str
+    function: str
+    args: str
+
+
+def declared_crons(connection: Connection, worker: str) -> dict[str, DeclaredCron] | None:
+    """What all workers declare, by name; where two versions differ, the latest start decides.
+
+    None: ``worker`` was given up as dead, so it may not judge what others do not declare.
+    """
+    started = select(workers.c.id, workers.c.crons).order_by(workers.c.started_time, workers.c.id)
+    rows = connection.execute(started).all()
+    if worker not in {row.id for row in rows}:
+        return None
+    return {name: DeclaredCron(*each) for row in rows for name, each in (row.crons or {}).items()}
 
 
 def lock_crons(connection: Connection) -> None:
@@ -20,7 +43,12 @@ def lock_crons(connection: Connection) -> None:
 
 def stored_crons(connection: Connection) -> dict[str, Any]:
     """Every stored cron by name."""
-    return {row.name: row for row in connection.execute(select(crons).order_by(crons.c.name))}
+    return {row.name: row for row in connection.execute(CRONS.order_by(crons.c.name))}
+
+
+def as_declared(row: Any) -> DeclaredCron:
+    """What a stored cron was declared as."""
+    return DeclaredCron(row.schedule, row.function, row.args_text)
 
 
 def add_cron(connection: Connection, values: dict[str, Any]) -> None:
@@ -42,8 +70,7 @@ def next_slot(connection: Connection) -> datetime | None:
 
 def due_crons(connection: Connection, now: datetime) -> list[Any]:
     """The crons whose slot has come."""
-    with_text = select(crons, type_coerce(crons.c.args, Text).label("args_text"))
-    return list(connection.execute(with_text.where(crons.c.next_time <= now).order_by(crons.c.next_time)))
+    return list(connection.execute(CRONS.where(crons.c.next_time <= now).order_by(crons.c.next_time)))
 
 
 def advance(connection: Connection, name: str, slot: datetime, following: datetime) -> bool:
@@ -55,6 +82,13 @@ def advance(connection: Connection, name: str, slot: datetime, following: dateti
 def remember_run(connection: Connection, name: str, slot: datetime | None, job_id: JobId) -> None:
     """Which job a slot became."""
     connection.execute(update(crons).where(crons.c.name == name).values(last_time=slot, last_job=job_id))
+
+
+def last_run(connection: Connection, name: str, now: datetime) -> Any:
+    """The last slot of a cron that its history still has, as ``last_time`` and ``last_job``; None if there is none."""
+    runs = select(jobs.c.scheduled_time.label("last_time"), jobs.c.id.label("last_job"))
+    known = runs.where(jobs.c.cron == name, jobs.c.scheduled_time <= now)
+    return connection.execute(known.order_by(jobs.c.scheduled_time.desc()).limit(1)).first()
 
 
 def is_running(connection: Connection, job_id: JobId | None) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from sqlalchemy import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection
 
 from ..clock import Clock
 from ..errors import DatabaseError
@@ -15,8 +14,7 @@ from .commits import CommitFeed
 from .timer import Timer
 from .transaction import OpenTransaction, Sync
 from .types import JobId
-
-FORMS = "Write sqlite:///path/to/file.db, or postgresql://user:password@host/name"
+from .url import FORMS, read_url
 
 
 class Database(Protocol):
@@ -91,10 +89,7 @@ def connect(url: str | URL, settings: Settings) -> Database:
     Raises:
         DatabaseError: The URL is not one, or its database cannot be used.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DatabaseError(f"{url!r} is not a database URL. {FORMS}") from error
+    parsed = read_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         from .sqlite.database import SQLiteDatabase

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ..errors import DatabaseError
 from . import postgres_errors, sqlite_errors
 from .footprint import footprint
 
@@ -18,6 +19,10 @@ class LockTimeout(Exception):
 
 class ConnectionLost(Exception):
     """A connection broke, and the driver or SQLAlchemy raised no fitting error."""
+
+
+class DatabaseGone(DatabaseError):
+    """The files of the database are not those that were opened. No retry helps; jobs wait until they are back."""
 
 
 class SerializableLimitExceeded(Exception):
@@ -36,7 +41,7 @@ def is_conflict(error: BaseException) -> bool:
 
 def is_internal(error: BaseException) -> bool:
     """Whether the error is not the calling code's: a conflict, a broken connection, a full disk, …"""
-    if isinstance(error, LockTimeout | SerializableLimitExceeded | ConnectionLost | PoolTimeout):
+    if isinstance(error, LockTimeout | SerializableLimitExceeded | ConnectionLost | DatabaseGone | PoolTimeout):
         return True
     driver = driver_error(error)
     if isinstance(driver, sqlite3.Error):
@@ -67,5 +72,6 @@ def failing_statement(error: BaseException | None) -> str | None:
 
 def driver_error(error: BaseException) -> Any:
     """The driver's exception inside SQLAlchemy's. None: the error is not a database's."""
+    # The class is asked: an instance of the user's may fail when it is asked for what it has not.
     found = error.orig if isinstance(error, DBAPIError) else error
-    return found if isinstance(found, sqlite3.Error) or hasattr(found, "sqlstate") else None
+    return found if isinstance(found, sqlite3.Error) or hasattr(type(found), "sqlstate") else None

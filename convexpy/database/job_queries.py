@@ -30,20 +30,31 @@ def list_jobs(
     cron: str | None = None,
     limit: int = 100,
 ) -> list[ScheduledFunction]:
-    """Jobs that fit. Pending ones come first, soonest first; then running and finished ones, latest first."""
+    """Jobs that fit. Pending ones come first, soonest first; then running and finished ones, latest first.
+
+    Those of one name or of one cron are the ones that were due latest.
+    """
+    is_named = name is not None or cron is not None
     found: list[ScheduledFunction] = []
-    states: tuple[StateKind, ...] = (state,) if state else STATE_KINDS
-    for each in states:
-        room = limit - len(found)
-        if room <= 0:
-            break
-        if name is not None or cron is not None:
-            found += _rows(connection, _by_name(each, name, cron).limit(room))
-        elif each == "pending":
-            found += _pending(connection, room)
-        else:
-            found += _rows(connection, _by_state(each).limit(room))
-    return found
+    if state in (None, "pending"):
+        pending = _by_name(("pending",), name, cron).order_by(jobs.c.scheduled_time)
+        found = _rows(connection, pending.limit(limit)) if is_named else _pending(connection, limit)
+    room = limit - len(found)
+    others: tuple[StateKind, ...] = tuple(each for each in STATE_KINDS if each != "pending" and state in (None, each))
+    if room <= 0 or not others:
+        return found
+    if is_named:
+        latest = _rows(connection, _by_name(others, name, cron).order_by(jobs.c.scheduled_time.desc()).limit(room))
+    else:  # the latest of all are among the latest of each state
+        latest = [job for each in others for job in _rows(connection, _by_state(each).limit(room))]
+    return found + sorted(latest, key=listing_order)[:room]
+
+
+def listing_order(job: ScheduledFunction) -> tuple[bool, float]:
+    """The place of a job in a list: pending ones soonest first, then the others, latest first."""
+    if job.state_kind == "pending":
+        return False, (job.next_try or job.scheduled_time).timestamp()
+    return True, -(job.completed_time or job.started_time or job.scheduled_time).timestamp()
 
 
 def _pending(connection: Connection, limit: int) -> list[ScheduledFunction]:
@@ -67,14 +78,13 @@ def _by_state(state: StateKind) -> Select[Any]:
     return ended.order_by(finished.c.completed_time.desc())
 
 
-def _by_name(state: StateKind, name: str | None, cron: str | None) -> Select[Any]:
-    statement = select(jobs).where(jobs.c.state_kind == state)
+def _by_name(states: tuple[StateKind, ...], name: str | None, cron: str | None) -> Select[Any]:
+    statement = select(jobs).where(jobs.c.state_kind.in_(states))
     if name is not None:
         statement = statement.where(jobs.c.name == name)
     if cron is not None:
         statement = statement.where(jobs.c.cron == cron)
-    time = jobs.c.scheduled_time
-    return statement.order_by(time.asc() if state == "pending" else time.desc())
+    return statement
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> list[ScheduledFunction]:

@@ -175,6 +175,7 @@ ENDING: Final = (
     .values(
         state_kind=bindparam("end"),
         state_error=bindparam("error"),
+        state_trace=bindparam("trace"),
         completed_time=bindparam("now"),
         next_try=None,
         # The start of an action has counted its attempt.

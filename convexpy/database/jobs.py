@@ -129,13 +129,15 @@ def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -
     return sql.STARTED.execute(connection, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
-def finish(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
+def finish(
+    connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime, trace: str | None = None
+) -> bool:
     """Take jobs off the queue and end them, with success or with an error, as long as each is held under its token.
 
     False: not all of them were, and the transaction must not be committed.
     """
     ids, pairs = [key.job_id for key in keys], [key.job_id + key.token for key in keys]
-    end = {"end": "success" if error is None else "failed", "error": error, "now": now}
+    end = {"end": "success" if error is None else "failed", "error": error, "trace": trace, "now": now}
     changes_of(connection).ended.extend(ids)
     if connection.dialect.name == "postgresql":
         values = {"ids": ",".join(ids), "pairs": ",".join(pairs), **end}

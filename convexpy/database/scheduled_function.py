@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args, overload
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+from pydantic_core.core_schema import SerializationInfo
 from sqlalchemy import inspect
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped
 
 from ..clock import unix_milliseconds
+from ..errors import HTTP_STATUS
 from . import tables
 from .types import JobId
+
+REDACTED: Final = "INTERNAL_SERVER_ERROR: the function failed"
 
 StateKind = Literal["pending", "inProgress", "success", "failed", "canceled"]
 STATE_KINDS: tuple[StateKind, ...] = get_args(StateKind)
@@ -25,6 +29,14 @@ class JobState:
 
     kind: StateKind
     error: str | None = None
+    trace: str | None = None
+    """The traceback of the error and of its causes. For the server's eyes: it is in no JSON."""
+
+
+def is_for_clients(error: str) -> bool:
+    """Whether a job's error was meant for its caller: it begins with a code, or says that the process is gone."""
+    first, colon, _ = error.partition("\n")[0].partition(":")
+    return first in HTTP_STATUS if colon else " " in first
 
 
 class StateAttribute:
@@ -37,7 +49,7 @@ class StateAttribute:
     def __get__(self, row: ScheduledFunction | None, owner: type[ScheduledFunction]) -> JobState | StateColumns:
         if row is None:
             return StateColumns(owner)
-        return JobState(cast(StateKind, row.state_kind), row.state_error)
+        return JobState(cast(StateKind, row.state_kind), row.state_error, row.state_trace)
 
 
 class StateColumns:
@@ -46,6 +58,7 @@ class StateColumns:
     def __init__(self, owner: type[ScheduledFunction]) -> None:
         self.kind: InstrumentedAttribute[str] = owner.state_kind
         self.error: InstrumentedAttribute[str | None] = owner.state_error
+        self.trace: InstrumentedAttribute[str | None] = owner.state_trace
 
 
 class Base(DeclarativeBase):
@@ -68,6 +81,7 @@ class ScheduledFunction(Base):
         completed_time: Mapped[datetime | None]
         state_kind: Mapped[str]
         state_error: Mapped[str | None]
+        state_trace: Mapped[str | None]
         cron: Mapped[str | None]
         parent: Mapped[JobId | None]
         attempts: Mapped[int]
@@ -77,8 +91,12 @@ class ScheduledFunction(Base):
 
     state = StateAttribute()
 
-    def to_json(self) -> dict[str, Any]:
-        """The document that clients get: times in Unix milliseconds, ``completedTime`` left out until done."""
+    def to_json(self, *, redacted: bool = False) -> dict[str, Any]:
+        """The document that clients get: times in Unix milliseconds, ``completedTime`` left out until done.
+
+        Args:
+            redacted: Say of an error that was not meant for the caller only that there was one.
+        """
         document: dict[str, Any] = {
             "id": self.id,
             "name": self.name,
@@ -90,7 +108,8 @@ class ScheduledFunction(Base):
         if self.completed_time is not None:
             document["completedTime"] = unix_milliseconds(self.completed_time)
         if self.state_error is not None:
-            document["state"]["error"] = self.state_error
+            is_shown = not redacted or self.state_kind != "failed" or is_for_clients(self.state_error)
+            document["state"]["error"] = self.state_error if is_shown else REDACTED
         return document
 
     def __repr__(self) -> str:
@@ -102,7 +121,9 @@ class ScheduledFunction(Base):
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.is_instance_schema(
             cls,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls.to_json, when_used="json"),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                to_document, info_arg=True, when_used="json"
+            ),
         )
 
     @classmethod
@@ -124,3 +145,8 @@ class ScheduledFunction(Base):
         }
         required = [name for name in properties if name != "completedTime"]
         return {"title": "ScheduledFunction", "type": "object", "properties": properties, "required": required}
+
+
+def to_document(job: ScheduledFunction, info: SerializationInfo[Any]) -> dict[str, Any]:
+    """A job in a result that is turned into JSON."""
+    return job.to_json(redacted=bool(info.context) and info.context["redacted"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from ..errors import text_of
+
 # Primary result codes (the low byte) that are not due to the statement.
 CONFLICTS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 INTERNAL = CONFLICTS | {
@@ -21,7 +23,7 @@ CONFLICT_WORDS = ("database is locked", "database table is locked", "database sc
 
 
 def is_conflict(error: sqlite3.Error) -> bool:
-    return result_code(error) in CONFLICTS or any(words in str(error) for words in CONFLICT_WORDS)
+    return result_code(error) in CONFLICTS or any(words in text_of(error) for words in CONFLICT_WORDS)
 
 
 def is_internal(error: sqlite3.Error) -> bool:

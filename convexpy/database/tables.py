@@ -35,6 +35,7 @@ jobs: Final = Table(
     Column("last_error", Text),
     Column("next_try", Timestamp),
     Column("started_time", Timestamp),
+    Column("state_trace", Text),
 )
 Index("_scheduled_functions_by_name", jobs.c.name, jobs.c.scheduled_time)
 Index(
@@ -88,11 +89,14 @@ workers: Final = Table(
     "_convexpy_workers",
     metadata,
     Column("id", String(32), primary_key=True),
+    # When it began to run the version of the app that it runs now.
     Column("started_time", Timestamp, nullable=False),
     Column("heartbeat_time", Timestamp, nullable=False),
     # The machine, its boot and its process namespace: where `pid` means something.
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
+    # The crons that it declares: schedule, function and arguments by name.
+    Column("crons", StoredJSON),
 )
 
 crons: Final = Table(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from ..fork import in_child
+
 logger = logging.getLogger("convexpy.database")
 
 
@@ -33,10 +35,14 @@ class Timer:
     """Its thread starts with the first call and sleeps until the next deadline. What it calls must return soon."""
 
     def __init__(self) -> None:
+        self._stopped = False
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self._changed = threading.Condition()
         self._handles: dict[int, TimerHandle] = {}
         self._sleeps_until = math.inf
-        self._stopped = False
         self._thread: threading.Thread | None = None
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:

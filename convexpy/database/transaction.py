@@ -13,12 +13,18 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
 
-from ..errors import ConvexError, ReadOnlyError, TransactionEnded
+from ..errors import ConvexError, ReadOnlyError, TransactionEnded, text_of
 from .commits import Commit, Publish
-from .errors import ConnectionLost, is_internal
+from .errors import ConnectionLost, driver_error, is_internal
+from .savepoints import BEFORE, Savepoints, SavepointStatement, read_savepoint
+from .session_state import leaves_state
 
 OPEN_TRANSACTION: Final = "convexpy_transaction"
 BEGIN: Final = "convexpy_begin"
+INHERITED: Final = (
+    "this process was forked within a transaction, which its parent goes on with. Fork outside of queries and "
+    "mutations, or let the child do no more than its own work and end with os._exit()"
+)
 CALL_IS_OVER: Final = "the context of a call was used after the call had ended. Do the work before the handler returns"
 
 # The statements that are kept of a transaction. Equal texts are one object, unless they are long.
@@ -44,14 +50,19 @@ class OpenTransaction(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
+        # This is a child that was forked within it.
+        self.is_inherited = False
         self.is_committing = False
         # The thread waits for the answer to BEGIN.
         self.waits_for_begin = False
         self._statements: set[str] = set()
+        # A statement left something on the connection that other calls must not meet.
+        self.leaves_state = False
         # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
         self.dialect = connection.dialect.name
+        self.savepoints = Savepoints(None, self.dialect)
         # Kept, because a handler may close or invalidate the connection, which then no longer has a driver.
         self.driver: Any = connection.connection.driver_connection
         self._lock = threading.Lock()
@@ -98,6 +109,15 @@ class OpenTransaction(ABC):
         if len(self._statements) < MOST_STATEMENTS:
             self._statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
 
+    def follow(self, statement: SavepointStatement) -> None:
+        """A statement about a savepoint is about to be sent. Going back to one undoes a failure."""
+        goes_back = statement.verb == "ROLLBACK"
+        if not goes_back:
+            self.check_shortly()
+        self.savepoints.follow(statement)
+        if goes_back:
+            self.failed = None
+
     def check(self) -> None:
         """Make sure that the transaction is the one that was begun, still open.
 
@@ -105,6 +125,8 @@ class OpenTransaction(ABC):
             TransactionEnded: It is not.
             ConnectionLost: Its connection is gone, which is an internal error.
         """
+        if self.is_inherited:
+            raise TransactionEnded(INHERITED)
         if self.expired:
             raise TransactionEnded("the function ran past its time limit and its transaction was rolled back")
         if not self._is_whole():
@@ -119,7 +141,7 @@ class OpenTransaction(ABC):
             # PostgreSQL refuses to go on here, so SQLite does as well: the same app must run on both.
             raise TransactionEnded(
                 "a statement failed and its error was caught, but the transaction failed with it: "
-                f"{self.failed or 'its error is not known'}. "
+                f"{text_of(self.failed) if self.failed else 'its error is not known'}. "
                 "Put what may fail into `with ctx.db.begin_nested():` and catch the error around that"
             )
 
@@ -163,6 +185,9 @@ class OpenTransaction(ABC):
 
     def close(self) -> None:
         """Roll back what was not committed and let the next transaction begin."""
+        if self.is_inherited:
+            self._discard()
+            return
         with self._lock:
             if self.expired:
                 self._discard()
@@ -173,13 +198,17 @@ class OpenTransaction(ABC):
                 if was_open:
                     self.roll_back()
                 # The connection itself may have failed, or a handler may have changed it: the next gets a new one.
-                self.broken = not self.is_reusable()
+                self.broken = self.leaves_state or not self.is_reusable()
             except Exception:
                 self.broken = True
             finally:
                 if self.broken:
                     self._discard()
                 self.release()
+
+    def inherit(self) -> None:
+        """In a child: refuse every use of it. The parent commits it, or rolls it back."""
+        self.is_inherited, self.is_open = True, False
 
     def roll_back(self) -> None:
         """Undo what is open."""
@@ -215,8 +244,6 @@ def take_begin(info: Any) -> str:
 
 # The guard: hooks of SQLAlchemy that watch every statement of an engine's connections.
 
-# What may stand before the first word of a statement.
-BEFORE: Final = r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*"
 # What would end or start a transaction behind the framework's back. Savepoints are the user's to use.
 TRANSACTION_STATEMENT: Final = re.compile(
     BEFORE + r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+TO\b)|ROLLBACK\s*$)\b",
@@ -233,7 +260,14 @@ CONCERNS_OTHERS: Final = re.compile(
     r"|_scheduled_functions|_convexpy_",
     re.IGNORECASE | re.DOTALL,
 )
-UNDO_STATEMENT: Final = re.compile(r"ROLLBACK\s+TO\b", re.IGNORECASE)
+# PostgreSQL executes several statements of one text, and what stands in quotes is none.
+FOLLOWING_STATEMENT: Final = re.compile(
+    rf";{BEFORE}(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK|SAVEPOINT|RELEASE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+# Its body has statements of its own: BEGIN ATOMIC … END on PostgreSQL, a trigger on SQLite.
+CREATES_BODY: Final = re.compile(rf"{BEFORE}CREATE\b.*\bBEGIN\b", re.IGNORECASE | re.DOTALL)
 # What the two databases say when something is written in a transaction that only reads.
 READ_ONLY_STATE: Final = "25006"
 READ_ONLY_WORDS: Final = "readonly database"
@@ -242,21 +276,30 @@ READ_ONLY_WORDS: Final = "readonly database"
 class Verdict(NamedTuple):
     """What a statement's text says of it."""
 
-    undoes: bool
+    savepoint: SavepointStatement | None
     ends: bool
+    leaves_state: bool
     concerns_others: bool
     own_table: str | None
 
 
 @lru_cache(maxsize=5000)
 def verdict_on(statement: str) -> Verdict:
-    own = OWN_TABLE_CHANGE.search(statement)
+    own, leaves = OWN_TABLE_CHANGE.search(statement), leaves_state(statement)
     return Verdict(
-        undoes=UNDO_STATEMENT.match(statement) is not None,
-        ends=TRANSACTION_STATEMENT.match(statement) is not None,
-        concerns_others=own is not None or CONCERNS_OTHERS.search(statement) is not None,
+        savepoint=read_savepoint(statement),
+        ends=TRANSACTION_STATEMENT.match(statement) is not None or goes_on_to_end(statement),
+        leaves_state=leaves,
+        concerns_others=leaves or own is not None or CONCERNS_OTHERS.search(statement) is not None,
         own_table=own[1] if own else None,
     )
+
+
+def goes_on_to_end(statement: str) -> bool:
+    """Whether a later statement of the same text ends the transaction, or is about a savepoint."""
+    if ";" not in statement or CREATES_BODY.match(statement):
+        return False
+    return FOLLOWING_STATEMENT.search(QUOTED.sub(" ", statement)) is not None
 
 
 def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[Any], None]) -> None:
@@ -269,7 +312,7 @@ def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[A
         commit: Commits it.
     """
     dialect: Any = engine.dialect
-    undo = dialect.do_rollback_to_savepoint
+    rollback = dialect.do_rollback
 
     def do_begin(pooled: PoolProxiedConnection) -> None:
         try:
@@ -284,14 +327,13 @@ def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[A
             raise TransactionEnded("commit(): the framework commits, once the handler has returned. Remove the call")
         commit(pooled.driver_connection)
 
-    def do_rollback_to_savepoint(connection: Connection, name: str) -> None:
-        undo(connection, name)
-        transaction = transaction_on(connection)
+    def do_rollback(pooled: PoolProxiedConnection) -> None:
+        transaction = transaction_on(pooled)
         if transaction is not None:
-            transaction.failed = None
+            transaction.wait_for_begin()  # values that cannot be bound fail before anything is sent
+        rollback(pooled)
 
-    dialect.do_begin, dialect.do_commit = do_begin, do_commit
-    dialect.do_rollback_to_savepoint = do_rollback_to_savepoint
+    dialect.do_begin, dialect.do_commit, dialect.do_rollback = do_begin, do_commit, do_rollback
     for name in ("do_execute", "do_executemany"):
         event.listen(engine, name, check_statement)
     event.listen(engine, "do_execute_no_params", check_bare_statement)
@@ -317,10 +359,13 @@ def check_bare_statement(cursor: Any, statement: str, context: Any) -> None:
     if transaction is None:
         return
     verdict = verdict_on(statement)
-    if verdict.undoes:
+    if verdict.savepoint is not None:
+        transaction.follow(verdict.savepoint)
         return
     transaction.check_shortly()
     transaction.record(statement)
+    if verdict.leaves_state:
+        transaction.leaves_state = True
     if transaction.runs_handler and verdict.concerns_others:
         transaction.not_batchable = True
         if verdict.own_table:
@@ -351,4 +396,4 @@ def note_error(context: ExceptionContext) -> None:
 
 def wrote(error: BaseException) -> bool:
     """Whether an error says that something was written where nothing may be."""
-    return getattr(error, "sqlstate", None) == READ_ONLY_STATE or READ_ONLY_WORDS in str(error)
+    return getattr(driver_error(error), "sqlstate", None) == READ_ONLY_STATE or READ_ONLY_WORDS in text_of(error)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ..settings import Settings
 from . import job_statements as sql
 from .claim import ClaimKey
+from .crons import DeclaredCron
 from .jobs import finish, release
 from .tables import jobs, queue, workers
 from .types import JobId
@@ -24,21 +26,39 @@ LOST_ACTION: Final = (
 LOST_CLAIM: Final = "the process that had claimed this job died before it finished"
 
 
-def register(connection: Connection, worker: str, now: datetime) -> None:
+@dataclass(frozen=True)
+class Version:
+    """What a worker runs: since when, and the crons that its app declares."""
+
+    started_time: datetime
+    crons: Mapping[str, DeclaredCron]
+
+
+def register(connection: Connection, worker: str, now: datetime, version: Version) -> None:
     """Insert a worker's row. Its id is new at every start, so it is never mistaken for an earlier worker."""
-    values = {"id": worker, "started_time": now, "heartbeat_time": now, "host": this_host(), "pid": os.getpid()}
+    values = {"id": worker, "heartbeat_time": now, "host": this_host(), "pid": os.getpid(), **vars(version)}
     connection.execute(insert(workers).values(values))
 
 
-def beat(connection: Connection, worker: str, now: datetime) -> bool:
+def beat(connection: Connection, worker: str, now: datetime, version: Version) -> bool:
     """Record a heartbeat. False: the worker was given up as dead, and its jobs are no longer its own."""
-    change = update(workers).where(workers.c.id == worker).values(heartbeat_time=now)
+    change = update(workers).where(workers.c.id == worker).values(heartbeat_time=now, **vars(version))
     return connection.execute(change).rowcount == 1
 
 
 def is_known(connection: Connection, worker: str) -> bool:
     """Whether a worker is registered. It cannot be given up before the end of this transaction."""
     return sql.IS_KNOWN.execute(connection, {"by_worker": worker}).rows != []
+
+
+class LostAction(NamedTuple):
+    """An action whose process died while it ran."""
+
+    job_id: JobId
+    name: str
+    attempt: int
+    cron: str | None
+    started: datetime
 
 
 @dataclass(frozen=True)
@@ -103,7 +123,7 @@ def jobs_of_worker(connection: Connection, worker: str) -> set[JobId]:
 
 def recover_jobs(
     connection: Connection, worker: str, now: datetime, settings: Settings, only: set[JobId] | None = None
-) -> tuple[int, int]:
+) -> tuple[list[LostAction], int]:
     """Recover jobs that a worker holds and will not finish: started actions fail, the rest is reclaimed after a delay.
 
     Args:
@@ -114,16 +134,20 @@ def recover_jobs(
         only: These of its jobs. None: all of them.
 
     Returns:
-        How many failed, and how many are queued again.
+        The actions that failed, and how many jobs are queued again.
     """
-    failed = queued = 0
-    held = select(queue, jobs.c.attempts).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
+    failed: list[LostAction] = []
+    queued = 0
+    about = (jobs.c.name, jobs.c.attempts, jobs.c.cron, jobs.c.started_time)
+    held = select(queue, *about).join(jobs, jobs.c.id == queue.c.job_id).where(queue.c.worker == worker)
     if only is not None:
         held = held.where(queue.c.job_id.in_(only))
     # The lock waits for an action that is starting and for a job that is ending, and reads the state after that.
     for row in connection.execute(held.with_for_update(of=queue)).all():
         if row.run_token is not None:
-            failed += finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now)
+            if finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now):
+                started = row.started_time or now
+                failed.append(LostAction(row.job_id, row.name, row.attempts, row.cron, started))
             continue
         # A job that kills its process is delayed more each time, so that other jobs run in between.
         due = now + settings.backoff(row.attempts + 1)

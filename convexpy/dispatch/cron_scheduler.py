@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from ..clock import Clock
 from ..database import crons as stored
 from ..database import jobs
+from ..database.crons import DeclaredCron
 from ..database.database import Database
 from ..database.jobs import NewJob
 from ..errors import FunctionNotFound
@@ -18,6 +20,7 @@ from ..functions.crons import Crons
 from ..functions.registry import Registry
 from ..functions.timetable import parse
 from ..settings import Settings
+from .heartbeat import Heartbeat
 
 logger = logging.getLogger("convexpy.dispatch")
 
@@ -25,35 +28,65 @@ logger = logging.getLogger("convexpy.dispatch")
 class CronScheduler:
     """Keeps the stored crons like the declared ones, and turns slots into jobs."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: Settings, heartbeat: Heartbeat) -> None:
         self._database = database
         self._clock = clock
+        self._heartbeat = heartbeat
+        self._interval = settings.heartbeat_interval.total_seconds()
         self._longest = settings.poll_interval.total_seconds()
         self.registry: Registry | None = None
 
-    def adopt(self, crons: Crons, registry: Registry) -> None:
-        """Compare the declared crons with the stored ones by name: add, change and remove what differs."""
+    def declare(self, crons: Crons, registry: Registry) -> None:
+        """Fire crons for this version of the app, whose crons the worker's heartbeat names from now on."""
         self.registry = registry
-        now = self._clock.now()
-        with self._database.write_internal(sync="as set") as connection:
-            stored.lock_crons(connection)  # workers that start together would all add the same
+        self._heartbeat.declare(
+            {
+                name: DeclaredCron(cron.timetable.text, cron.function, cron.stored_args)
+                for name, cron in crons.definitions.items()
+            }
+        )
+
+    def adopt(self, crons: Crons, registry: Registry) -> None:
+        """Declare the crons of another version of the app, and store what differs."""
+        self.declare(crons, registry)
+        self._heartbeat.beat()
+        self.reconcile()
+
+    def reconcile(self) -> float:
+        """Keep the stored crons like those that workers declare, by name. How many seconds until the next round.
+
+        At the start it is how a new version's crons come and go. Later it mends what a worker of another version did,
+        and removes what the last worker that declared it has left behind.
+        """
+        with self._database.read_internal() as connection:
+            declared = stored.declared_crons(connection, self._heartbeat.worker)
             known = stored.stored_crons(connection)
-            for name, cron in crons.definitions.items():
-                values: dict[str, Any] = {
-                    "schedule": cron.timetable.text,
-                    "function": cron.function,
-                    "args": cron.stored_args,
-                }
-                row = known.pop(name, None)
-                if row is None:
-                    values |= {"name": name, "next_time": cron.timetable.first(now)}
-                    stored.add_cron(connection, values)
-                elif row.schedule != cron.timetable.text:
-                    values["next_time"] = cron.timetable.changed(row.last_time, now)
-                    stored.change_cron(connection, name, values)
-                else:
-                    stored.change_cron(connection, name, values)
-            stored.remove_crons(connection, list(known))
+        if declared is not None and declared != {name: stored.as_declared(row) for name, row in known.items()}:
+            with self._database.write_internal(sync="as set") as connection:
+                stored.lock_crons(connection)  # workers that start together would all add the same
+                self._store(connection, stored.declared_crons(connection, self._heartbeat.worker))
+        return self._interval
+
+    def _store(self, connection: Connection, declared: Mapping[str, DeclaredCron] | None) -> None:
+        """Add, change and remove what differs."""
+        if declared is None:
+            return
+        now, known = self._clock.now(), stored.stored_crons(connection)
+        for name, cron in declared.items():
+            values: dict[str, Any] = cron._asdict()
+            row = known.pop(name, None)
+            if row is None:
+                values |= {"name": name, "next_time": parse(cron.schedule).first(now)}
+                last = stored.last_run(connection, name, now)
+                if last is not None:  # it was stored before: it keeps its phase, and still runs one at a time
+                    values |= {**last._mapping, "next_time": parse(cron.schedule).changed(last.last_time, now)}
+                stored.add_cron(connection, values)
+            elif row.schedule != cron.schedule:
+                values["next_time"] = parse(cron.schedule).changed(row.last_time, now)
+                stored.change_cron(connection, name, values)
+            elif stored.as_declared(row) != cron:
+                stored.change_cron(connection, name, values)
+        stored.remove_crons(connection, list(known))
 
     def next_slot(self) -> datetime | None:
         """When the first cron fires."""

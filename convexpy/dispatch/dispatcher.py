@@ -80,6 +80,7 @@ class Dispatcher:
         now, empty = self._clock.now(), set[str]()
         looks = time.monotonic() >= self._next_look
         for pool in self.pools:
+            self.unclaim(pool.overdue())
             if self._due[pool.kind] <= now:
                 claims = self._claim_for(pool)
                 if claims is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
@@ -13,21 +12,21 @@ from sqlalchemy import Connection
 from ..database import jobs, workers
 from ..database.claim import Claim, ClaimKey
 from ..database.errors import is_internal
+from ..database.outage import Outage
 from ..database.transaction import Sync
 from ..database.types import JobId
-from ..errors import FunctionNotFound, InvalidSchedule
+from ..errors import FunctionNotFound, FunctionTimeout, InvalidSchedule
 from ..functions.declare import Kind
 from ..runtime.actions import in_thread
 from ..runtime.call import Call, CallResult
 from ..runtime.call_executor import CallExecutor
 from ..runtime.concurrency import BATCH
-from ..runtime.events import Job, Outcome, RunRecorder, describe
+from ..runtime.events import Failure, Job, Outcome, RunRecorder
 from ..runtime.transaction import JobLost, NotBatchable, TransactionFailed
 from .batch import Batch, BatchItem
 from .batch_policy import BatchPolicy
 from .heartbeat import Heartbeat
 
-logger = logging.getLogger("convexpy.dispatch")
 T = TypeVar("T")
 
 STOPPED: Final = (
@@ -41,10 +40,11 @@ MOST_REMEMBERED: Final = 10_000
 class JobExecutor:
     """Runs claims, and reports each run."""
 
-    def __init__(self, calls: CallExecutor, heartbeat: Heartbeat) -> None:
+    def __init__(self, calls: CallExecutor, heartbeat: Heartbeat, outage: Outage | None = None) -> None:
         self.policy = BatchPolicy()
         self._calls = calls
         self._heartbeat = heartbeat
+        self._outage = outage or Outage()
         self._left_to_others: dict[JobId, tuple[datetime, int]] = {}
         self.start()
 
@@ -133,8 +133,8 @@ class JobExecutor:
         elif failure.cause is not None:
             if failure.is_conflict:
                 self._calls.limiter.narrow(claim.name)
-            text = describe(failure.cause)
-            recorder.report(self.insist(lambda: self._try_again(claim, text, failure.is_conflict)), text)
+            why = Failure.of(failure.cause)
+            recorder.report(self.insist(lambda: self._try_again(claim, why.text, failure.is_conflict)), why)
         else:
             self._fail(claim, failure.error, recorder)
 
@@ -155,10 +155,10 @@ class JobExecutor:
 
     def give_up(self, claim: Claim) -> None:
         """Fail a mutation whose handler hangs. Should it come back, it finds its job gone."""
-        text = f"TIMEOUT: {claim.name} ran past its time limit and could not be interrupted, so nothing was written"
-        recorder = self._recorder(claim)
-        if self.insist(lambda: self._finish(claim, text)):
-            recorder.report("failed", text)
+        text = f"{claim.name} ran past its time limit and could not be interrupted, so nothing was written"
+        why, recorder = Failure.of(FunctionTimeout(text)), self._recorder(claim)
+        if self.insist(lambda: self._finish(claim, why)):
+            recorder.report("failed", why)
 
     # An action: start, run, finish.
 
@@ -170,14 +170,14 @@ class JobExecutor:
         call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
         if call is None:
             return
-        result, error = CallResult(None), None
+        result, why = CallResult(None), None
         try:
-            result = await self._calls.actions.run_async(call)
+            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
         except BaseException as raised:
             was_stopped = isinstance(raised, asyncio.CancelledError) and self.is_leaving
-            error = STOPPED if was_stopped else describe(raised)
-        kept = await in_thread(threads, lambda: self.insist(lambda: self._finish(run, error)))
-        recorder.report("canceled" if not kept else "failed" if error else "success", error, result.scheduled)
+            why = Failure(STOPPED, raised) if was_stopped else Failure.of(raised)
+        kept = await in_thread(threads, lambda: self.insist(lambda: self._finish(run, why)))
+        recorder.report("canceled" if not kept else "failed" if why else "success", why, result.scheduled)
 
     def _started(self, claim: Claim, run_token: str, recorder: RunRecorder) -> Call | None:
         """Check the action and mark it as started. None: it must not run."""
@@ -217,12 +217,12 @@ class JobExecutor:
 
     def _fail(self, claim: Claim, error: BaseException, recorder: RunRecorder) -> None:
         """Fail a job, unless its function is unknown here and another worker may know it."""
-        text = describe(error)
-        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, text)):
-            recorder.report("retry", text)
+        why = Failure.of(error)
+        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, why.text)):
+            recorder.report("retry", why)
             return
-        kept = self.insist(lambda: self._finish(claim, text))
-        recorder.report("failed" if kept else "lost", text)
+        kept = self.insist(lambda: self._finish(claim, why))
+        recorder.report("failed" if kept else "lost", why)
 
     def _leave_to_others(self, claim: Claim, error: str) -> bool:
         """Give a job back for workers of another version, later and later. False: there are none, or it took too long.
@@ -244,11 +244,13 @@ class JobExecutor:
         self._left_to_others[claim.job_id] = since, times + 1
         return True
 
-    def _finish(self, key: Claim | ClaimKey, error: str | None) -> bool:
+    def _finish(self, key: Claim | ClaimKey, why: Failure | None) -> bool:
         """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost."""
 
+        error, trace = (why.text, why.trace) if why is not None else (None, None)
+
         def finish(connection: Connection, now: datetime) -> bool:
-            return jobs.finish(connection, [key], error, now) or jobs.has_ended(connection, key.job_id, error)
+            return jobs.finish(connection, [key], error, now, trace) or jobs.has_ended(connection, key.job_id, error)
 
         return self._change(finish)
 
@@ -282,7 +284,7 @@ class JobExecutor:
                     raise
                 attempts += 1
                 wait = self._calls.settings.backoff(attempts).total_seconds()
-                logger.warning("the database failed and is tried again in %.1f s: %s", wait, error)
+                self._outage.failed(f"the end of a job is stored in {wait:.1f} s", error)
                 self._calls.clock.sleep(wait)
 
     def _recorder(self, claim: Claim, began: float | None = None) -> RunRecorder:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from ..clock import Clock
 from ..database import workers
+from ..database.crons import DeclaredCron
 from ..database.database import Database
+from ..database.workers import Version
 from ..settings import Settings
 
 logger = logging.getLogger("convexpy.dispatch")
@@ -24,6 +28,12 @@ class Heartbeat:
         self._clock = clock
         self.worker = secrets.token_hex(16)
         """The id of the worker."""
+        self._crons: Mapping[str, DeclaredCron] = {}
+        self._started_time: datetime | None = None
+
+    def declare(self, crons: Mapping[str, DeclaredCron]) -> None:
+        """From the next heartbeat on, the worker's row says that it runs a version of the app with these crons."""
+        self._crons, self._started_time = crons, None
 
     def register(self) -> None:
         with self._database.write_internal() as connection:
@@ -38,7 +48,8 @@ class Heartbeat:
     def beat(self) -> bool:
         """Store that this worker is alive. False: it was given up as dead, and is registered under a new id."""
         with self._database.write_internal() as connection:
-            is_alive = workers.beat(connection, self.worker, self._clock.now())
+            now = self._clock.now()
+            is_alive = workers.beat(connection, self.worker, now, self._version(now))
             if not is_alive:
                 self._register_anew(connection)
         return is_alive
@@ -55,6 +66,12 @@ class Heartbeat:
 
     def _register_anew(self, connection: Connection) -> str:
         worker = secrets.token_hex(16)
-        workers.register(connection, worker, self._clock.now())
+        now = self._clock.now()
+        workers.register(connection, worker, now, self._version(now))
         self.worker = worker
         return worker
+
+    def _version(self, now: datetime) -> Version:
+        """What runs here, since its first heartbeat; a clock that was ahead then is right again by now."""
+        self._started_time = min(now, self._started_time or now)
+        return Version(self._started_time, self._crons)

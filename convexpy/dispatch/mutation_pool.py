@@ -77,6 +77,9 @@ class MutationPool:
         if needs_thread:
             self._start_thread()
 
+    def overdue(self) -> list[Claim]:
+        return []
+
     def drain(self) -> list[Claim]:
         untried: list[Claim] = []
         while True:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from ..database.errors import is_internal
+from ..database.outage import Outage
 from ..settings import Settings
 
 logger = logging.getLogger("convexpy.dispatch")
@@ -25,10 +26,11 @@ PATIENCE_SECONDS: Final = 20.0
 class PeriodicThread:
     """Calls its ticks on one thread. Each does one round and returns how long to wait; ``wake`` makes it sooner."""
 
-    def __init__(self, name: str, settings: Settings, *ticks: Tick) -> None:
+    def __init__(self, name: str, settings: Settings, *ticks: Tick, outage: Outage | None = None) -> None:
         self._name = name
         self._settings = settings
         self._ticks = ticks
+        self._outage = outage or Outage()
         self._next = [0.0] * len(ticks)
         self._failures = [0] * len(ticks)
         self._awake = threading.Event()
@@ -70,12 +72,13 @@ class PeriodicThread:
         try:
             seconds = tick()
             self._failures[index] = 0
+            self._outage.answered()
         except Exception as error:
             self._failures[index] += 1
             seconds = self._settings.backoff(self._failures[index], longest=LONGEST_PAUSE).total_seconds()
             text = f"{self._name} failed and goes on in {seconds:.1f} s"
             if is_internal(error):  # the database is away; where in our code that was noticed helps nothing
-                logger.warning("%s: %s", text, str(error).strip().partition("\n")[0])
+                self._outage.failed(text, error)
             else:
                 logger.exception(text)
         if self._next[index] == woken:

@@ -26,6 +26,10 @@ class Pool(Protocol):
         """The jobs that wait or run here."""
         ...
 
+    def overdue(self) -> list[Claim]:
+        """Take out the claims that this pool cannot try now, for other workers."""
+        ...
+
     def drain(self) -> list[Claim]:
         """Take out the claims that were never tried, before ``stop``."""
         ...

@@ -10,7 +10,9 @@ from ..clock import Clock
 from ..database import workers
 from ..database.database import Database
 from ..database.types import JobId
-from ..database.workers import jobs_of_worker, recover_jobs
+from ..database.workers import LOST_ACTION, LostAction, jobs_of_worker, recover_jobs
+from ..functions.declare import Kind
+from ..runtime.events import Job, Run, RunListeners
 from ..settings import Settings
 from .heartbeat import Heartbeat
 
@@ -20,8 +22,11 @@ logger = logging.getLogger("convexpy.dispatch")
 class Recovery:
     """What every worker does for the others. Any number of them may at once."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, settings: Settings, heartbeat: Heartbeat, listeners: RunListeners
+    ) -> None:
         self._database = database
+        self._listeners = listeners
         self._clock = clock
         self._settings = settings
         self._heartbeat = heartbeat
@@ -78,4 +83,11 @@ class Recovery:
             if heartbeat_time is not None and not workers.give_up(connection, worker, heartbeat_time):
                 return
             failed, freed = recover_jobs(connection, worker, now, self._settings, only)
-        logger.warning("%s: %d actions failed, %d jobs are tried again", why, failed, freed)
+        logger.warning("%s: %d actions failed, %d jobs are tried again", why, len(failed), freed)
+        self._listeners.notify(*(run_of(lost, now) for lost in failed))
+
+
+def run_of(lost: LostAction, now: datetime) -> Run:
+    """The run of an action whose process died."""
+    job, seconds = Job(lost.job_id, lost.attempt), (now - lost.started).total_seconds()
+    return Run(lost.name, Kind.ACTION, lost.started, seconds, "failed", LOST_ACTION, job, lost.cron)

@@ -11,6 +11,7 @@ from typing import Final
 from ..clock import Clock
 from ..database.claim import Claim
 from ..database.database import Database
+from ..database.outage import Outage
 from ..functions.declare import Kind
 from ..functions.load import App
 from ..runtime.call_executor import CallExecutor
@@ -47,10 +48,11 @@ class Worker:
         self._settings = settings
         self._calls = calls
         self.heartbeat = Heartbeat(database, clock, settings)
-        self.executor = JobExecutor(calls, self.heartbeat)
+        self._outage = Outage()
+        self.executor = JobExecutor(calls, self.heartbeat, self._outage)
         self.dispatcher = Dispatcher(database, clock, settings, self.heartbeat)
-        self.crons = CronScheduler(database, clock, settings)
-        self.recovery = Recovery(database, clock, settings, self.heartbeat)
+        self.crons = CronScheduler(database, clock, settings, self.heartbeat)
+        self.recovery = Recovery(database, clock, settings, self.heartbeat, calls.listeners)
         self.retention = Retention(database, clock, settings)
         self._threads: list[PeriodicThread] = []
 
@@ -64,28 +66,30 @@ class Worker:
         Raises:
             InternalError: The database failed at every attempt.
         """
+        self.crons.declare(app.crons, app.registry)
         retried = self._calls.retried
         retried("a worker's registration", self.heartbeat.register)
         retried("the recovery of dead workers' jobs", self.recovery.recover_dead)
-        retried("the adoption of crons", lambda: self.crons.adopt(app.crons, app.registry))
+        retried("the adoption of crons", self.crons.reconcile)
 
     def start(self, app: App) -> None:
         """Begin to run what is due."""
         if self._threads:
             raise RuntimeError("this app is already running: start it once, or use `with convex.running():` once")
         self.prepare(app)
-        dispatching = PeriodicThread("dispatcher", self._settings, self.dispatcher.tick, self.crons.tick)
-        beating = PeriodicThread("heartbeat", self._settings, self.heartbeat.tick)
+        ticks = (self.dispatcher.tick, self.crons.tick)
+        dispatching = PeriodicThread("dispatcher", self._settings, *ticks, outage=self._outage)
+        beating = PeriodicThread("heartbeat", self._settings, self.heartbeat.tick, outage=self._outage)
         wake = partial(dispatching.wake, JOBS)
         size, calls = self._settings.action_concurrency, self._calls
         pools: Sequence[Pool] = (
             MutationPool(self.executor, self._database.timer, self._database.writers, self.dispatcher.on_capacity),
-            ActionPool(self.executor, calls.event_loop, size, self.dispatcher.on_capacity),
+            ActionPool(self.executor, calls.event_loop, size, self._database.timer, self.dispatcher.on_capacity, wake),
         )
         self.executor.start()
         self.dispatcher.open(pools, wake)
         self.recovery.tracked = lambda: set().union(*(pool.jobs() for pool in pools))
-        housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping())
+        housekeeping = PeriodicThread("housekeeping", self._settings, *self._housekeeping(), outage=self._outage)
         commits = self._database.commits
         commits.listen_to_jobs(self.dispatcher.on_commit, self.dispatcher.on_remote_commit)
         commits.watch()
@@ -94,7 +98,7 @@ class Worker:
             thread.start()
 
     def _housekeeping(self) -> list[Tick]:
-        ticks = [self.recovery.recover_dead, self.recovery.reclaim, self.retention.tick]
+        ticks = [self.recovery.recover_dead, self.recovery.reclaim, self.crons.reconcile, self.retention.tick]
         cursor = self.dispatcher.cursor
         if cursor is not None:
             # What it finds is as good as another process's commit: the dispatcher has to look for it.

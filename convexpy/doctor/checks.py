@@ -12,11 +12,16 @@ from sqlalchemy import URL, Connection, Engine, MetaData, NullPool, create_engin
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.postgres.connection import with_driver
+from ..database.url import shown_url
 from ..errors import DatabaseError
+from ..functions.registry import Registry
+from ..migrations.framework import HEAD, current_revision
 from ..settings import Settings
-from . import connections, file, indexes, network, queue, server, slots
+from . import code, connections, file, indexes, network, queue, server, slots
 from .finding import Finding, note
 from .target import Check, Target
+
+CONNECT_SECONDS: Final = "5"
 
 OF_A_FILE: Final[tuple[Check, ...]] = (
     file.check_library,
@@ -45,7 +50,15 @@ OF_A_SERVER: Final[tuple[Check, ...]] = (
 )
 
 
-def run_checks(url: URL, settings: Settings, metadata: MetaData | None = None, seconds: float = 2.0) -> list[Finding]:
+def run_checks(
+    url: URL,
+    settings: Settings,
+    metadata: MetaData | None = None,
+    seconds: float = 2.0,
+    *,
+    registry: Registry | None = None,
+    migrations: Path | None = None,
+) -> list[Finding]:
     """The findings of every check on a database.
 
     Args:
@@ -53,26 +66,44 @@ def run_checks(url: URL, settings: Settings, metadata: MetaData | None = None, s
         settings: The settings that it is used with.
         metadata: The app's tables.
         seconds: How long to measure the rate of transactions on PostgreSQL.
+        registry: The app's functions. None: pending jobs are not checked.
+        migrations: The folder of the app's revisions. None: they are not checked.
 
     Raises:
         DatabaseError: The database does not exist or refuses the connection.
     """
     with connected(url) as connection:
-        return list(findings(connection, settings, metadata, seconds))
+        is_postgres = connection.dialect.name == "postgresql"
+        rows = connection.exec_driver_sql("SELECT name, setting FROM pg_settings").all() if is_postgres else []
+        server = {row.name: row.setting for row in rows}
+        return list(findings(Target(connection, settings, metadata, seconds, registry, migrations, server)))
 
 
-def findings(
-    connection: Connection, settings: Settings, metadata: MetaData | None, seconds: float
-) -> Iterator[Finding]:
-    is_postgres = connection.dialect.name == "postgresql"
-    rows = connection.exec_driver_sql("SELECT name, setting FROM pg_settings").all() if is_postgres else []
-    target = Target(connection, settings, metadata, seconds, {row.name: row.setting for row in rows})
+def check_code(url: URL, settings: Settings, registry: Registry, migrations: Path) -> list[Finding]:
+    """What the code and the database expect of each other, and nothing else.
+
+    Raises:
+        DatabaseError: The database does not exist or refuses the connection.
+    """
+    if url.get_backend_name() == "postgresql":
+        url = url.update_query_dict({"connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS)})
+    with connected(url) as connection:
+        target = Target(connection, settings, registry=registry, migrations=migrations)
+        is_current = current_revision(connection) == HEAD  # otherwise jobs cannot be read
+        checks: list[Check] = [code.check_revisions, *([code.check_jobs] if is_current else [])]
+        return [finding for check in checks for finding in run_check(check, target)]
+
+
+def findings(target: Target) -> Iterator[Finding]:
+    is_postgres = target.is_postgres
     for check in OF_A_SERVER if is_postgres else OF_A_FILE:
         yield from run_check(check, target)
     tables = list(run_check(queue.check_revision, target))
     yield from tables
+    yield from run_check(code.check_revisions, target)
     if all(finding.mark == "ok" for finding in tables):
         yield from run_check(queue.check_workers, target)
+        yield from run_check(code.check_jobs, target)
         if is_postgres:
             yield from run_check(connections.check_connections, target)
             yield from run_check(queue.check_dead_rows, target)
@@ -96,15 +127,19 @@ def connected(url: URL) -> Iterator[Connection]:
     """A new connection in autocommit mode."""
     try:
         is_file = url.get_backend_name() == "sqlite"
-        engine = file_engine(url) if is_file else create_engine(with_driver(url), poolclass=NullPool)
+        engine = file_engine(url) if is_file else server_engine(url)
         engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         connection = engine.connect()
         connection.exec_driver_sql("PRAGMA schema_version" if engine.name == "sqlite" else "SELECT 1").all()
     except SQLAlchemyError as error:
         message = str(error.orig if isinstance(error, DBAPIError) else error)
-        raise DatabaseError(f"{url.render_as_string(hide_password=True)}: {' '.join(message.split())}") from error
+        raise DatabaseError(f"{shown_url(url)}: {' '.join(message.split())}") from error
     with connection:
         yield connection
+
+
+def server_engine(url: URL) -> Engine:
+    return create_engine(with_driver(url), poolclass=NullPool, hide_parameters=True)
 
 
 def file_engine(url: URL) -> Engine:

@@ -31,7 +31,8 @@ SELECT age, owner FROM (
     FROM pg_prepared_xacts
 ) AS open WHERE age IS NOT NULL ORDER BY age DESC LIMIT 1
 """
-DEAD_ROWS: Final = "SELECT n_dead_tup, n_live_tup FROM pg_stat_user_tables WHERE relname = '_convexpy_queue'"
+# By the search path, as every other statement finds the table: another schema may have one of the same name.
+DEAD_ROWS: Final = "SELECT n_dead_tup, n_live_tup FROM pg_stat_user_tables WHERE relid = to_regclass('_convexpy_queue')"
 
 
 def check_revision(target: Target) -> Iterator[Finding]:

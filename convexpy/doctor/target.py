@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, MetaData
 
+from ..functions.registry import Registry
 from ..settings import Settings
 from .finding import Finding
 
@@ -22,6 +24,10 @@ class Target:
     metadata: MetaData | None = None
     seconds: float = 2.0
     """How long to measure rates."""
+    registry: Registry | None = None
+    """The app's functions. None: they are not known, so pending jobs are not checked."""
+    migrations: Path | None = None
+    """The folder of the app's revisions. None: they are not checked."""
     server: Mapping[str, str] = field(default_factory=dict)
     """The settings of a PostgreSQL server for this connection, in PostgreSQL's units."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import Field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ..errors import LoadError
+from .defaults import Defaults
 from .validate import Arguments, ReturnValue
 
 P = ParamSpec("P")
@@ -59,6 +61,8 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
         self.aliases = aliases
         self.name = f"{handler.__module__}:{handler.__qualname__}"
         """``"orders:charge"``: the place in the app. Before the app is loaded, the place in Python."""
+        self.defaults = Defaults(handler)
+        """Those of its defaults that a run could change."""
         self.is_async = inspect.iscoroutinefunction(handler)
         """Whether the handler is ``async def``."""
         self.__doc__ = handler.__doc__
@@ -67,7 +71,7 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
         self.__wrapped__ = handler
 
     def __call__(self, ctx: C_contra, /, *args: P.args, **kwargs: P.kwargs) -> Raw_co:
-        return cast(Raw_co, self.handler(ctx, *args, **kwargs))
+        return cast(Raw_co, self.handler(ctx, *args, **self.defaults.fill(kwargs, len(args))))
 
     @property
     def place(self) -> str:
@@ -145,6 +149,10 @@ def parameter_problem(parameter: inspect.Parameter) -> str | None:
         return "arguments are passed and stored by name, so they cannot be positional-only. Remove the `/`"
     if parameter.name.startswith("_"):
         return "a name that starts with an underscore is private. Rename it"
+    if parameter.default is Ellipsis:
+        return "`...` would be its value. A parameter without a default is required: remove the `= ...`"
+    if isinstance(parameter.default, Field):
+        return "`field(…)` belongs into a dataclass. Write the default itself: each run gets a copy of it"
     if type(parameter.default).__name__ == "FieldInfo":
         return "give constraints with Annotated, `x: Annotated[int, Field(gt=0)] = 5`, not as the default"
     return None

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Final
 
-from ..errors import LoadError
+from ..errors import LoadError, text_of
 from .crons import Crons
 from .registry import SYSTEM, Registry
 
 SKIPPED_FOLDERS = frozenset({"tests", "test", "migrations", "alembic", "versions", "node_modules"})
 SKIPPED_FILES = ("test_", "conftest", "__init__", "__main__")
+INSTALLED: Final = ("site-packages", "dist-packages")
+NOT_THE_USERS: Final = (os.path.dirname(os.__file__) + os.sep, str(Path(__file__).parents[1]) + os.sep)
+"""Python's own modules, and convexpy's: a problem is shown at the line of the app that led there."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,10 @@ def load_app(
     modules, problems = import_all(root)
     if problems:
         raise LoadError(list(dict.fromkeys(problems)))  # many modules may import a broken one
-    registry = Registry(modules, system_modules)
-    crons, messages = find_crons(modules)
-    problems = crons.resolve(registry, min_cron_interval_seconds)
+    with loading(root.__name__):  # annotations may have code of their own
+        registry = Registry(modules, system_modules)
+        crons, messages = find_crons(modules)
+        problems = crons.resolve(registry, min_cron_interval_seconds)
     if problems:
         raise LoadError(problems)
     return App(registry, crons, modules, messages)
@@ -61,15 +67,39 @@ def import_root(functions: str | ModuleType) -> ModuleType:
     if isinstance(functions, ModuleType):
         return functions
     try:
-        return importlib.import_module(functions)
+        return imported(functions)
     except ModuleNotFoundError as error:
-        if error.name is not None and (functions == error.name or functions.startswith(f"{error.name}.")):
-            raise LoadError(
-                [f"there is no package {functions!r} here: `functions` is the name of your app's package ({error})"]
-            ) from error
-        raise LoadError([import_problem(functions, error)]) from error
-    except Exception as error:
-        raise LoadError([import_problem(functions, error)]) from error
+        raise LoadError(
+            [f"there is no package {functions!r} here: `functions` is the name of your app's package ({error})"]
+        ) from error
+
+
+def imported(name: str) -> ModuleType:
+    """The module of this name.
+
+    Raises:
+        ModuleNotFoundError: There is none.
+        LoadError: It does not import.
+    """
+    try:
+        with loading(name):
+            return importlib.import_module(name)
+    except LoadError as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and f"{name}.".startswith(f"{cause.name}."):
+            raise cause from None
+        raise
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Raise whatever the app's code raises while it is loaded, ``sys.exit()`` included, as a LoadError."""
+    try:
+        yield
+    except (LoadError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise LoadError([import_problem(name, error)]) from error
 
 
 def import_all(root: ModuleType) -> tuple[dict[str, ModuleType], list[str]]:
@@ -79,9 +109,10 @@ def import_all(root: ModuleType) -> tuple[dict[str, ModuleType], list[str]]:
     for folder in getattr(root, "__path__", ()):
         for place, name in module_names(Path(folder), root.__name__):
             try:
-                modules[place] = importlib.import_module(name)
-            except Exception as error:
-                problems.append(import_problem(name, error))
+                with loading(name):
+                    modules[place] = importlib.import_module(name)
+            except LoadError as error:
+                problems += error.problems
     return modules, problems
 
 
@@ -107,21 +138,28 @@ def module_names(folder: Path, package: str, prefix: str = "") -> Iterator[tuple
             yield f"{prefix}{path.stem}", f"{package}.{path.stem}"
 
 
-def import_problem(module: str, error: Exception) -> str:
+def import_problem(module: str, error: BaseException) -> str:
     """The problem of a module that does not import: the line of the user's code that failed, and why."""
-    if isinstance(error, LoadError):
-        return "\n".join(error.problems)
     if isinstance(error, SyntaxError):
         caret = f"\n    {(error.text or '').rstrip()}\n    {' ' * ((error.offset or 1) - 1)}^" if error.text else ""
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}{caret}"
     trace = traceback.extract_tb(error.__traceback__)
     frames = [frame for frame in trace if "importlib" not in frame.filename and frame.filename[0] != "<"]
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    own = [frame for frame in frames if is_users(frame.filename)] or frames
     where = f"{own[-1].filename}:{own[-1].lineno}" if own and own[-1].filename != __file__ else module
     hint = ""
-    if isinstance(error, ImportError) and "partially initialized module" in str(error):
+    if isinstance(error, ImportError) and "partially initialized module" in text_of(error):
         hint = "\n    Two modules import each other: write `from . import orders` and `orders.charge` in one of them"
-    return f"{where}: {type(error).__name__}: {error}{hint}"
+    if isinstance(error, SystemExit):
+        hint = '. It would end every command that loads the app: put it under `if __name__ == "__main__":`'
+    text = text_of(error)
+    said = f": {text}" if text else ""
+    return f"{where}: {type(error).__name__}{said}{hint}"
+
+
+def is_users(file: str) -> bool:
+    """Whether a file is code of the user's own, not installed."""
+    return not file.startswith(NOT_THE_USERS) and not any(folder in Path(file).parts for folder in INSTALLED)
 
 
 def find_crons(modules: dict[str, ModuleType]) -> tuple[Crons, list[str]]:

@@ -7,17 +7,24 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NotRequired, Required, get_type_hints
+from typing import Any, Final, NotRequired, Required, get_args, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializer, to_jsonable_python
 from typing_extensions import TypedDict
 
-from ..errors import InvalidArguments, InvalidResult, LoadError
+from ..errors import InvalidArguments, InvalidResult, LoadError, text_of
+from .round_trip import difference
 
 # Bytes and non-finite numbers have no JSON form: these keep them exact in a stored job.
-SHAPE: Final = ConfigDict(extra="forbid", val_json_bytes="base64")
+SHAPE: Final = ConfigDict(
+    extra="forbid",
+    val_json_bytes="base64",
+    validate_by_name=True,
+    validate_by_alias=True,
+    hide_input_in_errors=True,
+)
 JSON_FORM: Final = CoreConfig(ser_json_bytes="base64", ser_json_inf_nan="strings")
 NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -80,13 +87,13 @@ class Arguments:
         try:
             stored = self.serializer.to_json(values, warnings="error", by_alias=True, round_trip=True).decode()
             loaded = self.adapter.validate_json(stored)
-            changed = [name for name in values if not same(values[name], loaded.get(name))]
+            changes = [difference(value, loaded.get(name), name) for name, value in values.items()]
         except (PydanticSerializationError, ValidationError, UnicodeError, RecursionError) as error:
             raise InvalidArguments(f"{function}: the arguments cannot be stored as JSON: {error}") from None
-        if changed:
+        if changed := [change for change in changes if change is not None]:
             raise InvalidArguments(
-                f"{function}: {', '.join(changed)} would load from storage as another value. Annotate the "
-                "parameter with the exact type of what you pass, or keep the data in a table and pass its id"
+                f"{function}: after storage, {'; '.join(changed)}. Annotate the parameter with the exact type of what "
+                "you pass, or keep the data in a table and pass its id"
             )
         if NUL.search(stored):
             raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot store")
@@ -116,7 +123,7 @@ class Arguments:
         for parameter in self.parameters:
             if parameter.default is not inspect.Parameter.empty:
                 default = to_jsonable_python(parameter.default, fallback=repr)
-                schema["properties"][parameter.name].setdefault("default", default)
+                schema["properties"].get(parameter.name, {}).setdefault("default", default)  # an alias may stand there
         return schema
 
 
@@ -136,10 +143,10 @@ class ReturnValue:
             issues = "; ".join(f"{path_of(i['loc'], 'result')}: {i['type']}" for i in error.errors(include_input=False))
             raise InvalidResult(f"{function}: output validation failed: {issues}") from error
 
-    def to_json(self, function: str, value: object) -> Any:
-        """A checked result as JSON values."""
+    def to_json(self, function: str, value: object, *, redacted: bool = False) -> Any:
+        """A checked result as JSON values. ``redacted``: errors of jobs that are not for clients are left out."""
         try:
-            return self.serializer.to_python(value, mode="json", by_alias=True)
+            return self.serializer.to_python(value, mode="json", by_alias=True, context={"redacted": redacted})
         except (PydanticSerializationError, UnicodeError, RecursionError) as error:
             raise InvalidResult(f"{function}: the result cannot be turned into JSON: {error}") from error
 
@@ -160,7 +167,7 @@ def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, A
     except Exception as error:
         raise LoadError(
             [
-                f"{place}: an annotation of {handler.__name__!r} cannot be resolved: {error}. "
+                f"{place}: an annotation of {handler.__name__!r} cannot be resolved: {text_of(error)}. "
                 "Import the type at run time, not under TYPE_CHECKING"
             ]
         ) from error
@@ -174,20 +181,22 @@ def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSeriali
         return made, SchemaSerializer(made.core_schema, JSON_FORM)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         first = str(error).partition("\n")[0]
+        if (mapped := mapped_class(annotation)) is not None:
+            raise LoadError(
+                [
+                    f"{what} cannot be a schema: {mapped.__name__} is the class of a table, and its rows belong to a "
+                    "session. For a result write a pydantic model of its columns, which reads rows; for an argument "
+                    "take the row's id"
+                ]
+            ) from error
         raise LoadError([f"{what} cannot be a schema: {first} Use JSON-like types, or a pydantic model"]) from error
 
 
-def same(one: Any, other: Any) -> bool:
-    """Deep equality in which NaN equals itself, and a list equals a tuple of the same elements."""
-    if one == other:
-        return True
-    if isinstance(one, float) and isinstance(other, float):
-        return one != one and other != other
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    return type(one) is type(other) and hasattr(one, "__dict__") and same(vars(one), vars(other))
+def mapped_class(annotation: Any) -> type | None:
+    """A class that SQLAlchemy maps to a table, on its own or within something like ``list[Order] | None``."""
+    if isinstance(annotation, type) and hasattr(annotation, "__mapper__"):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := mapped_class(inner)) is not None), None)
 
 
 def path_of(loc: tuple[int | str, ...], whole: str = "arguments") -> str:

@@ -12,14 +12,17 @@ from typing import Any, Final
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, column, table, update
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, column, table, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.types import SchemaType
 
 from ..errors import DatabaseError
 from . import sqlite_batch
+from .checks import ChangeChecksOp, change_checks
 from .compare import without_warnings
-from .plan import Step
+from .enums import AddMemberOp
+from .plan import Plan, Step
+from .renames import is_rename, rename
 from .schema_change import require_rebuilding, schema_change
 from .sqlite_batch import NAMES, name_of
 
@@ -44,12 +47,19 @@ def apply_steps(connection: Connection, steps: Sequence[Step]) -> None:
     """The same, within ``schema_change()``."""
     created = [step for step in steps if isinstance(step.operation, ops.CreateTableOp)]
     dropped = [step for step in steps if isinstance(step.operation, ops.DropTableOp)]
+    renames = [step for step in steps if is_rename(step.operation)]
+    members = of_kind(steps, AddMemberOp)
     changed: dict[Table | None, list[Step]] = {}
     for step in steps:
-        if step not in created and step not in dropped:
+        if not any(step in others for others in (created, dropped, renames, members)):
             changed.setdefault(step.table, []).append(step)
     if changed or dropped:
         require_rebuilding(connection)
+    with failures_explained(members):
+        for step in members:
+            connection.execute(text(step.operation.sql.replace(":", "\\:")))
+    with failures_explained(renames):  # first, as the other steps use the new names
+        rename(connection, [step.operation for step in renames])
     with without_warnings():
         with failures_explained(created):
             create_tables(connection, created)
@@ -61,6 +71,11 @@ def apply_steps(connection: Connection, steps: Sequence[Step]) -> None:
                     change_table(connection, model, its_steps)
         with failures_explained(dropped):
             drop_tables(connection, dropped)
+
+
+def members_of(proposed: Plan) -> list[Step]:
+    """The steps that add members to PostgreSQL's enumerations, which need a transaction of their own."""
+    return of_kind(proposed.safe, AddMemberOp)
 
 
 def allowing_null(left: Sequence[Step]) -> list[Step]:
@@ -118,6 +133,8 @@ def change_table(connection: Connection, model: Table, steps: Sequence[Step]) ->
         if step.fill is not None:
             fill(connection, model, step.fill)
     alter_table(connection, model, list(tightening(steps)))
+    for step in of_kind(steps, ChangeChecksOp):
+        change_checks(connection, step.operation)
     for step in of_kind(steps, ops.CreateIndexOp):
         next(index for index in model.indexes if index.name == step.operation.index_name).create(connection)
 
@@ -151,7 +168,14 @@ def tightening(steps: Sequence[Step]) -> Iterator[Any]:
                 existing_nullable=True,
                 modify_nullable=False,
             )
-    done = (ops.DropIndexOp, ops.CreateIndexOp, ops.DropConstraintOp, ops.AddColumnOp, ops.AlterColumnOp)
+    done = (
+        ops.DropIndexOp,
+        ops.CreateIndexOp,
+        ops.DropConstraintOp,
+        ops.AddColumnOp,
+        ops.AlterColumnOp,
+        ChangeChecksOp,
+    )
     rest = [step.operation for step in steps if not isinstance(step.operation, done)]
     yield from sorted(rest, key=lambda operation: isinstance(operation, ops.DropColumnOp))
 

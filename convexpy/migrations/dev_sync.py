@@ -15,6 +15,7 @@ from ..database.tables import FRAMEWORK_TABLES
 from ..errors import DatabaseError
 from .framework import check_revision, recorded_revision
 from .metadata import key_of, read_made_tables, read_value, write_made_tables, write_value
+from .names import refuse_names
 from .schema_change import schema_change, transaction
 
 if TYPE_CHECKING:  # it imports Alembic, which is not needed when nothing has changed
@@ -24,10 +25,19 @@ IN_SYNC: Final = "models_in_step"
 USERS_VERSION_TABLE: Final = "alembic_version"
 
 POSTGRESQL_SHAPE: Final = text(
-    "SELECT md5(coalesce(string_agg(concat_ws(' ', c.relname, a.attname, a.atttypid, a.atttypmod, a.attnotnull, "
-    "a.atthasdef), ',' ORDER BY c.relname, a.attnum), '')) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
-    "WHERE c.relkind IN ('r', 'p', 'i') AND a.attnum > 0 AND NOT a.attisdropped AND pg_table_is_visible(c.oid) "
-    "AND c.relnamespace <> 'pg_catalog'::regnamespace"
+    "SELECT md5(coalesce(string_agg(concat_ws(' ', c.relnamespace, c.relname, a.attname, a.atttypid, a.atttypmod, "
+    "a.attnotnull, a.atthasdef), ',' ORDER BY c.relnamespace, c.relname, a.attnum), '')) "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
+    "WHERE c.relkind IN ('r', 'p', 'i') AND a.attnum > 0 AND NOT a.attisdropped "
+    "AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+)
+# What has no column of its own: CHECKs, expressions of indexes and members of enumerations.
+POSTGRESQL_EXPRESSIONS: Final = text(
+    "SELECT md5(concat_ws(',', "
+    "(SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY conname, oid) FROM pg_constraint WHERE contype = 'c'), "
+    "(SELECT string_agg(pg_get_indexdef(indexrelid), ',' ORDER BY indexrelid) FROM pg_index "
+    "WHERE indexprs IS NOT NULL OR indpred IS NOT NULL), "
+    "(SELECT string_agg(enumlabel, ',' ORDER BY enumtypid, enumsortorder) FROM pg_enum)))"
 )
 
 
@@ -37,6 +47,8 @@ class SyncResult:
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    """What differs and has to be changed by hand, with what to do."""
     by_revisions: bool = False
     """Nothing was done: this database is changed by the user's Alembic revisions."""
 
@@ -59,17 +71,25 @@ def sync_tables(bind: Engine | Connection, metadata: MetaData, confirm: Callable
     """
     with transaction(bind) as connection:
         check_revision(connection)
+        refuse_names(metadata, connection.dialect)
         if is_in_sync(connection, metadata):
             return SyncResult()
         by_revisions = recorded_revision(connection, USERS_VERSION_TABLE) is not None
-    from .apply import allowing_null, apply_steps
+    from .apply import allowing_null, apply_steps, members_of
     from .plan import plan
 
     proposed = plan(bind, metadata)
     if by_revisions and proposed:
-        return SyncResult(left=[*lines(proposed.safe), *lines(proposed.lossy), *proposed.blocked], by_revisions=True)
+        return SyncResult(
+            left=[*lines(proposed.safe), *lines(proposed.lossy), *proposed.blocked, *proposed.unchanged],
+            by_revisions=True,
+        )
     refuse_blocked(proposed)
     agreed = lines(proposed.lossy) if proposed.lossy and confirm(proposed.lossy) else []
+    members = members_of(proposed)
+    if members:  # nothing can use one before it is committed
+        with schema_change(bind) as connection:
+            apply_steps(connection, members)
     with schema_change(bind) as connection:
         # Again, as rows may have been written during the confirmation.
         current = plan(connection, metadata)
@@ -77,8 +97,8 @@ def sync_tables(bind: Engine | Connection, metadata: MetaData, confirm: Callable
         steps = [*current.safe, *(step for step in current.lossy if step.description in agreed)]
         left = [step for step in current.lossy if step not in steps]
         apply_steps(connection, [*steps, *allowing_null(left)])
-        record(connection, metadata, steps, left)
-    return SyncResult(lines(steps), lines(left))
+        record(connection, metadata, steps, is_in_step=not left and not current.unchanged)
+    return SyncResult(lines([*members, *steps]), lines(left), current.unchanged)
 
 
 def fingerprint(metadata: MetaData, dialect: Dialect) -> str:
@@ -92,6 +112,8 @@ def fingerprint(metadata: MetaData, dialect: Dialect) -> str:
         if key in FRAMEWORK_TABLES:
             continue
         indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        members = [getattr(column.type, "enums", None) for column in table.columns]  # a native type is only named
+        ddl.update(repr(members).encode())
         statements: list[DDLElement] = [CreateTable(table), *map(CreateIndex, indexes)]
         for statement in statements:
             try:
@@ -107,13 +129,16 @@ def is_in_sync(connection: Connection, metadata: MetaData) -> bool:
     return last is not None and last == state(connection, metadata)
 
 
-def record(connection: Connection, metadata: MetaData, done: list[Step], left: list[Step]) -> None:
+def record(connection: Connection, metadata: MetaData, done: list[Step], *, is_in_step: bool) -> None:
     """Record which tables convexpy made, and, if nothing is left to do, the state in which models and tables agree."""
     models = {key_of(table.name, table.schema, connection.dialect) for table in metadata.tables.values()}
     dropped = {step.table.key for step in done if step.table is not None and step.table.metadata is not metadata}
-    made = (read_made_tables(connection) | models) - dropped - FRAMEWORK_TABLES
+    for step in done:
+        if hasattr(step.operation, "new_table_name"):  # Alembic is not imported here
+            dropped.add(key_of(step.operation.table_name, step.operation.schema, connection.dialect))
+    made = (read_made_tables(connection) - dropped | models) - FRAMEWORK_TABLES
     write_made_tables(connection, made)
-    write_value(connection, IN_SYNC, "" if left else state(connection, metadata))
+    write_value(connection, IN_SYNC, state(connection, metadata) if is_in_step else "")
 
 
 def state(connection: Connection, metadata: MetaData) -> str:
@@ -124,7 +149,7 @@ def shape(connection: Connection) -> Any:
     """A value that changes whenever a table does, whichever client changes it."""
     if connection.dialect.name == "sqlite":
         return connection.exec_driver_sql("PRAGMA schema_version").scalar()
-    return connection.execute(POSTGRESQL_SHAPE).scalar()
+    return f"{connection.execute(POSTGRESQL_SHAPE).scalar()} {connection.execute(POSTGRESQL_EXPRESSIONS).scalar()}"
 
 
 def lines(steps: list[Step]) -> list[str]:

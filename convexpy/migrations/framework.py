@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, Engine, String, column, inspect, select, table
 
 from ..database.tables import ALEMBIC_VERSION_TABLE
+from ..database.url import shown_url
 from ..errors import DatabaseError
 from .schema_change import connected, schema_change, transaction
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "convexpy_0004"
+HEAD: Final = "convexpy_0006"
 """The newest revision that this version of convexpy knows."""
 
 SCRIPTS: Final = Path(__file__).parent
@@ -48,8 +49,7 @@ def check_revision(bind: Engine | Connection) -> None:
         current = current_revision(connection)
         if current == HEAD:
             return
-        url = connection.engine.url
-        name = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+        name = shown_url(connection.engine.url)
     if current is None:
         raise DatabaseError(f"{name} has no convexpy tables yet: run convex.migrate() or `convexpy db upgrade`")
     refuse_newer(current)

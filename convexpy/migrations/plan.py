@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from alembic.operations import ops
@@ -27,7 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
+from .checks import ChangeChecksOp
 from .compare import Differences, only_columns
+from .definitions import comparable
+from .enums import compare_enums
+from .metadata import read_made_tables
+from .names import name_key, refuse_names
+from .renames import case_renames, describe, renamed
 from .schema_change import transaction
 
 INTEGERS: Final = ("SMALLINT", "INTEGER", "BIGINT")
@@ -60,8 +66,11 @@ class Plan:
     blocked: list[str] = field(default_factory=list)
     """What the rows that are there do not allow, and the ways out."""
 
+    unchanged: list[str] = field(default_factory=list)
+    """What differs and is not changed here, with what to do."""
+
     def __bool__(self) -> bool:
-        return bool(self.safe or self.lossy or self.blocked)
+        return bool(self.safe or self.lossy or self.blocked or self.unchanged)
 
 
 def plan(bind: Engine | Connection, metadata: MetaData) -> Plan:
@@ -70,13 +79,25 @@ def plan(bind: Engine | Connection, metadata: MetaData) -> Plan:
     The framework's tables, Alembic's, and tables that convexpy did not make are left out.
     """
     with transaction(bind) as connection:
-        planner = Planner(Differences(connection, metadata))
-        for operation in planner.differences.operations:
-            planner.add(operation)
-        for model in planner.differences.changed_tables:
-            planner.compare_primary_key(model)
-        planner.plan.lossy.sort(key=str)
-        return planner.plan
+        refuse_names(metadata, connection.dialect)
+        found = case_renames(connection, metadata, read_made_tables(connection))
+        renames = [Step(describe(operation), model, operation) for model, operation in found]
+        with renamed(connection, [operation for _, operation in found]):
+            rest = plan_changes(connection, metadata)
+        return replace(rest, safe=[*renames, *rest.safe])
+
+
+def plan_changes(connection: Connection, metadata: MetaData) -> Plan:
+    """The plan, apart from names."""
+    planner = Planner(Differences(connection, metadata))
+    for operation in planner.differences.operations:
+        planner.add(operation)
+    for model in planner.differences.changed_tables:
+        planner.compare_primary_key(model)
+    planner.compare_enums()
+    planner.compare_definitions()
+    planner.plan.lossy.sort(key=str)
+    return planner.plan
 
 
 class Planner:
@@ -90,7 +111,7 @@ class Planner:
     def add(self, operation: Any) -> None:
         match operation:
             case ops.CreateTableOp():
-                self.safe(f"add table {self.table_of(operation).key}", operation)
+                self.add_table(operation)
             case ops.DropTableOp():
                 self.drop_table(operation)
             case ops.AddColumnOp():
@@ -120,6 +141,19 @@ class Planner:
                     Step(f"{type(operation).__name__}: {operation.to_diff_tuple()}", None, operation)
                 )
 
+    def add_table(self, operation: ops.CreateTableOp) -> None:
+        """A table of the same name, but for case, is not convexpy's if it is still there: ``case_renames()``."""
+        table, dialect = self.table_of(operation), self.connection.dialect
+        there = self.differences.inspector.get_table_names(table.schema)
+        same = [each for each in there if name_key(each, dialect) == name_key(table.name, dialect)]
+        if same:
+            self.plan.blocked.append(
+                f"cannot add table {table.key}: the table {same[0]} has the same name, as SQLite compares names "
+                f"without case, and convexpy did not make it. Name the model's table {same[0]}, or drop that table"
+            )
+        else:
+            self.safe(f"add table {table.key}", operation)
+
     def drop_table(self, operation: ops.DropTableOp) -> None:
         table = operation.to_table()
         rows = count_rows(self.connection, table)
@@ -129,7 +163,8 @@ class Planner:
         names = [column.name for column in table.columns]
         for new in self.differences.new_tables:
             if [column.name for column in new.columns] == names:
-                hint = f"run INSERT INTO {new.key} ({', '.join(names)}) SELECT {', '.join(names)} FROM {table.key}"
+                listed = ", ".join(map(self.quoted, names))
+                hint = f"run INSERT INTO {self.sql(new)} ({listed}) SELECT {listed} FROM {self.sql(table)}"
                 what = f"drop table {table.key} ({counted(rows, 'row')}){if_renamed(new.key, hint)}"
                 break
         else:
@@ -147,11 +182,11 @@ class Planner:
             self.safe(f"{what}, with {default} in {counted(rows, 'row')}", operation, fill=column)
         else:
             old = self.find_same_type(column, self.differences.dropped_columns(table))
-            renamed = f"ALTER TABLE {table.key} RENAME COLUMN {old} TO {column.name}"
+            hint = f"ALTER TABLE {self.sql(table)} RENAME COLUMN {self.quoted(old or '')} TO {self.quoted(column.name)}"
             self.plan.blocked.append(
                 f"cannot {what}: it is NOT NULL, and {table.key} has {counted(rows, 'row')} that would have no value. "
                 "Make it nullable, or give it a server_default, or a plain default"
-                + (f". Or, if it is {old} renamed, run {renamed}" if old else "")
+                + (f". Or, if it is {old} renamed, run {hint}" if old else "")
             )
 
     def drop_column(self, operation: ops.DropColumnOp) -> None:
@@ -161,7 +196,8 @@ class Planner:
             self.safe(f"drop column {table.key}.{name}, where no row has a value", operation)
             return
         new = self.find_same_type(operation.to_column(), self.differences.added_columns(table))
-        hint = if_renamed(new, f"run UPDATE {table.key} SET {new} = {name}") if new else ""
+        update = f"run UPDATE {self.sql(table)} SET {self.quoted(new or '')} = {self.quoted(name)}"
+        hint = if_renamed(new, update) if new else ""
         self.lossy(f"drop column {table.key}.{name} ({rows_have(values)} a value){hint}", operation)
 
     def alter_column(self, operation: ops.AlterColumnOp) -> None:
@@ -194,7 +230,8 @@ class Planner:
             self.lossy(f"{what} ({rows_have(values)} a value)", change)
 
     def forbid_null(self, operation: ops.AlterColumnOp, where: str, column: Column[Any]) -> None:
-        nulls = count_nulls(self.connection, column.table, column.name)
+        table, name = column.table, self.quoted(column.name)
+        nulls = count_nulls(self.connection, table, column.name)
         default = default_text(column)
         if not nulls:
             self.safe(f"forbid NULL in {where}", operation)
@@ -203,7 +240,7 @@ class Planner:
         else:
             self.plan.blocked.append(
                 f"cannot forbid NULL in {where}: {rows_have(nulls)} no value there. Keep it nullable, give "
-                f"it a default, or run UPDATE {column.table.key} SET {column.name} = … WHERE {column.name} IS NULL"
+                f"it a default, or run UPDATE {self.sql(table)} SET {name} = … WHERE {name} IS NULL"
             )
 
     def add_index(self, operation: ops.CreateIndexOp) -> None:
@@ -236,6 +273,35 @@ class Planner:
                 "Drop the table, or start with a new development database; elsewhere, write a revision by hand"
             )
 
+    def compare_enums(self) -> None:
+        added, unchanged = compare_enums(self.connection, self.differences.metadata)
+        self.plan.safe.extend(Step(each.description, each.model, each) for each in added)
+        self.plan.unchanged.extend(unchanged)
+
+    def compare_definitions(self) -> None:
+        """What Alembic does not compare. An index that it changes for another reason is made anew already."""
+        metadata, tables = self.differences.metadata, self.differences.changed_tables
+        changes, problem = comparable(self.connection, metadata, tables)
+        if problem is not None:
+            self.plan.unchanged.append(
+                f"CHECKs, expressions of indexes and Computed were not compared: {problem}. Change them by hand"
+            )
+        known = {getattr(each, "index_name", None) for each in self.differences.operations}
+        for change in changes:
+            model = change.model
+            if change.checks:
+                self.safe(f"change the CHECKs of {model.key}", ChangeChecksOp(model, metadata))
+            for index in sorted(model.indexes, key=lambda each: str(each.name)):
+                if index.name in change.indexes and index.name not in known:
+                    self.add(ops.DropIndexOp.from_index(index))
+                    self.add(ops.CreateIndexOp.from_index(index))
+            for name in change.computed:
+                drop = f"ALTER TABLE {self.sql(model)} DROP COLUMN {self.quoted(name)}"
+                self.plan.unchanged.append(
+                    f"the expression of {model.key}.{name} has changed: no database changes it. Run {drop}, "
+                    "and the column is made again with the new one"
+                )
+
     def table_of(self, operation: Any) -> Table:
         return self.differences.models[self.differences.key_of(operation)]
 
@@ -247,6 +313,13 @@ class Planner:
     def ddl(self, column: Column[Any]) -> str:
         """The column's type as the database spells it; empty for a SQLite column without one."""
         return "" if isinstance(column.type, NullType) else column.type.compile(self.connection.dialect)
+
+    def sql(self, table: Table) -> str:
+        """The table's name in a statement."""
+        return self.connection.dialect.identifier_preparer.format_table(table)
+
+    def quoted(self, name: str) -> str:
+        return self.connection.dialect.identifier_preparer.quote(name)
 
     def safe(self, description: str, operation: Any, fill: Column[Any] | None = None) -> None:
         self.plan.safe.append(Step(description, self.table_of(operation), operation, fill))

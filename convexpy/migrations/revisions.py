@@ -9,6 +9,7 @@ Imports Alembic, which takes longer than all other imports: import it only when 
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,25 +19,33 @@ from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from alembic import command
+from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, MetaData, StaticPool, create_engine, inspect
+from sqlalchemy import CheckConstraint, Connection, Engine, MetaData, StaticPool, create_engine, inspect
 from sqlalchemy.exc import DBAPIError
 
 from ..database.tables import ALEMBIC_VERSION_TABLE, FRAMEWORK_TABLES
 from ..database.types import JobIdType, Timestamp
 from ..errors import DatabaseError
 from .autogenerate import include_name
-from .compare import compare_expression_indexes, comparison_plugins, without_warnings
+from .checks import ChangeChecksOp, render_check
+from .compare import Differences, compare_expression_indexes, comparison_plugins, without_warnings
+from .definitions import comparable
 from .dev_sync import USERS_VERSION_TABLE
+from .enums import compare_enums
 from .framework import ALEMBIC_LOCK, HEAD, alembic_config, migrate, recorded_revision
+from .names import name_key, refuse_names
 from .plan import plan
+from .renames import Rename, case_renames, rename, reverse
 from .schema_change import connected, foreign_keys_off, require_rebuilding, schema_change, schema_lock, transaction
 from .sqlite_batch import with_names
+
+logger = logging.getLogger("convexpy.migrations")
 
 
 class RevisionStatus(NamedTuple):
@@ -74,9 +83,14 @@ def make_revision(
     if not autogenerate:
         with explained():
             return path_of(command.revision(alembic_config(folder), message))
+    refuse_names(metadata, bind.dialect)
     with built(bind, folder) as connection, explained(), without_warnings(), ALEMBIC_LOCK:
+        with connection.begin():  # a comparison sees no rename, so it is made of the tables under their new names
+            renames = [operation for _, operation in case_renames(connection, metadata)]
+            rename(connection, renames)
         config = revision_config(folder, connection, target_metadata=with_names(metadata))
-        return path_of(command.revision(config, message, autogenerate=True, process_revision_directives=complete))
+        directives = partial(complete, metadata, renames)
+        return path_of(command.revision(config, message, autogenerate=True, process_revision_directives=directives))
 
 
 def upgrade(bind: Engine | Connection, metadata: MetaData, folder: Path, revision: str = "head") -> None:
@@ -235,13 +249,15 @@ def revision_config(folder: Path, connection: Connection, **options: Any) -> Con
         autogenerate_plugins=comparison_plugins(),
         include_name=include_name,
         render_as_batch=connection.dialect.name == "sqlite",
-        render_item=import_types,
+        render_item=render_item,
         **options,
     )
 
 
-def import_types(kind: str, thing: Any, context: AutogenContext) -> str | Literal[False]:
-    """Import the modules of the user's own column types, which Alembic names but does not import."""
+def render_item(kind: str, thing: Any, context: AutogenContext) -> str | Literal[False]:
+    """What Alembic does not write well: imports of the user's own column types, and CHECKs with a colon."""
+    if isinstance(thing, CheckConstraint) and kind == "check":
+        return render_check(thing, context.dialect) or False
     if kind == "type" and isinstance(thing, JobIdType | Timestamp):
         context.imports.add("import convexpy")
         return f"convexpy.{type(thing).__name__}()"
@@ -250,8 +266,10 @@ def import_types(kind: str, thing: Any, context: AutogenContext) -> str | Litera
     return False
 
 
-def complete(context: MigrationContext, revision: object, directives: list[Any]) -> None:
-    """Called by Alembic before it writes: add the indexes that it cannot compare, and write no empty revision."""
+def complete(
+    metadata: MetaData, renames: list[Rename], context: MigrationContext, revision: object, directives: list[Any]
+) -> None:
+    """Called by Alembic before it writes: add what it cannot compare, and write no empty revision."""
     upgrade, downgrade = directives[0].upgrade_ops, directives[0].downgrade_ops
     if context.connection is not None and context.dialect.name == "sqlite":
         for model in context.opts["target_metadata"].tables.values():
@@ -259,8 +277,57 @@ def complete(context: MigrationContext, revision: object, directives: list[Any])
                 upgrade.ops.append(operation)
                 if isinstance(operation, ops.CreateIndexOp):
                     downgrade.ops.insert(0, operation.reverse())
+    if context.connection is not None:
+        add_definitions(context.connection, metadata, upgrade, downgrade)
+    upgrade.ops[:0] = renames
+    downgrade.ops += [reverse(operation) for operation in reversed(renames)]
     if upgrade.is_empty():
         directives.clear()
+
+
+def add_definitions(
+    connection: Connection, metadata: MetaData, upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps
+) -> None:
+    """What Alembic does not compare. What is not written as an operation becomes a comment, with what to do."""
+    members, unchanged = compare_enums(connection, metadata)
+    differences = Differences(connection, metadata)
+    changes, problem = comparable(connection, metadata, differences.changed_tables)
+    later: list[ops.MigrateOperation] = []
+    for change in changes:
+        model = change.model
+        if change.checks:
+            new_columns = frozenset(column.name for column in differences.added_columns(model))
+            later.append(ChangeChecksOp(model, metadata, new_columns))
+        for index in sorted(model.indexes, key=lambda each: str(each.name)):
+            if index.name in change.indexes:
+                later += [ops.DropIndexOp.from_index(index), ops.CreateIndexOp.from_index(index)]
+        for name in change.computed:
+            later.append(
+                CommentOp(f"the expression of {model.key}.{name} has changed: drop the column and add it again")
+            )
+    if problem is not None:
+        unchanged.append(f"CHECKs, expressions of indexes and Computed were not compared: {problem}")
+    for each in unchanged:
+        logger.warning("not in the revision: %s", each)
+    if members or later:
+        downgrade.ops.insert(0, CommentOp("CHECKs, indexes and enumerations: write here what they were before"))
+    upgrade.ops[:0] = members
+    upgrade.ops += [*later, *map(CommentOp, unchanged if upgrade.ops else ())]
+
+
+class CommentOp(ops.MigrateOperation):
+    """A change that has to be written by hand."""
+
+    def __init__(self, comment: str) -> None:
+        self.comment = comment
+
+    def to_diff_tuple(self) -> tuple[str, str]:
+        return ("comment", self.comment)
+
+
+@renderers.dispatch_for(CommentOp)
+def render_comment(context: AutogenContext, operation: CommentOp) -> list[str]:
+    return [f"# By hand: {operation.comment}", "pass"]
 
 
 def path_of(scripts: Any) -> Path | None:
@@ -280,7 +347,9 @@ def refuse_unrecorded_tables(bind: Engine | Connection, metadata: MetaData) -> N
         if recorded_revision(connection, USERS_VERSION_TABLE) is not None:
             return
         models = {table.name for table in metadata.tables.values() if not table.schema} - FRAMEWORK_TABLES
-        there = sorted(models.intersection(inspect(connection).get_table_names()))
+        keys = {name_key(name, connection.dialect) for name in models}
+        names = inspect(connection).get_table_names()
+        there = sorted(name for name in names if name_key(name, connection.dialect) in keys)
     if there:
         raise DatabaseError(
             f"this database has tables already ({', '.join(there)}), but no revision made them: `convexpy dev` did, or "
@@ -292,7 +361,7 @@ def refuse_unrecorded_tables(bind: Engine | Connection, metadata: MetaData) -> N
 def refuse_differences(bind: Engine | Connection, metadata: MetaData, what: str, remedy: str) -> None:
     differences = plan(bind, metadata)
     if differences:
-        listed = [*differences.safe, *differences.lossy, *differences.blocked]
+        listed = [*differences.safe, *differences.lossy, *differences.blocked, *differences.unchanged]
         raise DatabaseError(f"{what} and the models differ. {remedy}:\n" + "\n".join(f"- {each}" for each in listed))
 
 

@@ -9,14 +9,17 @@ Imports Alembic, which takes longer than all other imports: import it only when 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any, Final
 
 from alembic.ddl import impl
 from alembic.ddl.sqlite import SQLiteImpl
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, MetaData, Table, inspect, text
 from sqlalchemy.engine import Inspector
+from sqlalchemy.schema import conv
 
 from ..database.tables import FRAMEWORK_TABLES
+from .names import stages
 
 COPY: Final = "_alembic_tmp_"
 LITERAL: Final = re.compile(r"'(?:[^']|'')*'|[-+]?[\d.]+|NULL|TRUE|FALSE|CURRENT_\w+", re.IGNORECASE)
@@ -41,6 +44,8 @@ class PatchedSQLiteImpl(SQLiteImpl):
         super().__init__(*arguments, **options)
         self.indexes: dict[str, str] = {}
         self.unreflected: tuple[str, ...] = ()
+        self.replaces_checks = False
+        """Whether the next batch is given all CHECKs that the table shall have."""
 
     def autogen_column_reflect(self, inspector: Inspector, table: Table, column_info: dict[str, Any]) -> None:
         """Called with each column that is reflected, to be compared or copied."""
@@ -86,7 +91,7 @@ class PatchedSQLiteImpl(SQLiteImpl):
 
     def keep_checks(self, copy: Table, table: Table, given: Any) -> None:
         """Keep checks without a name, unless their column is dropped, or they spell out a type that changes."""
-        if any(isinstance(each, CheckConstraint) for each in given):
+        if self.replaces_checks or any(isinstance(each, CheckConstraint) for each in given):
             return  # a batch that is given checks is given all of them
         gone = [column.name for column in table.columns if column.name not in copy.columns]
         changed = [
@@ -103,7 +108,8 @@ class PatchedSQLiteImpl(SQLiteImpl):
     def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
         """The new copy replaces the old one; then what SQLAlchemy does not reflect is created again."""
         if self.as_sql or not old_table_name.startswith(COPY):
-            super().rename_table(old_table_name, new_table_name, schema)
+            for old, new in pairwise(stages(old_table_name, str(new_table_name))):
+                super().rename_table(old, new, schema)
             return
         # By its newer rules SQLite renames no table while a view or trigger mentions the name that is missing now.
         [(before,)] = self.query("PRAGMA legacy_alter_table")
@@ -144,11 +150,12 @@ def mentions(sql: str, name: str) -> bool:
 
 
 def name_of(constraint: Any) -> str:
-    """What NAMES makes of a unique constraint or a foreign key."""
+    """What NAMES makes of a unique constraint or a foreign key. Shortened where a database needs it, as by NAMES."""
     columns = "_".join(column.name for column in constraint.columns)
     if isinstance(constraint, ForeignKeyConstraint):
-        return f"fk_{constraint.table.name}_{columns}_{constraint.elements[0].target_fullname.split('.')[-2]}"
-    return f"uq_{constraint.table.name}_{columns}"
+        parent = constraint.elements[0].target_fullname.split(".")[-2]
+        return conv(f"fk_{constraint.table.name}_{columns}_{parent}")
+    return conv(f"uq_{constraint.table.name}_{columns}")
 
 
 def with_names(metadata: MetaData) -> MetaData:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import CallNotAllowed
@@ -10,6 +11,20 @@ from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
 from .events import Job, Scheduled
 from .identity import Identity
+
+
+class RequestId:
+    """The id of one request, which all calls have that are made for it. It is drawn when it is first asked for."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | None = None) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = secrets.token_hex(8)
+        return self._text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,9 @@ class Call:
     job: Job | None = None
     as_json: bool = False
     """Whether the result is wanted as JSON values."""
+    redacts_errors: bool = False
+    """Whether errors of jobs that are not for clients are left out of these."""
+    request: RequestId = field(default_factory=RequestId)
 
 
 @dataclass(frozen=True, slots=True)

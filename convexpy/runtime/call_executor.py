@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from ..clock import Clock
 from ..database.database import Database
-from ..database.errors import is_conflict
+from ..database.errors import DatabaseGone, is_conflict
 from ..errors import InternalError, InvalidArguments, WriteConflict
 from ..functions.declare import Kind
 from ..functions.load import App
@@ -22,7 +23,7 @@ from .call import Call, CallResult, check_kind
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
 from .event_loop import EventLoopThread
-from .events import Job, RunListeners, RunRecorder, describe
+from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
 from .identity import Identity
 from .session import CallTransaction
@@ -45,6 +46,7 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
@@ -60,12 +62,15 @@ class CallExecutor:
         target: object,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        identity: Identity | None,
-        job: Job | None = None,
+        identity: Identity | None = None,
+        parent: Call | None = None,
     ) -> Call:
-        """A call from Python code, its arguments checked."""
+        """A call from Python code, or from the call of another function. Its arguments are checked."""
         function = self.app.registry.find(target)
-        return Call(function, function.arguments.bind(function.name, args, kwargs), identity, job)
+        values = function.arguments.bind(function.name, args, kwargs)
+        if parent is None:
+            return Call(function, values, identity)
+        return Call(function, values, parent.identity, parent.job, request=parent.request)
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
@@ -83,7 +88,8 @@ class CallExecutor:
     def _bind_json(self, function: AnyFunction, values: object, identity: Identity | None) -> Call:
         if not isinstance(values, Mapping):
             raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
-        return Call(function, function.arguments.check_json(function.name, dict(values)), identity, as_json=True)
+        checked = function.arguments.check_json(function.name, dict(values))
+        return Call(function, checked, identity, as_json=True, redacts_errors=self.redacts_errors)
 
     def run(self, call: Call) -> Any:
         """Run a call to its end and return its result.
@@ -96,7 +102,7 @@ class CallExecutor:
         try:
             result = self.execute(call)
         except BaseException as error:
-            recorder.report("failed", describe(error))
+            recorder.report("failed", Failure.of(error))
             raise
         recorder.report("success", scheduled=result.scheduled)
         return result.value
@@ -106,11 +112,11 @@ class CallExecutor:
         recorder = self._recorder(call)
         try:
             if call.function.kind is Kind.ACTION:
-                result = await self.actions.run_async(call)
+                result = await self.actions.run_for(call)
             else:
                 result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
-            recorder.report("failed", describe(error))
+            recorder.report("failed", Failure.of(error))
             raise
         recorder.report("success", scheduled=result.scheduled)
         return result.value
@@ -150,7 +156,7 @@ class CallExecutor:
                 return attempt()
             except TransactionFailed as failed:
                 error, cause, conflict = failed.error, failed.cause, failed.is_conflict
-            if cause is None:
+            if cause is None or isinstance(cause, DatabaseGone):
                 try:
                     raise error  # out here, so that it has no context that the function did not give it
                 finally:
@@ -170,6 +176,7 @@ class CallExecutor:
             "now": part.now,
             "function": call.function,
             "job": call.job,
+            "_call": call,
             "_caller": TransactionCaller(self, call, part),
         }
         kind: type[Context] = QueryCtx if call.function.kind is Kind.QUERY else MutationCtx
@@ -188,20 +195,26 @@ class TransactionCaller:
         self._part = part
 
     def call(self, kind: Kind, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = self._executor.bind(target, args, kwargs, self._parent.identity, self._parent.job)
+        call = self._executor.bind(target, args, kwargs, parent=self._parent)
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
-            return self._executor._invoke(call, self._part)
+            return copy_context().run(self._executor._invoke, call, self._part)
 
 
 def fresh(call: Call) -> Call:
     """The call with a copy of its arguments, so that a retry does not see what a handler did to them."""
     if all(type(value) in IMMUTABLE for value in call.values.values()):
         return call
+    memo: dict[int, Any] = {}
+    return replace(call, values={name: copied(value, memo) for name, value in call.values.items()})
+
+
+def copied(value: T, memo: dict[int, Any]) -> T:
+    """A copy, or the value itself if it cannot be copied, as a lock cannot."""
     try:
-        return replace(call, values=deepcopy(call.values))
-    except Exception:  # something that cannot be copied, such as a lock
-        return call
+        return deepcopy(value, memo)
+    except Exception:
+        return value
 
 
 def given_up(name: str, attempts: int, cause: BaseException) -> InternalError:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from ..fork import in_child
+
 BATCH: Final = "<batch>"
 """The key of all batches; the other keys are names of functions."""
 
@@ -106,8 +108,13 @@ class ConcurrencyLimiter:
 
     def __init__(self, patience_seconds: float, most_batches: int) -> None:
         self._patience = patience_seconds
+        self._most_batches = most_batches
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self._changed = threading.Condition()
-        self.batches = BatchSlots(most_batches)
+        self.batches = BatchSlots(self._most_batches)
         self._slots: dict[str, Slots] = {BATCH: self.batches}
 
     @contextmanager

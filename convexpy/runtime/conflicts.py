@@ -20,6 +20,7 @@ from ..database.database import Database
 from ..database.errors import conflict_table, is_conflict
 from ..database.footprint import Footprint, footprint_of_all
 from ..database.tables import FRAMEWORK_TABLES
+from ..fork import in_child
 from ..settings import Settings
 
 logger = logging.getLogger("convexpy.run")
@@ -71,11 +72,15 @@ class ConflictTracker:
         self._database = database
         self._settings = settings
         self._clock = clock
+        self._listeners: list[Callable[[ConflictRecord], None]] = []
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self.recent: deque[CommittedTransaction] = deque(maxlen=RECENT)
         """What was committed lately: appended to after every commit."""
         self._failed: deque[FailedAttempt] = deque(maxlen=RECENT)
         self._unwritten: Counter[tuple[str, str | None, str | None]] = Counter()
-        self._listeners: list[Callable[[ConflictRecord], None]] = []
         self._mutex = threading.Lock()
         self._flushing = threading.Lock()
         self._awake = threading.Event()

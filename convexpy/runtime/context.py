@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from datetime import datetime, timedelta
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, Protocol, Self, TypeVar
@@ -14,6 +14,8 @@ from ..database.types import JobId
 from ..errors import CallNotAllowed
 from ..functions.builders import ActionBuilder, MutationBuilder, QueryBuilder
 from ..functions.declare import ActionFunction, Function, Kind, MutationFunction, QueryFunction, SchedulableFunction
+from .call import Call
+from .call_log import CallLog
 from .events import Job
 from .identity import Identity
 from .job_reader import JobReader
@@ -49,6 +51,9 @@ class Context:
     """The function that is running: its ``name``, ``kind`` and ``meta``."""
     job: Job | None
     """The job that runs this call, or None."""
+    log: CallLog
+    """The logger of the handler's module. Its records have ``function``, ``job``, ``request`` and your ``extra``."""
+    _call: Call
     _caller: FunctionCaller
     _made_on_demand: ClassVar[frozenset[str]] = frozenset()
     """The attributes that the call's part of the transaction makes when they are first asked for."""
@@ -82,6 +87,9 @@ class Context:
             if name in type(self)._made_on_demand:
                 vars(self)[name] = part = getattr(vars(self)["_transaction"], name)
                 return part
+            if name == "log" and "_call" in vars(self):
+                vars(self)["log"] = log = CallLog(vars(self)["_call"])
+                return log
             if name in ADVICE and "function" in vars(self):
                 function = vars(self)["function"]
                 where = f"{function.kind.phrase}, {function.name}"
@@ -178,19 +186,27 @@ class ActionCtx(Context):
     schedule: AsyncSchedule
     system: AsyncJobReader
 
-    async def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    # The caller notes each call at once: one that is never awaited fails the action.
+
+    def run_query(
+        self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
         """Call a query, on a snapshot of its own."""
-        result: R = await self._caller.call(Kind.QUERY, function, args, kwargs)
+        result: Coroutine[Any, Any, R] = self._caller.call(Kind.QUERY, function, args, kwargs)
         return result
 
-    async def run_mutation(self, function: MutationFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run_mutation(
+        self, function: MutationFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
         """Call a mutation, in a transaction of its own."""
-        result: R = await self._caller.call(Kind.MUTATION, function, args, kwargs)
+        result: Coroutine[Any, Any, R] = self._caller.call(Kind.MUTATION, function, args, kwargs)
         return result
 
-    async def run_action(self, function: ActionFunction[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run_action(
+        self, function: ActionFunction[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
         """Call another action, here and now, as part of this run."""
-        result: R = await self._caller.call(Kind.ACTION, function, args, kwargs)
+        result: Coroutine[Any, Any, R] = self._caller.call(Kind.ACTION, function, args, kwargs)
         return result
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
+
+from ..fork import in_child
+from .loop_stack import function_on
+from .thread_pool import ThreadPool
 
 PATIENCE_SECONDS: Final = 1.0
 logger = logging.getLogger("convexpy.run")
@@ -18,6 +23,10 @@ class EventLoopThread:
     """Starts with the first coroutine; ``stop()`` ends it after cancelling what still runs."""
 
     def __init__(self) -> None:
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self._mutex = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -25,6 +34,17 @@ class EventLoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the loop, from any other thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call it on the loop as soon as that has time, if it runs."""
+        with self._mutex:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(callback)
+
+    def current_function(self) -> str:
+        """What the loop executes now, for a log."""
+        thread = self._thread
+        return function_on(thread) if thread is not None else "nothing"
 
     def is_here(self) -> bool:
         """Whether the caller is on the loop's own thread, where waiting for it would never end."""
@@ -42,13 +62,16 @@ class EventLoopThread:
             logger.error("an action blocks the event loop, or ignores that it was canceled; it is left behind")
             return
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        thread.join(PATIENCE_SECONDS)
+        if not thread.is_alive():
+            loop.close()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._mutex:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                # `asyncio.to_thread` of an action: the standard pool would keep the process alive until it returns.
+                self._loop.set_default_executor(ThreadPool(min(32, (os.cpu_count() or 1) + 4), "convexpy-to-thread"))
                 self._thread = threading.Thread(
                     target=run_to_the_end, args=(self._loop,), name="convexpy-actions", daemon=True
                 )

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from functools import cached_property
+from types import CodeType
+from typing import Final, Literal, NamedTuple, Self
 
 from ..clock import Clock
 from ..database.types import JobId
-from ..errors import ConvexError
+from ..errors import HTTP_STATUS, NO_TEXT, ConvexError, text_of
 from ..functions.declare import Kind
 
 logger = logging.getLogger("convexpy.run")
+
+MOST_TRACE_BYTES: Final = 16 * 1024
+LEFT_OUT: Final = "\n  … the middle is left out …\n"
 
 Outcome = Literal["success", "failed", "canceled", "retry", "lost"]
 
@@ -50,6 +58,13 @@ class Run(NamedTuple):
     job: Job | None = None
     cron: str | None = None
     scheduled: tuple[Scheduled, ...] = ()
+    exception: BaseException | None = None
+    """What was raised. None as well for a run that failed because its process died."""
+
+    @property
+    def trace(self) -> str | None:
+        """The traceback of the exception and of its causes, of at most 16 KiB."""
+        return trace_of(self.exception) if self.exception is not None else None
 
     @property
     def job_id(self) -> JobId | None:
@@ -60,15 +75,41 @@ class Run(NamedTuple):
         return self.job.attempt if self.job else 1
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed: the text that its job's row keeps, and what was raised."""
+
+    text: str
+    exception: BaseException | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        return cls(describe(error), error)
+
+    @cached_property
+    def trace(self) -> str | None:
+        return trace_of(self.exception) if self.exception is not None else None
+
+
 class RunListeners:
-    """What is called after every run. A listener that raises is logged and disturbs nothing else."""
+    """What is called after every run; a job that failed is an ERROR of the log besides.
+
+    A listener that raises is logged and disturbs nothing else.
+    """
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Run], None]] = []
         self._afterwards: list[Callable[[], None]] = []
 
     def add(self, listener: Callable[[Run], None], afterwards: Callable[[], None] | None = None) -> None:
-        """``afterwards`` is called once the listener has had all runs that ended at the same time."""
+        """``afterwards`` is called once the listener has had all runs that ended at the same time.
+
+        Raises:
+            TypeError: One of them is ``async def``: nothing would await it.
+        """
+        for given in (listener, afterwards):
+            if inspect.iscoroutinefunction(given):
+                raise TypeError(f"on_run calls plain functions, and {given.__name__} is `async def`. Make it `def`")
         self._listeners.append(listener)
         if afterwards is not None:
             self._afterwards.append(afterwards)
@@ -79,7 +120,8 @@ class RunListeners:
 
     def notify(self, *runs: Run) -> None:
         for run in runs:
-            logger.debug("%s %s %s in %.1f ms", run.kind, run.name, run.outcome, run.seconds * 1000, extra={"run": run})
+            with suppress(Exception):  # of a filter of the user's
+                log(run)
             for listener in self._listeners:
                 try:
                     listener(run)
@@ -121,7 +163,7 @@ class RunRecorder:
     def run(
         self,
         outcome: Outcome,
-        error: str | None = None,
+        failure: Failure | None = None,
         scheduled: tuple[Scheduled, ...] = (),
         seconds: float | None = None,
     ) -> Run:
@@ -129,23 +171,63 @@ class RunRecorder:
         elapsed = self.seconds()
         started = self._clock.now() - timedelta(seconds=elapsed)
         seconds = elapsed if seconds is None else seconds
-        return Run(self._name, self._kind, started, seconds, outcome, error, self._job, self._cron, scheduled)
+        error, exception = (failure.text, failure.exception) if failure is not None else (None, None)
+        return Run(
+            self._name, self._kind, started, seconds, outcome, error, self._job, self._cron, scheduled, exception
+        )
 
-    def report(self, outcome: Outcome, error: str | None = None, scheduled: tuple[Scheduled, ...] = ()) -> None:
+    def report(self, outcome: Outcome, failure: Failure | None = None, scheduled: tuple[Scheduled, ...] = ()) -> None:
         """The run has ended."""
-        if self._listeners.exist():
-            self._listeners.notify(self.run(outcome, error, scheduled))
+        if self._listeners.exist() or (outcome == "failed" and self._job is not None):
+            self._listeners.notify(self.run(outcome, failure, scheduled))
+
+
+def log(run: Run) -> None:
+    """Log a run: a job that failed is an ERROR. A direct call raises to its caller instead."""
+    what = (run.kind, run.name, run.outcome, run.seconds * 1000)
+    extra = {"run": run, "function": run.name, "job": run.job_id, "attempt": run.attempt}
+    if run.outcome == "failed" and run.job is not None:
+        reason = (run.error or "").partition("\n")[0]
+        text = "%s %s %s in %.1f ms, job %s, attempt %d: %s"
+        logger.error(text, *what, *run.job, reason, exc_info=run.exception, extra=extra)
+    else:
+        logger.debug("%s %s %s in %.1f ms", *what, extra=extra)
 
 
 def describe(error: BaseException) -> str:
     """An error as the row of a failed job keeps it: what it is, and the line of the user's code that raised it."""
-    text = str(error) if isinstance(error, ConvexError) else f"{type(error).__name__}: {error}".removesuffix(": ")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_internal_frame(frame.filename)]
-    own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
+    text = text_of(error)
+    if not isinstance(error, ConvexError) or text.startswith(NO_TEXT):
+        text = f"{name_of(type(error))}: {text}".removesuffix(": ")
+    own = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_own(frame.f_code)]
     if own:
-        last = own[-1]
-        text += f"\n  at {last.filename}:{last.lineno} in {last.name}"
+        code, line = own[-1]
+        text += f"\n  at {code.co_filename}:{line} in {code.co_name}"
     return storable(text)
+
+
+def name_of(kind: type[BaseException]) -> str:
+    """The name of a class of errors. None reads like a code, after which a text is for clients."""
+    return f"{kind.__module__}.{kind.__name__}" if kind.__name__ in HTTP_STATUS else kind.__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback of an error and of its causes. Of a long one, the middle is left out."""
+    try:
+        lines = traceback.format_exception(error)
+    except Exception as failure:  # of what the error says about itself, such as its notes
+        lines = [describe(error), f"\n(its traceback cannot be made: {describe(failure)})"]
+    whole = storable("".join(lines)).encode()
+    if len(whole) <= MOST_TRACE_BYTES:
+        return whole.decode()
+    half = (MOST_TRACE_BYTES - len(LEFT_OUT.encode())) // 2
+    return whole[:half].decode(errors="ignore") + LEFT_OUT + whole[-half:].decode(errors="ignore")
+
+
+def is_own(code: CodeType) -> bool:
+    """Whether this is code of the user's, in a file."""
+    filename = code.co_filename
+    return not is_internal_frame(filename) and "site-packages" not in filename and "<" not in filename
 
 
 def storable(text: str) -> str:

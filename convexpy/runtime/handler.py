@@ -10,13 +10,17 @@ import inspect
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from typing import Any, Final, TypeVar, cast
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 from ..database.errors import ConnectionLost
 from ..database.timer import Timer, TimerHandle
 from ..database.transaction import OpenTransaction
-from ..errors import FunctionTimeout
+from ..errors import FunctionTimeout, InvalidResult
+from ..functions.declare import Kind
+from ..functions.registry import AnyFunction
 from .call import Call
+from .call_log import RUNNING
 from .context import Context
 
 T = TypeVar("T")
@@ -104,9 +108,18 @@ class TimeLimit:
 
 def invoke(call: Call, ctx: Context) -> Any:
     """Call a ``def`` handler: the first middleware is the outermost. The result is checked within all of them."""
+    before = RUNNING.get()
+    RUNNING.set(call)
+    try:
+        return run_handler(call, ctx)
+    finally:
+        RUNNING.set(before)
+
+
+def run_handler(call: Call, ctx: Context) -> Any:
     function = call.function
     if not function.middleware:
-        return result_of(call, function.handler(ctx, **call.values))
+        return result_of(call, function.handler(ctx, **function.defaults.fill(call.values)))
     failure: BaseException | None = None
     with ExitStack() as stack:
         try:
@@ -116,7 +129,7 @@ def invoke(call: Call, ctx: Context) -> Any:
                 else:
                     ctx = middleware(ctx)
                 check_context(middleware, ctx)
-            return result_of(call, function.handler(ctx, **call.values))
+            return result_of(call, function.handler(ctx, **function.defaults.fill(call.values)))
         except BaseException as error:
             failure = error
             raise
@@ -126,6 +139,15 @@ def invoke(call: Call, ctx: Context) -> Any:
 
 async def invoke_async(call: Call, ctx: Context) -> Any:
     """Call an ``async def`` handler, whose middleware may be async too."""
+    before = RUNNING.get()
+    RUNNING.set(call)
+    try:
+        return await run_async_handler(call, ctx)
+    finally:
+        RUNNING.set(before)
+
+
+async def run_async_handler(call: Call, ctx: Context) -> Any:
     function = call.function
     failure: BaseException | None = None
     async with AsyncExitStack() as stack:
@@ -139,7 +161,7 @@ async def invoke_async(call: Call, ctx: Context) -> Any:
                     given = middleware(ctx)
                     ctx = await given if inspect.isawaitable(given) else given
                 check_context(middleware, ctx)
-            return result_of(call, await function.handler(ctx, **call.values))
+            return result_of(call, await function.handler(ctx, **function.defaults.fill(call.values)))
         except BaseException as error:
             failure = error
             raise
@@ -149,8 +171,26 @@ async def invoke_async(call: Call, ctx: Context) -> Any:
 def result_of(call: Call, value: Any) -> Any:
     """What a handler returned, checked, in the form that the caller asked for."""
     schema, name = call.function.result, call.function.name
+    if value is not None and inspect.isawaitable(value):
+        refuse_unawaited(call.function, value)
     checked = schema.check(name, value)
-    return schema.to_json(name, checked) if call.as_json else checked
+    if isinstance(checked, GeneratorType | AsyncGeneratorType):
+        raise InvalidResult(f"{name} returned a generator, which would run after its end. Return a list instead")
+    return schema.to_json(name, checked, redacted=call.redacts_errors) if call.as_json else checked
+
+
+def refuse_unawaited(function: AnyFunction, value: Any) -> NoReturn:
+    """Fail a handler that returned what it should have awaited: its work would not be done, or not as part of it."""
+    what = f"a {type(value).__name__} ({getattr(value, '__qualname__', value)})"
+    if inspect.iscoroutine(value):
+        value.close()  # or Python would warn that it was never awaited
+    if function.kind is not Kind.ACTION:
+        advice = "A transaction has nothing to await: call `def` functions, and wait for the outside world in an action"
+    elif function.is_async:
+        advice = "Write `await` before what it returns"
+    else:
+        advice = "Make it `async def` and write `await`; a decorator's wrapper around it has to be `async def` as well"
+    raise InvalidResult(f"{function.place}: {function.name} returned {what}, which is not awaited. {advice}")
 
 
 def check_context(middleware: Any, ctx: object) -> None:

@@ -42,8 +42,10 @@ def wrong_context(function: AnyFunction, where: str) -> Iterator[str]:
         return
     hint = f"annotate it as {given.__name__}"
     if function.kind is Kind.ACTION:
-        other = "def" if function.is_async else "async def"
-        hint += f", or make the action `{other}`"
+        if not function.is_async and inspect.iscoroutinefunction(inspect.unwrap(function.handler)):
+            hint = "a decorator made the action `def`. Let the decorator's wrapper be `async def`, and await"
+        else:
+            hint += f", or make the action `{'def' if function.is_async else 'async def'}`"
     yield f"{where} takes a {declared.__name__}, but it gets a {given.__name__}: {hint}"
 
 

@@ -8,8 +8,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Identity:
-    """A verified caller: ``subject`` is unique within ``issuer``. Scheduled runs and crons have none."""
+    """A verified caller: ``subject`` is unique within ``issuer``. Scheduled runs and crons have none.
+
+    Raises:
+        TypeError: The subject is not a text, or empty.
+    """
 
     subject: str
     issuer: str | None = None
     claims: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.subject, str) or not self.subject:
+            raise TypeError(
+                f"Identity(subject={self.subject!r}): the subject is a text that is not empty, such as a user's id. "
+                "Where there is no user, pass None in place of an Identity"
+            )

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ..database.job_queries import find_job, list_jobs
+from ..database.job_queries import find_job, list_jobs, listing_order
 from ..database.jobs import NewJob
 from ..database.scheduled_function import STATE_KINDS, ScheduledFunction, StateKind
 from ..database.types import JobId
@@ -63,7 +63,7 @@ class JobReader:
             for job in (*own, *canceled, *(job for job in stored if job.id not in changed))
             if state in (None, job.state_kind) and name in (None, job.name) and cron in (None, job.cron)
         ]
-        return sorted(fitting, key=by_state_and_time)[:limit]
+        return sorted(fitting, key=listing_order)[:limit]
 
     def _check_open(self) -> None:
         if self._is_over:
@@ -86,11 +86,3 @@ class JobReader:
     def _cancel(self, job: ScheduledFunction) -> None:
         if job.completed_time is None:
             job.state_kind, job.completed_time = "canceled", self._now
-
-
-def by_state_and_time(job: ScheduledFunction) -> tuple[int, float]:
-    """Pending ones soonest first, the others latest first."""
-    rank = STATE_KINDS.index(job.state.kind)
-    if job.state_kind == "pending":
-        return rank, job.scheduled_time.timestamp()
-    return rank, -(job.completed_time or job.started_time or job.scheduled_time).timestamp()

@@ -24,6 +24,8 @@ from .events import Job, Scheduled
 P = ParamSpec("P")
 
 FARTHEST: Final = timedelta(days=5 * 366)
+SECONDS_BELOW: Final = 10**11
+"""A number of Unix milliseconds below this is before March 1973; seconds reach it in the year 5138."""
 JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -263,6 +265,11 @@ def time_at(now: datetime, when: object) -> datetime:
             raise InvalidSchedule(f"{when!r} has no time zone. Write datetime(…, tzinfo=UTC), or use ctx.now")
     elif not isinstance(when, int | float) or isinstance(when, bool) or when != when:  # NaN
         raise InvalidSchedule(f"a time is an aware datetime or a number of Unix milliseconds, not {when!r}")
+    elif abs(when) < SECONDS_BELOW:
+        raise InvalidSchedule(
+            f"{when!r} Unix milliseconds are around 1970, more than five years ({FARTHEST.days} days) away. If "
+            "they are seconds, multiply them by 1000, or pass an aware datetime"
+        )
     try:
         moment = when.astimezone(UTC) if isinstance(when, datetime) else EPOCH + timedelta(milliseconds=when)
     except OverflowError:

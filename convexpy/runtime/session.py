@@ -13,8 +13,9 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from ..clock import Clock
 from ..database.database import Database
+from ..database.savepoints import Savepoints
 from ..database.scheduled_function import ScheduledFunction
-from ..database.transaction import OPEN_TRANSACTION, OpenTransaction
+from ..database.transaction import OPEN_TRANSACTION, OpenTransaction, transaction_on
 from ..errors import ReadOnlyError, TransactionEnded
 from ..functions.load import App
 from .events import Scheduled
@@ -44,6 +45,7 @@ class CallTransaction:
         self._db: TransactionSession | None = None
         self._system: JobReader | None = None
         self._is_over = False
+        self.savepoints = transaction.savepoints = Savepoints(self, transaction.dialect)
         transaction.runs_handler = True
 
     # The session, the job reader and the buffer are made when they are first asked for: many a call needs one of them.
@@ -95,6 +97,16 @@ class CallTransaction:
         """Forget what was scheduled and canceled since a savepoint."""
         if self._buffer is not None:
             self._buffer.undo_to(mark)
+
+    def send_rows(self) -> None:
+        """Send the session's changes, before a savepoint that it does not make itself."""
+        if self._db is not None and not self._db._flushing:
+            self._db.flush()
+
+    def forget_rows(self) -> None:
+        """Read rows again when they are needed: a savepoint undoes some."""
+        if self._db is not None:
+            self._db.expire_all()
 
     @contextmanager
     def nested(self) -> Iterator[None]:
@@ -157,8 +169,8 @@ class TransactionSession(Session):
         super().__init__(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
         self._connection = connection
         self.part = part
-        self.marks: dict[SessionTransaction, Mark] = {}
         self.is_read_only = False
+        self.is_undone = False
         self.is_over = False
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
@@ -175,9 +187,18 @@ class TransactionSession(Session):
         return connection
 
     def begin(self, nested: bool = False) -> SessionTransaction:
+        if not nested:
+            raise TransactionEnded(
+                "ctx.db.begin(): the framework has begun the transaction of the call. "
+                "Remove it, or use `with ctx.db.begin_nested():` for a part that may be undone"
+            )
         transaction = super().begin(nested)
-        if nested:
-            self.marks[transaction] = self.part.mark()
+        savepoints = self.part.savepoints
+        savepoints.is_own = True
+        try:
+            super().connection()  # at once: statements past the session are within the savepoint too
+        finally:
+            savepoints.is_own = False
         return transaction
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
@@ -202,7 +223,7 @@ class TransactionSession(Session):
         self.is_over = True
         self.marks.clear()  # its keys refer to this session
         if self.in_transaction() or self.identity_map or not self._is_clean():
-            self.close()
+            super().close()
 
     def commit(self) -> NoReturn:
         raise TransactionEnded("ctx.db.commit(): the framework commits, once the handler has returned. Remove the call")
@@ -212,12 +233,36 @@ class TransactionSession(Session):
             "ctx.db.rollback(): raise an error to undo the whole call, or use `with ctx.db.begin_nested():` for a part"
         )
 
+    def close(self) -> NoReturn:
+        raise TransactionEnded("ctx.db.close(): the session ends with its call. Remove the call")
+
+    def reset(self) -> NoReturn:
+        raise TransactionEnded("ctx.db.reset(): the session ends with its call. Remove the call")
+
+    def invalidate(self) -> NoReturn:
+        raise TransactionEnded("ctx.db.invalidate(): the connection is the framework's. Remove the call")
+
+    def __enter__(self) -> NoReturn:
+        raise TransactionEnded(
+            "`with ctx.db`: the session ends with its call. Use ctx.db as it is, "
+            "or `with ctx.db.begin_nested():` for a part that may be undone"
+        )
+
     def finish(self, within: SessionTransaction | None = None) -> None:
         """Send every change to the database; for a query, refuse them instead.
+
+        Raises:
+            TransactionEnded: The session has undone all changes that it had not sent, and the handler went on.
 
         A ``begin_nested()`` that was left open counts as done, as in ``Session.commit()``, but not the one that all of
         this happens within.
         """
+        if self.is_undone:
+            self.part.transaction.check_shortly()  # it says more
+            raise TransactionEnded(
+                "the session was rolled back, by an error in a flush that was caught or by hand, and its unsent "
+                "changes are lost. Put what may fail into `with ctx.db.begin_nested():` and catch the error around that"
+            )
         if self.is_read_only and not self._is_clean():
             refuse_changes(self)
         while (nested := self.get_nested_transaction()) is not within and nested is not None:
@@ -237,11 +282,48 @@ def refuse_changes(session: Session) -> None:
         raise ReadOnlyError(f"a query changed {type(changed).__name__}: it reads one snapshot. Make it a mutation")
 
 
-@event.listens_for(TransactionSession, "after_soft_rollback")
-def undo_schedules(session: TransactionSession, transaction: SessionTransaction) -> None:
-    """What a savepoint undoes includes what was scheduled and canceled since."""
-    if transaction in session.marks:
-        session.part.undo_to(session.marks.pop(transaction))
+# A session's part may end before it needed a savepoint: its rows were never sent. So sessions are followed as well as
+# statements, also those that a handler makes on the connection of its call.
+
+
+@event.listens_for(Session, "after_transaction_create")
+def part_begins(session: Session, transaction: SessionTransaction) -> None:
+    is_own = isinstance(session, TransactionSession)
+    if transaction.nested or (transaction.parent is None and not is_own):
+        savepoints = savepoints_of(session)
+        if savepoints is not None:
+            savepoints.begin(transaction)
+
+
+@event.listens_for(Session, "after_commit")
+def part_is_kept(session: Session) -> None:
+    savepoints = savepoints_of(session)
+    if savepoints is not None:
+        savepoints.keep(session.get_nested_transaction() or session.get_transaction())
+
+
+@event.listens_for(Session, "after_transaction_end")
+def part_ends(session: Session, transaction: SessionTransaction) -> None:
+    savepoints = savepoints_of(session)
+    if savepoints is not None:
+        savepoints.undo(transaction)
+
+
+@event.listens_for(TransactionSession, "after_rollback")
+def session_is_undone(session: TransactionSession) -> None:
+    if session.get_nested_transaction() is None:
+        session.is_undone = True
+
+
+def savepoints_of(session: Session) -> Savepoints | None:
+    """The savepoints of the call on whose connection a session is. None: it has nothing to do with a call."""
+    if isinstance(session, TransactionSession):
+        return session.part.savepoints
+    connection = session.bind
+    if not isinstance(connection, Connection) or connection.closed or connection.invalidated:
+        return None
+    transaction = transaction_on(connection)
+    return transaction.savepoints if transaction is not None else None
 
 
 def refuse_own_table(name: str) -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
@@ -52,7 +53,7 @@ class TransactionFailed(Exception):
     """
 
     def __init__(self, error: BaseException, transaction: OpenTransaction | None, index: int | None) -> None:
-        super().__init__(str(error))
+        super().__init__(error)
         self.error = error
         self.cause = internal_cause(error, transaction)
         self.index = index
@@ -72,6 +73,8 @@ class TransactionRunner:
         self, database: Database, settings: Settings, clock: Clock, app: Callable[[], App], invoke: Invoke
     ) -> None:
         """``invoke`` runs the handler of a call within its part of the transaction."""
+        # Makes the context variables of a job's run.
+        self.new_context: Callable[[], Context] = Context
         self.conflicts = ConflictTracker(database, settings, clock)
         self._database = database
         self._app = app
@@ -140,7 +143,7 @@ class TransactionRunner:
             with self._database.read() as transaction:
                 part = CallTransaction(self._database, self._app(), transaction, self._clock)
                 try:
-                    result = self._handle(call, part, self._settings.query_time_limit, None)
+                    result = self._handle(call, part, self._settings.query_time_limit, None, copy_context())
                     part.flush()
                     return result
                 finally:
@@ -161,15 +164,23 @@ class TransactionRunner:
 
         part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
         try:
-            value = self._handle(call, part, self._settings.mutation_time_limit, on_expire)
+            context = copy_context() if claim is None else self.new_context()
+            value = self._handle(call, part, self._settings.mutation_time_limit, on_expire, context)
             part.flush()
         finally:
             part.close()
         return CallResult(value, part.scheduled(), time.monotonic() - began)
 
-    def _handle(self, call: Call, part: CallTransaction, limit: timedelta, on_expire: Callable[[], None] | None) -> Any:
+    def _handle(
+        self,
+        call: Call,
+        part: CallTransaction,
+        limit: timedelta,
+        on_expire: Callable[[], None] | None,
+        context: Context,
+    ) -> Any:
         watched = TimeLimit(self._database.timer, part.transaction, limit.total_seconds(), on_expire)
-        return watched.run(lambda: self._invoke(call, part))
+        return watched.run(lambda: context.run(self._invoke, call, part))
 
 
 def internal_cause(error: BaseException, transaction: OpenTransaction | None) -> BaseException | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from functools import partial
 from math import inf
 from typing import Final
@@ -45,6 +46,7 @@ class ChaosWorker(VirtualWorker):
         self._is_frozen = False
         chaos.freeze = self._freeze
         convex.calls.transactions.batch_seconds = inf
+        convex.calls.transactions.new_context = context_of_process
         self._adopt(convex.worker)
 
     def _adopt(self, worker: Worker) -> None:
@@ -65,6 +67,7 @@ class ChaosWorker(VirtualWorker):
     def _start_over(self) -> None:
         self.start()
         self.worker.recovery.recover_dead()  # a silent worker must be found so twice
+        self.worker.crons.reconcile()  # what the one before declared counts no more
 
     def restart(self) -> None:
         """Another process takes over, as when a new version is deployed."""
@@ -153,6 +156,13 @@ class ChaosWorker(VirtualWorker):
         silence = update(workers).where(workers.c.id == worker.heartbeat.worker).values(heartbeat_time=long_ago)
         with self._database.real.write_internal() as connection:
             connection.execute(silence)
+
+
+def context_of_process() -> Context:
+    """The context variables of a job's run: only that one which says in which process it is."""
+    context = Context()
+    context.run(PROCESS.set, PROCESS.get())
+    return context
 
 
 def claim_into(claims: list[Claim], worker: Worker, kind: Kind, most: int) -> None:

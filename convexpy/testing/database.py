@@ -1,4 +1,4 @@
-"""A throw-away database for one test: migrated once per process, then copied."""
+"""A throw-away SQLite database for one test, migrated once per process and then copied; and what marks one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import shutil
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
-from sqlalchemy import URL, MetaData, NullPool, create_engine
+from sqlalchemy import URL, Connection, MetaData, NullPool, create_engine, inspect
 from sqlalchemy.orm import Session
 
 from ..database.database import connect
-from ..migrations.framework import migrate
+from ..database.tables import metadata_table
+from ..errors import DatabaseError
+from ..migrations.framework import current_revision, migrate
+from ..migrations.metadata import read_value, write_value
 from ..settings import Settings
 
+MADE_BY: Final = "made_by"
+TESTS: Final = "convexpy.testing"
 _templates: dict[int, tuple[MetaData | None, Path]] = {}
 _folder: Path | None = None
 
@@ -41,15 +47,31 @@ def make_template(metadata: MetaData | None) -> Path:
 
 
 def create_tables(url: str | URL, metadata: MetaData | None) -> None:
-    """The framework's tables, by its migrations, and the app's."""
+    """The framework's tables, by its migrations, and the app's. The database is marked as one of tests.
+
+    Raises:
+        DatabaseError: It has the framework's tables already, and no test made them: its jobs are those of an app.
+    """
     database = connect(url, Settings(sqlite_synchronous="NORMAL"))
     try:
         with database.ddl() as connection:
-            migrate(connection)
+            if current_revision(connection) is None:
+                migrate(connection)
+                write_value(connection, MADE_BY, TESTS)
+            elif not is_test_database(connection):
+                raise DatabaseError(
+                    f"{database.url.render_as_string(hide_password=True)} is the database of an app: a test would run "
+                    "its jobs, and purge them. Leave `database_url` out, or name a file that does not exist yet"
+                )
             if metadata is not None:
                 metadata.create_all(connection)
     finally:
         database.close()
+
+
+def is_test_database(connection: Connection) -> bool:
+    """Whether a ConvexTest made this database, or the one that it is a copy of."""
+    return inspect(connection).has_table(metadata_table.name) and read_value(connection, MADE_BY) == TESTS
 
 
 class ArrangingSession(Session):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from sqlalchemy import MetaData
+from sqlalchemy import URL, MetaData
 from sqlalchemy.orm import Session
 
 from .._system import jobs
@@ -26,6 +26,7 @@ from .chaos_worker import ChaosWorker
 from .clock import VirtualClock
 from .database import ArrangingSession, copy_of_template, create_tables
 from .faulty_database import FaultyClock, FaultyDatabase
+from .server import TestServer, server_of
 from .worker import MANY_RUNS, VirtualWorker
 
 P = ParamSpec("P")
@@ -38,7 +39,9 @@ class ConvexTest:
     Args:
         functions: The package of functions, by name or as a module.
         metadata: The metadata of the app's own tables; they are created.
-        database_url: Another database than the throw-away one. Its tables are created if they are missing.
+        database_url: The URL of a PostgreSQL server: the test gets a database of its own there, which is dropped at
+            the end. Or a SQLite file, which is used and kept; missing tables are created. A database that another
+            ConvexTest made (``convex.database.url``) is shared with it, and that of an app is never touched.
         settings: The engine's settings.
         now: When the test begins. By default, now.
         chaos: A seed. What runs meets conflicts, crashes and other faults at random, and the same ones with the same
@@ -58,10 +61,12 @@ class ConvexTest:
         self.clock = VirtualClock(now)
         self._functions = functions
         self._metadata = metadata
-        self._url = database_url
+        self._database_url = database_url
         self._settings = settings or Settings(sqlite_synchronous="NORMAL")
         self._chaos = None if chaos is None else Chaos(chaos, self.clock, self._settings)
         self._folder: Path | None = None
+        self._dropped: tuple[TestServer, URL] | None = None
+        """The server on which this test has made a database, and that database."""
         self._sessions: list[Session] = []
         self._worker: VirtualWorker | None = None
 
@@ -74,16 +79,25 @@ class ConvexTest:
         return self
 
     def _enter(self) -> None:
-        if self._url is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="convexpy-test-"))
-            self._url = f"sqlite:///{copy_of_template(self._metadata, self._folder)}"
-        else:
-            create_tables(self._url, self._metadata)
-        self._worker = self._make_worker(self._url)
+        self._worker = self._make_worker(self._prepare_database())
+        self.convex.calls.redacts_errors = False  # a test sees errors in full, as `convexpy dev` does
         self.convex.migrate()
         self._worker.start()
         if self._chaos is not None:
             self._chaos.is_awake = True
+
+    def _prepare_database(self) -> str:
+        """The URL of a database with all tables: a throw-away one, or the given one."""
+        url = self._database_url
+        if url is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="convexpy-test-"))
+            return f"sqlite:///{copy_of_template(self._metadata, self._folder)}"
+        server = server_of(url, self._metadata) if url.startswith("postgres") else None
+        if server is None:
+            create_tables(url, self._metadata)
+            return url
+        self._dropped = server, server.new_database()
+        return self._dropped[1].render_as_string(hide_password=False)
 
     def _make_worker(self, url: str) -> VirtualWorker:
         """The app, and what runs its jobs."""
@@ -108,12 +122,20 @@ class ConvexTest:
             self._chaos.is_awake = False
             if error is not None:
                 self._chaos.explain(error)
-        for session in self._sessions:
-            session.close()
-        if self._worker is not None:
-            self._worker.close()
+        try:
+            for session in self._sessions:
+                session.close()
+            if self._worker is not None:
+                self._worker.close()
+        finally:
+            self._throw_database_away()
+
+    def _throw_database_away(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if self._dropped is not None:
+            server, database = self._dropped
+            server.drop(database)
 
     @property
     def convex(self) -> Convex:

@@ -66,6 +66,7 @@ class VirtualWorker:
         for _ in range(2):  # a silent worker, and an untracked job, must be found so twice
             self.worker.recovery.recover_dead()
             self.worker.recovery.reclaim()
+        self.worker.crons.reconcile()
         while self.worker.retention.purge():
             pass
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.postgres.connection import make_engine, with_driver
 from ..database.sqlite.write_lock import WriteLock
 from ..database.transaction import begin, take_begin
+from ..database.url import shown_url
 from ..errors import DatabaseError
 from ..settings import Settings
 
@@ -61,7 +63,8 @@ def engine_of(url: URL, settings: Settings, *, read_only: bool) -> Iterator[Engi
 def sqlite_engine(url: URL, read_only: bool) -> Engine:
     """Foreign keys are off: references are checked at the end, all at once."""
     file = f"{Path(str(url.database)).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    engine = create_engine(url, poolclass=NullPool, creator=lambda: sqlite3.connect(file, LOCK_SECONDS, uri=True))
+    connect = partial(sqlite3.connect, file, LOCK_SECONDS, uri=True)
+    engine = create_engine(url, poolclass=NullPool, creator=connect, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(driver: sqlite3.Connection, record: object) -> None:
@@ -133,4 +136,4 @@ def is_sqlite(url: URL) -> bool:
 
 
 def cannot_open(engine: Engine, error: DBAPIError) -> DatabaseError:
-    return DatabaseError(f"{engine.url.render_as_string(hide_password=True)}: {str(error.orig).strip()}")
+    return DatabaseError(f"{shown_url(engine.url)}: {str(error.orig).strip()}")

@@ -205,7 +205,9 @@ def deferred_references(target: Connection, tables: Sequence[Table]) -> Iterator
     try:
         target.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
     except DBAPIError as error:
-        raise DatabaseError(f"a row refers to one that does not exist: {str(error.orig).strip()}") from error
+        driver: Any = error.orig
+        said = driver.diag.message_detail or driver  # its text leaves out values, and this copy names the row
+        raise DatabaseError(f"a row refers to one that does not exist: {str(said).strip()}") from error
     for name, on in late:
         target.exec_driver_sql(f"ALTER TABLE {on} ALTER CONSTRAINT {name} NOT DEFERRABLE")
     for column in generated:

@@ -28,6 +28,69 @@ def test_every_problem_is_reported_with_file_and_line(shop: Shop) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("import sys\n\nsys.exit(3)\n", "shop/a.py:3: SystemExit: 3. It would end every command"),
+        ("import sys\n\nsys.exit()\n", "shop/a.py:3: SystemExit. It would end every command"),
+        ("import argparse\nargparse.ArgumentParser().parse_args(['--x'])\n", "shop/a.py:2: SystemExit: 2. It would"),
+        ("import asyncio\nraise asyncio.CancelledError('no')\n", "shop/a.py:2: CancelledError: no"),
+        ("class Mine(BaseException): ...\nraise Mine('no')\n", "shop/a.py:2: Mine: no"),
+        ("import json\njson.loads('x')\n", "shop/a.py:2: JSONDecodeError"),
+        ("from convexpy import ConvexError\n\nConvexError('x')\n", "shop/a.py:3: ValueError: 'x' is not an error code"),
+    ],
+)
+def test_whatever_a_module_raises_is_a_problem_at_its_line(shop: Shop, text: str, problem: str) -> None:
+    shop.write("shop/a.py", text)
+    shop.write("shop/b.py", "import no_such_module\n")
+    result = shop.cli("check")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert problem in result.stderr
+    assert "shop/b.py:1: ModuleNotFoundError" in result.stderr  # the modules after it are loaded all the same
+
+
+def test_an_exit_of_the_package_itself_is_a_problem_of_it(shop: Shop) -> None:
+    shop.write("shop/__init__.py", "raise SystemExit('bye')\n")
+    result = shop.cli("check")
+    assert result.exit_code == 1
+    assert "shop/__init__.py:1: SystemExit: bye" in result.stderr
+
+
+def test_an_exit_where_metadata_points_to_is_a_problem_as_well(shop: Shop) -> None:
+    shop.write("tables.py", "\nraise SystemExit(3)\n")
+    shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "shop"\nmetadata = "tables:Base"\n')
+    result = shop.cli("check")
+    assert result.exit_code == 1
+    assert "tables.py:2: SystemExit: 3" in result.stderr
+
+
+def test_code_of_an_annotation_that_raises_is_a_problem_at_its_line(shop: Shop) -> None:
+    shop.write(
+        "shop/a.py",
+        """
+        from convexpy import QueryCtx, query
+
+
+        class Mine:
+            @classmethod
+            def __get_pydantic_core_schema__(cls, source, handler):
+                raise SystemExit("no schema")
+
+
+        @query
+        def mine(ctx: QueryCtx, value: Mine) -> None: ...
+        """,
+    )
+    result = shop.cli("check")
+    assert result.exit_code == 1
+    assert "shop/a.py:8: SystemExit: no schema" in result.stderr
+
+
+def test_ctrl_c_while_a_module_loads_is_no_problem_of_the_module(shop: Shop) -> None:
+    shop.write("shop/a.py", "raise KeyboardInterrupt\n")
+    assert shop.cli("check").exit_code == 130
+
+
 def test_a_problem_that_two_modules_meet_is_reported_once(shop: Shop) -> None:
     shop.change("shop/orders.py", "from datetime import timedelta\n", "from datetime import timedelta (\n")
     assert shop.cli("check").stderr.count("SyntaxError") == 1

@@ -125,3 +125,9 @@ def test_dev_starts_on_it_at_once_and_its_example_line_works(here: Path) -> None
         done = python_module(here / "demo", "convexpy", *shlex.split(example))
         assert (done.stdout, done.returncode) == ("1\n", 0)
         assert dev.stop() == 0
+
+
+def test_no_file_of_a_sqlite_database_gets_into_git(here: Path) -> None:
+    init("demo")
+    ignored = (here / "demo/.gitignore").read_text().split()
+    assert {"*.db", "*.db-wal", "*.db-shm", "*.db.lock", ".convexpy/", ".env"} <= set(ignored)

@@ -161,3 +161,12 @@ def test_a_file_instead_of_a_folder_is_refused(shop: Shop) -> None:
 def test_the_project_comes_first_on_the_import_path(shop: Shop) -> None:
     load_project(Path("shop")).put_on_path()
     assert sys.path[0] == str(shop.root)
+
+
+@pytest.mark.parametrize("value", ["-5", "-0.5"])
+def test_a_negative_duration_is_refused_for_being_negative(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("CONVEXPY_RETENTION", value)
+    with pytest.raises(SettingsError, match=r"CONVEXPY_RETENTION.*greater than or equal to 0"):
+        load_project(shop.root)

@@ -39,6 +39,32 @@ def test_a_save_is_live_at_once(versioned: Shop) -> None:
         assert min(took) < 0.3
 
 
+def test_a_save_imports_every_module_once(shop: Shop) -> None:
+    once = "from pathlib import Path\n\nwith Path('imports').open('a') as file:\n    file.write('version 1\\n')\n"
+    shop.write("shop/counted.py", once)
+    with dev(shop) as process:
+        for version in (2, 3):
+            shop.change("shop/counted.py", f"version {version - 1}", f"version {version}")
+            process.line("reloaded shop/counted.py")
+    assert (shop.root / "imports").read_text().splitlines() == ["version 1", "version 2", "version 3"]
+
+
+def test_a_module_that_exits_ends_nothing(versioned: Shop) -> None:
+    versioned.write("shop/script.py", "import sys\n\nsys.exit('bye')\n")
+    with Process(versioned.root, "dev") as process:  # from the start
+        process.line(r"shop/script.py:3: SystemExit: bye")
+        process.line("waiting for a save that loads")
+        versioned.write("shop/script.py", "")
+        process.line("^ready in ")
+        versioned.write("shop/script.py", "import sys\nsys.exit()\n")  # and on a save
+        process.line(r"shop/script.py:2: SystemExit")
+        process.line("the last good version keeps running")
+        versioned.write("shop/script.py", "")
+        process.line("the app loads again")
+        versioned.cli("run", "orders:ask")
+        process.line("version 1 tells")
+
+
 def test_a_new_file_is_found_and_a_deleted_one_forgotten(shop: Shop) -> None:
     late = "from convexpy import QueryCtx, query\n\n\n@query\ndef one(ctx: QueryCtx) -> int:\n    return 1\n"
     with dev(shop) as process:

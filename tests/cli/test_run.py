@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.apps import START
+
+from convexpy import JobId
+from convexpy.cli.run_line import scheduled_notes
+from convexpy.runtime.events import Scheduled
 
 from .process import Process
 from .shop import Shop
@@ -104,3 +109,13 @@ def test_a_watched_query_is_printed_again_when_its_result_changes(ready_shop: Sh
         ready_shop.cli("run", "orders:mark", '{"order_id": "o1", "status": "sent"}')
         watcher.line('{"o1": "sent"}')
         assert len(watcher.lines) == 3
+
+
+def test_very_many_schedules_are_one_line() -> None:
+    charges = [Scheduled("orders:charge", START, JobId(str(number))) for number in range(1000)]
+    assert list(scheduled_notes(charges, START)) == ["→ 1,000 jobs: orders:charge (1,000)"]
+    assert len(list(scheduled_notes(charges[:10], START))) == 10
+    others = [Scheduled(f"orders:f{number}", START, JobId(str(number))) for number in range(5)]
+    assert list(scheduled_notes([*charges[:10], *others], START)) == [
+        "→ 15 jobs: orders:charge (10), orders:f0 (1), orders:f1 (1) and 3 other functions"
+    ]

@@ -69,6 +69,32 @@ def test_every_line_is_json_when_nobody_looks_and_arguments_are_not_logged(produ
         assert "tr0ub4dor" not in "".join(server.lines)
 
 
+def test_a_job_that_fails_is_one_line_with_level_message_and_traceback(production: Shop) -> None:
+    production.change(
+        "shop/orders.py",
+        "    ctx.run_mutation(mark,",
+        "    ctx.log.info('charges', extra={'cups': 3})\n    ctx.run_mutation(mark,",
+    )
+    production.change("shop/orders.py", 'status="paid")', 'status="paid")\n    raise ValueError("no money")')
+    with Process(production.root, "start") as server:
+        server.line("running")
+        production.cli("run", "orders:place", '{"order_id": "o1", "delay_seconds": 0}')
+        said = json.loads(server.line('"charges"'))
+        failed = json.loads(server.line("no money"))
+        server.stop()
+        assert len([line for line in server.lines if "no money" in line]) == 1
+    assert (said["level"], said["logger"], said["cups"], said["function"]) == (
+        "INFO",
+        "shop.orders",
+        3,
+        "orders:charge",
+    )
+    assert said["job"] == failed["job"]
+    assert (failed["level"], failed["logger"], failed["outcome"]) == ("ERROR", "convexpy.run", "failed")
+    assert failed["message"].endswith(": ValueError: no money")
+    assert "raise ValueError" in failed["traceback"]
+
+
 @pytest.mark.parametrize("command", ["start", "worker"])
 def test_without_a_configured_database_it_refuses(shop: Shop, command: str) -> None:
     before = shop.files()

@@ -10,6 +10,7 @@ import pytest
 from app.models import Note
 from batch_runner import BatchRunner, Journal, jobs_of, states, texts
 from sqlalchemy import func, select
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 from support.apps import START
 
@@ -272,3 +273,23 @@ def test_one_canceled_by_another_of_its_batch_happens_or_is_canceled(convex: Con
     job = jobs_of(convex.convex)[canceled]
     assert (job.state.kind, "canceled" in texts(convex.convex)) in (("canceled", False), ("success", True))
     assert "canceler" in texts(convex.convex)
+
+
+@internal_mutation
+def leave_a_savepoint(ctx: MutationCtx, text: str) -> None:
+    ctx.db.execute(sql(f"SAVEPOINT {text}"))
+    write(ctx, text)
+
+
+@internal_mutation
+def go_back(ctx: MutationCtx, text: str) -> None:
+    journal.note(ctx, text)
+    ctx.db.execute(sql(f"ROLLBACK TO {text}"))
+
+
+def test_a_call_cannot_go_back_to_a_savepoint_of_another_call(convex: ConvexTest) -> None:
+    convex.run(plan, works=[("leave_a_savepoint", "a"), ("go_back", "a")])
+    runner_for(convex, "leave_a_savepoint", "go_back").work()
+    assert journal.transactions[0] == ["a", "a"]
+    assert texts(convex.convex) == ["a"]
+    assert sorted(states(convex.convex)) == ["failed", "success"]

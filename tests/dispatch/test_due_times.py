@@ -55,6 +55,9 @@ class RecordingPool:
     def jobs(self) -> set[JobId]:
         return {claim.job_id for claim in self.claims}
 
+    def overdue(self) -> list[Claim]:
+        return []
+
     def drain(self) -> list[Claim]:
         return []
 

@@ -142,3 +142,21 @@ def test_a_job_that_is_canceled_after_it_was_claimed_does_not_run(convex: Convex
     job = convex.job(job_id)
     assert job is not None
     assert (job.state.kind, attempts) == ("canceled", [])
+
+
+def test_an_action_whose_process_died_is_announced_and_logged(
+    convex: ConvexTest, another: Convex, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = convex.run(schedule, what="act")
+    (claim,) = another.worker.dispatcher.claim(Kind.ACTION, 10)
+    assert another.worker.executor._start(claim, "token")
+    runs: list[Any] = []
+    convex.convex.on_run(runs.append)
+    convex.advance(seconds=61)
+    convex.advance(seconds=1)
+    [run] = [run for run in runs if run.job_id == job_id]
+    assert (run.name, run.kind, run.outcome, run.attempt) == ("test_job_claims:act", "action", "failed", 1)
+    assert "died" in run.error
+    assert (run.exception, run.trace) == (None, None)
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert (vars(record)["function"], vars(record)["job"]) == ("test_job_claims:act", job_id)

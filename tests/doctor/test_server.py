@@ -157,6 +157,12 @@ def test_dead_rows_of_the_queue(bad: Database, limit: int, mark: str, monkeypatc
     assert (dead.mark, f"{MANY:,} dead rows" in dead.seen) == (mark, True)
 
 
+def test_a_second_schema_with_a_queue_of_its_own_is_another_app(good: Database) -> None:
+    good.run("CREATE SCHEMA other", "CREATE TABLE other._convexpy_queue (job_id INTEGER)")
+    assert [finding.mark for finding in good.findings("queue")] == ["ok"]
+    assert not [finding for finding in good.findings() if "this check failed" in finding.seen]
+
+
 def test_a_user_who_may_not_see_the_transactions_of_others_is_told_so(good: Database) -> None:
     with good.connect() as connection:
         connection.execute("REVOKE pg_read_all_stats FROM ordinary")

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from convexpy.database.tables import FRAMEWORK_TABLES
 from convexpy.errors import DatabaseError
 from convexpy.migrations.dev_sync import SyncResult, fingerprint, sync_tables
+from convexpy.migrations.framework import migrate
 from convexpy.migrations.plan import Step
 
 from .databases import made_with, never, no, rows, run, yes
@@ -145,6 +146,17 @@ def test_a_table_that_was_dropped_by_hand_is_made_again(database: Engine) -> Non
     run(database, "DROP TABLE orders")
 
     assert sync_tables(database, orders(), never).done == ["add table orders"]
+
+
+def test_a_table_of_another_schema_that_was_dropped_by_hand_is_made_again(postgresql: Engine) -> None:
+    migrate(postgresql)
+    run(postgresql, "CREATE SCHEMA other")
+    models = orders()
+    Table("orders", models, Column("id", Integer, primary_key=True), schema="other")
+    made_with(postgresql, models)
+    run(postgresql, "DROP TABLE other.orders")
+
+    assert sync_tables(postgresql, models, never).done == ["add table other.orders"]
 
 
 def test_a_column_that_was_added_by_hand_is_noticed(database: Engine) -> None:

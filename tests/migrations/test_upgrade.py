@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import mark_as_test_database
 
 from convexpy import ActionCtx, Convex, Crons, JobId, MutationCtx, internal_action, internal_mutation
 from convexpy.database.tables import ALEMBIC_VERSION_TABLE
@@ -110,6 +111,7 @@ def url(old: OldDatabase) -> str:
     url = old.engine.url.render_as_string(hide_password=False)
     with Convex(url, functions=sys.modules[__name__]) as convex:
         convex.migrate()
+    mark_as_test_database(url)
     return url
 
 

@@ -48,6 +48,37 @@ def order(ctx: MutationCtx, item: str, count: Annotated[int, Field(gt=0)] = 1, n
 
 
 @mutation
+def ship(
+    ctx: MutationCtx,
+    order_id: Annotated[str, Field(alias="orderId")],
+    fast: Annotated[bool, Field(alias="asap")] = False,
+) -> str:
+    arrived.append((order_id, fast))
+    return order_id
+
+
+@mutation
+def schedule_ship(ctx: MutationCtx) -> None:
+    ctx.schedule.now(ship, order_id="o1", fast=True)
+    ctx.schedule.now(ship, orderId="o2", asap=True)  # type: ignore[call-arg]
+
+
+def test_a_parameter_with_an_alias_is_accepted_by_both_names(convex: ConvexTest) -> None:
+    assert convex.run(ship, "o1", fast=True) == "o1"
+    assert convex.run(ship, order_id="o2") == "o2"
+    assert convex.run(ship, orderId="o3") == "o3"  # type: ignore[call-arg]
+    assert convex.call("test_arguments_and_results:ship", {"orderId": "o4", "asap": True}) == "o4"
+    assert convex.call("test_arguments_and_results:ship", {"order_id": "o5", "fast": False}) == "o5"
+    assert arrived == [("o1", True), ("o2", False), ("o3", False), ("o4", True), ("o5", False)]
+    arrived.clear()
+    convex.run(schedule_ship)
+    convex.run_due()
+    assert sorted(arrived) == [("o1", True), ("o2", True)]
+    with pytest.raises(InvalidArguments, match="orderId"):
+        convex.call("test_arguments_and_results:ship", {})
+
+
+@mutation
 def schedule_badly(ctx: MutationCtx, how: str) -> None:
     if how == "missing":
         ctx.schedule.now(order)  # type: ignore[call-arg]
@@ -257,3 +288,12 @@ def test_an_annotation_without_a_schema_is_an_error_when_the_app_loads(handler: 
         ConvexTest(app_of(function)),
     ):
         pass
+
+
+def test_the_class_of_a_table_is_refused_as_a_result_in_words() -> None:
+    @query
+    def rows(ctx: QueryCtx) -> dict[str, list[Note] | None]:
+        return {}
+
+    with pytest.raises(LoadError, match=r"Note is the class of a table.*write a pydantic model"):
+        ConvexTest(app_of(rows)).__enter__()

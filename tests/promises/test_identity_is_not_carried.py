@@ -146,3 +146,9 @@ def test_what_a_scheduled_function_must_know_is_passed_as_an_argument(convex: Co
         other.run_due()
         with other.db() as db:
             assert db.get(Order, "u1") is not None
+
+
+@pytest.mark.parametrize("subject", [None, "", 1])
+def test_an_identity_without_a_subject_is_refused(subject: Any) -> None:
+    with pytest.raises(TypeError, match="pass None in place of an Identity"):
+        Identity(subject)

@@ -174,6 +174,11 @@ def test_more_than_five_years_away_is_refused(convex: ConvexTest, how: str, valu
     assert "five years" in assert_refused(convex, how, value).message
 
 
+@pytest.mark.parametrize("seconds", [1_700_000_000, 1_700_000_000.5, 10**11 - 1, -1_700_000_000])
+def test_a_time_in_seconds_is_refused_and_says_what_to_do(convex: ConvexTest, seconds: float) -> None:
+    assert "multiply them by 1000" in assert_refused(convex, "at", seconds).message
+
+
 @promise("S5")
 @pytest.mark.parametrize(
     ("how", "value"),

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from app.models import Base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel, SecretStr
+from pydantic import AfterValidator, BaseModel, PrivateAttr, SecretStr
 from support.apps import START, app_of
 from support.cart import SKU, Cart, Color, Line
 
@@ -54,6 +56,52 @@ class Point:
     y: float
 
 
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    x: int
+    y: int
+
+
+class Word(StrEnum):
+    ONE = "one"
+
+
+class Text(str):
+    """Equal to a plain string."""
+
+
+class Moment(datetime):
+    """Equal to a plain datetime."""
+
+
+class Holder(BaseModel):
+    """A model whose field may be anything."""
+
+    value: Any
+
+
+class Remembering(BaseModel):
+    """A model that keeps something beside its fields."""
+
+    _seen: int = PrivateAttr(default=0)
+
+
+def remembering() -> Remembering:
+    made = Remembering()
+    made._seen = 1
+    return made
+
+
+@dataclass
+class Compared:
+    """Equality leaves a field out."""
+
+    number: int
+    level: Any = field(compare=False)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
 CART = Cart(lines=[Line(sku=SKU, price=Decimal("9.990"), tags={"a", "b"})], made_at=START, color=Color.TWO)
 NESTED: Any = "deep"
 for _ in range(100):
@@ -65,6 +113,13 @@ ROUND_TRIPS: list[tuple[Any, Any]] = [
     (datetime, datetime(2030, 1, 7, 12)),
     (date, date(2030, 1, 7)),
     (time, time(23, 59, 59, 999_999)),
+    (datetime, datetime(2030, 1, 7, 12, tzinfo=ZoneInfo("UTC"))),
+    (Pair, Pair(1, 2)),
+    (list[Pair], [Pair(1, 2)]),
+    (Word, Word.ONE),
+    (dict[Word, Level], {Word.ONE: Level.LOW}),
+    (deque[int], deque([1, 2])),
+    (Holder, Holder(value=[1, {"a": None}])),
     (timedelta, timedelta(days=-3, microseconds=1)),
     (Decimal, Decimal("0.1000000000000000000000000001")),
     (UUID, SKU),
@@ -187,6 +242,22 @@ def test_any_text_and_any_numbers_arrive(
         (Any, object()),
         (Any, {(1, 2): 3}),
         (int, 10**5000),
+        (Any, (1, 2)),
+        (Any, [Pair(1, 2)]),
+        (Sequence[int], Pair(1, 2)),
+        (Any, Level.HIGH),
+        (Any, Word.ONE),
+        (Any, {"level": Level.HIGH}),
+        (Any, {Word.ONE: 1}),
+        (Any, Text("x")),
+        (Holder, Holder(value=Level.HIGH)),
+        (Remembering, remembering()),
+        (Compared, Compared(1, Level.HIGH)),
+        (datetime, datetime(2030, 3, 30, 12, tzinfo=BERLIN)),
+        (list[datetime], [datetime(2030, 3, 30, 12, tzinfo=BERLIN)]),
+        (datetime, datetime(2030, 10, 27, 2, 30, fold=1)),
+        (datetime, Moment(2030, 1, 1)),
+        (deque[int], deque([1, 2], maxlen=2)),
     ],
     ids=lambda each: type(each).__name__,
 )

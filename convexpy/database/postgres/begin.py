@@ -1,7 +1,8 @@
 """The statements that begin transactions: isolation, time limits and planner settings in one message.
 
-The settings belong to the transaction, not to the session, so that they hold behind a pooler as well. The server's time
-limits only matter if this process is frozen or the network is gone: the process's own limits are shorter.
+The settings belong to the transaction, not to the session, so that they hold behind a pooler as well. A call's
+transaction first resets those of the session: an earlier call may have changed them, even by a function on the server.
+The server's time limits only matter if this process is frozen or the network is gone: the process's own are shorter.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ GRACE: Final = timedelta(seconds=1)
 """How much later the next line of time limits strikes."""
 INTERNAL_LIMIT: Final = timedelta(seconds=15)
 TRANSACTION_TIMEOUT_SINCE: Final = 17
+# Settings of the session and its role, in the same message. Where nothing has changed, the server does nothing.
+RESET: Final = "; RESET ALL; RESET ROLE"
 NO_SCANS: Final = "; SET LOCAL enable_seqscan = off"
 # Planning a claim takes longer than executing it, so its plan is generic. PostgreSQL assumes a large LIMIT for it, and
 # would sort or hash.
@@ -42,8 +45,8 @@ class BeginStatements:
         self._lock = settings.lock_timeout
         mutation, query = settings.mutation_time_limit, settings.query_time_limit
         # A sequential scan reads every row, and so conflicts with every transaction that writes to the table.
-        self._write = self._begin("SERIALIZABLE READ WRITE", mutation + GRACE) + NO_SCANS
-        self.read = self._begin("REPEATABLE READ READ ONLY", query + GRACE)
+        self._write = self._begin("SERIALIZABLE READ WRITE" + RESET, mutation + GRACE) + NO_SCANS
+        self.read = self._begin("REPEATABLE READ READ ONLY" + RESET, query + GRACE)
         self._read_internal = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
         # To purge a thousand jobs of a hundred thousand, PostgreSQL 15 would scan all of them.
         self._write_internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT) + NO_SCANS

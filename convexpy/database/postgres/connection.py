@@ -16,8 +16,10 @@ from sqlalchemy.exc import ResourceClosedError
 from ...errors import DatabaseError
 from ...settings import Settings
 from ..errors import ConnectionLost
+from ..hidden_values import hide_values, without_values
 from ..postgres_errors import POOLER_ERRORS
 from ..transaction import guard
+from .sockets import SOCKETS
 
 logger = logging.getLogger("convexpy.database")
 
@@ -60,12 +62,16 @@ def make_engine(url: URL, settings: Settings, *, pipelines_begin: bool = False, 
     Args:
         pipelines_begin: BEGIN is sent, and its answer left to ``PostgresTransaction.wait_for_begin``.
     """
-    engine = create_engine(url, connect_args=connect_arguments(url, settings), **pool)
+    arguments = connect_arguments(url, settings)
+    engine = create_engine(url, connect_args=arguments, hide_parameters=not settings.debug, **pool)
+    if not settings.debug:
+        hide_values(engine)
     is_pooled = False
 
     @event.listens_for(engine, "connect")
     def set_autocommit(driver: Any, record: object) -> None:
         driver.autocommit = True
+        SOCKETS.add(driver)
         if is_pooled:
             driver.prepare_threshold = None
 
@@ -152,7 +158,7 @@ def check_answer(driver: Any, result: Any) -> None:
     if result.status not in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK):
         if driver.pgconn.status == psycopg.pq.ConnStatus.BAD:
             raise psycopg.OperationalError(result.error_message.decode(errors="replace") or "the connection is lost")
-        raise psycopg.errors.error_from_result(result)
+        raise without_values(psycopg.errors.error_from_result(result))
 
 
 def connect_arguments(url: URL, settings: Settings) -> dict[str, Any]:

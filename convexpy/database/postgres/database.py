@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import CommitUnknown, DatabaseError
+from ...fork import in_child
 from ...settings import Settings
 from ..commit_log import CommitLookup, new_commit_id
 from ..commits import CommitFeed
@@ -20,6 +21,7 @@ from ..notifier import Notifier, NullNotifier
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
+from ..url import shown_url
 from .begin import GRACE, INTERNAL_LIMIT, BeginStatements
 from .clock import ServerClock
 from .connection import connected, cut_off_silent, driver_of, execute, make_engine, with_driver
@@ -68,6 +70,8 @@ class PostgresDatabase:
         if settings.listen_notify:
             self.notifier = PostgresNotifier(self.url, settings, self.timer, self._execute)
         self.commits = CommitFeed(self.notifier)
+        self._open: set[PostgresTransaction] = set()
+        in_child.add(self._begin_in_child)
 
     def new_job_id(self) -> JobId:
         return new_job_id()  # ids ordered by time would make inserts conflict on one page of the index
@@ -159,9 +163,11 @@ class PostgresDatabase:
                     self.clock.synchronize(driver)
                 begin(connection, statement)
                 transaction = create(connection)
+                self._open.add(transaction)
                 try:
                     yield transaction
                 finally:
+                    self._open.discard(transaction)
                     transaction.close()
         except BaseException:
             if not connection.closed and is_broken(connection):
@@ -172,7 +178,7 @@ class PostgresDatabase:
 
     def _inspect_server(self) -> tuple[BeginStatements, SerializableLimit]:
         """Connect once, so that errors of the server are raised at the start and not during a call."""
-        shown = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        shown = shown_url(self.url)
         try:
             connected(self._engine).close()  # SQLAlchemy inspects a server only at an engine's first connection
             with connected(self._internal_engine) as connection:
@@ -190,6 +196,14 @@ class PostgresDatabase:
                 raise
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise DatabaseError(f"{shown}: {' '.join(str(cause).split())}") from error
+
+    def _begin_in_child(self) -> None:
+        """The connections are the parent's. They were replaced already, so that nothing here can write to them."""
+        for transaction in self._open:
+            transaction.inherit()
+        self._open = set()
+        for engine in (self._engine, self._internal_engine):
+            engine.dispose(close=False)
 
     def _close_engines(self) -> None:
         self._engine.dispose()

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from sqlalchemy import URL
 
+from ...fork import in_child
 from ...settings import Settings
 from ..timer import Timer
 from .connection import connect_arguments, cut_off, cut_off_silent, execute
+from .sockets import SOCKETS
 
 CHANNEL: Final = "convexpy"
 # NOTIFY takes a lock on the whole cluster when it commits, so many commits share one.
@@ -33,6 +35,11 @@ class PostgresNotifier:
         self._timer = timer
         self._settings = settings
         self._execute_statement = execute_statement
+        self._closed = threading.Event()
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self._process_id = secrets.token_hex(4)  # the payload: a listener skips what its own process sent
         self._statement = f"NOTIFY {CHANNEL}, '{self._process_id}'"
         self._mutex = threading.Lock()
@@ -40,7 +47,6 @@ class PostgresNotifier:
         self._is_pending = False
         self._sent_at = 0.0
         self._stopped = threading.Event()
-        self._closed = threading.Event()
         self._sender: threading.Thread | None = None
         self._listener: threading.Thread | None = None
         self._driver: Any = None
@@ -147,4 +153,6 @@ def connect_driver(url: URL, settings: Settings) -> Any:
 
     arguments, options = url.get_dialect()().create_connect_args(url)
     options.update(connect_arguments(url, settings))
-    return psycopg.connect(*arguments, autocommit=True, **options)
+    driver = psycopg.connect(*arguments, autocommit=True, **options)
+    SOCKETS.add(driver)
+    return driver

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +16,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...clock import Clock
 from ...errors import DatabaseError
+from ...fork import after_fork, before_fork, in_child
 from ...settings import Settings
 from ..commits import CommitFeed, Publish
 from ..errors import LockTimeout, is_conflict
+from ..hidden_values import hide_values
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin, guard
 from ..types import JobId, new_job_id
+from .database_file import DatabaseFile
+from .fork_gate import ForkGate
 from .notifier import FileNotifier
 from .write_lock import WriteLock
 
@@ -57,6 +63,16 @@ class SQLiteTransaction(OpenTransaction):
     def has_failed(self) -> bool:
         return False  # SQLite accepts statements after a failed one; OpenTransaction does not
 
+    def inherit(self) -> None:
+        super().inherit()
+        # Neither closed nor rolled back, as a collection of garbage would: both write to what the parent is using.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
+        self.driver.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+
+    def _discard(self) -> None:
+        if not self.is_inherited:
+            super()._discard()
+
     def cut(self) -> None:
         self.driver.interrupt()
         self.driver.rollback()
@@ -88,36 +104,57 @@ class SQLiteDatabase:
         self.notifier = FileNotifier(self.path)
         self.commits = CommitFeed(self.notifier)
         self._synchronous = settings.sqlite_synchronous
+        self._debug = settings.debug
         self._lock_seconds = settings.lock_timeout.total_seconds()
         self._write_lock = WriteLock(self.path)
         self._write_engine = self._create_engine(NullPool, read_only=False)
         self._read_engine = self._create_engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
         self._writer: Connection | None = None
-        self._prepare_file()
+        self._file = DatabaseFile(self.path)
+        self._fork_gate = ForkGate()
+        before_fork.add(self._close_idle)
+        after_fork.add(self._fork_gate.open)
+        in_child.add(self._begin_in_child)
+        use = self._fork_gate.enter()
+        try:
+            self._file.check_locks()
+            self._prepare_file()
+            self._file.opened()
+        finally:
+            self._fork_gate.leave(use)
 
     def new_job_id(self) -> JobId:
         return new_job_id(by_time=True)  # random ids would each change another page of the file
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
+        self._file.check_locks()
         if not self._write_lock.acquire(self._lock_seconds):
             raise LockTimeout(f"other transactions held the write lock for {self._lock_seconds:g} s")
+        use = self._fork_gate.enter()
         try:
-            transaction = self._begin_writing(sync)
-        except BaseException:
-            self._write_lock.release()
-            raise
-        try:
-            yield transaction
+            try:
+                use.transaction = transaction = self._begin_writing(sync)
+            except BaseException:
+                self._write_lock.release()
+                raise
+            try:
+                yield transaction
+            finally:
+                transaction.close()
         finally:
-            transaction.close()
+            self._fork_gate.leave(use)
 
     def _begin_writing(self, sync: Sync) -> OpenTransaction:
+        self._file.check()  # first: to connect would make a new file
+        if self._writer is not None:
+            self._file.check_companions(self._writer.info)
         connection = self._writer or self._write_engine.connect()
         self._writer = None  # in use: it is kept again if the transaction leaves it usable
         try:
             self._set_synchronous(connection, sync)
             begin(connection, BEGIN_WRITING)
+            self._file.note_companions(connection.info)
         except BaseException:
             connection.invalidate()
             connection.close()
@@ -139,18 +176,24 @@ class SQLiteDatabase:
 
     @contextmanager
     def read(self) -> Iterator[OpenTransaction]:
-        connection = self._read_engine.connect()
+        use = self._fork_gate.enter()
         try:
-            begin(connection, BEGIN_READING)
-            transaction = SQLiteTransaction(connection, lambda _: None, read_only=True)
-        except BaseException:
-            connection.close()
-            raise
-        try:
-            yield transaction
+            self._file.check()
+            connection = self._read_engine.connect()
+            try:
+                begin(connection, BEGIN_READING)
+                use.transaction = transaction = SQLiteTransaction(connection, lambda _: None, read_only=True)
+            except BaseException:
+                connection.close()
+                raise
+            try:
+                yield transaction
+            finally:
+                transaction.close()
+                if not transaction.is_inherited:
+                    connection.close()
         finally:
-            transaction.close()
-            connection.close()
+            self._fork_gate.leave(use)
 
     @contextmanager
     def write_internal(
@@ -186,16 +229,38 @@ class SQLiteDatabase:
     def close(self) -> None:
         self.notifier.close()
         self.timer.stop()
+        self._close_connections()
+        self._write_engine.dispose()
+        self._write_lock.close()
+
+    def _close_connections(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         self._read_engine.dispose()
-        self._write_engine.dispose()
-        self._write_lock.close()
+
+    def _close_idle(self) -> None:
+        """Before a fork: with all connections closed, SQLite knows of no locks that a child would believe to hold."""
+        if self._fork_gate.close():
+            self._close_connections()
+
+    def _begin_in_child(self) -> None:
+        left = self._fork_gate.inherited()
+        if not left:
+            return
+        self._file.inherit_locks()
+        for use in left:
+            if use.thread == threading.get_ident() and use.transaction is not None:
+                use.transaction.inherit()
 
     def _create_engine(self, pool: Any, *, read_only: bool, **options: Any) -> Engine:
         milliseconds = round(self._lock_seconds * 1000) if read_only else WRITER_BUSY_MILLISECONDS
-        engine = create_engine(self.url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
+        arguments = {"check_same_thread": False}
+        engine = create_engine(
+            self.url, poolclass=pool, connect_args=arguments, hide_parameters=not self._debug, **options
+        )
+        if not self._debug:
+            hide_values(engine)
 
         @event.listens_for(engine, "connect")
         def prepare(driver: sqlite3.Connection, record: object) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from ...fork import in_child
 from .file_watch import FileWatch, time_and_size, watch_file
 
 # A busy process touches the file at most once in this time: one system call, and one wake-up of each listener.
@@ -30,6 +31,14 @@ class FileNotifier:
         self._stopped = threading.Event()
         self._watch: FileWatch | None = None
         self._listener: threading.Thread | None = None
+        in_child.add(self._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        """The listener is a thread of the parent. Its files are closed here: reading them would take its events."""
+        self._stopped = threading.Event()
+        watch, self._watch, self._listener = self._watch, None, None
+        if watch is not None:
+            watch.close()
 
     def notify(self, driver: Any = None) -> None:
         self._touches.send()
@@ -71,11 +80,15 @@ class _CoalescedTouches:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_closed = False
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self._changed = threading.Condition()
         self._sent_at = float("-inf")
         self._stat_when_sent: tuple[int, int] | None = None
         self._is_pending = False
-        self._is_closed = False
         self._thread: threading.Thread | None = None
 
     def send(self) -> None:

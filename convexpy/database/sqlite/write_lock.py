@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from ...errors import DatabaseError
+from ...fork import in_child
+from ..errors import DatabaseGone
 
 try:
     import fcntl
 except ImportError:  # Windows: between processes, SQLite's own lock decides there
     fcntl = None  # type: ignore[assignment]
+
+CHECKED_EVERY_SECONDS: Final = 1.0
 
 
 class WriteLock:
@@ -24,11 +29,17 @@ class WriteLock:
     """
 
     def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.lock")
+        self._file: IO[bytes] | None = None
+        self._checked_at = 0.0
+        self._begin()
+        in_child.add(self._begin)
+
+    def _begin(self) -> None:
         self._mutex = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
         self._is_held = False
-        self._path = database.with_name(f"{database.name}.lock")
-        self._file: IO[bytes] | None = None
+        self.close()  # in a child, what is open is the parent's: unlocking it would unlock the parent's
 
     def acquire(self, seconds: float) -> bool:
         """Wait for the lock. False after ``seconds``."""
@@ -79,21 +90,44 @@ class WriteLock:
     def _acquire_between_processes(self, deadline: float) -> bool:
         if fcntl is None:
             return True
-        if self._file is None:
-            try:
-                self._file = self._path.open("ab")
-            except OSError as error:
-                raise DatabaseError(
-                    f"{self._path}: {error.strerror}. The file and its folder must be writable for this user"
-                ) from error
         pause = 0.0002
         while True:
+            file = self._opened()
             try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     return False
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.005)
             else:
-                return True
+                if self._is_current(file):
+                    return True
+                self.close()
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            try:
+                self._file = self._path.open("ab")
+            except FileNotFoundError as error:
+                raise DatabaseGone(
+                    f"the folder {self._path.parent} is gone: it was deleted, moved or renamed while this process used "
+                    "a database in it. Put it back, or restart this process"
+                ) from error
+            except OSError as error:
+                raise DatabaseError(
+                    f"{self._path}: {error.strerror}. The file and its folder must be writable for this user"
+                ) from error
+            self._checked_at = time.monotonic()
+        return self._file
+
+    def _is_current(self, file: IO[bytes]) -> bool:
+        """Whether other processes would lock the same file, looked at once a second. A deleted one excludes nothing."""
+        now = time.monotonic()
+        if now < self._checked_at + CHECKED_EVERY_SECONDS:
+            return True
+        self._checked_at = now
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), os.stat(self._path))
+        except FileNotFoundError:
+            return False

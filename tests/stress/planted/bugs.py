@@ -11,10 +11,15 @@ from .claim_cursor import CLAIM_CURSOR
 from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
+from .failures import FAILURES
+from .forks import FORKS
 from .jobs import JOBS
 from .pools import POOLS
 from .postgres import POSTGRES
 from .retention import RETENTION_BUGS
+from .sqlite import SQLITE
+from .tables import TABLES
+from .testing import TESTING
 from .upgrades import UPGRADES
 from .workers import WORKERS
 
@@ -28,7 +33,12 @@ BUGS: Final[tuple[Bug, ...]] = (
     *CLAIM_CURSOR,
     *CRONS,
     *POSTGRES,
+    *SQLITE,
+    *FORKS,
     *RETENTION_BUGS,
     *UPGRADES,
+    *TABLES,
     *DOORS,
+    *FAILURES,
+    *TESTING,
 )

@@ -7,11 +7,23 @@ from typing import Final
 from .bug import Bug
 
 ATOMIC: Final = "tests/promises/test_scheduling_is_atomic.py"
+CLEAN: Final = "tests/promises/test_clean_connections.py"
 RETRIES: Final = "tests/promises/test_retries_of_calls.py"
+SAVEPOINTS: Final = "tests/promises/test_savepoints.py"
 SNAPSHOTS: Final = "tests/promises/test_snapshots.py"
+STORED: Final = "tests/promises/test_stored_arguments.py"
 TRANSACTIONS: Final = "tests/promises/test_transactions.py"
+UNAWAITED: Final = "tests/promises/test_unawaited_work.py"
 
 CALLS: Final = (
+    Bug(
+        name="an equal argument counts as the same",
+        breaks="a named tuple arrives as a list, and a time in Berlin at the offset of another season",
+        file="functions/round_trip.py",
+        old="    if kind is not type(after):\n",
+        new="    if before == after:\n        return None\n    if kind is not type(after):\n",
+        tests=(f"{STORED}::test_what_would_not_come_back_the_same_is_refused_when_scheduling",),
+    ),
     Bug(
         name="schedule buffer survives a retry",
         breaks="a mutation that met a conflict schedules its e-mail twice",
@@ -32,12 +44,84 @@ CALLS: Final = (
     Bug(
         name="savepoint keeps its schedules",
         breaks="a part that was undone still charges the customer later",
+        file="database/savepoints.py",
+        old="            self._work.undo_to(self._parts.pop(part))\n",
+        new="            self._parts.pop(part)\n",
+        tests=(f"{SAVEPOINTS}::test_rows_that_were_never_sent_take_their_schedules_along",),
+    ),
+    Bug(
+        name="savepoint of SQL keeps its schedules",
+        breaks="a part that was undone by a savepoint of another session, or by SQL, still charges the customer later",
+        file="database/savepoints.py",
+        old="        self._work.undo_to(savepoint.mark)\n",
+        new="",
+        tests=(f"{SAVEPOINTS}::test_a_savepoint_undoes_its_schedules_and_cancels_whatever_made_it",),
+    ),
+    Bug(
+        name="savepoint of another call",
+        breaks="a call undoes what an earlier call of its batch wrote, and the job of that call counts as done",
         file="runtime/session.py",
-        old="        session.part.undo_to(session.marks.pop(transaction))\n",
-        new="        session.marks.pop(transaction)\n",
+        old="        self.savepoints = transaction.savepoints = Savepoints(self, transaction.dialect)\n",
+        new="        self.savepoints = vars(transaction).setdefault('first', Savepoints(self, transaction.dialect))\n"
+        "        transaction.savepoints = self.savepoints\n",
+        tests=("tests/dispatch/test_batches.py::test_a_call_cannot_go_back_to_a_savepoint_of_another_call",),
+    ),
+    Bug(
+        name="an undone session commits",
+        breaks="rows that a caught error took back are lost, and what was scheduled for them runs",
+        file="runtime/session.py",
+        old="        session.is_undone = True\n",
+        new="        session.is_undone = False\n",
+        tests=(f"{SAVEPOINTS}::test_an_error_in_a_flush_that_sent_nothing_is_not_ignored",),
+    ),
+    Bug(
+        name="connection keeps what a call left",
+        breaks="a lock that a handler forgot is held for ever, and its pragma switches off another call's checks",
+        file="database/transaction.py",
+        old="                self.broken = self.leaves_state or not self.is_reusable()\n",
+        new="                self.broken = not self.is_reusable()\n",
+        tests=(CLEAN,),
+    ),
+    Bug(
+        name="session keeps its settings",
+        breaks="a call runs as the tenant of an earlier one, and row-level security shows it the other's rows",
+        file="database/postgres/begin.py",
+        old='RESET: Final = "; RESET ALL; RESET ROLE"\n',
+        new='RESET: Final = ""\n',
+        tests=(f"{CLEAN}::test_a_session_of_postgres_is_clean_for_the_next_call",),
+    ),
+    Bug(
+        name="coroutine as a result",
+        breaks="an action that never ran is recorded as a success, because a decorator around it does not await",
+        file="runtime/handler.py",
+        old="    if value is not None and inspect.isawaitable(value):\n",
+        new="    if False:\n",
+        tests=(f"{UNAWAITED}::test_a_handler_that_returns_what_it_should_await_fails",),
+    ),
+    Bug(
+        name="forgotten await",
+        breaks="an action whose mutation never ran is a success",
+        file="runtime/actions.py",
+        old="        async_caller.check_awaited(call)\n",
+        new="",
+        tests=(f"{UNAWAITED}::test_an_action_that_forgets_to_await_a_call_fails",),
+    ),
+    Bug(
+        name="context variables of the thread",
+        breaks="a mutation runs as the user whom the one before it on the same thread had set",
+        file="runtime/transaction.py",
+        old="        return watched.run(lambda: context.run(self._invoke, call, part))\n",
+        new="        return watched.run(lambda: self._invoke(call, part))\n",
+        tests=("tests/promises/test_context_variables.py",),
+    ),
+    Bug(
+        name="context variables of the scheduler",
+        breaks="an action that is a job sees what an earlier job on the event loop has set",
+        file="dispatch/executor.py",
+        old="self._calls.actions.run_async(call, self._calls.transactions.new_context())",
+        new="self._calls.actions.run_async(call)",
         tests=(
-            f"{ATOMIC}::test_a_nested_mutation_that_raises_drops_only_its_own_schedules",
-            "tests/promises/test_savepoints_and_order.py",
+            "tests/promises/test_context_variables.py::test_a_job_sees_none_of_its_scheduler_and_none_of_another_job",
         ),
     ),
     Bug(
@@ -65,9 +149,17 @@ CALLS: Final = (
         name="arguments shared between attempts",
         breaks="what a first attempt did to its arguments is seen by the second one",
         file="runtime/call_executor.py",
-        old="return replace(call, values=deepcopy(call.values))",
-        new="return call",
+        old="        return deepcopy(value, memo)\n",
+        new="        return value\n",
         tests=(f"{RETRIES}::test_every_try_sees_the_arguments_as_they_were_given",),
+    ),
+    Bug(
+        name="defaults shared between attempts",
+        breaks="a list that is a default holds what earlier attempts and earlier calls appended to it",
+        file="functions/defaults.py",
+        old="each.name: deepcopy(each.value)",
+        new="each.name: each.value",
+        tests=("tests/promises/test_defaults.py",),
     ),
     Bug(
         name="now of the first attempt",
@@ -149,5 +241,13 @@ CALLS: Final = (
             return True
 """,
         tests=(f"{TRANSACTIONS}::test_nothing_is_written_after_a_transaction_ended_behind_our_back[sqlite]",),
+    ),
+    Bug(
+        name="an action on the loop of its caller",
+        breaks="a client with pooled connections fails: they belong to the event loop of another run",
+        file="runtime/call_executor.py",
+        old="await self.actions.run_for(call)",
+        new="await self.actions.run_async(call)",
+        tests=("tests/promises/test_one_event_loop.py::test_every_run_of_an_async_action_is_on_one_loop",),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from .bug import Bug
 
+VERSIONS: Final = "tests/dispatch/test_crons_of_two_versions.py"
 SLOTS: Final = "tests/promises/test_crons_fire_once_a_slot.py"
 
 CRONS: Final = (
@@ -45,8 +46,32 @@ CRONS: Final = (
         name="a changed function moves the slot",
         breaks="the slot that came while a new version was being deployed is never fired",
         file="dispatch/cron_scheduler.py",
-        old="                elif row.schedule != cron.timetable.text:\n",
-        new="                elif row.schedule:\n",
-        tests=(f"{SLOTS}::test_after_downtime_the_stored_slot_runs_once",),
+        old="            elif row.schedule != cron.schedule:\n",
+        new="            elif row.schedule:\n",
+        tests=(f"{VERSIONS}::test_a_slot_that_came_during_a_deploy_is_kept",),
+    ),
+    Bug(
+        name="a start removes what other versions declare",
+        breaks="in a rolling deploy the old version restarts once more, and the new version's crons are gone for ever",
+        file="database/crons.py",
+        old="        return None\n    return {name: DeclaredCron(*each) for row in rows for",
+        new="        return None\n    return {name: DeclaredCron(*each) for row in rows[-1:] for",
+        tests=(f"{VERSIONS}::test_a_restart_of_the_old_version_takes_no_cron_away",),
+    ),
+    Bug(
+        name="the earliest start decides",
+        breaks="a new version's timetable counts only after the last old worker is gone",
+        file="database/crons.py",
+        old=".order_by(workers.c.started_time, workers.c.id)",
+        new=".order_by(workers.c.started_time.desc(), workers.c.id)",
+        tests=(f"{VERSIONS}::test_where_two_versions_differ_the_latest_start_decides",),
+    ),
+    Bug(
+        name="a worker that was given up judges crons",
+        breaks="a laptop wakes up, and the crons of its only worker begin anew, all at once",
+        file="database/crons.py",
+        old="    if worker not in {row.id for row in rows}:\n",
+        new="    if worker not in {row.id for row in rows} and rows:\n",
+        tests=(f"{VERSIONS}::test_a_worker_that_was_given_up_removes_nothing",),
     ),
 )

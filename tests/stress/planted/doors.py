@@ -49,4 +49,12 @@ DOORS: Final = (
         new="    if False:\n",
         tests=("tests/_system/test_system_jobs.py::test_a_finished_job_is_tried_again_as_a_new_one",),
     ),
+    Bug(
+        name="what the database said in an answer",
+        breaks="a client of a web app reads SQL, and the values of another user in it",
+        file="web.py",
+        old="    if isinstance(error, REDACTED):\n",
+        new="    if False:\n",
+        tests=("tests/web/test_error_response.py::test_no_client_reads_what_the_database_said",),
+    ),
 )

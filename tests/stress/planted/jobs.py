@@ -21,12 +21,12 @@ JOBS: Final = (
         breaks="a canceled action, or one that was given up, becomes a success after all",
         file="dispatch/executor.py",
         old="""\
-            return jobs.finish(connection, [key], error, now) or jobs.has_ended(connection, key.job_id, error)
+            return jobs.finish(connection, [key], error, now, trace) or jobs.has_ended(connection, key.job_id, error)
 """,
         new="""\
             from ..database.tables import jobs as rows
 
-            jobs.finish(connection, [key], error, now)
+            jobs.finish(connection, [key], error, now, trace)
             values = {"state_kind": "success" if error is None else "failed", "state_error": error}
             return connection.execute(rows.update().where(rows.c.id == key.job_id).values(values)).rowcount == 1
 """,
@@ -202,17 +202,17 @@ JOBS: Final = (
         call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
         if call is None:
             return
-        result, error = CallResult(None), None
+        result, why = CallResult(None), None
         try:
-            result = await self._calls.actions.run_async(call)
+            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
 """,
         new="""\
         call = await in_thread(threads, lambda: self._call(claim, Kind.ACTION, recorder))
         if call is None:
             return
-        result, error = CallResult(None), None
+        result, why = CallResult(None), None
         try:
-            result = await self._calls.actions.run_async(call)
+            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
             await in_thread(threads, lambda: self.insist(lambda: self._start(claim, run.token)))
 """,
         tests=(f"{KILL}[action: inside the handler]",),
@@ -258,7 +258,7 @@ JOBS: Final = (
         breaks="a job is lost because the database was away for a moment",
         file="dispatch/executor.py",
         old="""\
-            recorder.report(self.insist(lambda: self._try_again(claim, text, failure.is_conflict)), text)
+            recorder.report(self.insist(lambda: self._try_again(claim, why.text, failure.is_conflict)), why)
 """,
         new="""\
             self._fail(claim, failure.cause, recorder)

@@ -6,6 +6,8 @@ from typing import Final
 
 from .bug import Bug
 
+BLOCKED: Final = "tests/dispatch/test_blocked_event_loop.py"
+ACTION_LIMITS: Final = "tests/runtime/test_action_limits.py"
 OTHERS: Final = "tests/dispatch/test_batches_and_others.py"
 LIMITER: Final = "tests/runtime/test_concurrency_limiter.py"
 TIMER: Final = "tests/database/test_timer.py"
@@ -48,8 +50,8 @@ POOLS: Final = (
         name="a call that hangs is waited for without end",
         breaks="one call that hangs stops every later call of its function, in this process, for ever",
         file="runtime/concurrency.py",
-        old="        self._patience = patience_seconds\n        self._changed = threading.Condition()\n",
-        new="        self._patience = 1e6\n        self._changed = threading.Condition()\n",
+        old="        self._patience = patience_seconds\n        self._most_batches = most_batches\n",
+        new="        self._patience = 1e6\n        self._most_batches = most_batches\n",
         tests=(f"{LIMITER}::test_a_waiter_goes_on_beside_a_call_that_hangs",),
     ),
     Bug(
@@ -131,5 +133,61 @@ POOLS: Final = (
         old="        except Exception as error:\n",
         new="        except MemoryError as error:\n",
         tests=(f"{PERIODIC}::test_a_failing_tick_is_tried_again_and_stops_no_other",),
+    ),
+    Bug(
+        name="the standard threads for to_thread",
+        breaks="a web app that runs actions hangs at its end, until the last of their threads returns",
+        file="runtime/event_loop.py",
+        old="                self._loop.set_default_executor(",
+        new="                isinstance(object, type) or (",
+        tests=("tests/cli/test_stop_grace.py::test_an_app_in_another_program_leaves_none_of_its_threads_behind",),
+    ),
+    Bug(
+        name="a process that waits for threads",
+        breaks="a worker whose app has a thread of its own is killed at every deploy, after minutes",
+        file="cli/process_end.py",
+        old="    os._exit(0)\n",
+        new="    pass\n",
+        tests=("tests/cli/test_stop_grace.py::test_a_thread_that_never_ends_does_not_keep_the_process_alive",),
+    ),
+    Bug(
+        name="a pool that waits for itself",
+        breaks="with action_concurrency 2, actions that call actions nine deep never end, nor does any other",
+        file="runtime/thread_pool.py",
+        old="        if self._name in held:\n",
+        new="        if self._name in ():\n",
+        tests=(f"{ACTION_LIMITS}::test_actions_that_call_actions_need_no_place_that_their_callers_hold",),
+    ),
+    Bug(
+        name="threads that never return keep their places",
+        breaks="after as many timeouts as there are threads, no `def` action runs until a restart",
+        file="runtime/thread_pool.py",
+        old="            self._most += 1\n",
+        new="            self._most += 0\n",
+        tests=(f"{ACTION_LIMITS}::test_places_of_threads_that_never_return_are_given_to_others",),
+    ),
+    Bug(
+        name="an action goes on past its limit",
+        breaks="an action that is said to have failed charges a card, a minute later",
+        file="runtime/action_limit.py",
+        old="time.monotonic() > deadline:",
+        new="time.monotonic() < 0:",
+        tests=(f"{ACTION_LIMITS}::test_an_action_past_its_limit_fails_and_may_call_nothing",),
+    ),
+    Bug(
+        name="claims for a blocked event loop",
+        breaks="one action that blocks holds up sixty-three others, beside a worker that has nothing to do",
+        file="dispatch/action_pool.py",
+        old="            self._is_blocked = not has_answered\n",
+        new="",
+        tests=(f"{BLOCKED}::test_what_waits_behind_a_blocked_event_loop_is_run_by_another_worker",),
+    ),
+    Bug(
+        name="claims that have not begun are kept at a stop",
+        breaks="after a deploy, actions that never began wait a minute for their worker to count as dead",
+        file="dispatch/action_pool.py",
+        old="            untried = list(self._waiting.values())\n",
+        new="            untried: list[Claim] = []\n",
+        tests=(f"{BLOCKED}::test_at_a_stop_what_has_not_begun_is_given_back",),
     ),
 )

@@ -16,7 +16,9 @@ WORKERS: Final = (
         breaks="an action that was running when its process died is started a second time",
         file="database/workers.py",
         old="""\
-            failed += finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now)
+            if finish(connection, [ClaimKey(row.job_id, row.run_token)], LOST_ACTION, now):
+                started = row.started_time or now
+                failed.append(LostAction(row.job_id, row.name, row.attempts, row.cron, started))
             continue
 """,
         new="""\
@@ -137,7 +139,7 @@ WORKERS: Final = (
         name="an unknown function fails at once",
         breaks="during a deployment, old workers fail the jobs of functions that only the new ones have",
         file="dispatch/executor.py",
-        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, text))",
+        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, why.text))",
         new="False",
         tests=(f"{SEVERAL}::test_a_job_that_another_worker_knows_is_left_to_it",),
     ),

@@ -143,12 +143,12 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
 def lost_action_runs_again(patch: pytest.MonkeyPatch) -> None:
     """What a dead worker held is tried again, also an action that had started."""
 
-    def recover_jobs(connection: Connection, worker: str, *rest: Any) -> tuple[int, int]:
+    def recover_jobs(connection: Connection, worker: str, *rest: Any) -> tuple[list[Any], int]:
         held = select(t.queue.c.job_id).where(t.queue.c.worker == worker)
         connection.execute(update(t.jobs).where(t.jobs.c.id.in_(held)).values(state_kind="pending"))
         free = {"worker": None, "claim_token": None, "run_token": None}
         connection.execute(update(t.queue).where(t.queue.c.worker == worker).values(free))
-        return 0, 0
+        return [], 0
 
     patch.setattr(recovery, "recover_jobs", recover_jobs)
 
@@ -182,9 +182,9 @@ def batch_commits_what_it_lost(patch: pytest.MonkeyPatch) -> None:
     """A transaction is committed although it does not hold one of its claims any more."""
     finish = jobs.finish
 
-    def finish_each(connection: Connection, keys: Sequence[Claim | ClaimKey], error: str | None, now: datetime) -> bool:
+    def finish_each(connection: Connection, keys: Sequence[Claim | ClaimKey], *how: Any) -> bool:
         for key in keys:
-            finish(connection, [key], error, now)
+            finish(connection, [key], *how)
         return True
 
     patch.setattr(transaction, "jobs", jobs_with(finish=finish_each))

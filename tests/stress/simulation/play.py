@@ -173,7 +173,11 @@ class Play:
 
     def check_retention(self) -> None:
         """In time every job is purged that ended before the retention."""
-        self.convex.convex.worker.crons.adopt(Crons(), self.convex.convex.registry)
+        convex, process = self.convex.convex, self.convex._running_worker
+        convex._app = replace(convex.app, crons=Crons())
+        process.worker.crons.adopt(convex.app.crons, convex.registry)
+        # A registration whose answer was lost declares the old ones until it counts as dead.
+        self.convex.advance(2 * SETTINGS.heartbeat_timeout)
         self.convex.advance(hours=HOURS_TO_PURGE)
         kept = [job.name for job in self.convex.jobs()]
         if kept:
