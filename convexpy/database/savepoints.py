@@ -129,6 +129,11 @@ class Savepoints:
         if part in self._parts and self._work is not None:
             self._work.undo_to(self._parts.pop(part))
 
+    def close(self) -> None:
+        """The call is over."""
+        self._work = None  # it refers to this: the two would wait for the garbage collector
+        self._parts.clear()
+
     def _folded(self, name: str) -> str:
         if name[0] in "\"`['":
             return name[1:-1].lower() if self._folds_case else name[1:-1]

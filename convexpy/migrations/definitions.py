@@ -172,7 +172,17 @@ def bare(sql: str) -> str:
 
 def comparable(connection: Connection, metadata: MetaData, tables: list[Table]) -> tuple[list[Changed], str | None]:
     """The changes; or the reason why the models cannot be compared."""
+    if is_read_only(connection):
+        return [], None  # the source of a copy, whose target refuses the rows that do not fit
     try:
         return changed_definitions(connection, metadata, tables), None
     except SQLAlchemyError as error:
         return [], str(getattr(error, "orig", error)).strip().splitlines()[0]
+
+
+def is_read_only(connection: Connection) -> bool:
+    """Whether no table can be made to compare with. On SQLite none is: they are made in a database in memory."""
+    return (
+        connection.dialect.name == "postgresql"
+        and connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
+    )

@@ -159,6 +159,7 @@ class CallTransaction:
             self._system.close()
         if self._buffer is not None:
             self._buffer.close()
+        self.savepoints.close()
 
 
 class TransactionSession(Session):
@@ -221,7 +222,6 @@ class TransactionSession(Session):
     def end(self) -> None:
         """Let go of every object, which stays readable, and refuse to be used again."""
         self.is_over = True
-        self.marks.clear()  # its keys refer to this session
         if self.in_transaction() or self.identity_map or not self._is_clean():
             super().close()
 

@@ -33,7 +33,7 @@ def busy_shop(ready_shop: Shop) -> Shop:
 def register_worker(shop: Shop, silent: timedelta = timedelta(0)) -> None:
     engine = create_engine(f"sqlite:///{shop.root}/.convexpy/dev.db", poolclass=NullPool)
     with engine.begin() as connection:
-        workers.register(connection, "w", datetime.now(UTC) - silent)
+        workers.register(connection, "w", datetime.now(UTC) - silent, workers.Version(datetime.now(UTC), {}))
         connection.execute(update(workers.workers).values(host="another-host"))
 
 

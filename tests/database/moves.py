@@ -51,7 +51,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
 def claim(connection: Connection, limit: int) -> list[Claim]:
     """Claim for a worker that is known."""
     if not workers.is_known(connection, "worker"):
-        workers.register(connection, "worker", NOW)
+        workers.register(connection, "worker", NOW, workers.Version(NOW, {}))
     return jobs.claim(connection, "mutation", "worker", NOW, limit)
 
 

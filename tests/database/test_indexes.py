@@ -121,7 +121,7 @@ def test_nor_on_postgresql_with_many_jobs_later_and_many_over(move: str, full: C
 def test_a_claim_among_many_reads_a_handful_of_pages(full: Connection) -> None:
     with full.begin_nested() as point:
         jobs.insert_jobs(full, [NewJob(new_job_id(), "f:f", "mutation", "{}", NOW) for _ in range(10)], NOW)
-        workers.register(full, "worker", NOW)
+        workers.register(full, "worker", NOW, workers.Version(NOW, {}))
         with statements_of(full) as statements:
             assert len(jobs.claim(full, "mutation", "worker", NOW, 10)) == 10
         point.rollback()

@@ -149,7 +149,7 @@ def test_jobs_are_listed_by_state_and_by_name(convex: ConvexTest) -> None:
     def ids(**wanted: Any) -> list[JobId]:
         return [job.id for job in convex.run(listed, wanted=wanted)]
 
-    assert ids() == [soon, late, first, failed]
+    assert ids() == [soon, late, failed, first]
     assert ids(state="pending") == [soon, late]
     assert ids(state="success") == [first]
     assert ids(state="failed") == [failed]

@@ -32,7 +32,7 @@ def scheduled(source: Engine) -> dict[str, Any]:
             kind = "mutation" if "mutation" in what else "action"
             due = now + timedelta(days=30) if what == "waiting" else now - timedelta(seconds=10 - n)
             insert_jobs(connection, [NewJob(ids[what], "a:b", kind, '{"x":  "\\u0000"}', due)], now)
-        workers.register(connection, "w", now)
+        workers.register(connection, "w", now, workers.Version(now, {}))
         claim(connection, "mutation", "w", now, 9)
         for claimed in claim(connection, "action", "w", now, 9):
             if claimed.job_id in (ids["started"], ids["done"]):

@@ -112,7 +112,7 @@ def test_a_target_that_is_not_empty_is_refused(what: str, source: Engine, postgr
     engine = create_engine(postgresql, poolclass=NullPool)
     with engine.begin() as connection:
         if what == "a worker":
-            workers.register(connection, "w", datetime.now(UTC))
+            workers.register(connection, "w", datetime.now(UTC), workers.Version(datetime.now(UTC), {}))
         elif what == "a job":
             insert_jobs(connection, [NewJob(new_job_id(), "a:b", "action", "{}", datetime.now(UTC))], datetime.now(UTC))
         else:

@@ -21,7 +21,7 @@ def nothing(ctx: MutationCtx) -> None:
 def test_two_that_claim_at_the_same_moment_get_different_jobs(near: Convex) -> None:
     near.run(plan)
     with near.database.write_internal() as connection:
-        workers.register(connection, "one", near.clock.now())
+        workers.register(connection, "one", near.clock.now(), workers.Version(near.clock.now(), {}))
     with near.database.write_internal() as connection:
         first = jobs.claim(connection, "mutation", "one", near.clock.now(), 2)
         second = near.worker.dispatcher.claim(Kind.MUTATION, 10)  # the first has not committed yet
