@@ -32,7 +32,7 @@ def test_jobs_wait_for_a_foreign_program_that_holds_the_lock(tmp_path: Path) -> 
     with sandbox.child(settings=settings) as child:
         child.ready().call("work:order", label="order", pays=20, sends=5, children=1, delay=700)
         with OtherProgram(sandbox.database, "hold"):
-            wait_until(lambda: "goes on in" in log_of(sandbox), "the dispatcher could not claim")
+            wait_until(lambda: "the database failed" in log_of(sandbox), "the dispatcher could not claim")
             with pytest.raises(CommandFailed, match="CONFLICT"):
                 child.call("work:order", label="refused", pays=1)
         wait_until(lambda: checker.is_quiet(sandbox.database, 50), "all jobs are over", BOUND_SECONDS)

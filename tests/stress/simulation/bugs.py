@@ -19,6 +19,7 @@ from convexpy.dispatch.batch import Batch, BatchItem
 from convexpy.dispatch.executor import JobExecutor
 from convexpy.runtime import schedule, transaction
 from convexpy.runtime.call import CallResult
+from convexpy.runtime.events import Failure
 from convexpy.runtime.schedule import ScheduleBuffer
 from convexpy.runtime.transaction import ClaimedCall, JobLost, TransactionFailed, TransactionRunner
 
@@ -47,7 +48,8 @@ def finished_without_the_claim(patch: pytest.MonkeyPatch) -> None:
 def finished_without_the_token(patch: pytest.MonkeyPatch) -> None:
     """An action that was given up records its end all the same."""
 
-    def finish(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
+    def finish(self: JobExecutor, key: Claim | ClaimKey, why: Failure | None) -> bool:
+        error = why.text if why is not None else None
         return self._change(lambda connection, now: end_unguarded(connection, [key], error, now))
 
     patch.setattr(JobExecutor, "_finish", finish)
@@ -88,9 +90,9 @@ def started_without_a_record(patch: pytest.MonkeyPatch) -> None:
         started[run_token] = claim
         return True
 
-    def late(self: JobExecutor, key: Claim | ClaimKey, error: str | None) -> bool:
+    def late(self: JobExecutor, key: Claim | ClaimKey, why: Failure | None) -> bool:
         claim = started.get(key.token)
-        return (claim is None or start(self, claim, key.token)) and finish(self, key, error)
+        return (claim is None or start(self, claim, key.token)) and finish(self, key, why)
 
     patch.setattr(JobExecutor, "_start", unrecorded)
     patch.setattr(JobExecutor, "_finish", late)
@@ -134,7 +136,7 @@ def conflict_fails_the_job(patch: pytest.MonkeyPatch) -> None:
     """An internal error of a job counts as the developer's."""
 
     def fail(self: JobExecutor, claim: Claim, error: str, conflict: bool) -> str:
-        self._finish(claim, error)
+        self._finish(claim, Failure(error))
         return "failed"
 
     patch.setattr(JobExecutor, "_try_again", fail)
