@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     String,
     Text,
     any_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     insert,
@@ -56,10 +58,22 @@ def next_due(kind: str, *conditions: Any) -> Any:
     )
 
 
+def is_known(names: Any) -> Any:
+    """Whether a job in the queue is of none of these functions. Not a join, which the planner could turn round."""
+    unknown = select(jobs.c.id).where(jobs.c.id == queue.c.job_id, jobs.c.name.in_(select(names)))
+    return unknown.scalar_subquery().is_(None)
+
+
+LEFT_OUT: Final = bindparam("left_out", type_=Text)
+KNOWN_ON_SQLITE: Final = is_known(func.json_each(LEFT_OUT).table_valued("value").c.value)
+KNOWN_ON_POSTGRES: Final = is_known(func.json_array_elements_text(cast(LEFT_OUT, JSON)))
+
 # One statement for all kinds: an idle process executes nothing else all day.
 KINDS: Final = ("mutation", "action")
 NEXT_DUE: Final = Statement(select(*(next_due(kind) for kind in KINDS)))
+NEXT_DUE_KNOWN: Final = Statement(select(*(next_due(kind, KNOWN_ON_SQLITE) for kind in KINDS)))
 NEXT_DUE_AFTER: Final = Statement(select(*(next_due(kind, after(kind)) for kind in KINDS)))
+NEXT_DUE_KNOWN_AFTER: Final = Statement(select(*(next_due(kind, after(kind), KNOWN_ON_POSTGRES) for kind in KINDS)))
 
 # The longest due first. Those that another transaction is just claiming are skipped.
 DUE: Final = (
@@ -94,12 +108,19 @@ IS_KNOWN: Final = Statement(KNOWN)
 
 # On SQLite, rows are found by their rowid, which needs no index.
 _rowid: Final = literal_column(f"{queue.name}.rowid", type_=BigInteger)
-CLAIM: Final = Statement(
-    CLAIMING.where(
-        _rowid.in_(DUE.with_only_columns(_rowid).scalar_subquery()),
-        select(workers.c.id).where(workers.c.id == bindparam("by_worker")).exists(),
-    ).returning(_rowid.label("rowid"))
-)
+
+
+def claim_rows(due: Any) -> Statement:
+    return Statement(
+        CLAIMING.where(
+            _rowid.in_(due.with_only_columns(_rowid).scalar_subquery()),
+            select(workers.c.id).where(workers.c.id == bindparam("by_worker")).exists(),
+        ).returning(_rowid.label("rowid"))
+    )
+
+
+CLAIM: Final = claim_rows(DUE)
+CLAIM_KNOWN: Final = claim_rows(DUE.where(KNOWN_ON_SQLITE))
 READ_CLAIMED: Final = Statement(
     select(*CLAIMED, queue.c.position, queue.c.due_time)
     .join(queue, queue.c.job_id == jobs.c.id)
@@ -112,19 +133,26 @@ READ_CLAIMED: Final = Statement(
 # while tables grow, and a table's statistics of a queue are wrong a moment later.
 _known: Final = KNOWN.cte("known")
 _row: Final[Any] = literal_column(f"{queue.name}.ctid")
-_rows_due: Final = func.array(DUE.where(after("after")).with_only_columns(_row).scalar_subquery())
-_claimed: Final = (
-    CLAIMING.where(_row == any_(_rows_due), select(_known.c.id).exists())
-    .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
-    .cte("claimed")
-)
-_read: Final = select(*CLAIMED).where(jobs.c.id == _claimed.c.job_id).offset(literal_column("0")).lateral("read")
-CLAIM_AND_READ: Final = Statement(
-    select(*_read.c, _claimed.c.position, _claimed.c.due_time)
-    .select_from(_claimed.join(_read, true()))
-    .order_by(_claimed.c.due_time, _claimed.c.position),
-    row=Claim,
-)
+
+
+def claim_and_read(due: Any) -> Statement:
+    rows = func.array(due.where(after("after")).with_only_columns(_row).scalar_subquery())
+    claimed = (
+        CLAIMING.where(_row == any_(rows), select(_known.c.id).exists())
+        .returning(queue.c.job_id, queue.c.due_time, queue.c.position)
+        .cte("claimed")
+    )
+    read = select(*CLAIMED).where(jobs.c.id == claimed.c.job_id).offset(literal_column("0")).lateral("read")
+    return Statement(
+        select(*read.c, claimed.c.position, claimed.c.due_time)
+        .select_from(claimed.join(read, true()))
+        .order_by(claimed.c.due_time, claimed.c.position),
+        row=Claim,
+    )
+
+
+CLAIM_AND_READ: Final = claim_and_read(DUE)
+CLAIM_AND_READ_KNOWN: Final = claim_and_read(DUE.where(KNOWN_ON_POSTGRES))
 
 # A claim that was not started, transaction under its token.
 IS_CLAIMED: Final = (

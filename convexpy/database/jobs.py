@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -80,14 +80,20 @@ def queue_row(job: NewJob, now: datetime, position: int) -> dict[str, Any]:
     return {"job_id": job.id, "kind": job.kind, "due_time": max(job.scheduled_time, now), "position": position}
 
 
-def next_due(connection: Connection, after: Mapping[str, QueuePosition] = FROM_THE_START) -> dict[str, datetime | None]:
-    """When the first unclaimed job of each kind is due; on PostgreSQL, of those after a position."""
+def next_due(
+    connection: Connection, after: Mapping[str, QueuePosition] = FROM_THE_START, left_out: Collection[str] = ()
+) -> dict[str, datetime | None]:
+    """When the first unclaimed job of each kind is due, but for those of the functions that are left out; on
+    PostgreSQL, of those after a position."""
+    names = {"left_out": json.dumps(sorted(left_out))} if left_out else {}
     if connection.dialect.name != "postgresql":
-        return dict(sql.NEXT_DUE.execute(connection).rows[0]._asdict())
+        statement = sql.NEXT_DUE_KNOWN if left_out else sql.NEXT_DUE
+        return dict(statement.execute(connection, names).rows[0]._asdict())
     positions = {kind: after.get(kind, START) for kind in sql.KINDS}
     times = {f"{kind}_time": position.due_time for kind, position in positions.items()}
     numbers = {f"{kind}_position": position.position for kind, position in positions.items()}
-    return dict(sql.NEXT_DUE_AFTER.execute(connection, {**times, **numbers}).rows[0]._asdict())
+    statement = sql.NEXT_DUE_KNOWN_AFTER if left_out else sql.NEXT_DUE_AFTER
+    return dict(statement.execute(connection, {**times, **numbers, **names}).rows[0]._asdict())
 
 
 def new_token() -> str:
@@ -96,19 +102,30 @@ def new_token() -> str:
 
 
 def claim(
-    connection: Connection, kind: str, worker: str, now: datetime, limit: int, after: QueuePosition = START
+    connection: Connection,
+    kind: str,
+    worker: str,
+    now: datetime,
+    limit: int,
+    after: QueuePosition = START,
+    left_out: Collection[str] = (),
 ) -> list[Claim]:
     """Claim up to ``limit`` due jobs of a kind for a worker, the longest due first, all under one token.
 
     On PostgreSQL, only those after a position. Nothing for a worker that was given up as dead: no recovery would look
-    for what it claims. Until the end of the transaction it cannot be given up.
+    for what it claims. Until the end of the transaction it cannot be given up. Jobs of functions that are left out
+    stay where they are.
     """
     token = new_token()
-    values = {"of_kind": kind, "now": now, "limit": limit, "by_worker": worker, "token": token}
+    values: dict[str, Any] = {"of_kind": kind, "now": now, "limit": limit, "by_worker": worker, "token": token}
+    if left_out:
+        values["left_out"] = json.dumps(sorted(left_out))
     if connection.dialect.name == "postgresql":
         start = {"after_time": after.due_time, "after_position": after.position}
-        return list(sql.CLAIM_AND_READ.execute(connection, {**values, **start}).rows)
-    rowids = [row.rowid for row in sql.CLAIM.execute(connection, values).rows]
+        statement = sql.CLAIM_AND_READ_KNOWN if left_out else sql.CLAIM_AND_READ
+        return list(statement.execute(connection, {**values, **start}).rows)
+    statement = sql.CLAIM_KNOWN if left_out else sql.CLAIM
+    rowids = [row.rowid for row in statement.execute(connection, values).rows]
     if not rowids:
         return []
     return list(sql.READ_CLAIMED.execute(connection, {"token": token, "rowids": json.dumps(rowids)}).rows)
@@ -163,13 +180,6 @@ def release(connection: Connection, key: Claim | ClaimKey, kind: str, error: str
     sql.POSTPONED.execute(connection, {"of_job": key.job_id, "error": error, "new_due": due})
     changes_of(connection).scheduled.append(QueuedJob(key.job_id, kind, due))
     return True
-
-
-def postpone(connection: Connection, claim: Claim, why: str, due: datetime) -> None:
-    """Give a job back untried, not to be claimed before ``due``."""
-    if sql.POSTPONE.execute(connection, {**claim_values(claim), "new_due": due}).rowcount == 1:
-        connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(last_error=why, next_try=due))
-        changes_of(connection).scheduled.append(QueuedJob(claim.job_id, claim.kind, due))
 
 
 def unclaim(connection: Connection, claims: Sequence[Claim]) -> None:

@@ -9,7 +9,7 @@ it on another thread, often a short way back and seldom from the start.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,9 +31,13 @@ IDLE_SECONDS: Final = 1.0
 class ClaimCursor:
     """The last position claimed of each kind. It counts only while ``is_ahead``."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, left_out: Callable[[], Collection[str]] = tuple[str, ...]
+    ) -> None:
+        """``left_out``: the functions whose jobs are not claimed."""
         self._database = database
         self._clock = clock
+        self._left_out = left_out
         self._last: dict[str, QueuePosition] = {}
         self._next_full_scan = 0.0
         self.is_ahead = False
@@ -93,7 +97,7 @@ class ClaimCursor:
 
     def _scan(self, starts: Mapping[str, QueuePosition]) -> dict[str, datetime | None]:
         with self._database.read_internal(generic_plan=True) as connection:
-            return jobs.next_due(connection, starts)
+            return jobs.next_due(connection, starts, self._left_out())
 
     def _move_back(self, dues: Mapping[str, datetime | None], on_found: Callable[[], None]) -> None:
         found = {kind: QueuePosition(due, -1) for kind, due in dues.items() if due is not None}

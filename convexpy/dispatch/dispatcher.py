@@ -19,6 +19,7 @@ from ..settings import Settings
 from .claim_cursor import ClaimCursor
 from .heartbeat import Heartbeat
 from .pool import Pool
+from .unknown_functions import UnknownFunctions
 
 # What is due and cannot be claimed is just being claimed by another worker, which may be frozen in the act.
 PAUSE: Final = timedelta(seconds=0.1)
@@ -28,11 +29,19 @@ NEVER: Final = datetime.max.replace(tzinfo=UTC)
 class Dispatcher:
     """Knows when the next job of each kind is due: by looking at the queue now and then, and from commits meanwhile."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        heartbeat: Heartbeat,
+        unknown: UnknownFunctions,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._poll_seconds = settings.poll_interval.total_seconds()
         self._heartbeat = heartbeat
+        self._unknown = unknown
         self._mutex = threading.Lock()
         self.open((), lambda: None)
 
@@ -41,7 +50,9 @@ class Dispatcher:
         self.pools = pools
         self._wake = wake
         # On PostgreSQL a scan of the queue may become slow; see there.
-        self.cursor = ClaimCursor(self._database, self._clock) if self._database.is_server else None
+        self.cursor = (
+            ClaimCursor(self._database, self._clock, lambda: self._unknown.names) if self._database.is_server else None
+        )
         self._due: dict[str, datetime] = {pool.kind: NEVER for pool in pools}
         self._next_look = 0.0
         # Kinds whose pool had no capacity: it wakes the dispatcher when it has.
@@ -99,10 +110,10 @@ class Dispatcher:
         """
         after = self.cursor.start(kind) if self.cursor is not None else START
         with self._database.write_internal(generic_plan=True) as connection:
-            now, worker = self._clock.now(), self._heartbeat.worker
-            claims = jobs.claim(connection, kind, worker, now, limit, after)
+            now, worker, left_out = self._clock.now(), self._heartbeat.worker, self._unknown.names
+            claims = jobs.claim(connection, kind, worker, now, limit, after, left_out)
             if not claims and (registered := self._heartbeat.ensure_registered(connection)) != worker:
-                claims = jobs.claim(connection, kind, registered, now, limit, after)
+                claims = jobs.claim(connection, kind, registered, now, limit, after, left_out)
         if self.cursor is not None:
             self.cursor.claimed(kind, claims)
         return claims
@@ -138,16 +149,17 @@ class Dispatcher:
         """Look when the next job of each kind is due. Of the ``empty`` kinds nothing could be claimed just now."""
         self._next_look = time.monotonic() + self._poll_seconds
         now = self._clock.now()
-        for kind, due in self._next_dues().items():
+        for kind, due in self.next_dues().items():
             if due is not None:
                 is_locked = kind in empty and due <= now
                 self._expect(kind, now + PAUSE * random.uniform(0.5, 1.0) if is_locked else due)
 
-    def _next_dues(self) -> dict[str, datetime | None]:
+    def next_dues(self) -> dict[str, datetime | None]:
+        """When the next job of each kind is due that this worker may claim."""
         if self.cursor is not None:
             return self.cursor.next_dues()
         with self._database.read_internal(generic_plan=True) as connection:
-            return jobs.next_due(connection)
+            return jobs.next_due(connection, left_out=self._unknown.names)
 
     def _expect(self, kind: str, due: datetime) -> bool:
         """Know of a job of this kind that is due then. Whether that is sooner than what was known."""

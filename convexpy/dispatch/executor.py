@@ -9,12 +9,11 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from ..database import jobs, workers
+from ..database import jobs
 from ..database.claim import Claim, ClaimKey
 from ..database.errors import is_internal
 from ..database.outage import Outage
 from ..database.transaction import Sync
-from ..database.types import JobId
 from ..errors import FunctionNotFound, FunctionTimeout, InvalidSchedule
 from ..functions.declare import Kind
 from ..runtime.actions import in_thread
@@ -25,7 +24,7 @@ from ..runtime.events import Failure, Job, Outcome, RunRecorder
 from ..runtime.transaction import JobLost, NotBatchable, TransactionFailed
 from .batch import Batch, BatchItem
 from .batch_policy import BatchPolicy
-from .heartbeat import Heartbeat
+from .unknown_functions import UnknownFunctions
 
 T = TypeVar("T")
 
@@ -34,18 +33,16 @@ STOPPED: Final = (
 )
 # After so many conflicts in a row, the mutations of a batch run one by one.
 MOST_CONFLICTS: Final = 3
-MOST_REMEMBERED: Final = 10_000
 
 
 class JobExecutor:
     """Runs claims, and reports each run."""
 
-    def __init__(self, calls: CallExecutor, heartbeat: Heartbeat, outage: Outage | None = None) -> None:
+    def __init__(self, calls: CallExecutor, unknown: UnknownFunctions, outage: Outage | None = None) -> None:
         self.policy = BatchPolicy()
         self._calls = calls
-        self._heartbeat = heartbeat
+        self._unknown = unknown
         self._outage = outage or Outage()
-        self._left_to_others: dict[JobId, tuple[datetime, int]] = {}
         self.start()
 
     def start(self) -> None:
@@ -218,31 +215,23 @@ class JobExecutor:
     def _fail(self, claim: Claim, error: BaseException, recorder: RunRecorder) -> None:
         """Fail a job, unless its function is unknown here and another worker may know it."""
         why = Failure.of(error)
-        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, why.text)):
+        if isinstance(error, FunctionNotFound) and self.insist(lambda: self._unknown.leave(claim)):
             recorder.report("retry", why)
             return
+        self._store_failure(claim, why, recorder)
+
+    def fail_unknown(self, claim: Claim) -> None:
+        """Fail a job whose function no worker has known for long."""
+        try:
+            self._calls.registry.find(claim.name)
+        except FunctionNotFound as error:
+            self._store_failure(claim, Failure.of(error), self._recorder(claim))
+        else:  # another version of the app has been loaded meanwhile
+            self.insist(lambda: self._change(lambda connection, _: jobs.unclaim(connection, [claim])))
+
+    def _store_failure(self, claim: Claim, why: Failure, recorder: RunRecorder) -> None:
         kept = self.insist(lambda: self._finish(claim, why))
         recorder.report("failed" if kept else "lost", why)
-
-    def _leave_to_others(self, claim: Claim, error: str) -> bool:
-        """Give a job back for workers of another version, later and later. False: there are none, or it took too long.
-
-        While old and new workers run side by side, each meets jobs that only the other can run.
-        """
-        settings, now = self._calls.settings, self._calls.clock.now()
-        since, times = self._left_to_others.get(claim.job_id, (now, 0))
-        with self._calls.database.write_internal(sync="as set") as connection:
-            waited = now - since >= settings.unknown_function_patience
-            others = workers.has_others(connection, self._heartbeat.worker, now, settings.heartbeat_timeout)
-            if waited or not others:
-                self._left_to_others.pop(claim.job_id, None)
-                return False
-            due = now + settings.backoff(times + 1)
-            jobs.postpone(connection, claim, f"{error} (left to other workers)", due)
-        while len(self._left_to_others) >= MOST_REMEMBERED:
-            self._left_to_others.pop(next(iter(self._left_to_others)))
-        self._left_to_others[claim.job_id] = since, times + 1
-        return True
 
     def _finish(self, key: Claim | ClaimKey, why: Failure | None) -> bool:
         """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost."""

@@ -27,6 +27,7 @@ from .periodic_thread import PeriodicThread, Tick
 from .pool import Pool
 from .recovery import Recovery
 from .retention import Retention
+from .unknown_functions import UnknownFunctions
 
 logger = logging.getLogger("convexpy.dispatch")
 
@@ -49,8 +50,9 @@ class Worker:
         self._calls = calls
         self.heartbeat = Heartbeat(database, clock, settings)
         self._outage = Outage()
-        self.executor = JobExecutor(calls, self.heartbeat, self._outage)
-        self.dispatcher = Dispatcher(database, clock, settings, self.heartbeat)
+        self.unknown = UnknownFunctions(database, clock, settings, self.heartbeat)
+        self.executor = JobExecutor(calls, self.unknown, self._outage)
+        self.dispatcher = Dispatcher(database, clock, settings, self.heartbeat, self.unknown)
         self.crons = CronScheduler(database, clock, settings, self.heartbeat)
         self.recovery = Recovery(database, clock, settings, self.heartbeat, calls.listeners)
         self.retention = Retention(database, clock, settings)
@@ -99,15 +101,16 @@ class Worker:
 
     def _housekeeping(self) -> list[Tick]:
         ticks = [self.recovery.recover_dead, self.recovery.reclaim, self.crons.reconcile, self.retention.tick]
-        cursor = self.dispatcher.cursor
+        # What they find is as good as another process's commit: the dispatcher has to look for it.
+        found, cursor = self.dispatcher.on_remote_commit, self.dispatcher.cursor
+        ticks.append(lambda: self.unknown.tick(self.executor.fail_unknown, found))
         if cursor is not None:
-            # What it finds is as good as another process's commit: the dispatcher has to look for it.
-            found = self.dispatcher.on_remote_commit
             ticks.append(lambda: cursor.backfill(self._settings.mutation_time_limit, found))
         return ticks
 
     def adopt(self, app: App) -> None:
         """Go on with a newly loaded version of the app."""
+        self.unknown.forget()
         self.crons.adopt(app.crons, app.registry)
         if self._threads:
             dispatching = self._threads[0]

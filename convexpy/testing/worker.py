@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import select
 
-from .._system import jobs
+from .. import _system
 from ..app import Convex
-from ..database.tables import queue
+from ..database.tables import jobs, queue
 from ..dispatch.worker import try_to
 from ..functions.declare import Kind
 
@@ -66,13 +66,15 @@ class VirtualWorker:
         for _ in range(2):  # a silent worker, and an untracked job, must be found so twice
             self.worker.recovery.recover_dead()
             self.worker.recovery.reclaim()
+            self.worker.unknown.tick(self.worker.executor.fail_unknown, lambda: None)
         self.worker.crons.reconcile()
         while self.worker.retention.purge():
             pass
 
     def next_job(self) -> tuple[datetime, Kind] | None:
         """When the next job is due, and its kind."""
-        first = select(queue.c.due_time, queue.c.kind).where(queue.c.worker.is_(None))
+        first = select(queue.c.due_time, queue.c.kind).join(jobs, jobs.c.id == queue.c.job_id)
+        first = first.where(queue.c.worker.is_(None), jobs.c.name.not_in(self.worker.unknown.names))
         with self.convex.database.read_internal() as connection:
             row = connection.execute(first.order_by(queue.c.due_time, queue.c.position).limit(1)).one_or_none()
         return None if row is None else (row.due_time, Kind(row.kind))
@@ -85,5 +87,5 @@ class VirtualWorker:
 
     def pending_names(self) -> str:
         """The functions of the jobs that wait, for errors."""
-        pending = self.convex.run(jobs.list, state="pending", limit=10_000)
+        pending = self.convex.run(_system.jobs.list, state="pending", limit=10_000)
         return ", ".join(sorted({job.name for job in pending}))

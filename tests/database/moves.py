@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,9 @@ OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "
 MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
     "next due": lambda c: jobs.next_due(c),
+    "next due of known functions": lambda c: jobs.next_due(c, left_out={"g:g"}),
     "claim": lambda c: claim(c, 10),
+    "claim of known functions": lambda c: claim(c, 10, left_out={"g:g"}),
     "start": lambda c: jobs.start(c, CLAIM, "run", NOW),
     "finish": lambda c: jobs.finish(c, [CLAIM], None, NOW),
     "finish several": lambda c: jobs.finish(c, [CLAIM, CLAIM._replace(job_id=JobId("2" * 32))], None, NOW),
@@ -48,11 +50,11 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
 }
 
 
-def claim(connection: Connection, limit: int) -> list[Claim]:
+def claim(connection: Connection, limit: int, left_out: Collection[str] = ()) -> list[Claim]:
     """Claim for a worker that is known."""
     if not workers.is_known(connection, "worker"):
         workers.register(connection, "worker", NOW, workers.Version(NOW, {}))
-    return jobs.claim(connection, "mutation", "worker", NOW, limit)
+    return jobs.claim(connection, "mutation", "worker", NOW, limit, left_out=left_out)
 
 
 @contextmanager

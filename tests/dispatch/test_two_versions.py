@@ -11,6 +11,10 @@ from sqlalchemy import select
 from support.apps import START, app_of
 
 from convexpy import ActionCtx, JobId, MutationCtx, Settings, internal_action, internal_mutation, mutation
+from convexpy.database import jobs
+from convexpy.database.jobs import NewJob
+from convexpy.database.types import new_job_id
+from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 
 PATIENT = Settings(unknown_function_patience=timedelta(minutes=5), sqlite_synchronous="NORMAL")
@@ -66,12 +70,58 @@ def test_what_one_does_not_know_is_run_by_the_other(new: ConvexTest, old: Convex
     assert (job.state.kind, job.attempts) == ("pending", 0)
     assert job.last_error is not None
     assert "left to other workers" in job.last_error
-    new.advance(seconds=1)
+    new.run_due()  # at once: the old one has not postponed it
     job = new.job(job_id)
     assert job is not None
     assert job.state.kind == "success"
     with new.db() as db:
         assert db.scalars(select(Note.text)).all() == ["written"]
+
+
+def test_a_worker_claims_no_more_of_a_function_that_it_does_not_know(new: ConvexTest, old: ConvexTest) -> None:
+    new.run(plan, kind="mutation")
+    old.run_due()
+    later = new.run(plan, kind="mutation")
+    dispatcher = old.convex.worker.dispatcher
+    assert dispatcher.next_dues()["mutation"] is None
+    assert dispatcher.claim(Kind.MUTATION, 10) == []
+    with old.convex.database.write_internal() as connection:
+        jobs.insert_jobs(connection, [NewJob(new_job_id(), "made:unrelated", "mutation", "{}", START)], START)
+    assert [claim.name for claim in dispatcher.claim(Kind.MUTATION, 10)] == ["made:unrelated"]
+    assert later in {claim.job_id for claim in new.convex.worker.dispatcher.claim(Kind.MUTATION, 10)}
+
+
+def test_what_was_due_for_long_is_still_left_for_the_whole_patience(new: ConvexTest, old: ConvexTest) -> None:
+    job_id = new.run(plan, kind="mutation")
+    for _ in range(60):  # there is much to do, and no worker comes to it
+        new.clock.move_to(new.now + timedelta(seconds=20))
+        new.convex.worker.heartbeat.beat()
+    old.clock.move_to(new.now)
+    old.convex.worker.heartbeat.beat()
+    old.run_due()
+    both_live_on(new, old, seconds=20)
+    job = old.job(job_id)
+    assert job is not None
+    assert job.state.kind == "pending"
+
+
+def test_what_was_left_is_claimed_when_the_others_are_gone(new: ConvexTest, old: ConvexTest) -> None:
+    job_id = new.run(plan, kind="mutation")
+    old.run_due()
+    new.convex.worker.heartbeat.leave()
+    old.advance(seconds=20)  # found at a heartbeat
+    old.run_due()
+    job = old.job(job_id)
+    assert job is not None
+    assert job.state.kind == "failed"
+
+
+def test_another_version_of_the_app_claims_what_the_one_before_left(new: ConvexTest, old: ConvexTest) -> None:
+    job_id = new.run(plan, kind="mutation")
+    old.run_due()
+    old.convex.worker.adopt(new.convex.app)
+    (claim,) = old.convex.worker.dispatcher.claim(Kind.MUTATION, 10)
+    assert claim.job_id == job_id
 
 
 @pytest.mark.parametrize("kind", ["mutation", "action"])

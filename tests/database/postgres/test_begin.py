@@ -195,7 +195,7 @@ def test_a_query_keeps_the_drivers_prepared_statements(url: URL, request: pytest
 def test_a_claim_is_planned_once(near: Convex) -> None:
     for _ in range(20):
         near.worker.dispatcher.claim(Kind.MUTATION, 1)
-        near.worker.dispatcher._next_dues()
+        near.worker.dispatcher.next_dues()
     with near.database.read_internal() as connection:
         found = connection.exec_driver_sql(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%SKIP LOCKED%%'"

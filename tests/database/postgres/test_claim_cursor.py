@@ -132,7 +132,7 @@ def test_a_worker_whose_scan_is_aborted_runs_what_comes_next(near: Convex, url: 
     with connected(url) as another:
         another.execute("LOCK TABLE _convexpy_queue")  # as good as a scan for longer than the server allows
         with pytest.raises(DBAPIError):
-            near.worker.dispatcher._next_dues()
+            near.worker.dispatcher.next_dues()
     assert cursor_of(near).is_ahead
     near.run(plan, times=2)
     assert len(claim(near, 10)) == 2

@@ -9,6 +9,7 @@ from .bug import Bug
 CLAIMS: Final = "tests/dispatch/test_job_claims.py"
 RESCUE: Final = "tests/database/postgres/test_job_recovery.py"
 SEVERAL: Final = "tests/dispatch/test_several_workers.py"
+VERSIONS: Final = "tests/dispatch/test_two_versions.py"
 
 WORKERS: Final = (
     Bug(
@@ -139,17 +140,41 @@ WORKERS: Final = (
         name="an unknown function fails at once",
         breaks="during a deployment, old workers fail the jobs of functions that only the new ones have",
         file="dispatch/executor.py",
-        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._leave_to_others(claim, why.text))",
+        old="isinstance(error, FunctionNotFound) and self.insist(lambda: self._unknown.leave(claim))",
         new="False",
         tests=(f"{SEVERAL}::test_a_job_that_another_worker_knows_is_left_to_it",),
     ),
     Bug(
         name="an unknown function is left to others for ever",
-        breaks="a job whose function was deleted is passed around between workers and never fails",
-        file="dispatch/executor.py",
-        old="            waited = now - since >= settings.unknown_function_patience\n",
-        new="            waited = False\n",
+        breaks="a job whose function was deleted waits for a worker that knows it, and never fails",
+        file="dispatch/unknown_functions.py",
+        old="            for claim in claims:\n                fail(claim)\n",
+        new="",
         tests=(f"{SEVERAL}::test_a_job_that_no_worker_knows_fails_after_the_patience",),
+    ),
+    Bug(
+        name="claims include functions that the worker does not know",
+        breaks="beside an old worker, jobs of new functions are claimed and given back without end",
+        file="dispatch/dispatcher.py",
+        old="            now, worker, left_out = self._clock.now(), self._heartbeat.worker, self._unknown.names\n",
+        new="            now, worker, left_out = self._clock.now(), self._heartbeat.worker, ()\n",
+        tests=(f"{VERSIONS}::test_a_worker_claims_no_more_of_a_function_that_it_does_not_know",),
+    ),
+    Bug(
+        name="the patience with unknown functions counts from when a job is due",
+        breaks="an old worker fails what the new ones have not come to yet",
+        file="database/unclaimed.py",
+        old='    left_time = case((_is_left, jobs.c.next_try)).label("left_time")\n',
+        new='    left_time = queue.c.due_time.label("left_time")\n',
+        tests=(f"{VERSIONS}::test_what_was_due_for_long_is_still_left_for_the_whole_patience",),
+    ),
+    Bug(
+        name="unknown functions are left out when no other worker lives",
+        breaks="a job whose function was deleted stays pending for as long as the last worker runs",
+        file="dispatch/unknown_functions.py",
+        old="            self.forget()\n            on_found()\n",
+        new="            on_found()\n",
+        tests=(f"{VERSIONS}::test_what_was_left_is_claimed_when_the_others_are_gone",),
     ),
     Bug(
         name="a restarted worker still counts as stopping",
