@@ -72,10 +72,11 @@ class Suspect:
 
 
 def find_suspects(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> list[Suspect]:
-    """Workers without a heartbeat for ``timeout``, or whose process is gone."""
+    """Workers without a heartbeat for ``timeout``, by a clock that is right, or whose process is gone."""
     others = connection.execute(select(workers).where(workers.c.id != besides)).all()
     found = [Suspect(other.id, other.heartbeat_time, is_gone(other)) for other in others]
-    return [each for each in found if each.is_gone or now - each.heartbeat_time > timeout]
+    # A heartbeat in the future was sent by a clock that was ahead: a living worker sends another one soon.
+    return [each for each in found if each.is_gone or abs(now - each.heartbeat_time) > timeout]
 
 
 def find_unknown(connection: Connection) -> list[str]:
@@ -88,7 +89,8 @@ def find_unknown(connection: Connection) -> list[str]:
 
 def has_others(connection: Connection, besides: str, now: datetime, timeout: timedelta) -> bool:
     """Whether another worker is alive."""
-    alive = select(workers.c.id).where(workers.c.id != besides, workers.c.heartbeat_time > now - timeout)
+    is_recent = workers.c.heartbeat_time.between(now - timeout, now + timeout)
+    alive = select(workers.c.id).where(workers.c.id != besides, is_recent)
     return connection.execute(alive.limit(1)).first() is not None
 
 

@@ -61,7 +61,11 @@ class CronScheduler:
         with self._database.read_internal() as connection:
             declared = stored.declared_crons(connection, self._heartbeat.worker)
             known = stored.stored_crons(connection)
-        if declared is not None and declared != {name: stored.as_declared(row) for name, row in known.items()}:
+        now = self._clock.now()
+        is_in_step = declared == {name: stored.as_declared(row) for name, row in known.items()}
+        if declared is not None and not (
+            is_in_step and all(is_near(row.schedule, row.next_time, now) for row in known.values())
+        ):
             with self._database.write_internal(sync="as set") as connection:
                 stored.lock_crons(connection)  # workers that start together would all add the same
                 self._store(connection, stored.declared_crons(connection, self._heartbeat.worker))
@@ -81,8 +85,9 @@ class CronScheduler:
                 if last is not None:  # it was stored before: it keeps its phase, and still runs one at a time
                     values |= {**last._mapping, "next_time": parse(cron.schedule).changed(last.last_time, now)}
                 stored.add_cron(connection, values)
-            elif row.schedule != cron.schedule:
-                values["next_time"] = parse(cron.schedule).changed(row.last_time, now)
+            elif row.schedule != cron.schedule or not is_near(row.schedule, row.next_time, now):
+                last = row.last_time if is_near(row.schedule, row.last_time, now) else None
+                values["next_time"] = parse(cron.schedule).changed(last, now)
                 stored.change_cron(connection, name, values)
             elif stored.as_declared(row) != cron:
                 stored.change_cron(connection, name, values)
@@ -141,3 +146,8 @@ class CronScheduler:
             self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
         )
         jobs.insert_jobs(connection, [skipped], now)
+
+
+def is_near(schedule: str, slot: datetime | None, now: datetime) -> bool:
+    """Whether a slot lies no later than the timetable's own next one. Later than that, a clock was ahead."""
+    return slot is not None and slot <= parse(schedule).latest_next(now)

@@ -18,6 +18,7 @@ from ..runtime.call_executor import CallExecutor
 from ..settings import Settings
 from .action_pool import ActionPool
 from .batch import Batch
+from .clock_watch import ClockWatch
 from .cron_scheduler import CronScheduler
 from .dispatcher import Dispatcher
 from .executor import JobExecutor
@@ -56,6 +57,7 @@ class Worker:
         self.crons = CronScheduler(database, clock, settings, self.heartbeat)
         self.recovery = Recovery(database, clock, settings, self.heartbeat, calls.listeners)
         self.retention = Retention(database, clock, settings)
+        self.clock_watch = ClockWatch(database, clock, settings)
         self._threads: list[PeriodicThread] = []
 
     @property
@@ -103,6 +105,7 @@ class Worker:
         ticks = [self.recovery.recover_dead, self.recovery.reclaim, self.crons.reconcile, self.retention.tick]
         # What they find is as good as another process's commit: the dispatcher has to look for it.
         found, cursor = self.dispatcher.on_remote_commit, self.dispatcher.cursor
+        ticks.append(self.clock_watch.tick)
         ticks.append(lambda: self.unknown.tick(self.executor.fail_unknown, found))
         if cursor is not None:
             ticks.append(lambda: cursor.backfill(self._settings.mutation_time_limit, found))

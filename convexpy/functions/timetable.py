@@ -56,6 +56,10 @@ class Interval:
         """The slot that follows ``slot`` and lies after ``now``."""
         return slot + self.period * (self.missed(slot, now) + 1)
 
+    def latest_next(self, now: datetime) -> datetime:
+        """The latest slot that can be the next one."""
+        return now + self.period
+
     def missed(self, slot: datetime, now: datetime) -> int:
         """How many slots lie between ``slot`` and ``after(slot, now)``."""
         return max(0, (now - slot) // self.period)
@@ -93,6 +97,10 @@ class CronExpression:
     def after(self, slot: datetime, now: datetime) -> datetime:
         """The slot that follows ``slot`` and lies after ``now``."""
         return next_match(self.expression, max(slot, now))
+
+    def latest_next(self, now: datetime) -> datetime:
+        """The latest slot that can be the next one."""
+        return next_match(self.expression, now)
 
     def missed(self, slot: datetime, now: datetime) -> int | None:
         """0 if no slot lies between ``slot`` and ``after(slot, now)``; None, not counted, if one or more do."""

@@ -68,6 +68,7 @@ class VirtualWorker:
             self.worker.recovery.reclaim()
             self.worker.unknown.tick(self.worker.executor.fail_unknown, lambda: None)
         self.worker.crons.reconcile()
+        self.worker.clock_watch.tick()
         while self.worker.retention.purge():
             pass
 

@@ -10,6 +10,7 @@ CLAIMS: Final = "tests/dispatch/test_job_claims.py"
 RESCUE: Final = "tests/database/postgres/test_job_recovery.py"
 SEVERAL: Final = "tests/dispatch/test_several_workers.py"
 VERSIONS: Final = "tests/dispatch/test_two_versions.py"
+WRONG_CLOCK: Final = "tests/dispatch/test_wrong_clock.py"
 
 WORKERS: Final = (
     Bug(
@@ -175,6 +176,46 @@ WORKERS: Final = (
         old="            self.forget()\n            on_found()\n",
         new="            on_found()\n",
         tests=(f"{VERSIONS}::test_what_was_left_is_claimed_when_the_others_are_gone",),
+    ),
+    Bug(
+        name="a cron waits for the time of a clock that was ahead",
+        breaks="after a clock was 400 days ahead for two seconds, an hourly cron does not run for 400 days",
+        file="dispatch/cron_scheduler.py",
+        old="    return slot is not None and slot <= parse(schedule).latest_next(now)\n",
+        new="    return slot is not None\n",
+        tests=(f"{WRONG_CLOCK}::test_a_cron_goes_on",),
+    ),
+    Bug(
+        name="a clock that is set back a little fires slots again",
+        breaks="a cron runs twice for a slot when NTP sets the clock back by half a minute",
+        file="dispatch/cron_scheduler.py",
+        old="                last = row.last_time if is_near(row.schedule, row.last_time, now) else None\n",
+        new="                last = None\n",
+        tests=(f"{WRONG_CLOCK}::test_a_clock_that_is_set_back_a_little_fires_no_slot_twice",),
+    ),
+    Bug(
+        name="retries wait for the time of a clock that was ahead",
+        breaks="a job that met a conflict while the clock was ahead is not tried again for as long",
+        file="database/misdated.py",
+        old="    return list(connection.execute(waiting.where(or_(first_try, retry)).limit(MOST)))\n",
+        new="    return list(connection.execute(waiting.where(first_try).limit(MOST)))\n",
+        tests=(f"{WRONG_CLOCK}::test_a_retry_goes_on",),
+    ),
+    Bug(
+        name="what waits for the time of a clock that was ahead is due at once",
+        breaks="a slot that a clock ahead has fired too early runs half an hour before its time",
+        file="database/misdated.py",
+        old='    due = [{"of_job": job.job_id, "due": max(job.scheduled_time, now)} for job in found]\n',
+        new='    due = [{"of_job": job.job_id, "due": now} for job in found]\n',
+        tests=(f"{WRONG_CLOCK}::test_a_cron_goes_on",),
+    ),
+    Bug(
+        name="a heartbeat in the future is a sign of life",
+        breaks="the jobs of a worker that died while the clock was ahead are never recovered on another machine",
+        file="database/workers.py",
+        old="if each.is_gone or abs(now - each.heartbeat_time) > timeout]\n",
+        new="if each.is_gone or now - each.heartbeat_time > timeout]\n",
+        tests=(f"{WRONG_CLOCK}::test_a_worker_that_died_under_a_clock_ahead_is_given_up",),
     ),
     Bug(
         name="a restarted worker still counts as stopping",
