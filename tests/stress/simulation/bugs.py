@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from convexpy.database import jobs
 from convexpy.database import tables as t
-from convexpy.database.claim import START, Claim, ClaimKey, QueuePosition
+from convexpy.database.claim import Claim, ClaimKey
 from convexpy.dispatch import recovery, retention
 from convexpy.dispatch.batch import Batch, BatchItem
 from convexpy.dispatch.executor import JobExecutor
@@ -164,10 +164,8 @@ def claimed_before_its_time(patch: pytest.MonkeyPatch) -> None:
     """A job is claimed some seconds too early."""
     claim = jobs.claim
 
-    def early(
-        connection: Connection, kind: str, worker: str, now: datetime, limit: int, after: QueuePosition = START
-    ) -> list[Claim]:
-        return claim(connection, kind, worker, now + timedelta(seconds=4), limit, after)
+    def early(connection: Connection, kind: str, worker: str, now: datetime, *rest: Any) -> list[Claim]:
+        return claim(connection, kind, worker, now + timedelta(seconds=4), *rest)
 
     patch.setattr(jobs, "claim", early)
 
