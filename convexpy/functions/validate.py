@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NotRequired, Required, get_args, get_type_hints
+from typing import Any, Final, NotRequired, Required, cast, get_args, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializer, to_jsonable_python
+from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializer, SchemaValidator, to_jsonable_python
 from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError, text_of
@@ -26,6 +26,8 @@ SHAPE: Final = ConfigDict(
     hide_input_in_errors=True,
 )
 JSON_FORM: Final = CoreConfig(ser_json_bytes="base64", ser_json_inf_nan="strings")
+BASE64: Final = CoreConfig(ser_json_bytes="base64", val_json_bytes="base64")
+CLASSES: Final = ("model", "dataclass", "typed-dict")
 NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -177,6 +179,10 @@ def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSeriali
     """The validator and the serializer of an annotation. ``what`` it is for is part of the error."""
     try:
         made: TypeAdapter[Any] = TypeAdapter(annotation)
+        if has_bytes(made.core_schema, within_class=False):
+            schema: Any = with_base64(made.core_schema)
+            made.validator = own(SchemaValidator, schema, BASE64)
+            return made, own(SchemaSerializer, schema, JSON_FORM)
         # The adapter's own serializer takes no configuration from a TypedDict, so it would lose NaN.
         return made, SchemaSerializer(made.core_schema, JSON_FORM)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
@@ -190,6 +196,38 @@ def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSeriali
                 ]
             ) from error
         raise LoadError([f"{what} cannot be a schema: {first} Use JSON-like types, or a pydantic model"]) from error
+
+
+def has_bytes(schema: object, *, within_class: bool) -> bool:
+    """Whether a class within a schema has bytes, whose form in JSON the class decides."""
+    if type(schema) in (list, tuple):
+        return any(has_bytes(each, within_class=within_class) for each in cast("list[object]", schema))
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("type") == "bytes" and within_class:
+        return True
+    within_class = within_class or schema.get("type") in CLASSES
+    return any(has_bytes(each, within_class=within_class) for each in schema.values())
+
+
+def with_base64(schema: Any) -> Any:
+    """A schema in which bytes are base64 within classes too, unless a class says otherwise."""
+    if type(schema) in (list, tuple):
+        return type(schema)(with_base64(each) for each in schema)
+    if type(schema) is not dict:
+        return schema
+    changed = {key: with_base64(each) for key, each in schema.items()}
+    if changed.get("type") in CLASSES:
+        changed["config"] = {**BASE64, **changed.get("config", {})}
+    return changed
+
+
+def own(kind: Any, schema: Any, config: CoreConfig) -> Any:
+    """A validator or serializer that uses none that its classes have made for themselves."""
+    try:
+        return kind(schema, config, _use_prebuilt=False)
+    except TypeError:  # a pydantic that does not use them anyway
+        return kind(schema, config)
 
 
 def mapped_class(annotation: Any) -> type | None:

@@ -140,7 +140,7 @@ def echo_strict(ctx: QueryCtx, value: StrictWhen, raw: bytes) -> tuple[StrictWhe
 
 
 def test_call_takes_and_gives_json_values(convex: ConvexTest) -> None:
-    given = {"value": {"when": "2030-01-07T12:00:00Z", "what": "text"}, "raw": "__8="}
+    given = {"value": {"when": "2030-01-07T12:00:00Z", "what": "_wA="}, "raw": "__8="}
     assert convex.call(f"{__name__}:echo_strict", given) == [given["value"], given["raw"]]
     assert arrived == [(START, b"\xff\xff")]
 

@@ -22,7 +22,7 @@ import pytest
 from app.models import Base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, SecretStr
 from support.apps import START, app_of
 from support.cart import SKU, Cart, Color, Line
 
@@ -81,6 +81,29 @@ class Holder(BaseModel):
     value: Any
 
 
+class Blob(BaseModel):
+    """A model with bytes, which by itself has no JSON form for most of them."""
+
+    data: bytes
+    parts: list[bytes] = []
+    inner: Blob | None = None
+
+
+class HexBlob(BaseModel):
+    """A model that says itself how its bytes are written."""
+
+    model_config = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
+
+    data: bytes
+
+
+@dataclass
+class Packet:
+    """A plain dataclass with bytes."""
+
+    data: bytes
+
+
 class Remembering(BaseModel):
     """A model that keeps something beside its fields."""
 
@@ -129,6 +152,9 @@ ROUND_TRIPS: list[tuple[Any, Any]] = [
     (Literal["a", 1], 1),
     (bytes, bytes(range(256))),
     (list[bytes], [b"", b"\xff"]),
+    (Blob, Blob(data=b"\xff\x00", parts=[b"\xfe", b""], inner=Blob(data=b"\x80"))),
+    (Packet | None, Packet(b"\xff")),
+    (dict[str, HexBlob], {"a": HexBlob(data=b"\xff")}),
     (set[int], {3, 1, 2}),
     (frozenset[str], frozenset({"x"})),
     (tuple[int, str], (1, "a")),
