@@ -202,6 +202,11 @@ def problems(root: Path, error: ValidationError, origins: Mapping[str, str]) -> 
             close = get_close_matches(key, Keys.model_fields, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(Keys.model_fields)}"
             yield f"{where}: there is no setting {key!r}. {hint}"
+        elif issue["type"] == "missing" and not (root / PYPROJECT).is_file():
+            yield (
+                f"{root}: there is no {PYPROJECT} in this folder or above. Name your project's folder with --project, "
+                "or make a new one: convexpy init NAME"
+            )
         elif issue["type"] == "missing":
             yield f'{where}: `{key}` is not set. Add [tool.convexpy] with {key} = "the name of your app\'s package"'
         else:

@@ -69,9 +69,10 @@ def import_root(functions: str | ModuleType) -> ModuleType:
     try:
         return imported(functions)
     except ModuleNotFoundError as error:
-        raise LoadError(
-            [f"there is no package {functions!r} here: `functions` is the name of your app's package ({error})"]
-        ) from error
+        where = f"`functions` is the name of your app's package ({error})"
+        if any(Path(folder, "src", functions.partition(".")[0]).is_dir() for folder in sys.path):
+            where = "it is in src/. Install your project, so that it can be imported: pip install -e ."
+        raise LoadError([f"there is no package {functions!r} here: {where}"]) from error
 
 
 def imported(name: str) -> ModuleType:

@@ -25,6 +25,7 @@ from alembic.config import Config
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, Connection, Engine, MetaData, StaticPool, create_engine, inspect
 from sqlalchemy.exc import DBAPIError
@@ -80,6 +81,7 @@ def make_revision(
     """
     refuse_environment(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    newest(folder)  # refuse two: one may do what the other does
     if not autogenerate:
         with explained():
             return path_of(command.revision(alembic_config(folder), message))
@@ -374,6 +376,11 @@ def explained() -> Iterator[None]:
                 warnings.filterwarnings("ignore", kept)  # by sqlite_batch.py
             yield
     except CommandError as error:
+        if isinstance(error.__cause__, ResolutionError):
+            raise DatabaseError(
+                f"there is no revision {error.__cause__.argument!r} among those in the migrations folder. Name one of "
+                "its files by its id, or leave it out for the newest"
+            ) from error
         raise DatabaseError(str(error)) from error
     except DBAPIError as error:
         raise DatabaseError(f"a revision failed: {str(error.orig).strip()}") from error

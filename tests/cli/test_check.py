@@ -156,6 +156,21 @@ def test_an_unknown_package_is_a_problem(shop: Shop) -> None:
     assert "there is no package 'shoop'" in result.stderr
 
 
+def test_a_package_in_src_has_to_be_installed(shop: Shop) -> None:
+    shop.write("pyproject.toml", '[tool.convexpy]\nfunctions = "store"\n')
+    shop.write("src/store/__init__.py", "")
+    result = shop.cli("check")
+    assert result.exit_code == 1
+    assert "it is in src/. Install your project, so that it can be imported: pip install -e ." in result.stderr
+
+
+def test_a_folder_without_a_project_is_a_problem(shop: Shop) -> None:
+    (shop.root / "pyproject.toml").unlink()
+    result = shop.cli("check", "--project", str(shop.root))
+    assert result.exit_code == 1
+    assert f"{shop.root}: there is no pyproject.toml in this folder or above" in result.stderr
+
+
 def test_an_action_of_the_wrong_colour_is_a_problem_with_its_line(shop: Shop) -> None:
     shop.change("shop/orders.py", "ctx: SyncActionCtx", "ctx: ActionCtx")
     shop.change("shop/orders.py", "    action,\n", "    ActionCtx,\n    action,\n")

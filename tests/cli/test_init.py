@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_the_package_name_is_made_from_the_folder_name(here: Path) -> None:
     assert init("apps/my-shop").exit_code == 0
     assert (here / "apps/my-shop/my_shop/tasks.py").exists()
     assert 'functions = "my_shop"' in (here / "apps/my-shop/pyproject.toml").read_text()
+
+
+def test_only_its_package_would_be_installed(here: Path) -> None:
+    # In a container the app is installed. Left to itself, setuptools refuses a project with a migrations folder.
+    assert init("apps/my-shop").exit_code == 0
+    project = tomllib.loads((here / "apps/my-shop/pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["packages"]["find"] == {"include": ["my_shop*"]}
 
 
 def test_nothing_is_written_if_any_file_is_in_the_way(here: Path) -> None:

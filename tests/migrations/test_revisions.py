@@ -254,6 +254,15 @@ def test_two_newest_revisions_are_refused_with_the_remedy(engine: Engine, folder
         DatabaseError, match=r"2 newest revisions, mine and theirs.*Change `down_revision` in one of them"
     ):
         upgrade(engine, orders(), folder)
+    with pytest.raises(DatabaseError, match="2 newest revisions"):
+        make_revision(engine, orders(), folder, "a third")
+    assert not inspect(engine).has_table("orders")
+
+
+def test_an_unknown_revision_is_refused_with_the_remedy(engine: Engine, folder: Path) -> None:
+    write_revision(folder, "one", None, "pass")
+    with pytest.raises(DatabaseError, match=r"there is no revision 'nope' .*Name one of its files by its id"):
+        upgrade(engine, orders(), folder, "nope")
 
 
 def test_an_alembic_environment_of_the_users_own_is_not_ours_to_run(engine: Engine, folder: Path) -> None:
