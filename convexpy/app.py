@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
@@ -18,12 +19,13 @@ from .clock import Clock
 from .database.conflicts import ConflictRecord
 from .database.database import Database, connect
 from .dispatch.worker import Worker
-from .errors import LoadError
+from .errors import DatabaseError, LoadError
 from .fork import in_child
 from .functions.declare import Function
 from .functions.load import App, forget_modules, load_app
 from .functions.registry import Registry
 from .migrations import framework
+from .migrations.revision_gap import revision_gap
 from .runtime.call_executor import CallExecutor
 from .runtime.events import Run
 from .runtime.handler_checks import check_handlers
@@ -70,10 +72,13 @@ class Convex:
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
         self.worker = self.new_worker()
         self._is_migrated = False
+        self._revisions: Path | None = None
         in_child.add(self._renew_worker)
 
     @classmethod
-    def from_project(cls, path: str | Path = ".", *, database: str | None = None) -> Self:
+    def from_project(
+        cls, path: str | Path = ".", *, database: str | None = None, allow_unapplied: bool = False
+    ) -> Self:
         """The app that the command line would load: package, tables, database and settings of a project.
 
         They come from the nearest ``pyproject.toml`` at or above ``path``, its ``.env``, and the environment.
@@ -81,6 +86,8 @@ class Convex:
         Args:
             path: A folder of the project. By default the current one.
             database: Another database than the configured one, as ``--database`` names it.
+            allow_unapplied: Whether jobs may run on a configured database that lacks revisions of the project. They
+                would fail for good where the code expects what is not there yet, so ``start`` refuses it.
 
         Raises:
             SettingsError: There is no project, or a setting is wrong. It lists every problem.
@@ -89,7 +96,11 @@ class Convex:
         """
         from .project import load_project  # the libraries that read settings are for projects only
 
-        return cls.of_project(load_project(path, database=database))
+        project = load_project(path, database=database)
+        convex = cls.of_project(project)
+        if project.has_database and not allow_unapplied:
+            convex._revisions = project.migrations
+        return convex
 
     @classmethod
     def of_project(cls, project: Project) -> Self:
@@ -119,8 +130,14 @@ class Convex:
         self._is_migrated = True
 
     def start(self) -> None:
-        """Start to run scheduled jobs and crons, on threads of this process."""
+        """Start to run scheduled jobs and crons, on threads of this process.
+
+        Raises:
+            DatabaseError: The app is that of a project, and its database lacks revisions.
+        """
         self._check_migrated()
+        if self._revisions is not None:
+            self.calls.retried("the check of revisions", partial(self._check_applied, self._revisions))
         self.worker.start(self._app)
 
     def stop(self) -> None:
@@ -236,6 +253,15 @@ class Convex:
     def _check_revision(self) -> None:
         with self.database.read_internal() as connection:
             framework.check_revision(connection)
+
+    def _check_applied(self, folder: Path) -> None:
+        with self.database.read_internal() as connection:
+            gap = revision_gap(connection, folder)
+        if gap.unapplied:
+            raise DatabaseError(
+                f"there are revisions that have not been applied to the database: {', '.join(gap.unapplied)}. Run "
+                "`convexpy db upgrade` first, or pass allow_unapplied=True if the code can run without them"
+            )
 
 
 class Caller:

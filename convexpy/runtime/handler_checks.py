@@ -46,7 +46,7 @@ def wrong_context(function: AnyFunction, where: str) -> Iterator[str]:
             hint = "a decorator made the action `def`. Let the decorator's wrapper be `async def`, and await"
         else:
             hint += f", or make the action `{'def' if function.is_async else 'async def'}`"
-    yield f"{where} takes a {declared.__name__}, but it gets a {given.__name__}: {hint}"
+    yield f"{where} takes {declared.__name__}, but it gets {given.__name__}: {hint}"
 
 
 def context_of(function: AnyFunction) -> type[Context]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from convexpy import Convex, DatabaseError
+
 from .process import DEADLINE_SECONDS, Process
 from .shop import Shop
 
@@ -44,6 +46,19 @@ def test_it_can_be_allowed(behind: Shop, command: list[str]) -> None:
         server.line(f"running in spite of revisions that have not been applied to the database: {second}")
         server.line('"running')
         assert server.stop() == 0
+
+
+def test_a_web_app_refuses_it_as_well(behind: Shop) -> None:
+    second = revision(behind, "second")
+    with Convex.from_project() as convex:
+        convex.call("orders:statuses")  # calls are not refused
+        with pytest.raises(DatabaseError, match=f"not been applied to the database: {second}"):
+            convex.start()
+    with Convex.from_project(allow_unapplied=True) as convex, convex.running():
+        pass
+    assert behind.cli("db", "upgrade").exit_code == 0
+    with Convex.from_project() as convex, convex.running():
+        pass
 
 
 def test_a_job_that_is_due_waits_for_the_revision(behind: Shop) -> None:
