@@ -38,8 +38,8 @@ CLAIM_CURSOR: Final = (
         name="what the backfill finds is not looked for",
         breaks="jobs that the cursor had left behind wait for the next look, though the dispatcher was woken",
         file="dispatch/worker.py",
-        old="            found = self.dispatcher.on_remote_commit\n",
-        new="            found = self.dispatcher._wake\n",
+        old="        found, cursor = self.dispatcher.on_remote_commit, self.dispatcher.cursor\n",
+        new="        found, cursor = self.dispatcher._wake, self.dispatcher.cursor\n",
         tests=(f"{TESTS}::test_what_the_backfill_finds_is_run_at_once",),
     ),
     Bug(
