@@ -94,6 +94,12 @@ def has_others(connection: Connection, besides: str, now: datetime, timeout: tim
     return connection.execute(alive.limit(1)).first() is not None
 
 
+def has_ahead(connection: Connection, besides: str, now: datetime) -> bool:
+    """Whether another worker has sent a heartbeat later than now: then this one's clock may be behind."""
+    later = select(workers.c.id).where(workers.c.id != besides, workers.c.heartbeat_time > now)
+    return connection.execute(later.limit(1)).first() is not None
+
+
 def find_live(connection: Connection, now: datetime, timeout: timedelta) -> list[Any]:
     """The workers that are not known to be dead."""
     dead = {suspect.id for suspect in find_suspects(connection, "", now, timeout)}

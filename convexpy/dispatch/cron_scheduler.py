@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..clock import Clock
 from ..database import crons as stored
-from ..database import jobs
+from ..database import jobs, workers
 from ..database.crons import DeclaredCron
 from ..database.database import Database
 from ..database.jobs import NewJob
@@ -34,6 +34,7 @@ class CronScheduler:
         self._heartbeat = heartbeat
         self._interval = settings.heartbeat_interval.total_seconds()
         self._longest = settings.poll_interval.total_seconds()
+        self._far: dict[str, datetime] = {}
         self.registry: Registry | None = None
 
     def declare(self, crons: Crons, registry: Registry) -> None:
@@ -61,15 +62,31 @@ class CronScheduler:
         with self._database.read_internal() as connection:
             declared = stored.declared_crons(connection, self._heartbeat.worker)
             known = stored.stored_crons(connection)
-        now = self._clock.now()
-        is_in_step = declared == {name: stored.as_declared(row) for name, row in known.items()}
-        if declared is not None and not (
-            is_in_step and all(is_near(row.schedule, row.next_time, now) for row in known.values())
-        ):
+        if declared is not None and declared != {name: stored.as_declared(row) for name, row in known.items()}:
             with self._database.write_internal(sync="as set") as connection:
                 stored.lock_crons(connection)  # workers that start together would all add the same
                 self._store(connection, stored.declared_crons(connection, self._heartbeat.worker))
+        self._correct(list(known.values()))
         return self._interval
+
+    def _correct(self, rows: list[Any]) -> None:
+        """Derive afresh the slots that lie too far ahead: a clock that was ahead has stored them.
+
+        It must have been so at the last round already, and no other worker may send later heartbeats: or it is this
+        clock that is behind.
+        """
+        now = self._clock.now()
+        far = [row for row in rows if not is_near(row.schedule, row.next_time, now)]
+        confirmed = [row for row in far if self._far.get(row.name) == row.next_time]
+        self._far = {row.name: row.next_time for row in far}
+        if not confirmed:
+            return
+        with self._database.write_internal(sync="as set") as connection:
+            if workers.has_ahead(connection, self._heartbeat.worker, now):
+                return
+            for row in confirmed:
+                last = row.last_time if is_near(row.schedule, row.last_time, now) else None
+                stored.advance(connection, row.name, row.next_time, parse(row.schedule).changed(last, now))
 
     def _store(self, connection: Connection, declared: Mapping[str, DeclaredCron] | None) -> None:
         """Add, change and remove what differs."""
@@ -85,9 +102,8 @@ class CronScheduler:
                 if last is not None:  # it was stored before: it keeps its phase, and still runs one at a time
                     values |= {**last._mapping, "next_time": parse(cron.schedule).changed(last.last_time, now)}
                 stored.add_cron(connection, values)
-            elif row.schedule != cron.schedule or not is_near(row.schedule, row.next_time, now):
-                last = row.last_time if is_near(row.schedule, row.last_time, now) else None
-                values["next_time"] = parse(cron.schedule).changed(last, now)
+            elif row.schedule != cron.schedule:
+                values["next_time"] = parse(cron.schedule).changed(row.last_time, now)
                 stored.change_cron(connection, name, values)
             elif stored.as_declared(row) != cron:
                 stored.change_cron(connection, name, values)

@@ -31,7 +31,8 @@ class Recovery:
         self._settings = settings
         self._heartbeat = heartbeat
         self._interval = settings.heartbeat_interval.total_seconds()
-        self._suspects: dict[str, datetime] = {}
+        # Since when each suspect has sent no heartbeat, and its last one.
+        self._suspects: dict[str, tuple[datetime, datetime]] = {}
         self._untracked: set[JobId] = set()
         self.tracked: Callable[[], set[JobId]] = set
         """The jobs that this worker knows it holds."""
@@ -41,18 +42,24 @@ class Recovery:
 
         A worker that is only silent must have been so at the last round already: if the database's clock jumped
         ahead, all of them seem to have been silent for long, and the living prove the opposite within one interval.
+        One whose heartbeat lies in the future must have been silent since for the whole timeout: it may be this clock
+        that is behind.
         """
         now = self._clock.now()
         with self._database.read_internal() as connection:
             timeout = self._settings.heartbeat_timeout
             suspects = workers.find_suspects(connection, self._heartbeat.worker, now, timeout)
             unknown = workers.find_unknown(connection)
+        before, self._suspects = self._suspects, {}
         for suspect in suspects:
-            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:
+            since, heartbeat_time = before.get(suspect.id, (now, None))
+            is_silent = heartbeat_time == suspect.heartbeat_time
+            self._suspects[suspect.id] = since if is_silent else now, suspect.heartbeat_time
+            is_ahead = suspect.heartbeat_time > now
+            if suspect.is_gone or (is_silent and (not is_ahead or now - since > timeout)):
                 self._recover(suspect.id, now, "a worker died", heartbeat_time=suspect.heartbeat_time)
         for worker in unknown:
             self._recover(worker, now, "a worker is gone that held jobs")
-        self._suspects = {each.id: each.heartbeat_time for each in suspects}
         return self._interval
 
     def reclaim(self) -> float:

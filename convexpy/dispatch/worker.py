@@ -57,7 +57,7 @@ class Worker:
         self.crons = CronScheduler(database, clock, settings, self.heartbeat)
         self.recovery = Recovery(database, clock, settings, self.heartbeat, calls.listeners)
         self.retention = Retention(database, clock, settings)
-        self.clock_watch = ClockWatch(database, clock, settings)
+        self.clock_watch = ClockWatch(database, clock, settings, self.heartbeat)
         self._threads: list[PeriodicThread] = []
 
     @property

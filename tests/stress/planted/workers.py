@@ -40,11 +40,19 @@ WORKERS: Final = (
         tests=(f"{CLAIMS}::test_a_mutation_whose_process_died_runs_once",),
     ),
     Bug(
+        name="a heartbeat in the future is silence at once",
+        breaks="a worker whose clock is behind gives up others that are busy for the length of a heartbeat",
+        file="dispatch/recovery.py",
+        old="            if suspect.is_gone or (is_silent and (not is_ahead or now - since > timeout)):\n",
+        new="            if suspect.is_gone or is_silent:\n",
+        tests=(f"{WRONG_CLOCK}::test_a_worker_whose_own_clock_is_behind_derives_nothing_afresh",),
+    ),
+    Bug(
         name="silent once is dead",
         breaks="when the clock of the database jumps, every running action is failed though no worker died",
         file="dispatch/recovery.py",
-        old="            if suspect.is_gone or self._suspects.get(suspect.id) == suspect.heartbeat_time:\n",
-        new="            if suspect.heartbeat_time < now:\n",
+        old="            if suspect.is_gone or (is_silent and (not is_ahead or now - since > timeout)):\n",
+        new="            if True:\n",
         tests=(f"{SEVERAL}::test_a_clock_that_jumps_gives_up_no_worker_that_is_alive",),
     ),
     Bug(
@@ -192,6 +200,14 @@ WORKERS: Final = (
         old="                last = row.last_time if is_near(row.schedule, row.last_time, now) else None\n",
         new="                last = None\n",
         tests=(f"{WRONG_CLOCK}::test_a_clock_that_is_set_back_a_little_fires_no_slot_twice",),
+    ),
+    Bug(
+        name="a worker whose clock is behind derives slots afresh",
+        breaks="of several workers, one with a wrong clock fires slots a second time",
+        file="dispatch/cron_scheduler.py",
+        old="            if workers.has_ahead(connection, self._heartbeat.worker, now):\n                return\n",
+        new="",
+        tests=(f"{WRONG_CLOCK}::test_a_worker_whose_own_clock_is_behind_derives_nothing_afresh",),
     ),
     Bug(
         name="retries wait for the time of a clock that was ahead",
