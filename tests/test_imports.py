@@ -11,7 +11,7 @@ LIBRARIES = "sqlalchemy.orm, pydantic, typing_extensions"
 HEAVY = {"alembic", "asyncio", "croniter", "psycopg", "pydantic_settings", "pytest", "rich", "typer", "watchfiles"}
 MOST = 0.8
 """Of what the libraries themselves cost: 150 ms on a machine where those take 190. There the package takes about 70."""
-RUNS = 5
+RUNS = 3
 # The root imports each name when it is asked for; this is what a file of functions asks for.
 NAMES = "from convexpy import ActionCtx, ConvexError, Identity, JobId, MutationCtx, QueryCtx, ScheduledFunction, query"
 

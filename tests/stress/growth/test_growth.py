@@ -1,10 +1,8 @@
-"""The command itself, for two short minutes on each database."""
+"""The command itself, for two short minutes. On a server it is run by hand."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from servers.shared import drop, new_database
 
 from .compare import compare, new_database_beside
 from .growth_run import GrowthOptions, run_minutes
@@ -31,14 +29,3 @@ def test_a_short_run_on_a_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'app.db'}"
     runs(url, tmp_path)
     compares(url, new_database_beside(url), tmp_path)
-
-
-def test_a_short_run_on_a_server(tmp_path: Path) -> None:
-    full = new_database()
-    url = full.set(drivername="postgresql").render_as_string(hide_password=False)
-    try:
-        runs(url, tmp_path)
-        compares(url, new_database_beside(url), tmp_path)
-    finally:
-        drop(full)
-        drop(full.set(database=f"{full.database}_new"))
