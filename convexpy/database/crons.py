@@ -91,6 +91,14 @@ def last_run(connection: Connection, name: str, now: datetime) -> Any:
     return connection.execute(known.order_by(jobs.c.scheduled_time.desc()).limit(1)).first()
 
 
+def is_taken(connection: Connection, name: str, slot: datetime) -> bool:
+    """Whether a slot is in the history of a cron already."""
+    return (
+        connection.execute(select(jobs.c.id).where(jobs.c.cron == name, jobs.c.scheduled_time == slot)).first()
+        is not None
+    )
+
+
 def is_running(connection: Connection, job_id: JobId | None) -> bool:
     """Whether the cron's last run is not over."""
     if job_id is None:

@@ -76,7 +76,7 @@ class CronScheduler:
         clock that is behind.
         """
         now = self._clock.now()
-        far = [row for row in rows if not is_near(row.schedule, row.next_time, now)]
+        far = [row for row in rows if row.next_time > parse(row.schedule).latest_next(now)]
         confirmed = [row for row in far if self._far.get(row.name) == row.next_time]
         self._far = {row.name: row.next_time for row in far}
         if not confirmed:
@@ -85,8 +85,8 @@ class CronScheduler:
             if workers.has_ahead(connection, self._heartbeat.worker, now):
                 return
             for row in confirmed:
-                last = row.last_time if is_near(row.schedule, row.last_time, now) else None
-                stored.advance(connection, row.name, row.next_time, parse(row.schedule).changed(last, now))
+                following = parse(row.schedule).first_after(now, row.next_time)
+                stored.advance(connection, row.name, row.next_time, following)
 
     def _store(self, connection: Connection, declared: Mapping[str, DeclaredCron] | None) -> None:
         """Add, change and remove what differs."""
@@ -141,6 +141,8 @@ class CronScheduler:
         with self._database.write_internal(sync="as set") as connection:
             if not stored.advance(connection, row.name, row.next_time, following):
                 return False
+            if stored.is_taken(connection, row.name, row.next_time):
+                return True  # by a clock that was ahead
             if stored.is_running(connection, row.last_job):
                 self._skip(connection, row, row.next_time, "skipped: the run before was not over", now)
             else:
@@ -162,8 +164,3 @@ class CronScheduler:
             self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
         )
         jobs.insert_jobs(connection, [skipped], now)
-
-
-def is_near(schedule: str, slot: datetime | None, now: datetime) -> bool:
-    """Whether a slot lies no later than the timetable's own next one. Later than that, a clock was ahead."""
-    return slot is not None and slot <= parse(schedule).latest_next(now)

@@ -60,6 +60,10 @@ class Interval:
         """The latest slot that can be the next one."""
         return now + self.period
 
+    def first_after(self, moment: datetime, slot: datetime) -> datetime:
+        """The first slot after a moment, in phase with a later one."""
+        return slot - self.period * ((slot - moment - MICROSECOND) // self.period)
+
     def missed(self, slot: datetime, now: datetime) -> int:
         """How many slots lie between ``slot`` and ``after(slot, now)``."""
         return max(0, (now - slot) // self.period)
@@ -101,6 +105,10 @@ class CronExpression:
     def latest_next(self, now: datetime) -> datetime:
         """The latest slot that can be the next one."""
         return next_match(self.expression, now)
+
+    def first_after(self, moment: datetime, slot: datetime) -> datetime:
+        """The first slot after a moment. ``slot`` is a later one."""
+        return next_match(self.expression, moment)
 
     def missed(self, slot: datetime, now: datetime) -> int | None:
         """0 if no slot lies between ``slot`` and ``after(slot, now)``; None, not counted, if one or more do."""
