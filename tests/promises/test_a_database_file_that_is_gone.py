@@ -138,8 +138,10 @@ def test_a_job_that_meets_a_missing_file_waits(file: Path) -> None:
         ctx.db.add(Order(id="job"))
         if not moved.is_set():
             file.rename(file.with_name("moved.db"))
-            moved.set()
-            convex.run(count)
+            try:
+                convex.run(count)
+            finally:
+                moved.set()  # not before it has failed: the test moves the file back
 
     @mutation
     def start(ctx: MutationCtx) -> None:
