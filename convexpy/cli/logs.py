@@ -47,7 +47,7 @@ class JSONFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         document = {
             **extra_of(record),
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),  # as of a run
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
