@@ -16,6 +16,7 @@ from sqlalchemy.engine import ExceptionContext
 from ..errors import ConvexError, ReadOnlyError, TransactionEnded, text_of
 from .commits import Commit, Publish
 from .errors import ConnectionLost, driver_error, is_internal
+from .read_set import ReadSet
 from .savepoints import BEFORE, Savepoints, SavepointStatement, read_savepoint
 from .session_state import leaves_state
 
@@ -61,6 +62,8 @@ class OpenTransaction(ABC):
         # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
+        # What a live run reads. None: nothing is recorded.
+        self.reads: ReadSet | None = None
         self.dialect = connection.dialect.name
         self.savepoints = Savepoints(None, self.dialect)
         # Kept, because a handler may close or invalidate the connection, which then no longer has a driver.
@@ -108,6 +111,10 @@ class OpenTransaction(ABC):
         """Keep the text of a statement. Which tables it is about is asked later, if at all."""
         if len(self._statements) < MOST_STATEMENTS:
             self._statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
+
+    def settle_footprints(self) -> None:
+        """Before COMMIT, and after a live run: add what the statements alone did not say was read or written."""
+        return
 
     def follow(self, statement: SavepointStatement) -> None:
         """A statement about a savepoint is about to be sent. Going back to one undoes a failure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import Field
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -59,6 +60,10 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
         self.middleware = middleware
         self.meta = MappingProxyType(dict(meta))
         self.aliases = aliases
+        self.reads: tuple[object, ...] = ()
+        """Of a query: the mapped classes, attributes and tables that it says it reads."""
+        self.refresh: timedelta | None = None
+        """Of a query: how often a subscription runs it again, whatever was written."""
         self.name = f"{handler.__module__}:{handler.__qualname__}"
         """``"orders:charge"``: the place in the app. Before the app is loaded, the place in Python."""
         self.defaults = Defaults(handler)

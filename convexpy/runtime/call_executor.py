@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
+from ..database.transaction import OpenTransaction
 from ..errors import InternalError, InvalidArguments, WriteConflict
 from ..functions.declare import Kind
 from ..functions.load import App
@@ -26,6 +27,7 @@ from .event_loop import EventLoopThread
 from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
 from .identity import Identity
+from .live_run import LiveRun
 from .session import CallTransaction
 from .transaction import TransactionFailed, TransactionRunner
 
@@ -130,6 +132,19 @@ class CallExecutor:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
         return self._with_retries(name, lambda: self._run_mutation(call))
 
+    def run_live(self, call: Call, transaction: OpenTransaction, *, within_savepoint: bool = False) -> LiveRun:
+        """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
+
+        Args:
+            call: The call of a query.
+            transaction: A transaction that only reads. Several runs may share it, one after the other.
+            within_savepoint: Whether what it leaves in the transaction, a failed statement or a setting, is undone.
+
+        Raises:
+            TransactionFailed: The database failed, and not the query.
+        """
+        return self.transactions.run_live(fresh(call), transaction, within_savepoint=within_savepoint)
+
     def retried(self, name: str, work: Callable[[], T]) -> T:
         """Do a short piece of the framework's own work, again if the database failed."""
 
@@ -172,8 +187,7 @@ class CallExecutor:
         """Run the handler of a query or a mutation within a transaction."""
         attributes: dict[str, Any] = {
             "_transaction": part,
-            "identity": call.identity,
-            "now": part.now,
+            **part.attributes_of(call),
             "function": call.function,
             "job": call.job,
             "_call": call,

@@ -106,7 +106,8 @@ class Context:
 class QueryCtx(Context):
     """The context of a query: one snapshot of the database."""
 
-    _made_on_demand = frozenset({"db", "system"})
+    # The last two of a live query only, which notes whether they were asked for.
+    _made_on_demand = frozenset({"db", "system", "identity", "now"})
     db: Session
     """A SQLAlchemy session. In a query, writing through it is an error."""
     system: JobReader

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction, Registry
 from .context import ActionCtx, Context, MutationCtx, QueryCtx, SyncActionCtx
+from .declared_reads import declared_tables
 
 
 def check_handlers(registry: Registry) -> list[str]:
@@ -26,6 +27,10 @@ def problems_of(function: AnyFunction) -> Iterator[str]:
             "what waits for the outside world belongs in an action"
         )
     yield from wrong_context(function, where)
+    try:
+        list(declared_tables(function.reads))
+    except ValueError as error:
+        yield f"{where}, reads=[…]: {error}"
     for middleware in function.middleware:
         if is_async(middleware) and not function.is_async:
             yield f"{where} uses the middleware {middleware.__name__!r}, which is async. Make that one `def`"

@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 
 from ..database.job_queries import find_job, list_jobs, listing_order
 from ..database.jobs import NewJob
+from ..database.read_set import Pin, ReadSet
 from ..database.scheduled_function import STATE_KINDS, ScheduledFunction, StateKind
+from ..database.tables import jobs
 from ..database.types import JobId
 from ..errors import InvalidArguments, TransactionEnded
 from .schedule import ScheduleBuffer
@@ -18,8 +20,12 @@ from .schedule import ScheduleBuffer
 class JobReader:
     """Reads ``_scheduled_functions`` within a query or a mutation."""
 
-    def __init__(self, connection: Connection, buffer: ScheduleBuffer | None, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, buffer: ScheduleBuffer | None, now: datetime, reads: ReadSet | None = None
+    ) -> None:
+        """``reads``: of a live query, what it has read."""
         self._connection = connection
+        self._reads = reads
         self._buffer = buffer
         self._now = now
         self._is_over = False
@@ -34,6 +40,7 @@ class JobReader:
         for job in self._buffer.new_jobs() if self._buffer else ():
             if job.id == job_id:
                 return self._buffered(job)
+        self._note({("id", str(job_id))})
         found = find_job(self._connection, job_id)
         if found and self._buffer and job_id in self._buffer.canceling():
             self._cancel(found)
@@ -52,6 +59,7 @@ class JobReader:
             raise InvalidArguments(f"there is no job state {state!r}. Use one of {', '.join(STATE_KINDS)}")
         if not 1 <= limit <= 10_000:
             raise InvalidArguments(f"a limit is between 1 and 10,000, not {limit}")
+        self._note(None)
         if self._buffer is None or self._buffer.is_empty:
             return list_jobs(self._connection, state, name, cron, limit)
         own = [self._buffered(job) for job in self._buffer.new_jobs()]
@@ -68,6 +76,11 @@ class JobReader:
     def _check_open(self) -> None:
         if self._is_over:
             raise TransactionEnded("ctx.system was used after its call had ended")
+
+    def _note(self, pins: set[Pin] | None) -> None:
+        """A live query depends on these jobs; None: on all."""
+        if self._reads is not None:
+            self._reads.add(jobs.name, pins)
 
     def _buffered(self, job: NewJob) -> ScheduledFunction:
         return ScheduledFunction(

@@ -18,6 +18,7 @@ from ..database.scheduled_function import ScheduledFunction
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction, transaction_on
 from ..errors import ReadOnlyError, TransactionEnded
 from ..functions.load import App
+from .call import Call
 from .events import Scheduled
 from .job_reader import JobReader
 from .schedule import NOTHING, Mark, Schedule, ScheduleBuffer
@@ -41,12 +42,21 @@ class CallTransaction:
         self._buffer: ScheduleBuffer | None = None
         self.app = app
         self.transaction = transaction
-        self.now = clock.now()
+        self.began = clock.now()
         self._db: TransactionSession | None = None
         self._system: JobReader | None = None
         self._is_over = False
         self.savepoints = transaction.savepoints = Savepoints(self, transaction.dialect)
         transaction.runs_handler = True
+
+    @property
+    def now(self) -> datetime:
+        """``ctx.now``."""
+        return self.began
+
+    def attributes_of(self, call: Call) -> dict[str, Any]:
+        """The attributes that the context of a call begins with, besides those of every call."""
+        return {"identity": call.identity, "now": self.began}
 
     # The session, the job reader and the buffer are made when they are first asked for: many a call needs one of them.
 
@@ -64,7 +74,7 @@ class CallTransaction:
     def system(self) -> JobReader:
         """``ctx.system``: the jobs as this transaction sees them."""
         if self._system is None:
-            self._system = JobReader(self.transaction.connection, self.buffer, self.now)
+            self._system = JobReader(self.transaction.connection, self.buffer, self.began, self.transaction.reads)
             if self._is_over:
                 self._system.close()
         return self._system
@@ -74,13 +84,13 @@ class CallTransaction:
         """``ctx.schedule``."""
         buffer = self.buffer
         assert buffer is not None
-        return Schedule(buffer, self.now)
+        return Schedule(buffer, self.began)
 
     @property
     def buffer(self) -> ScheduleBuffer | None:
         """What the commit will insert and cancel. None: this is a query."""
         if self._buffer is None and self._new_buffer is not None:
-            self._buffer = self._new_buffer(self.now)
+            self._buffer = self._new_buffer(self.began)
             if self._is_over:
                 self._buffer.close()
         return self._buffer

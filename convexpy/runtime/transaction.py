@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from contextvars import Context, copy_context
 from datetime import datetime, timedelta
 from itertools import chain
@@ -18,6 +19,7 @@ from ..database import jobs
 from ..database.claim import Claim
 from ..database.database import Database
 from ..database.errors import is_conflict, is_internal
+from ..database.read_set import ReadSet
 from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
 from ..functions.load import App
@@ -25,6 +27,7 @@ from ..settings import Settings
 from .call import Call, CallResult
 from .conflicts import CommittedTransaction, ConflictTracker
 from .handler import TimeLimit
+from .live_run import LivePart, LiveRun, broke, settle, undone
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
 
@@ -150,6 +153,32 @@ class TransactionRunner:
                     part.close()
         except BaseException as error:
             raise TransactionFailed(error, transaction, 0) from error
+
+    def run_live(self, call: Call, transaction: OpenTransaction, *, within_savepoint: bool) -> LiveRun:
+        """Run a query in a snapshot that others share, and note what it depends on.
+
+        Raises:
+            TransactionFailed: The database failed, and not the query.
+        """
+        reads = transaction.reads = ReadSet()
+        part = LivePart(self._database, self._app(), transaction, self._clock, call)
+        run = LiveRun(reads, part.dependencies)
+        began = time.perf_counter()
+        with undone(transaction) if within_savepoint else nullcontext():
+            try:
+                try:
+                    run.value = self._handle(call, part, self._settings.query_time_limit, None, self.new_context())
+                    part.flush()
+                finally:
+                    transaction.runs_handler = False
+                    part.close()
+            except BaseException as error:
+                run.error = error
+            run.seconds = time.perf_counter() - began
+            settle(transaction, reads)
+        if run.error is not None and broke(transaction, run.error):
+            raise TransactionFailed(run.error, transaction, 0) from run.error
+        return run
 
     def _run(
         self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None

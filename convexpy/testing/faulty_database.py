@@ -14,6 +14,7 @@ from ..database import job_statements as sql
 from ..database import tables
 from ..database.commits import CommitFeed
 from ..database.database import Database
+from ..database.live_reader import LiveReader
 from ..database.statement import Statement
 from ..database.timer import Timer
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction, Sync
@@ -135,6 +136,9 @@ class FaultyDatabase:
 
     def read_only(self, transaction: OpenTransaction) -> AbstractContextManager[None]:
         return self.real.read_only(transaction)
+
+    def live_reader(self) -> LiveReader:
+        return self.real.live_reader()
 
     def close(self) -> None:
         self.real.close()

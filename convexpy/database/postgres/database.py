@@ -17,7 +17,9 @@ from ...settings import Settings
 from ..commit_log import CommitLookup, new_commit_id
 from ..commits import CommitFeed
 from ..errors import is_internal
+from ..live_reader import LiveReader
 from ..notifier import Notifier, NullNotifier
+from ..stand_in_reader import StandInReader
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
@@ -135,6 +137,9 @@ class PostgresDatabase:
             transaction.driver.execute("RELEASE convexpy_query", prepare=False)
         finally:
             transaction.read_only = was_read_only
+
+    def live_reader(self) -> LiveReader:
+        return StandInReader(self)
 
     def close(self) -> None:
         self.notifier.close()

@@ -21,6 +21,8 @@ from ...settings import Settings
 from ..commits import CommitFeed, Publish
 from ..errors import LockTimeout, is_conflict
 from ..hidden_values import hide_values
+from ..live_reader import LiveReader
+from ..stand_in_reader import StandInReader
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin, guard
 from ..types import JobId, new_job_id
@@ -225,6 +227,9 @@ class SQLiteDatabase:
             transaction.read_only = was_read_only
             if not was_read_only and not transaction.expired:
                 transaction.driver.execute("PRAGMA query_only = OFF")
+
+    def live_reader(self) -> LiveReader:
+        return StandInReader(self)
 
     def close(self) -> None:
         self.notifier.close()

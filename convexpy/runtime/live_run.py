@@ -1,0 +1,132 @@
+"""One run of a live query: in a snapshot that it shares with others, with a record of what its result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ..clock import Clock
+from ..database.database import Database
+from ..database.errors import is_internal
+from ..database.read_set import ReadSet
+from ..database.transaction import OpenTransaction
+from ..errors import FunctionTimeout
+from ..functions.load import App
+from ..functions.registry import AnyFunction
+from .call import Call
+from .declared_reads import declared_tables
+from .identity import Identity
+from .session import CallTransaction
+
+SAVEPOINT: Final = "convexpy_live"
+
+
+@dataclass(slots=True)
+class Dependencies:
+    """What a result depends on besides the database and the arguments."""
+
+    identity: bool = False
+    """``ctx.identity`` was read."""
+    now: bool = False
+    """``ctx.now`` was read."""
+    refresh: timedelta | None = None
+    """The shortest ``refresh`` of the queries that ran."""
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """What one run of a query gave."""
+
+    reads: ReadSet
+    depends: Dependencies
+    value: Any = None
+    error: BaseException | None = None
+    """What the query raised, instead of a value."""
+    seconds: float = 0.0
+    """How long it took."""
+
+
+class LivePart(CallTransaction):
+    """A live query's part of a snapshot."""
+
+    def __init__(self, database: Database, app: App, transaction: OpenTransaction, clock: Clock, call: Call) -> None:
+        super().__init__(database, app, transaction, clock)
+        self._identity = call.identity
+        self.dependencies = Dependencies()
+
+    @property
+    def identity(self) -> Identity | None:
+        """``ctx.identity``, which is noted."""
+        self.dependencies.identity = True
+        return self._identity
+
+    @property
+    def now(self) -> datetime:
+        """``ctx.now``, which is noted."""
+        self.dependencies.now = True
+        return self.began
+
+    def attributes_of(self, call: Call) -> dict[str, Any]:
+        """None: identity and time are made on demand. What the function declares is noted."""
+        self._declare(call.function)
+        return {}
+
+    def _declare(self, function: AnyFunction) -> None:
+        known = self.dependencies.refresh
+        if function.refresh is not None and (known is None or function.refresh < known):
+            self.dependencies.refresh = function.refresh
+        reads = self.transaction.reads
+        if function.reads and reads is not None:
+            default_schema = self.transaction.connection.dialect.default_schema_name
+            for table in declared_tables(function.reads, default_schema):
+                reads.add(table)
+
+
+@contextmanager
+def undone(transaction: OpenTransaction) -> Iterator[None]:
+    """Undo what the block leaves in a transaction that only reads: a failed statement, and settings."""
+    send(transaction, f"SAVEPOINT {SAVEPOINT}")
+    was_not_batchable = transaction.not_batchable
+    yield
+    if not transaction.expired and transaction.in_transaction():
+        send(transaction, f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        send(transaction, f"RELEASE SAVEPOINT {SAVEPOINT}")
+        transaction.failed, transaction.not_batchable = None, was_not_batchable
+
+
+def send(transaction: OpenTransaction, statement: str) -> None:
+    """Send a statement past SQLAlchemy: it is none of the query's."""
+    transaction.wait_for_begin()
+    cursor = transaction.driver.cursor()
+    try:
+        cursor.execute(statement)
+    finally:
+        cursor.close()
+
+
+def settle(transaction: OpenTransaction, reads: ReadSet) -> None:
+    """Complete the record of a run. Where the database cannot be asked any more, anything may have been read."""
+    try:
+        transaction.settle_footprints()
+    except Exception:
+        reads.add_everything()
+    if transaction.expired:
+        reads.add_everything()
+    transaction.reads = None
+
+
+def is_spoiled(transaction: OpenTransaction) -> bool:
+    """Whether no other query may run in a snapshot: a statement failed, or a setting is not what it was."""
+    if transaction.expired or not transaction.is_open or transaction.failed is not None:
+        return True
+    return transaction.not_batchable or not transaction.is_fine()
+
+
+def broke(transaction: OpenTransaction, error: BaseException) -> bool:
+    """Whether the database is to blame for an error, and not the query that raised it."""
+    if isinstance(error, FunctionTimeout):
+        return False
+    return transaction.internal_error is not None or (is_internal(error) and not transaction.is_fine())
