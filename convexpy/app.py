@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,11 @@ from .database.database import Database, connect
 from .dispatch.worker import Worker
 from .errors import DatabaseError, LoadError
 from .fork import in_child
-from .functions.declare import Function
+from .functions.declare import Function, QueryFunction
 from .functions.load import App, forget_modules, load_app
 from .functions.registry import Registry
+from .live.refresh import RELOAD, Refresh
+from .live.updates import Updates
 from .migrations import framework
 from .migrations.revision_gap import revision_gap
 from .runtime.call_executor import CallExecutor
@@ -70,6 +72,7 @@ class Convex:
         self.database = connect(database, self.settings) if isinstance(database, str) else database
         self.clock = clock or self.database.clock
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
+        self.live = Refresh(self.calls, self.database, self.settings, self.clock)
         self.worker = self.new_worker()
         self._is_migrated = False
         self._revisions: Path | None = None
@@ -187,6 +190,30 @@ class Convex:
         """``call`` from async code, without blocking the event loop."""
         return await Caller(self, None).call_async(name, args)
 
+    def subscribe(self, query: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Updates[R]:
+        """Call a query again whenever a commit changes what it reads: iterate the result for its values.
+
+        ::
+
+            with convex.subscribe(list_messages, channel="a") as updates:
+                for messages in updates: ...
+
+        Raises:
+            ConvexError: There is no such query, or the arguments do not fit.
+        """
+        return Caller(self, None).subscribe(query, *args, **kwargs)
+
+    def subscribe_all(
+        self, queries: Mapping[str, tuple[QueryFunction[Any, ..., Any], Mapping[str, Any]]]
+    ) -> Updates[dict[str, Any]]:
+        """Subscribe to several queries with their arguments, by names of your own. All values are of one snapshot.
+
+        ::
+
+            convex.subscribe_all({"messages": (list_messages, {"channel": "a"}), "users": (count_users, {})})
+        """
+        return Caller(self, None).subscribe_all(queries)
+
     def with_identity(self, identity: Identity | None) -> Caller:
         """The same calls as a user; None stands for no user."""
         return Caller(self, identity)
@@ -226,11 +253,13 @@ class Convex:
         """Go on with a newly loaded version of the app. Running calls keep the old code."""
         self._app = app
         self.calls.app = app
+        self.live.reset(RELOAD)
         if self.worker.is_running:
             self.worker.adopt(app)
 
     def close(self) -> None:
         """Stop, and close every connection."""
+        self.live.close()
         self.stop()
         self.calls.stop()
         self.database.close()
@@ -288,6 +317,21 @@ class Caller:
         """Call a function by name with JSON values, and return its result as JSON values."""
         self._convex._check_migrated()
         return self._calls.run(self._calls.bind_json(name, {} if args is None else args, self._identity))
+
+    def subscribe(self, query: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Updates[R]:
+        """Call a query again whenever a commit changes what it reads: iterate the result for its values."""
+        self._convex._check_migrated()
+        return self._convex.live.subscribe_to(self._calls.bind(query, args, kwargs, self._identity))
+
+    def subscribe_all(
+        self, queries: Mapping[str, tuple[QueryFunction[Any, ..., Any], Mapping[str, Any]]]
+    ) -> Updates[dict[str, Any]]:
+        """Subscribe to several queries with their arguments, by names of your own. All values are of one snapshot."""
+        self._convex._check_migrated()
+        calls = {
+            name: self._calls.bind(query, (), dict(args), self._identity) for name, (query, args) in queries.items()
+        }
+        return self._convex.live.subscribe_to_all(calls)
 
     async def call_async(self, name: str, args: dict[str, Any] | None = None) -> Any:
         """``call`` from async code."""

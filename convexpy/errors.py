@@ -183,6 +183,17 @@ class WriteConflict(InternalError):
         super().__init__(message, "CONFLICT")
 
 
+class SubscriptionClosed(ConvexError):
+    """``updates.get()`` of a subscription that was closed, by itself or with the app."""
+
+    def __init__(self, message: str = "the subscription is closed") -> None:
+        super().__init__("CLIENT_CLOSED_REQUEST", message)
+
+
+class LiveCheckError(Exception):
+    """The value of a live query changed although no commit touched what it read. Only ``live_check`` finds it."""
+
+
 class LoadError(Exception):
     """The app cannot be loaded. ``problems`` lists every problem, with file and line."""
 

@@ -62,6 +62,8 @@ class Settings(BaseModel):
     """FULL keeps every commit through a power cut; NORMAL is faster, and may lose the last commits."""
     lock_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a transaction waits for the write lock before that counts as a conflict."""
+    live_check: bool = False
+    """Whether live queries that no commit touched run as well, and a result that differs is an error. For tests."""
     debug: bool = False
     """Whether errors are shown in full: with the values of SQL parameters, and to clients. `convexpy dev` sets it."""
 

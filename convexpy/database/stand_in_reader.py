@@ -21,7 +21,7 @@ class StandInReader:
         database.commits.listen(self._note)
 
     def _note(self, commit: Commit) -> None:
-        for function, statements in (commit.statements or {None: set()}).items():
+        for function, statements in (commit.statements or {}).items():
             writes = WriteSet()
             for table in footprint_of_all(statements).writes:
                 writes.add(table)

@@ -1,0 +1,1 @@
+"""Runs queries again when a commit changes what they read."""

@@ -1,0 +1,102 @@
+"""``GroupThread``: makes the rounds of a group, one after the other, for as long as it has subscriptions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from ..database.errors import is_internal
+from ..database.outage import Outage
+from ..errors import LiveCheckError
+from ..runtime.transaction import TransactionFailed
+from ..settings import Settings
+from .group import RefreshGroup
+
+logger = logging.getLogger("convexpy.live")
+
+POLL_SECONDS: Final = 1.0
+"""After this long without a hint it looks all the same."""
+LONGEST_PAUSE: Final = timedelta(seconds=5)
+PATIENCE_SECONDS: Final = 20.0
+
+
+class GroupThread:
+    """A round follows the one before at once if it has work to do, and waits for a hint if it has none."""
+
+    def __init__(self, name: str, settings: Settings, outage: Outage, may_end: Callable[[GroupThread], bool]) -> None:
+        """``may_end`` is asked when the group is empty: it is false if a subscription is on its way."""
+        self._name = name
+        self._settings = settings
+        self._outage = outage
+        self._may_end = may_end
+        self._awake = threading.Event()
+        self._is_stopping = False
+        self._thread: threading.Thread | None = None
+        self.group: RefreshGroup
+
+    def start(self, group: RefreshGroup) -> None:
+        self.group = group
+        self._thread = threading.Thread(target=self._run, name=f"convexpy-live-{self._name}", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now. From any thread, and never lost: if a round is under way, another one follows."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """End it. It closes its group."""
+        self._is_stopping = True
+        self._awake.set()
+
+    def join(self) -> None:
+        """Return when it has ended, or a query takes so long that it may never end."""
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        self._thread.join(PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            logger.warning("the thread of %s live queries does not end and is left behind", self._name)
+
+    def _run(self) -> None:
+        failures = 0
+        try:
+            while not self._is_stopping:
+                self._awake.clear()
+                if self.group.is_empty and self._may_end(self):
+                    return
+                try:
+                    goes_on = self.group.round()
+                    failures = 0
+                    self._outage.answered()
+                except LiveCheckError as error:
+                    logger.error("%s", error)
+                    goes_on = True
+                except Exception as error:
+                    failures += 1
+                    self._note_failure(failures, error)
+                    continue
+                if not goes_on and not self.group.is_empty:
+                    self._awake.wait(min(POLL_SECONDS, self.group.seconds_to_wait()))
+        finally:
+            try:
+                self.group.close()
+            except Exception:
+                logger.exception("a reader of live queries could not be closed")
+
+    def _note_failure(self, failures: int, error: Exception) -> None:
+        """Begin again after a pause. Subscribers see nothing of it but that their values come later."""
+        cause = error.error if isinstance(error, TransactionFailed) else error
+        seconds = self._settings.backoff(failures, longest=LONGEST_PAUSE).total_seconds()
+        text = f"live queries ({self._name}) failed and go on in {seconds:.1f} s"
+        if is_internal(cause):
+            self._outage.failed(text, cause)
+        else:
+            logger.error(text, exc_info=cause)
+        try:
+            self.group.start_over()
+        except Exception:
+            logger.exception("a reader of live queries could not be closed")
+        if not self._is_stopping:
+            self._awake.wait(seconds)

@@ -1,0 +1,53 @@
+"""``Outcome``: what a live query gave last, and whether it is the same as before."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from itertools import count
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from ..errors import ConvexError, text_of
+from ..runtime.call import Call
+from ..runtime.live_run import LiveRun
+
+_numbers: Final = count()
+
+
+class Outcome(NamedTuple):
+    """A value or an error. Equal digests: equal outcomes."""
+
+    value: Any
+    error: BaseException | None
+    trace: TracebackType | None
+    """Where the error was raised."""
+    digest: bytes
+
+    @classmethod
+    def of(cls, call: Call, run: LiveRun) -> Outcome:
+        """What a run gave."""
+        if run.error is not None:
+            return cls.failed(run.error)
+        return cls(run.value, None, None, digest_of(serialized(call, run.value)))
+
+    @classmethod
+    def failed(cls, error: BaseException) -> Outcome:
+        """An error instead of a value."""
+        code, data = (error.code, error.data) if isinstance(error, ConvexError) else (None, None)
+        digest = digest_of(repr((type(error), code, text_of(error), data)).encode("utf-8", "replace"))
+        return cls(None, error, error.__traceback__, digest)
+
+
+def serialized(call: Call, value: Any) -> bytes:
+    """A result as the bytes by which results are compared. One that cannot be serialized is equal to none."""
+    try:
+        if call.as_json:
+            return json.dumps(value).encode()
+        return call.function.result.serializer.to_json(value, warnings=False)
+    except Exception:
+        return f"not serializable {next(_numbers)}".encode()
+
+
+def digest_of(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()

@@ -1,0 +1,147 @@
+"""``Refresh``: all subscriptions of an app in this process, in groups by the speed of their queries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..clock import Clock
+from ..database.database import Database
+from ..database.outage import Outage
+from ..fork import in_child
+from ..runtime.call import Call
+from ..runtime.call_executor import CallExecutor
+from ..settings import Settings
+from .group import RefreshGroup
+from .group_thread import GroupThread
+from .live_call import LiveCall
+from .runner import QueryRunner
+from .speeds import FunctionSpeeds, Speed
+from .subscription import SINGLE, Subscription
+from .updates import Updates
+
+RELOAD: Final = "(reload)"
+
+
+class Refresh:
+    """Groups start with their first subscription and end with their last. A slow query delays only those of its group.
+
+    A group has a thread, a connection to the database, and a position in the commit log of its own.
+    """
+
+    def __init__(self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock) -> None:
+        self._calls = calls
+        self._database = database
+        self._settings = settings
+        self._clock = clock
+        self._outage = Outage()
+        self._speeds = FunctionSpeeds()
+        self._mutex = threading.Lock()
+        self._threads: dict[Speed, GroupThread] = {}
+        self._is_closed = False
+        in_child.add(self._begin_in_child)
+
+    def subscribe_to(self, call: Call) -> Updates[Any]:
+        """Subscribe to one query.
+
+        Raises:
+            CallNotAllowed: The function is no query.
+        """
+        return self._subscribe({SINGLE: call}, is_single=True)
+
+    def subscribe_to_all(self, calls: Mapping[str, Call]) -> Updates[dict[str, Any]]:
+        """Subscribe to several queries, whose values are always of one snapshot.
+
+        Raises:
+            CallNotAllowed: A function is no query.
+        """
+        return self._subscribe(calls, is_single=False)
+
+    def reset(self, reason: str) -> None:
+        """Run everything again: the app was reloaded, or something was written past the commit log."""
+        with self._mutex:
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.group.reset(reason)
+            thread.wake()
+
+    def groups(self) -> list[tuple[Speed, RefreshGroup]]:
+        """The groups that have subscriptions."""
+        with self._mutex:
+            return [(speed, thread.group) for speed, thread in self._threads.items()]
+
+    def close(self) -> None:
+        """End every subscription, and every thread."""
+        with self._mutex:
+            self._is_closed = True
+            threads = list(self._threads.values())
+            self._threads.clear()
+        for thread in threads:
+            for subscription in list(thread.group.subscriptions):
+                subscription.latest.close()
+            thread.stop()
+        for thread in threads:
+            thread.join()
+
+    def _subscribe(self, calls: Mapping[str, Call], *, is_single: bool) -> Updates[Any]:
+        app = self._calls.app
+        live = {name: LiveCall(call, app) for name, call in calls.items()}
+        subscription = Subscription(live, is_single=is_single)
+        self._place(subscription)
+
+        def leave() -> None:
+            subscription.leave()
+            for _, group in self.groups():
+                group.remove_closed()
+            self._wake()
+
+        return Updates(subscription.latest, leave, subscription.leave)
+
+    def _place(self, subscription: Subscription) -> None:
+        """Let a subscription take part in the rounds of its group."""
+        with self._mutex:
+            if self._is_closed:
+                subscription.latest.close()
+                return
+            speed = self._speeds.group_of(subscription)
+            thread = self._threads.get(speed)
+            if thread is None:
+                thread = self._threads[speed] = self._start(speed)
+            thread.group.add(subscription)
+            thread.wake()
+
+    def _start(self, speed: Speed) -> GroupThread:
+        thread = GroupThread(speed.value, self._settings, self._outage, lambda thread: self._may_end(speed, thread))
+        group = RefreshGroup(
+            self._database.live_reader,
+            QueryRunner(self._calls, self._clock, self._speeds, checks=self._settings.live_check),
+            self._clock,
+            wake=thread.wake,
+            is_misplaced=lambda subscription: self._speeds.group_of(subscription, speed) is not speed,
+            place=self._place,
+        )
+        thread.start(group)
+        return thread
+
+    def _may_end(self, speed: Speed, thread: GroupThread) -> bool:
+        with self._mutex:
+            if not thread.group.is_empty:
+                return False
+            if self._threads.get(speed) is thread:
+                del self._threads[speed]
+            return True
+
+    def _wake(self) -> None:
+        with self._mutex:
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.wake()
+
+    def _begin_in_child(self) -> None:
+        """In a child: what was subscribed to is the parent's. Its iterations end here."""
+        threads, self._threads = self._threads, {}
+        self._mutex = threading.Lock()
+        for thread in threads.values():
+            for subscription in (*thread.group.subscriptions, *thread.group.arrivals):
+                subscription.latest.close_in_child()
