@@ -64,6 +64,14 @@ class Latest:
                 self._taken = update.digest
             return update
 
+    def newest(self) -> Update | None:
+        """The update. None: there is none, and nobody waits for it."""
+        with self._mutex:
+            update, self._update = self._update, None
+            if update is not None:
+                self._taken = update.digest
+            return update
+
     def forget(self, wake: Callable[[], None]) -> None:
         """Whoever waited does so no more."""
         with self._mutex, suppress(ValueError):

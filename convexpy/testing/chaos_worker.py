@@ -76,6 +76,7 @@ class ChaosWorker(VirtualWorker):
     def run_round(self) -> bool:
         before = len(self._chaos.log)
         self._run_claims(MANY_RUNS)
+        self.after_run()
         return len(self._chaos.log) == before
 
     def run_some(self, kind: Kind) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -77,8 +78,14 @@ def is_test_database(connection: Connection) -> bool:
 class ArrangingSession(Session):
     """A session for arranging and asserting. As a context manager it commits at the end of the block."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, on_commit: Callable[[], None]) -> None:
+        """``on_commit`` is called after every commit, which leaves no row in the commit log."""
         super().__init__(create_engine(url, poolclass=NullPool), expire_on_commit=False)
+        self._on_commit = on_commit
+
+    def commit(self) -> None:
+        super().commit()
+        self._on_commit()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

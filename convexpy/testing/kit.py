@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from sqlalchemy import URL, MetaData
 from sqlalchemy.orm import Session
@@ -18,7 +19,8 @@ from ..app import Convex
 from ..database.database import connect
 from ..database.scheduled_function import ScheduledFunction, StateKind
 from ..database.types import JobId
-from ..functions.declare import Function
+from ..functions.declare import Function, QueryFunction
+from ..live.updates import Updates
 from ..runtime.identity import Identity
 from ..settings import Settings
 from .chaos import Chaos
@@ -27,10 +29,13 @@ from .clock import VirtualClock
 from .database import ArrangingSession, copy_of_template, create_tables
 from .faulty_database import FaultyClock, FaultyDatabase
 from .server import TestServer, server_of
+from .watch import MOST_REFRESHS, Watch, Watches
 from .worker import MANY_RUNS, VirtualWorker
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+ARRANGED: Final = "(db())"
 
 
 class ConvexTest:
@@ -63,12 +68,15 @@ class ConvexTest:
         self._metadata = metadata
         self._database_url = database_url
         self._settings = settings or Settings(sqlite_synchronous="NORMAL")
+        if "live_check" not in self._settings.model_fields_set:
+            self._settings = self._settings.model_copy(update={"live_check": True})
         self._chaos = None if chaos is None else Chaos(chaos, self.clock, self._settings)
         self._folder: Path | None = None
         self._dropped: tuple[TestServer, URL] | None = None
         """The server on which this test has made a database, and that database."""
         self._sessions: list[Session] = []
         self._worker: VirtualWorker | None = None
+        self._watches: Watches | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -83,6 +91,8 @@ class ConvexTest:
         self.convex.calls.redacts_errors = False  # a test sees errors in full, as `convexpy dev` does
         self.convex.migrate()
         self._worker.start()
+        self._watches = Watches(self.convex)
+        self._worker.after_run = self._watches.look
         if self._chaos is not None:
             self._chaos.is_awake = True
 
@@ -125,6 +135,8 @@ class ConvexTest:
         try:
             for session in self._sessions:
                 session.close()
+            if self._watches is not None:
+                self._watches.close()
             if self._worker is not None:
                 self._worker.close()
         finally:
@@ -155,15 +167,29 @@ class ConvexTest:
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result."""
-        return self.convex.run(function, *args, **kwargs)
+        return self._anonymous.run(function, *args, **kwargs)
 
     async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same from async code."""
-        return await self.convex.run_async(function, *args, **kwargs)
+        return await self._anonymous.run_async(function, *args, **kwargs)
 
     def call(self, name: str, args: dict[str, Any] | None = None) -> Any:
         """Call a function by name with JSON values, and return its result as JSON values."""
-        return self.convex.call(name, args)
+        return self._anonymous.call(name, args)
+
+    def watch(self, query: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Watch[R]:
+        """Watch a live query: what the test commits and the time that it lets pass give it new values."""
+        return self._anonymous.watch(query, *args, **kwargs)
+
+    def subscribe(self, query: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Updates[R]:
+        """Subscribe to a query as an app does, with threads, in real time. ``watch`` needs neither."""
+        return self.convex.subscribe(query, *args, **kwargs)
+
+    def subscribe_all(
+        self, queries: Mapping[str, tuple[QueryFunction[Any, ..., Any], Mapping[str, Any]]]
+    ) -> Updates[dict[str, Any]]:
+        """Subscribe to several queries, whose values are always of one snapshot."""
+        return self.convex.subscribe_all(queries)
 
     def as_user(self, subject: str) -> UserView:
         """The same calls as a signed-in user."""
@@ -171,7 +197,17 @@ class ConvexTest:
 
     def with_identity(self, identity: Identity | None) -> UserView:
         """The same calls on behalf of an identity."""
-        return UserView(self.convex, identity)
+        return UserView(self.convex, identity, self._running_watches)
+
+    @property
+    def _anonymous(self) -> UserView:
+        return self.with_identity(None)
+
+    @property
+    def _running_watches(self) -> Watches:
+        self._running_worker  # noqa: B018 (it raises outside of the block)
+        assert self._watches is not None
+        return self._watches
 
     def advance(
         self,
@@ -187,18 +223,27 @@ class ConvexTest:
         target = self.now + delta + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         if target < self.now:
             raise ValueError("time only moves forward")
-        worker = self._running_worker
-        runs = worker.run_due()
-        while (moment := worker.next_moment()) is not None and moment <= target:
+        worker, watches = self._running_worker, self._running_watches
+        runs, refreshs = worker.run_due(), 0
+        while True:
+            job, query = worker.next_moment(), watches.next_moment() if refreshs < MOST_REFRESHS else None
+            moment = min((each for each in (job, query) if each is not None), default=None)
+            if moment is None or moment > target:
+                break
             self.clock.move_to(moment)
             runs += worker.run_due(MANY_RUNS - runs)
+            if moment == query:
+                watches.look()
+                refreshs += 1
         self.clock.move_to(target)
         worker.run_due(MANY_RUNS - runs)
         worker.maintain()
+        watches.look()
 
     def run_due(self) -> None:
         """Run what is due now, and what that schedules for now."""
         self._running_worker.run_due()
+        self._running_watches.look()
 
     def finish_all_scheduled(self, max_rounds: int = 100) -> None:
         """Run every scheduled job to its end, moving the clock as far as that takes. Crons do not count.
@@ -224,26 +269,58 @@ class ConvexTest:
 
     def db(self) -> Session:
         """A session for arranging and asserting; as a context manager it commits at the end of the block."""
-        session = ArrangingSession(self.convex.database.url)
+        session = ArrangingSession(self.convex.database.url, self._note_arranged)
         self._sessions.append(session)
         return session
+
+    def _note_arranged(self) -> None:
+        """A session of the test has committed, past the commit log."""
+        if self._watches is not None:
+            self.convex.live.reset(ARRANGED)
+            self._watches.reset(ARRANGED)
+            self._watches.look()
 
 
 class UserView:
     """The calls of a ConvexTest on behalf of one user."""
 
-    def __init__(self, convex: Convex, identity: Identity | None) -> None:
+    def __init__(self, convex: Convex, identity: Identity | None, watches: Watches) -> None:
+        self._convex = convex
         self._caller = convex.with_identity(identity)
+        self._watches = watches
         self.identity = identity
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function as this user."""
-        return self._caller.run(function, *args, **kwargs)
+        try:
+            return self._caller.run(function, *args, **kwargs)
+        finally:  # an action may have written something before it failed
+            self._watches.look()
 
     async def run_async(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same from async code."""
-        return await self._caller.run_async(function, *args, **kwargs)
+        try:
+            return await self._caller.run_async(function, *args, **kwargs)
+        finally:
+            self._watches.look()
 
     def call(self, name: str, args: dict[str, Any] | None = None) -> Any:
         """Call a function by name with JSON values, as this user."""
-        return self._caller.call(name, args)
+        try:
+            return self._caller.call(name, args)
+        finally:
+            self._watches.look()
+
+    def watch(self, query: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Watch[R]:
+        """Watch a live query as this user."""
+        return self._watches.watch(self._convex.calls.bind(query, args, kwargs, self.identity))
+
+    def subscribe(self, query: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Updates[R]:
+        """Subscribe to a query as this user."""
+        return self._caller.subscribe(query, *args, **kwargs)
+
+    def subscribe_all(
+        self, queries: Mapping[str, tuple[QueryFunction[Any, ..., Any], Mapping[str, Any]]]
+    ) -> Updates[dict[str, Any]]:
+        """Subscribe to several queries as this user."""
+        return self._caller.subscribe_all(queries)

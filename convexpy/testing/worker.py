@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,8 @@ class VirtualWorker:
     def __init__(self, convex: Convex) -> None:
         self.convex = convex
         self.worker = convex.worker
+        self.after_run: Callable[[], None] = lambda: None
+        """Called when a job has run, or several at once."""
 
     def start(self) -> None:
         """Become a worker, as a process does when it starts."""
@@ -43,6 +46,7 @@ class VirtualWorker:
             if runs >= most:
                 raise RuntimeError(f"{self.pending_names()} still due after {MANY_RUNS} runs: is it endless?")
             runs += self.run_some(due[1])
+            self.after_run()
 
     def run_round(self) -> bool:
         """Run everything that is due at this moment, in the order it was scheduled. False: it does not count."""
@@ -50,6 +54,7 @@ class VirtualWorker:
         claims = [claim for kind in kinds for claim in self.worker.dispatcher.claim(kind, MANY_RUNS)]
         for claim in sorted(claims, key=lambda claim: (claim.scheduled_time, claim.position)):
             self.worker.run(claim)
+            self.after_run()
         return True
 
     def run_some(self, kind: Kind) -> int:
