@@ -19,16 +19,19 @@ if TYPE_CHECKING:
         InvalidArguments,
         InvalidResult,
         InvalidSchedule,
+        LiveCheckError,
         LoadError,
         ReadOnlyError,
         ScheduleLimitExceeded,
         SettingsError,
+        SubscriptionClosed,
         TransactionEnded,
         WriteConflict,
     )
     from .functions.crons import Crons
     from .functions.declare import Function
     from .functions.references import api, internal
+    from .live.updates import Updates
     from .runtime.call_log import CallFilter
     from .runtime.context import (
         ActionCtx,
@@ -66,6 +69,7 @@ __all__ = [
     "JobId",
     "JobIdType",
     "JobState",
+    "LiveCheckError",
     "LoadError",
     "MutationCtx",
     "QueryCtx",
@@ -74,9 +78,11 @@ __all__ = [
     "ScheduledFunction",
     "Settings",
     "SettingsError",
+    "SubscriptionClosed",
     "SyncActionCtx",
     "Timestamp",
     "TransactionEnded",
+    "Updates",
     "WriteConflict",
     "action",
     "api",
@@ -100,6 +106,7 @@ HOMES: Final = (
     "runtime.call_log",
     "runtime.context",
     "functions.crons",
+    "live.updates",
     "app",
 )
 

@@ -22,12 +22,14 @@ from .subscription import SINGLE, Subscription
 from .updates import Updates
 
 RELOAD: Final = "(reload)"
+MOST_TRIALS: Final = 4
 
 
 class Refresh:
     """Groups start with their first subscription and end with their last. A slow query delays only those of its group.
 
-    A group has a thread, a connection to the database, and a position in the commit log of its own.
+    A group has a thread, a connection to the database, and a position in the commit log of its own. A function whose
+    speed is not known runs first in a group of its own, for a trial.
     """
 
     def __init__(self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock) -> None:
@@ -39,6 +41,10 @@ class Refresh:
         self._speeds = FunctionSpeeds()
         self._mutex = threading.Lock()
         self._threads: dict[Speed, GroupThread] = {}
+        self._trials: dict[GroupThread, set[str]] = {}
+        """The functions that each trial is about."""
+        self._newcomers: list[Subscription] = []
+        """They wait until their functions are known, or for a trial."""
         self._is_closed = False
         in_child.add(self._begin_in_child)
 
@@ -60,23 +66,22 @@ class Refresh:
 
     def reset(self, reason: str) -> None:
         """Run everything again: the app was reloaded, or something was written past the commit log."""
-        with self._mutex:
-            threads = list(self._threads.values())
-        for thread in threads:
+        for thread in self._all_threads():
             thread.group.reset(reason)
             thread.wake()
 
-    def groups(self) -> list[tuple[Speed, RefreshGroup]]:
+    def groups(self) -> list[RefreshGroup]:
         """The groups that have subscriptions."""
-        with self._mutex:
-            return [(speed, thread.group) for speed, thread in self._threads.items()]
+        return [thread.group for thread in self._all_threads()]
 
     def close(self) -> None:
         """End every subscription, and every thread."""
         with self._mutex:
             self._is_closed = True
-            threads = list(self._threads.values())
-            self._threads.clear()
+            threads = [*self._threads.values(), *self._trials]
+            waiting, self._newcomers = self._newcomers, []
+        for subscription in waiting:
+            subscription.latest.close()
         for thread in threads:
             for subscription in list(thread.group.subscriptions):
                 subscription.latest.close()
@@ -92,24 +97,49 @@ class Refresh:
 
         def leave() -> None:
             subscription.leave()
-            for _, group in self.groups():
-                group.remove_closed()
-            self._wake()
+            for thread in self._all_threads():
+                thread.group.remove_closed()
+                thread.wake()
 
         return Updates(subscription.latest, leave, subscription.leave)
 
     def _place(self, subscription: Subscription) -> None:
         """Let a subscription take part in the rounds of its group."""
         with self._mutex:
-            if self._is_closed:
-                subscription.latest.close()
-                return
-            speed = self._speeds.group_of(subscription)
-            thread = self._threads.get(speed)
-            if thread is None:
-                thread = self._threads[speed] = self._start(speed)
+            self._place_locked(subscription)
+
+    def _place_locked(self, subscription: Subscription) -> None:
+        if self._is_closed:
+            subscription.latest.close()
+            return
+        speed = self._speeds.group_of(subscription)
+        if speed is Speed.UNKNOWN:
+            self._newcomers.append(subscription)
+            self._begin_trials()
+            return
+        thread = self._threads.get(speed)
+        if thread is None:
+            thread = self._threads[speed] = self._start(speed)
+        thread.group.add(subscription)
+        thread.wake()
+
+    def _begin_trials(self) -> None:
+        """Run newcomers, each in a group of its own, so that none waits for a slow one. Those that are told apart by
+        their arguments only wait for one of them."""
+        waiting, self._newcomers = self._newcomers, []
+        for subscription in waiting:
+            unknown = self._speeds.unknown(subscription)
+            if len(self._trials) >= MOST_TRIALS or any(unknown & names for names in self._trials.values()):
+                self._newcomers.append(subscription)
+                continue
+            thread = self._start(Speed.UNKNOWN)
+            self._trials[thread] = unknown
             thread.group.add(subscription)
             thread.wake()
+
+    def _all_threads(self) -> list[GroupThread]:
+        with self._mutex:
+            return [*self._threads.values(), *self._trials]
 
     def _start(self, speed: Speed) -> GroupThread:
         thread = GroupThread(speed.value, self._settings, self._outage, lambda thread: self._may_end(speed, thread))
@@ -130,18 +160,20 @@ class Refresh:
                 return False
             if self._threads.get(speed) is thread:
                 del self._threads[speed]
+            if self._trials.pop(thread, None) is not None:
+                waiting, self._newcomers = self._newcomers, []
+                for subscription in waiting:
+                    if not subscription.is_closed:
+                        self._place_locked(subscription)
             return True
-
-    def _wake(self) -> None:
-        with self._mutex:
-            threads = list(self._threads.values())
-        for thread in threads:
-            thread.wake()
 
     def _begin_in_child(self) -> None:
         """In a child: what was subscribed to is the parent's. Its iterations end here."""
-        threads, self._threads = self._threads, {}
+        threads = [*self._threads.values(), *self._trials]
+        left = [*self._newcomers]
+        for thread in threads:
+            left += [*thread.group.subscriptions, *thread.group.arrivals]
+        self._threads, self._trials, self._newcomers = {}, {}, []
         self._mutex = threading.Lock()
-        for thread in threads.values():
-            for subscription in (*thread.group.subscriptions, *thread.group.arrivals):
-                subscription.latest.close_in_child()
+        for subscription in left:
+            subscription.latest.close_in_child()
