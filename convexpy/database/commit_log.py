@@ -1,31 +1,46 @@
 """The commit log, ``_convexpy_commits``: a row inserted by a transaction exists if and only if its other writes do.
 
-A logged transaction inserts its row in the message that carries its COMMIT. If the connection breaks in COMMIT,
-``CommitLookup`` inserts a row of the same id over another connection. If there was one, the transaction was committed.
-If there was none, the lookup's row is a fence: should the late COMMIT still arrive, its insert fails on the duplicate
-id and its transaction is rolled back.
+Every transaction that wrote something inserts a row that says what, just before its COMMIT; on PostgreSQL in the same
+message. Live queries find by it what is new in a snapshot (``live_reader.py``).
 
-Fences, and the marks of the serializable limit, are empty commits: rows with only an id.
+A row with an id is a receipt as well. If the connection breaks in COMMIT, ``CommitLookup`` inserts a row of the same
+id over another connection. If there was one, the transaction was committed. If there was none, the lookup's row is a
+fence: should the late COMMIT still arrive, its insert fails on the duplicate id and its transaction is rolled back.
+
+Fences, and the marks of the serializable limit, are empty commits: their rows say that nothing was written.
 """
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, literal_column, select
+from sqlalchemy import Connection, bindparam, inspect, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import unix_milliseconds
 from .postgres_errors import is_conflict
 from .tables import commits
+from .write_set import WriteSet
 
 KEPT: Final = timedelta(hours=1)
 _inserted_by: Final[Any] = literal_column(f"{commits.name}.xmin::text")
-FENCE: Final = insert(commits).values(id=bindparam("id")).on_conflict_do_nothing().returning(_inserted_by)
+NOTHING: Final = "{}"
+"""What the row of an empty commit says of its writes."""
+FENCE: Final = (
+    insert(commits).values(id=bindparam("id"), writes=NOTHING).on_conflict_do_nothing().returning(_inserted_by)
+)
 FIND: Final = select(_inserted_by).select_from(commits).where(commits.c.id == bindparam("id"))
+
+
+class CommitRecord(NamedTuple):
+    """What the log says of a commit."""
+
+    writes: WriteSet
+    function: str | None
+    """The function whose call it was, the first one of a batch. None: the framework's own transaction."""
 
 
 def new_commit_id(now: datetime) -> str:
@@ -38,33 +53,47 @@ def time_prefix(when: datetime) -> str:
 
 
 def insert_statement(
-    commit_id: str,
+    writes: WriteSet,
     *,
+    commit_id: str | None = None,
+    function: str | None = None,
     session: str | None = None,
     request: int | None = None,
-    tables: str | None = None,
-    keys: str | None = None,
 ) -> str:
     """The INSERT that travels in COMMIT's message. It has no parameters, so its values are quoted here.
 
     Args:
-        commit_id: The commit's id, from ``new_commit_id``.
+        writes: What was written.
+        commit_id: The id of a receipt, from ``new_commit_id``.
+        function: The function whose call it was.
         session: The client's session that the commit answers.
         request: The number of the client's request within its session.
-        tables: The tables that were written, as JSON.
-        keys: The keys of the rows that were written, as JSON.
     """
-    if session is None and request is None and tables is None and keys is None:
-        return f"INSERT INTO {commits.name} (id) VALUES ('{commit_id}')"
-    number = "NULL" if request is None else str(int(request))
-    values = f"'{commit_id}', {literal(session)}, {number}, {literal(tables)}, {literal(keys)}"
-    return f"INSERT INTO {commits.name} (id, session, request, tables, keys) VALUES ({values})"
+    columns, values = "writes", literal(writes.to_json())
+    for name, value in (("id", commit_id), ("function", function), ("session", session)):
+        if value is not None:
+            columns, values = f"{columns}, {name}", f"{values}, {literal(value)}"
+    if request is not None:
+        columns, values = f"{columns}, request", f"{values}, {int(request)}"
+    return f"INSERT INTO {commits.name} ({columns}) VALUES ({values})"
+
+
+def log_schema_change(connection: Connection) -> None:
+    """Tables were changed, and maybe rows as well: to whoever looks, everything may have been written.
+
+    Nothing happens while the log does not exist, or is one of an older version.
+    """
+    found = inspect(connection)
+    if found.has_table(commits.name) and "writes" in {column["name"] for column in found.get_columns(commits.name)}:
+        connection.exec_driver_sql(f"INSERT INTO {commits.name} (writes) VALUES (NULL)")
 
 
 def literal(value: str | None) -> str:
     """A text as a literal of PostgreSQL, in ASCII: it means the same in every encoding and under every setting."""
     if value is None:
         return "NULL"
+    if value.isascii() and value.isprintable() and "'" not in value and "\\" not in value:
+        return f"'{value}'"
     escaped = "".join(c if " " <= c <= "~" and c not in "'\\" else f"\\U{ord(c):08x}" for c in value)
     return f"E'{escaped}'"
 

@@ -6,7 +6,7 @@ The tables are the truth. A lost notification only delays what would be found a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from ..fork import in_child
 from .footprint import Footprint, footprint_of_all
 from .notifier import Notifier
+from .tables import jobs
 from .types import JobId
+from .write_set import WriteSet
 
 logger = logging.getLogger("convexpy.database")
 
@@ -35,8 +37,19 @@ class Commit:
     """The jobs that it inserted or gave back to the queue."""
     ended: list[JobId] = field(default_factory=list)
     """The jobs that it finished or canceled."""
+    writes: WriteSet = field(default_factory=WriteSet)
+    """The tables that it wrote, the jobs among them, and keys of the rows: what the commit log says of it."""
     statements: dict[str, set[str]] = field(default_factory=dict)
     """The texts of its statements, up to a number, by the function that sent them."""
+
+    @property
+    def function(self) -> str | None:
+        """The function whose call it was, the first one of a batch. None: the framework's own transaction."""
+        return next(iter(self.statements), None)
+
+    def change_jobs(self, ids: Collection[JobId]) -> None:
+        """Rows of jobs were written, so ``ctx.system`` may show something else."""
+        self.writes.add(jobs.name, {"id": ids})
 
     def footprint(self) -> Footprint:
         """The tables that it read and wrote, by its statements."""

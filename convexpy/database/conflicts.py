@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from .jobs import changes_of
 from .tables import conflicts, finished, jobs
 
 UNKNOWN = ""
@@ -35,6 +36,7 @@ def add_conflicts(connection: Connection, records: Sequence[ConflictRecord]) -> 
     rows = sorted((row_of(record) for record in records), key=lambda row: (row["function"], row["other_function"]))
     for row in rows:
         connection.execute(statement, row)
+    changes_of(connection).writes.add(conflicts.name)
 
 
 def row_of(record: ConflictRecord) -> dict[str, object]:
@@ -59,6 +61,7 @@ def list_conflicts(connection: Connection) -> list[ConflictRecord]:
 def purge_conflicts(connection: Connection, before: datetime) -> None:
     """Delete records without a conflict since ``before``."""
     connection.execute(delete(conflicts).where(conflicts.c.last_time < before))
+    changes_of(connection).writes.add(conflicts.name)
 
 
 def finished_meanwhile(connection: Connection, began: datetime, ended: datetime, limit: int) -> list[str]:

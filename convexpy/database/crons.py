@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Text, delete, insert, select, type_coerce, update
 
+from .jobs import changes_of
 from .tables import crons, jobs, workers
 from .types import JobId
 
@@ -53,14 +54,17 @@ def as_declared(row: Any) -> DeclaredCron:
 
 def add_cron(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(crons).values(values))
+    note_writes(connection, [values["name"]])
 
 
 def change_cron(connection: Connection, name: str, values: dict[str, Any]) -> None:
     connection.execute(update(crons).where(crons.c.name == name).values(values))
+    note_writes(connection, [name])
 
 
 def remove_crons(connection: Connection, names: Sequence[str]) -> None:
     connection.execute(delete(crons).where(crons.c.name.in_(names)))
+    note_writes(connection, names)
 
 
 def next_slot(connection: Connection) -> datetime | None:
@@ -76,12 +80,16 @@ def due_crons(connection: Connection, now: datetime) -> list[Any]:
 def advance(connection: Connection, name: str, slot: datetime, following: datetime) -> bool:
     """Take a slot: exactly one caller gets True for it, however many try."""
     taken = update(crons).where(crons.c.name == name, crons.c.next_time == slot)
-    return connection.execute(taken.values(next_time=following)).rowcount == 1
+    if connection.execute(taken.values(next_time=following)).rowcount != 1:
+        return False
+    note_writes(connection, [name])
+    return True
 
 
 def remember_run(connection: Connection, name: str, slot: datetime | None, job_id: JobId) -> None:
     """Which job a slot became."""
     connection.execute(update(crons).where(crons.c.name == name).values(last_time=slot, last_job=job_id))
+    note_writes(connection, [name])
 
 
 def last_run(connection: Connection, name: str, now: datetime) -> Any:
@@ -107,3 +115,9 @@ def is_running(connection: Connection, job_id: JobId | None) -> bool:
         "pending",
         "inProgress",
     )
+
+
+def note_writes(connection: Connection, names: Sequence[str]) -> None:
+    """Rows of these crons are written by the transaction: the commit log says so."""
+    if names:
+        changes_of(connection).writes.add(crons.name, {"name": names})

@@ -48,7 +48,9 @@ def insert_jobs(connection: Connection, new: Sequence[NewJob], now: datetime) ->
     first = time.time_ns()  # among jobs due at the same time, the one scheduled first is claimed first
     rows = [job_row(job, now) for job in new]
     waiting = [queue_row(job, now, first + n) for n, job in enumerate(new) if not job.canceled]
-    changes_of(connection).scheduled += [QueuedJob(row["job_id"], row["kind"], row["due_time"]) for row in waiting]
+    changes = changes_of(connection)
+    changes.scheduled += [QueuedJob(row["job_id"], row["kind"], row["due_time"]) for row in waiting]
+    changes.change_jobs([job.id for job in new])
     if connection.dialect.name == "postgresql" and len(rows) == len(waiting) == 1:
         sql.INSERT_AND_ENQUEUE.execute(connection, {**rows[0], **waiting[0]})
         return
@@ -143,6 +145,7 @@ def start(connection: Connection, claim: Claim, run_token: str, now: datetime) -
     """
     if sql.START.execute(connection, {**claim_values(claim), "new_run": run_token}).rowcount != 1:
         return sql.IS_STARTED.execute(connection, {"of_job": claim.job_id, "of_run": run_token}).rows != []
+    changes_of(connection).change_jobs([claim.job_id])
     return sql.STARTED.execute(connection, {"of_job": claim.job_id, "now": now}).rowcount == 1
 
 
@@ -155,7 +158,9 @@ def finish(
     """
     ids, pairs = [key.job_id for key in keys], [key.job_id + key.token for key in keys]
     end = {"end": "success" if error is None else "failed", "error": error, "trace": trace, "now": now}
-    changes_of(connection).ended.extend(ids)
+    changes = changes_of(connection)
+    changes.ended.extend(ids)
+    changes.change_jobs(ids)
     if connection.dialect.name == "postgresql":
         values = {"ids": ",".join(ids), "pairs": ",".join(pairs), **end}
         return bool(sql.FINISH.execute(connection, values).rows[0].finished == len(keys))
@@ -178,7 +183,9 @@ def release(connection: Connection, key: Claim | ClaimKey, kind: str, error: str
     if sql.POSTPONE.execute(connection, {**claim_values(key), "new_due": due}).rowcount != 1:
         return False
     sql.POSTPONED.execute(connection, {"of_job": key.job_id, "error": error, "new_due": due})
-    changes_of(connection).scheduled.append(QueuedJob(key.job_id, kind, due))
+    changes = changes_of(connection)
+    changes.scheduled.append(QueuedJob(key.job_id, kind, due))
+    changes.change_jobs([key.job_id])
     return True
 
 
@@ -193,7 +200,9 @@ def correct_kind(connection: Connection, claim: Claim, kind: str) -> None:
     """Give back a job whose function is now of another kind, so that it is run as what it is."""
     if sql.GIVE_BACK_AS.execute(connection, {**claim_values(claim), "new_kind": kind}).rowcount == 1:
         connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(kind=kind))
-        changes_of(connection).scheduled.append(QueuedJob(claim.job_id, kind, claim.due_time))
+        changes = changes_of(connection)
+        changes.scheduled.append(QueuedJob(claim.job_id, kind, claim.due_time))
+        changes.change_jobs([claim.job_id])
 
 
 def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
@@ -204,7 +213,9 @@ def cancel(connection: Connection, job_id: JobId, now: datetime) -> bool:
     values = {"state_kind": "canceled", "completed_time": now, "next_try": None}
     connection.execute(update(jobs).where(jobs.c.id == job_id, unfinished).values(values))
     _insert_end(connection, job_id, "canceled", now)
-    changes_of(connection).ended.append(job_id)
+    changes = changes_of(connection)
+    changes.ended.append(job_id)
+    changes.change_jobs([job_id])
     return True
 
 

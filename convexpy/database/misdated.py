@@ -41,6 +41,6 @@ def correct(connection: Connection, found: Sequence[Any], now: datetime) -> None
     connection.execute(update(queue).where(queue.c.job_id == of_job, _unclaimed).values(due_time=bindparam("due")), due)
     retried = jobs.c.next_try.is_not(None)
     connection.execute(update(jobs).where(jobs.c.id == of_job, retried).values(next_try=bindparam("due")), due)
-    changes_of(connection).scheduled += [
-        QueuedJob(job.job_id, job.kind, each["due"]) for job, each in zip(found, due, strict=True)
-    ]
+    changes = changes_of(connection)
+    changes.scheduled += [QueuedJob(job.job_id, job.kind, each["due"]) for job, each in zip(found, due, strict=True)]
+    changes.change_jobs([job.job_id for job in found])

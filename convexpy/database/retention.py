@@ -1,4 +1,4 @@
-"""Purging: finished jobs past their retention, oldest first, and old rows of the commit log."""
+"""Purging: finished jobs past their retention, oldest first."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, any_, bindparam, delete, func, literal_column, select, tuple_
 
-from .commit_log import KEPT, time_prefix
+from .jobs import changes_of
 from .statement import Statement
-from .tables import commits, finished, jobs
+from .tables import finished, jobs
 from .types import Timestamp
 
 ENDS: Final = ("success", "failed", "canceled")
@@ -51,15 +51,6 @@ PURGE: Final = Statement(
     select(func.count().label("gone"), func.max(_ended.c.completed_time).label("reached")).add_cte(_purged)
 )
 
-_old_commits: Final = (
-    select(commits.c.id)
-    .where(commits.c.id < bindparam("before"))
-    .order_by(commits.c.id)
-    .limit(bindparam("limit"))
-    .scalar_subquery()
-)
-PURGE_COMMITS: Final = Statement(delete(commits).where(commits.c.id.in_(_old_commits)))
-
 
 def purge_jobs(connection: Connection, end: str, after: datetime, before: datetime, limit: int) -> tuple[int, datetime]:
     """Delete up to ``limit`` jobs that ended in this way between two times. How many, and the time of the last one.
@@ -70,11 +61,10 @@ def purge_jobs(connection: Connection, end: str, after: datetime, before: dateti
     values = {"end": end, "after": after, "before": before, "limit": limit}
     if connection.dialect.name == "postgresql":
         row = PURGE.execute(connection, values).rows[0]
-        return row.gone, row.reached or after
-    PURGE_JOBS.execute(connection, values)
-    return PURGE_ENDS.execute(connection, values).rowcount, after
-
-
-def purge_commits(connection: Connection, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` commits that are no longer looked up. How many."""
-    return PURGE_COMMITS.execute(connection, {"before": time_prefix(now - KEPT), "limit": limit}).rowcount
+        gone, reached = row.gone, row.reached or after
+    else:
+        PURGE_JOBS.execute(connection, values)
+        gone, reached = PURGE_ENDS.execute(connection, values).rowcount, after
+    if gone:
+        changes_of(connection).writes.add(jobs.name)
+    return gone, reached

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
 
-from .types import JobIdType, StoredJSON, Timestamp
+from .types import JobIdType, StoredJSON, Timestamp, TransactionId
 
 metadata: Final = MetaData()
 ALEMBIC_VERSION_TABLE: Final = "_convexpy_alembic_version"
@@ -116,13 +116,33 @@ crons: Final = Table(
 commits: Final = Table(
     "_convexpy_commits",
     metadata,
-    Column("id", String(32), primary_key=True),
+    # SQLite: the order of the commits. PostgreSQL: the transaction's id, from which no order follows. There it is not
+    # unique, because the rows of a restored dump have the ids of another server.
+    Column(
+        "position",
+        BigInteger().with_variant(Integer, "sqlite"),
+        nullable=False,
+        autoincrement=False,
+        server_default=TransactionId(),
+    ),
+    # None: the row is no receipt. No one asks whether its transaction was committed.
+    Column("id", String(32)),
     # The client's session and the number of its request. None: the commit answers no request.
     Column("session", Text),
     Column("request", BigInteger),
-    # What was written, as JSON: tables, and keys of rows. None: unknown.
-    Column("tables", Text),
-    Column("keys", Text),
+    # The function whose call it was, the first one of a batch. None: the framework's own transaction.
+    Column("function", Text),
+    # What was written, as JSON: tables, and keys of rows. None: any table may have been.
+    Column("writes", Text),
+    PrimaryKeyConstraint("position").ddl_if(dialect="sqlite"),
+)
+Index("_convexpy_commits_by_position", commits.c.position).ddl_if(dialect="postgresql")
+Index(
+    "_convexpy_commits_by_id",
+    commits.c.id,
+    unique=True,
+    sqlite_where=commits.c.id.is_not(None),
+    postgresql_where=commits.c.id.is_not(None),
 )
 Index(
     "_convexpy_commits_by_request",

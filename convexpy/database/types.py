@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NewType
 
-from sqlalchemy import BigInteger, DateTime, Dialect, String, Text
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, String, Text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 JobId = NewType("JobId", str)
@@ -68,6 +69,23 @@ class StoredJSON(TypeDecorator[dict[str, Any]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+class TransactionId(ColumnElement[int]):
+    """The id of the transaction on PostgreSQL, as a column's default; SQLite has none, and numbers rows by itself."""
+
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(TransactionId, "postgresql")
+def _transaction_id(element: TransactionId, compiler: Any, **options: Any) -> str:
+    return "(pg_current_xact_id()::text)::bigint"
+
+
+@compiles(TransactionId)
+def _no_transaction_id(element: TransactionId, compiler: Any, **options: Any) -> str:
+    return "NULL"
 
 
 def bound(kind: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:

@@ -33,6 +33,7 @@ def mark_left(connection: Connection, ids: Sequence[JobId], now: datetime) -> No
     if ids:
         unmarked = jobs.c.last_error.is_distinct_from(LEFT)
         connection.execute(update(jobs).where(jobs.c.id.in_(ids), unmarked).values(last_error=LEFT, next_try=now))
+        moves.changes_of(connection).change_jobs(ids)
 
 
 def find_due(connection: Connection, names: Collection[str], now: datetime) -> list[Any]:

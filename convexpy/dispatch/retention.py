@@ -8,7 +8,8 @@ from typing import Final
 
 from ..clock import Clock
 from ..database.database import Database
-from ..database.retention import ENDS, purge_commits, purge_jobs
+from ..database.log_pruning import prune_commits
+from ..database.retention import ENDS, purge_jobs
 from ..settings import Settings
 
 BATCH: Final = 1000
@@ -36,11 +37,11 @@ class Retention:
         reached, self._reached = self._reached, {}  # after an error from the beginning
         counts = []
         with self._database.write_internal(generic_plan=True) as connection:
-            counts.append(purge_commits(connection, self._database.clock.now(), BATCH))
+            counts.append(prune_commits(connection, self._database.clock.now(), BATCH))
             for end in ENDS:
                 count, reached[end] = purge_jobs(connection, end, reached.get(end, LONG_AGO), before, BATCH)
                 counts.append(count)
-        if BATCH not in counts:
+        if max(counts) < BATCH:
             return False
         self._reached = reached
         return True

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from ..database.commit_log import log_schema_change
 from ..errors import DatabaseError
 
 LOCK_SECONDS: Final = 60
@@ -67,7 +68,7 @@ def begun(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def schema_lock(connection: Connection, *, joined: bool = False) -> Iterator[None]:
-    """Within a transaction: exclude other processes that change tables, and check references at the end."""
+    """Within a transaction: exclude other processes that change tables; at the end, check references and log it."""
     try:
         acquire_lock(connection, joined)
     except OperationalError as error:
@@ -79,6 +80,7 @@ def schema_lock(connection: Connection, *, joined: bool = False) -> Iterator[Non
             f"row {row} of {table} would refer to a row of {parent} that does not exist. "
             "Nothing was changed: remove or repair that row first"
         )
+    log_schema_change(connection)
 
 
 def acquire_lock(connection: Connection, joined: bool) -> None:

@@ -59,7 +59,11 @@ def test_alembic_finds_no_difference_between_the_migrations_and_the_tables(engin
             # Our own plugin would hide everything.
             "autogenerate_plugins": ["alembic.autogenerate.*", "~alembic.autogenerate.convexpy"],
         }
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata) == []
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
+        # Alembic does not ask for which of the databases an index is.
+        if engine.dialect.name == "sqlite":
+            found = [each for each in found if each[1].name != "_convexpy_commits_by_position"]
+        assert found == []
 
 
 def test_migrating_again_does_nothing(engine: Engine) -> None:

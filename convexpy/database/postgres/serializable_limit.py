@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..commit_log import NOTHING
 from ..errors import SerializableLimitExceeded
 from ..tables import commits
 
@@ -20,7 +21,7 @@ SELECT_FIRST_ID: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::
 # A savepoint that writes is given the next transaction id, and its row returns it. A second connection could read the
 # id as well, but transactions that hold one connection and wait for another can exhaust the pool and deadlock.
 SAVEPOINT: Final = "SAVEPOINT convexpy_limit"
-INSERT_MARK: Final = f"INSERT INTO {commits.name} (id) VALUES (%s) RETURNING xmin::text::bigint"
+INSERT_MARK: Final = f"INSERT INTO {commits.name} (id, writes) VALUES (%s, '{NOTHING}') RETURNING xmin::text::bigint"
 RELEASE: Final = "RELEASE convexpy_limit"
 # xmin wraps around.
 XMIN_MODULUS: Final = 2**32

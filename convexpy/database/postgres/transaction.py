@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from .. import commit_log
+from ..commit_log import insert_statement
 from ..commits import Publish
-from ..errors import ConnectionLost, driver_error
+from ..errors import ConnectionLost, driver_error, is_internal
 from ..postgres_errors import is_disconnect, is_lost
 from ..transaction import OpenTransaction
 from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, check_begun, cut_off, execute, receive
@@ -97,8 +97,20 @@ class PostgresTransaction(OpenTransaction):
     def send_commit(self) -> None:
         if self._before_commit is not None:
             self._before_commit(self)
-        super().send_commit()
-        self.check_committed()
+        if not self.changes.writes:
+            super().send_commit()
+            self.check_committed()
+            return
+        try:
+            self.send_with_commit(self.log_statement())
+        except DBAPIError as error:  # past SQLAlchemy, so ``note_error`` does not hear of it
+            if self.internal_error is None and is_internal(error):
+                self.internal_error = error
+            raise
+
+    def log_statement(self, commit_id: str | None = None) -> str:
+        """The INSERT into the commit log."""
+        return insert_statement(self.changes.writes, commit_id=commit_id, function=self.changes.function)
 
     def send_with_commit(self, statement: str) -> None:
         """Send a statement and COMMIT in one message."""
@@ -151,7 +163,7 @@ class LoggedTransaction(PostgresTransaction):
         if self._before_commit is not None:
             self._before_commit(self)
         try:
-            self.send_with_commit(commit_log.insert_statement(self._commit_id))
+            self.send_with_commit(self.log_statement(self._commit_id))
         except (DBAPIError, ConnectionLost) as error:
             if not is_unknown(error) or not self._is_committed(self._commit_id, error):
                 raise

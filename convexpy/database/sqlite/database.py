@@ -23,6 +23,7 @@ from ..errors import LockTimeout, is_conflict
 from ..hidden_values import hide_values
 from ..live_reader import LiveReader
 from ..stand_in_reader import StandInReader
+from ..tables import commits
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin, guard
 from ..types import JobId, new_job_id
@@ -34,6 +35,7 @@ from .write_lock import WriteLock
 WRITER_BUSY_MILLISECONDS: Final = 5
 BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 BEGIN_READING: Final = "BEGIN"
+LOG_COMMIT: Final = f"INSERT INTO {commits.name} (function, writes) VALUES (?, ?)"
 
 
 class SQLiteTransaction(OpenTransaction):
@@ -74,6 +76,11 @@ class SQLiteTransaction(OpenTransaction):
     def _discard(self) -> None:
         if not self.is_inherited:
             super()._discard()
+
+    def send_commit(self) -> None:
+        if self.changes.writes:
+            self.driver.execute(LOG_COMMIT, (self.changes.function, self.changes.writes.to_json()))
+        super().send_commit()
 
     def cut(self) -> None:
         self.driver.interrupt()

@@ -29,10 +29,11 @@ from convexpy.database.commit_log import CommitLookup, insert_statement, new_com
 from convexpy.database.database import connect
 from convexpy.database.errors import ConnectionLost
 from convexpy.database.postgres.connection import cut_off
+from convexpy.database.write_set import WriteSet
 from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
-from .conftest import QUICK, execute, rows
+from .conftest import QUICK, rows
 
 TEXTS = "SELECT text FROM notes ORDER BY text"
 
@@ -131,7 +132,7 @@ def test_a_commit_that_arrives_after_the_lookup_is_refused(url: URL) -> None:
         with database.write_internal() as other:
             assert CommitLookup(commit_id).is_committed(other) is False
         with pytest.raises(Exception, match="duplicate key"):
-            transaction.send_with_commit(insert_statement(commit_id))  # type: ignore[attr-defined]
+            transaction.send_with_commit(insert_statement(WriteSet(), commit_id=commit_id))  # type: ignore[attr-defined]
     database.close()
     assert texts(url) == []
 
@@ -144,7 +145,7 @@ def test_a_fenced_commit_can_no_longer_arrive(url: URL) -> None:
         transaction.connection.exec_driver_sql("INSERT INTO notes (id, text) VALUES ('1', 'late')")
         assert database._is_committed(commit_id, ConnectionError("no answer")) is False  # type: ignore[attr-defined]
         with pytest.raises(Exception, match="duplicate key"):
-            transaction.send_with_commit(insert_statement(commit_id))  # type: ignore[attr-defined]
+            transaction.send_with_commit(insert_statement(WriteSet(), commit_id=commit_id))  # type: ignore[attr-defined]
     database.close()
     assert texts(url) == []
 
@@ -154,7 +155,7 @@ def test_a_transaction_that_is_still_open_is_waited_for(url: URL) -> None:
     commit_id = new_commit_id(database.clock.now())
     lookup = CommitLookup(commit_id)
     with database.write() as transaction:
-        transaction.connection.exec_driver_sql(insert_statement(commit_id))
+        transaction.connection.exec_driver_sql(insert_statement(WriteSet(), commit_id=commit_id))
         with (
             pytest.raises(Exception, match=r"ended before its commit|lock timeout|failed"),
             database.write_internal() as other,
@@ -257,14 +258,6 @@ def wait_for(url: URL, statement: str, network: Wire, times: int) -> None:
         assert time.monotonic() < deadline, f"not in time: {statement}, {network.struck()} cuts"
 
 
-def test_old_commits_are_purged(convex: Convex, url: URL) -> None:
-    convex.run(write, text="first")
-    execute(url, "INSERT INTO _convexpy_commits SELECT '000' || generate_series(1, 2500)")
-    while convex.worker.retention.purge():
-        pass
-    assert rows(url, "SELECT count(*) FROM _convexpy_commits") == [(1,)]
-
-
 class SilentDriver:
     """A driver that raises nothing when the connection breaks in COMMIT."""
 
@@ -298,20 +291,24 @@ def test_a_commit_that_broke_without_an_error_is_looked_up(url: URL, arrives: bo
 
 
 def test_a_commit_has_room_for_a_request_and_what_was_written(url: URL) -> None:
-    session, keys = "it's \\ a \u00fcser\U0001f600", '{"orders": ["o\'1"]}'
+    session, function, writes = "it's \\ a \u00fcser\U0001f600", "orders:place", WriteSet()
+    writes.add("orders", {"id": ["o'1", "\u00fc"]})
     with closing(connect(url, Settings())) as database:
         with database.write() as transaction:
             commit_id = new_commit_id(database.clock.now())
-            statement = insert_statement(commit_id, session=session, request=2**40, tables='["orders"]', keys=keys)
+            given = {"commit_id": commit_id, "function": function, "session": session, "request": 2**40}
             transaction.check()
             transaction.is_open = False  # as in commit()
-            transaction.send_with_commit(statement)  # type: ignore[attr-defined]
+            transaction.send_with_commit(insert_statement(writes, **given))  # type: ignore[attr-defined, arg-type]
         with database.write_internal() as other:
             assert CommitLookup(commit_id).is_committed(other) is True
-    columns = rows(url, f"SELECT session, request, tables, keys FROM _convexpy_commits WHERE id = '{commit_id}'")
-    assert columns == [(session, 2**40, '["orders"]', keys)]
+    [row] = rows(url, f"SELECT session, request, function, writes FROM _convexpy_commits WHERE id = '{commit_id}'")
+    assert tuple(row[:3]) == (session, 2**40, function)
+    assert WriteSet.from_json(row[3]).tables == {"orders": {"id": {"o'1", "\u00fc"}}}
 
 
-def test_a_direct_call_leaves_an_empty_commit(convex: Convex, url: URL) -> None:
-    convex.run(write, text="first")
-    assert rows(url, "SELECT session, request, tables, keys FROM _convexpy_commits") == [(None, None, None, None)]
+def test_the_row_of_a_fence_says_that_nothing_was_written(url: URL) -> None:
+    with closing(connect(url, Settings())) as database:
+        database._is_committed(new_commit_id(database.clock.now()), ConnectionError())  # type: ignore[attr-defined]
+    found = rows(url, "SELECT session, request, function, writes FROM _convexpy_commits WHERE id IS NOT NULL")
+    assert found == [(None, None, None, "{}")]

@@ -32,7 +32,7 @@ COMMIT_BUGS: Final = (
         name="commit not logged",
         breaks="after a lost answer the lookup finds no row, and the call is run again",
         file="database/postgres/transaction.py",
-        old="self.send_with_commit(commit_log.insert_statement(self._commit_id))",
+        old="self.send_with_commit(self.log_statement(self._commit_id))",
         new='self.send_with_commit("SELECT 1")',
         tests=(f"{UNKNOWN}::test_a_direct_mutation_happens_once",),
     ),
