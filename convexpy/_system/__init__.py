@@ -5,8 +5,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import conflicts, crons, functions, jobs
+from . import conflicts, crons, functions, jobs, live
 
 MODULES: Final = MappingProxyType(
-    {"_system/conflicts": conflicts, "_system/crons": crons, "_system/functions": functions, "_system/jobs": jobs}
+    {
+        "_system/conflicts": conflicts,
+        "_system/crons": crons,
+        "_system/functions": functions,
+        "_system/jobs": jobs,
+        "_system/live": live,
+    }
 )

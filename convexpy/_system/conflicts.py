@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..database.conflicts import list_conflicts
-from .context import SystemQueryCtx, system_query
+from .context import LOOKED_EVERY, SystemQueryCtx, system_query
 from .document import Document, UnixTime
 
 
@@ -19,7 +19,7 @@ class ConflictSummary(Document):
     last_time: UnixTime
 
 
-@system_query
+@system_query(refresh=LOOKED_EVERY)
 def list(ctx: SystemQueryCtx) -> Sequence[ConflictSummary]:
     """Which functions lost to which, the most frequent first."""
     return [ConflictSummary(**vars(record)) for record in list_conflicts(ctx.connection)]

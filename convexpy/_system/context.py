@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -14,6 +15,9 @@ from ..functions.load import App
 from ..functions.registry import AnyFunction
 from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
 from ..runtime.session import CallTransaction
+
+LOOKED_EVERY: Final = timedelta(seconds=5)
+"""How often a live query of the framework's own tables runs again: no commit says that it wrote to them."""
 
 
 class SystemQueryCtx(QueryCtx):

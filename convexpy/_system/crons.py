@@ -9,7 +9,7 @@ from ..database.job_queries import find_job
 from ..database.scheduled_function import StateKind
 from ..database.types import JobId
 from ..errors import ConvexError
-from .context import SystemMutationCtx, SystemQueryCtx, system_mutation, system_query
+from .context import LOOKED_EVERY, SystemMutationCtx, SystemQueryCtx, system_mutation, system_query
 from .document import Document, UnixTime
 
 
@@ -30,7 +30,7 @@ class CronStatus(Document):
     """The file and line that declare it. None: the loaded app does not declare it."""
 
 
-@system_query
+@system_query(refresh=LOOKED_EVERY)
 def list(ctx: SystemQueryCtx) -> Sequence[CronStatus]:
     """Every stored cron, by name."""
     definitions = ctx.app.crons.definitions

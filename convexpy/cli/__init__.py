@@ -19,6 +19,7 @@ from .failure import EXPECTED, INTERRUPTED, Failure, frame, report, unexpected
 from .functions import functions
 from .init import init
 from .jobs import jobs
+from .live import live
 from .run import run
 from .start import start, worker
 
@@ -56,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, dev, start, worker, run, functions, check, doctor, conflicts):
+for command in (init, dev, start, worker, run, functions, check, doctor, conflicts, live):
     app.command()(command)
 app.add_typer(jobs, name="jobs")
 app.add_typer(crons, name="crons")

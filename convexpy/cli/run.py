@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import ConvexError, text_of
+from ..errors import ConvexError, SubscriptionClosed, text_of
 from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption, parse_object
 from .failure import WrongUsage
 from .opening import opened
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from ..runtime.events import Run
     from ..runtime.identity import Identity
 
-PAUSE_SECONDS: Final = 0.25
-POLL_SECONDS: Final = 1.0  # commits that schedule nothing send no notification
-
 
 def run(
     name: Annotated[str, typer.Argument(metavar="FUNCTION", help="Its name, such as orders:process_order.")],
@@ -32,7 +27,9 @@ def run(
     identity: Annotated[
         str | None, typer.Option("--identity", metavar="JSON", help='Call as a user: \'{"subject": "u1"}\'.')
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="For a query: print its result whenever it changes.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="For a query: print its result again whenever a commit changes it.")
+    ] = False,
     show_traceback: Annotated[bool, typer.Option("--traceback", help="Show the whole traceback of an error.")] = False,
     project: ProjectOption = HERE,
     database: DatabaseOption = None,
@@ -61,6 +58,7 @@ class CommandLineCall:
         self._convex = convex
         self._name = name
         self._values = values
+        self._identity = identity
         self._caller = convex if identity is None else convex.with_identity(identity)
         self._show_traceback = show_traceback
         self._runs: list[Run] = []
@@ -73,26 +71,20 @@ class CommandLineCall:
         return bool(document["status"] == "success")
 
     def watch(self, as_json: bool) -> None:
-        """Call again whenever the database changes, and print new results, until Ctrl-C."""
+        """Print the result, and print it again whenever a commit changes it, until Ctrl-C."""
         function = self._convex.registry.find(self._name)
         if function.kind != "query":
             raise WrongUsage(f"--watch is for queries, and {function.name} is not one", "Leave --watch out.")
-        shown = None
-        changed = Event()
-        commits = self._convex.database.commits
-        commits.listen_to_jobs(lambda commit: None, changed.set)
-        commits.watch()
-        try:
+        call = self._convex.calls.bind_json(self._name, self._values, self._identity)
+        with self._convex.live.subscribe_to(call) as updates:
             while True:
-                changed.clear()
-                document = self.outcome()
-                if document != shown:
-                    self.show(document, as_json)
-                    shown = document
-                time.sleep(PAUSE_SECONDS)  # at most four calls a second
-                changed.wait(POLL_SECONDS)
-        finally:
-            commits.stop()
+                try:
+                    document = {"status": "success", "value": updates.get(), "scheduled": []}
+                except SubscriptionClosed:
+                    return
+                except Exception as error:
+                    document = self.failed(error)
+                self.show(document, as_json)
 
     def outcome(self) -> dict[str, Any]:
         """The outcome of the call, as --json prints it."""
@@ -106,9 +98,11 @@ class CommandLineCall:
 
     def failed(self, error: Exception) -> dict[str, Any]:
         """The outcome of a failed call. ``error`` is the text, with the line of the app's code that raised it."""
+        from ..runtime.events import describe
+
         known = error if isinstance(error, ConvexError) else None
         message = known.message if known else f"{type(error).__name__}: {text_of(error)}"
-        text = next((run.error for run in self._runs if run.error), message)
+        text = next((run.error for run in self._runs if run.error), None) or describe(error)
         if self._show_traceback:
             text = "".join(traceback.format_exception(error)).rstrip()
         return {

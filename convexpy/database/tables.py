@@ -164,6 +164,17 @@ conflicts: Final = Table(
     Column("last_time", Timestamp, nullable=False),
 )
 
+# What each process with live queries says of them, as JSON.
+live: Final = Table(
+    "_convexpy_live",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("time", Timestamp, nullable=False),
+    Column("queries", StoredJSON, nullable=False),
+)
+
 # What convexpy records about the database itself, such as the models that the user's tables were last made from.
 metadata_table: Final = Table(
     "_convexpy_metadata",

@@ -19,6 +19,7 @@ from .live_call import LiveCall
 from .runner import QueryRunner
 from .speeds import FunctionSpeeds, Speed
 from .subscription import SINGLE, Subscription
+from .summary import SummaryThread
 from .updates import Updates
 
 RELOAD: Final = "(reload)"
@@ -45,6 +46,8 @@ class Refresh:
         """The functions that each trial is about."""
         self._newcomers: list[Subscription] = []
         """They wait until their functions are known, or for a trial."""
+        self._summary: SummaryThread | None = None
+        self._ended: list[SummaryThread] = []
         self._is_closed = False
         in_child.add(self._begin_in_child)
 
@@ -80,6 +83,8 @@ class Refresh:
             self._is_closed = True
             threads = [*self._threads.values(), *self._trials]
             waiting, self._newcomers = self._newcomers, []
+            summaries = [*self._ended, *([self._summary] if self._summary is not None else [])]
+            self._summary, self._ended = None, []
         for subscription in waiting:
             subscription.latest.close()
         for thread in threads:
@@ -88,6 +93,10 @@ class Refresh:
             thread.stop()
         for thread in threads:
             thread.join()
+        for summary in summaries:
+            summary.stop()
+        for summary in summaries:
+            summary.join()
 
     def _subscribe(self, calls: Mapping[str, Call], *, is_single: bool) -> Updates[Any]:
         app = self._calls.app
@@ -152,6 +161,9 @@ class Refresh:
             place=self._place,
         )
         thread.start(group)
+        if self._summary is None:
+            self._summary = SummaryThread(self._database, self._clock, self.groups)
+            self._summary.start()
         return thread
 
     def _may_end(self, speed: Speed, thread: GroupThread) -> bool:
@@ -165,6 +177,10 @@ class Refresh:
                 for subscription in waiting:
                     if not subscription.is_closed:
                         self._place_locked(subscription)
+            if self._summary is not None and not self._threads and not self._trials:
+                self._summary.stop()
+                self._ended = [each for each in (*self._ended, self._summary) if each.is_alive]
+                self._summary = None
             return True
 
     def _begin_in_child(self) -> None:
@@ -173,7 +189,8 @@ class Refresh:
         left = [*self._newcomers]
         for thread in threads:
             left += [*thread.group.subscriptions, *thread.group.arrivals]
-        self._threads, self._trials, self._newcomers = {}, {}, []
+        self._threads, self._trials, self._newcomers, self._summary = {}, {}, [], None
+        self._ended = []
         self._mutex = threading.Lock()
         for subscription in left:
             subscription.latest.close_in_child()
