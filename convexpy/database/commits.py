@@ -15,6 +15,7 @@ from ..fork import in_child
 from .footprint import Footprint, footprint_of_all
 from .notifier import Notifier
 from .types import JobId
+from .write_set import WriteSet
 
 logger = logging.getLogger("convexpy.database")
 
@@ -37,6 +38,8 @@ class Commit:
     """The jobs that it finished or canceled."""
     statements: dict[str, set[str]] = field(default_factory=dict)
     """The texts of its statements, up to a number, by the function that sent them."""
+    writes: WriteSet = field(default_factory=WriteSet)
+    """What it wrote of the user's tables, complete once it is committed."""
 
     def footprint(self) -> Footprint:
         """The tables that it read and wrote, by its statements."""
