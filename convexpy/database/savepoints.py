@@ -75,6 +75,11 @@ class Savepoints:
         self.is_own = False
         """Whether ``ctx.db`` makes a savepoint at this moment."""
 
+    @property
+    def is_any_open(self) -> bool:
+        """Whether the database knows a savepoint of this call."""
+        return bool(self._named)
+
     def follow(self, statement: SavepointStatement) -> None:
         """A statement is about to be sent.
 

@@ -81,6 +81,8 @@ class CompiledStatement:
     ) -> Result:
         transaction.check_shortly()
         transaction.record(self.sql)
+        if transaction.footprints is not None:
+            transaction.footprints.pause()
         if transaction.on_statement is not None:
             transaction.on_statement(statement)
         many = not isinstance(values, dict)

@@ -16,9 +16,11 @@ from sqlalchemy.engine import ExceptionContext
 from ..errors import ConvexError, ReadOnlyError, TransactionEnded, text_of
 from .commits import Commit, Publish
 from .errors import ConnectionLost, driver_error, is_internal
+from .footprints import Footprints
 from .read_set import ReadSet
 from .savepoints import BEFORE, Savepoints, SavepointStatement, read_savepoint
 from .session_state import leaves_state
+from .statement_compiler import note_rendered
 
 OPEN_TRANSACTION: Final = "convexpy_transaction"
 BEGIN: Final = "convexpy_begin"
@@ -62,13 +64,14 @@ class OpenTransaction(ABC):
         # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
-        # What a live run reads. None: nothing is recorded.
-        self.reads: ReadSet | None = None
         self.dialect = connection.dialect.name
         self.savepoints = Savepoints(None, self.dialect)
         # Kept, because a handler may close or invalidate the connection, which then no longer has a driver.
         self.driver: Any = connection.connection.driver_connection
         self._lock = threading.Lock()
+        self._reads: ReadSet | None = None
+        # Records what is written, or what a live run reads. Other queries have none.
+        self.footprints: Footprints | None = None if read_only else self.new_footprints(None)
         connection.info[OPEN_TRANSACTION] = self
 
     @abstractmethod
@@ -95,6 +98,30 @@ class OpenTransaction(ABC):
     def is_reusable(self) -> bool:
         """After its transaction: whether the next one may have the connection."""
 
+    @abstractmethod
+    def new_footprints(self, reads: ReadSet | None) -> Footprints | None:
+        """A recorder of what is read from here on; with None, of what is written. None: nothing is recorded."""
+
+    @property
+    def reads(self) -> ReadSet | None:
+        """What is read from here on is added to it. A live run sets it before its handler begins."""
+        return self._reads
+
+    @reads.setter
+    def reads(self, reads: ReadSet | None) -> None:
+        self.settle_footprints()
+        self._reads = reads
+        self.footprints = self.new_footprints(reads) if reads is not None else None
+
+    def settle_footprints(self) -> None:
+        """Add to what was read or written what only the statements' execution shows. Before COMMIT, after a live run.
+
+        Raises:
+            DBAPIError: The database was asked, and did not answer.
+        """
+        if self.footprints is not None:
+            self.footprints.settle()
+
     def send_commit(self) -> None:
         """COMMIT, and nothing else."""
         self.connection.commit()
@@ -111,10 +138,6 @@ class OpenTransaction(ABC):
         """Keep the text of a statement. Which tables it is about is asked later, if at all."""
         if len(self._statements) < MOST_STATEMENTS:
             self._statements.add(statement if len(statement) <= MOST_CHARACTERS else statement[:MOST_CHARACTERS])
-
-    def settle_footprints(self) -> None:
-        """Before COMMIT, and after a live run: add what the statements alone did not say was read or written."""
-        return
 
     def follow(self, statement: SavepointStatement) -> None:
         """A statement about a savepoint is about to be sent. Going back to one undoes a failure."""
@@ -167,6 +190,8 @@ class OpenTransaction(ABC):
 
     def commit(self) -> None:
         """COMMIT and publish, unless the transaction expired or was ended by an error that the handler swallowed."""
+        self.check_shortly()
+        self.settle_footprints()
         with self._lock:
             self.check()
             self.is_open = False
@@ -176,6 +201,8 @@ class OpenTransaction(ABC):
         except BaseException:
             self.is_open = True  # so that close() rolls back whatever is left
             raise
+        if self.footprints is not None:
+            self.footprints.committed()
         if self._publish is not None:
             self._publish(self.changes, self.driver)  # while the connection is still at hand
 
@@ -192,6 +219,7 @@ class OpenTransaction(ABC):
 
     def close(self) -> None:
         """Roll back what was not committed and let the next transaction begin."""
+        self.footprints = None  # it refers to this: the two would wait for the garbage collector
         if self.is_inherited:
             self._discard()
             return
@@ -345,6 +373,7 @@ def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[A
         event.listen(engine, name, check_statement)
     event.listen(engine, "do_execute_no_params", check_bare_statement)
     event.listen(engine, "handle_error", note_error)
+    note_rendered(engine)
 
 
 def transaction_on(connection: Connection | PoolProxiedConnection) -> OpenTransaction | None:
@@ -384,6 +413,8 @@ def check_bare_statement(cursor: Any, statement: str, context: Any) -> None:
             f"{statement.strip()!r}: the framework begins, commits and rolls back. Use "
             "`with ctx.db.begin_nested():` for a part that may be undone"
         )
+    if transaction.footprints is not None:
+        transaction.footprints.observe(statement, context)
 
 
 def note_error(context: ExceptionContext) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.dml import UpdateBase
 
 from ..clock import Clock
@@ -20,6 +21,7 @@ from ..errors import ReadOnlyError, TransactionEnded
 from ..functions.load import App
 from .call import Call
 from .events import Scheduled
+from .flush_keys import FlushedObjects
 from .job_reader import JobReader
 from .schedule import NOTHING, Mark, Schedule, ScheduleBuffer
 
@@ -46,6 +48,8 @@ class CallTransaction:
         self._db: TransactionSession | None = None
         self._system: JobReader | None = None
         self._is_over = False
+        # Objects that another session has loaded: what they say of their rows may be old.
+        self.foreign_objects: set[Any] = set()
         self.savepoints = transaction.savepoints = Savepoints(self, transaction.dialect)
         transaction.runs_handler = True
 
@@ -220,7 +224,15 @@ class TransactionSession(Session):
         for changed in (*self.new, *self.dirty, *self.deleted):
             if isinstance(changed, ScheduledFunction) and (changed not in self.dirty or self.is_modified(changed)):
                 refuse_own_table("ScheduledFunction")
-        super().flush(objects)
+        footprints = self.part.transaction.footprints
+        if footprints is None:
+            super().flush(objects)
+            return
+        footprints.begin_flush()
+        try:
+            super().flush(objects)
+        finally:
+            footprints.end_flush(None)  # it failed: what its statements say is all that is known
 
     def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
         """As in ``Session``. Where the session holds no objects, an UPDATE or a DELETE has none to synchronize."""
@@ -323,6 +335,18 @@ def part_ends(session: Session, transaction: SessionTransaction) -> None:
 def session_is_undone(session: TransactionSession) -> None:
     if session.get_nested_transaction() is None:
         session.is_undone = True
+
+
+@event.listens_for(TransactionSession, "after_flush")
+def flush_is_sent(session: TransactionSession, flush_context: Any) -> None:
+    footprints = session.part.transaction.footprints
+    if footprints is not None:
+        footprints.end_flush(FlushedObjects(flush_context.states, session._new, session.part.foreign_objects))
+
+
+@event.listens_for(TransactionSession, "detached_to_persistent")
+def object_is_foreign(session: TransactionSession, instance: object) -> None:
+    session.part.foreign_objects.add(instance_state(instance))
 
 
 def savepoints_of(session: Session) -> Savepoints | None:

@@ -25,6 +25,7 @@ from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
 from ..url import shown_url
 from .begin import GRACE, INTERNAL_LIMIT, BeginStatements
+from .catalog import Catalog, Schema
 from .clock import ServerClock
 from .connection import connected, cut_off_silent, driver_of, execute, make_engine, with_driver
 from .notifier import PostgresNotifier
@@ -72,6 +73,7 @@ class PostgresDatabase:
         if settings.listen_notify:
             self.notifier = PostgresNotifier(self.url, settings, self.timer, self._execute)
         self.commits = CommitFeed(self.notifier)
+        self.catalog = Catalog(self._load_schema)
         self._open: set[PostgresTransaction] = set()
         in_child.add(self._begin_in_child)
 
@@ -86,13 +88,13 @@ class PostgresDatabase:
             if time.monotonic() - opened > self._serializable_limit.seconds:
                 self._serializable_limit.check(transaction.driver, new_commit_id(self.clock.now()))
 
-        create = self._creator(logged=logged, before_commit=check_limit)
+        create = self._creator(logged=logged, before_commit=check_limit, catalog=self.catalog)
         with self._transaction(self._engine, self._begin.write(sync), "write", create) as transaction:
             yield transaction
 
     @contextmanager
     def read(self) -> Iterator[OpenTransaction]:
-        create = partial(PostgresTransaction, read_only=True)
+        create = partial(PostgresTransaction, read_only=True, catalog=self.catalog)
         with self._transaction(self._engine, self._begin.read, "read", create) as transaction:
             yield transaction
 
@@ -120,6 +122,7 @@ class PostgresDatabase:
             begin(connection, self._begin.ddl)
             yield connection
             connection.commit()
+        self.catalog.forget()
 
     @contextmanager
     def read_only(self, transaction: OpenTransaction) -> Iterator[None]:
@@ -147,10 +150,19 @@ class PostgresDatabase:
         self._close_engines()
 
     def _creator(
-        self, *, logged: bool, before_commit: Callable[[PostgresTransaction], None] | None = None
+        self,
+        *,
+        logged: bool,
+        before_commit: Callable[[PostgresTransaction], None] | None = None,
+        catalog: Catalog | None = None,
     ) -> CreateTransaction:
         """Creates a transaction that writes."""
-        options: dict[str, Any] = {"read_only": False, "publish": self.commits.publish, "before_commit": before_commit}
+        options: dict[str, Any] = {
+            "read_only": False,
+            "publish": self.commits.publish,
+            "before_commit": before_commit,
+            "catalog": catalog,
+        }
         if not logged:
             return partial(PostgresTransaction, **options)
         commit_id = new_commit_id(self.clock.now())
@@ -201,6 +213,11 @@ class PostgresDatabase:
                 raise
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise DatabaseError(f"{shown}: {' '.join(str(cause).split())}") from error
+
+    def _load_schema(self) -> Schema:
+        create = partial(PostgresTransaction, read_only=True)
+        with self._transaction(self._internal_engine, self._begin.catalog, "internal", create) as transaction:
+            return Schema(lambda query: transaction.connection.exec_driver_sql(query).all())
 
     def _begin_in_child(self) -> None:
         """The connections are the parent's. They were replaced already, so that nothing here can write to them."""

@@ -12,9 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from ..commit_log import insert_statement
 from ..commits import Publish
 from ..errors import ConnectionLost, driver_error, is_internal
+from ..footprints import Footprints
 from ..postgres_errors import is_disconnect, is_lost
+from ..read_set import ReadSet
 from ..transaction import OpenTransaction
+from .catalog import Catalog
 from .connection import IDLE, IN_ERROR, IN_TRANSACTION, UNKNOWN, check_begun, cut_off, execute, receive
+from .footprints import PostgresFootprints
+from .relation_locks import ROUND
 
 
 class PostgresTransaction(OpenTransaction):
@@ -27,11 +32,30 @@ class PostgresTransaction(OpenTransaction):
         read_only: bool,
         publish: Publish | None = None,
         before_commit: Callable[[PostgresTransaction], None] | None = None,
+        catalog: Catalog | None = None,
+        is_round: bool = False,
     ) -> None:
+        """
+        Args:
+            catalog: What is needed to record footprints. Transactions of the framework's own have none.
+            is_round: It has begun with the savepoint ``ROUND``, for runs whose reads are recorded.
+        """
+        self._catalog = catalog
+        self._is_round = is_round
         super().__init__(connection, read_only=read_only, publish=publish)
         self._before_commit = before_commit
         self._is_beginning = True
         self.is_cut = False
+
+    def new_footprints(self, reads: ReadSet | None) -> Footprints | None:
+        if self._catalog is None:
+            return None
+        return PostgresFootprints(self, self._catalog, self.changes.writes, reads)
+
+    def let_go_of_locks(self) -> None:
+        """Release the locks of everything that was read so far, if nothing needs them."""
+        if self._is_round and not self.savepoints.is_any_open:
+            execute(self.driver, f"ROLLBACK TO {ROUND}")
 
     def wait_for_begin(self) -> None:
         """Receive the answer to BEGIN. The handler's first lines run meanwhile: the snapshot is taken later than that.
@@ -154,8 +178,9 @@ class LoggedTransaction(PostgresTransaction):
         read_only: bool = False,
         publish: Publish | None = None,
         before_commit: Callable[[PostgresTransaction], None] | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
-        super().__init__(connection, read_only=read_only, publish=publish, before_commit=before_commit)
+        super().__init__(connection, read_only=read_only, publish=publish, before_commit=before_commit, catalog=catalog)
         self._commit_id = commit_id
         self._is_committed = is_committed
 

@@ -20,14 +20,18 @@ from ...fork import after_fork, before_fork, in_child
 from ...settings import Settings
 from ..commits import CommitFeed, Publish
 from ..errors import LockTimeout, is_conflict
+from ..footprints import Footprints
 from ..hidden_values import hide_values
 from ..live_reader import LiveReader
+from ..read_set import ReadSet
 from ..stand_in_reader import StandInReader
 from ..tables import commits
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin, guard
 from ..types import JobId, new_job_id
+from .authorizer import authorizer_on
 from .database_file import DatabaseFile
+from .footprints import SQLiteFootprints
 from .fork_gate import ForkGate
 from .notifier import FileNotifier
 from .write_lock import WriteLock
@@ -51,6 +55,9 @@ class SQLiteTransaction(OpenTransaction):
     ) -> None:
         super().__init__(connection, read_only=read_only, publish=publish)
         self._release = release
+
+    def new_footprints(self, reads: ReadSet | None) -> Footprints:
+        return SQLiteFootprints(authorizer_on(self.connection), self.changes.writes, reads)
 
     def wait_for_begin(self) -> None:
         return  # BEGIN is synchronous

@@ -1,0 +1,149 @@
+"""``StatementKeys``: what a compiled statement reads and writes, known before its values are.
+
+It is made once a compiled statement, and SQLAlchemy caches those. What only the database knows, such as views, triggers
+and cascades, is added by the recorder of each database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy.engine.interfaces import ExecutionContext
+from sqlalchemy.orm.context import _ORMCompileState as ObjectLoading
+from sqlalchemy.orm.context import _ORMFromStatementCompileState as FromStatement
+from sqlalchemy.sql import selectable, visitors
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from .key_columns import UNKNOWN, TableName, key_value
+from .pins import Pinned
+from .read_keys import ReadKeys
+from .read_set import Pin
+from .statement_compiler import NotingCompiler, is_standard
+from .write_keys import Parameters, WriteKeys, write_keys
+from .write_set import Keys
+
+ATTRIBUTE: Final = "convexpy_keys"
+MADE_UP: Final = (selectable.Subquery, selectable.CTE, selectable.Values, selectable.TextualSelect)
+
+
+class StatementKeys:
+    """What is known of a compiled statement.
+
+    Attributes:
+        has_text: A part of it is text, or rendered by code of the user's, so it may say anything.
+        functions: The names of the functions that it calls, in lower case.
+        operators: The operators in it that SQLAlchemy does not know.
+        read: The tables in its FROMs.
+        written: The tables that it names as those to change.
+        keys: The keys of the one table that it writes. None: it writes none, or rows of any keys.
+    """
+
+    def __init__(self, compiled: NotingCompiler) -> None:
+        rendered = compiled.rendered
+        names = compiled.bind_names
+        self._read_keys: ReadKeys | None = None
+        self._compiled_names = names
+        statements = [scope.select for scope in rendered.scopes] + [statement for _, statement in rendered.changes]
+        self.has_text = rendered.has_text or not all(map(is_all_standard, statements))
+        self.functions = frozenset(rendered.functions)
+        self.operators = frozenset(rendered.operators)
+        self.read = frozenset(rendered.tables)
+        self.written = frozenset(TableName.of(table_of(statement)) for _, statement in rendered.changes)
+        self.is_change = bool(rendered.changes)
+        self.kind = rendered.changes[0][0] if rendered.changes else "select"
+        self.loads_made_up_rows = loads_made_up_rows(compiled)
+        self.keys: WriteKeys | None = None
+        self.plan: Any = None
+        """What a database's recorder keeps here, made from these keys."""
+        if self.is_change:
+            is_alone = len(rendered.changes) == 1 and (compiled.isinsert or compiled.isupdate or compiled.isdelete)
+            if is_alone and not self.has_text:
+                self.keys = write_keys(self.kind, compiled, names.get)
+        elif not self.has_text:
+            self._read_keys = ReadKeys(rendered, names.get)
+        rendered.scopes.clear()
+        rendered.changes.clear()
+
+    @property
+    def pins(self) -> Mapping[TableName, Sequence[tuple[Pinned, ...]]]:
+        """The tables that are pinned wherever they occur, and at each place the columns to choose from."""
+        return self._read_keys.pins if self._read_keys is not None else {}
+
+    @classmethod
+    def of(cls, statement: str, context: ExecutionContext | None) -> StatementKeys | None:
+        """What is known of a statement that is about to be sent. None: it has no compiled form, so nothing is."""
+        compiled = getattr(context, "compiled", None)
+        if compiled is None:
+            return None
+        keys: StatementKeys | None = getattr(compiled, ATTRIBUTE, None)
+        if keys is None:
+            if not isinstance(compiled, NotingCompiler):
+                return None
+            keys = cls(compiled)
+            setattr(compiled, ATTRIBUTE, keys)
+        if compiled.schema_translate_map:
+            return None
+        # Otherwise an event of the user's has put another text in its place.
+        is_its_text = statement is context.statement or context.execute_style.name == "INSERTMANYVALUES"  # type: ignore[union-attr]
+        return keys if is_its_text else None
+
+
+def rows_of(context: Any) -> Sequence[Parameters]:
+    """The values of a statement, by the names of its binds; several if it is executed many times at once."""
+    return context.compiled_parameters  # type: ignore[no-any-return]
+
+
+def pin_values(pin: Pinned, row: Parameters, context: Any) -> Sequence[Any] | None:
+    """The values that a column is pinned to. None: they are not known."""
+    if not pin.is_list:
+        return (row[pin.bind],) if pin.bind in row else None
+    names = context._expanded_parameters.get(pin.bind)
+    if names is None or not all(name in row for name in names):
+        return None
+    return [row[name] for name in names]
+
+
+def pins_with_values(chosen: Sequence[Pinned], context: Any) -> set[Pin] | None:
+    """The pins of a table in one execution. None: one of them is not known, so any row may have been read."""
+    pins: set[Pin] = set()
+    for row in rows_of(context):
+        for pin in chosen:
+            values = pin_values(pin, row, context)
+            if values is None:
+                return None
+            for each in values:
+                value = key_value(each, pin.family)
+                if value is UNKNOWN:
+                    return None
+                if value is not None:  # NULL equals nothing
+                    pins.add((pin.column, value))
+    return pins
+
+
+def keys_with_values(keys: WriteKeys, context: Any) -> Keys:
+    """The keys of the rows that one execution writes."""
+    return keys.keys(rows_of(context), lambda pin, row: pin_values(pin, row, context))
+
+
+def table_of(statement: Any) -> Any:
+    """The table that a statement changes, also if it is named by an alias."""
+    table = statement.table
+    while isinstance(table, selectable.AliasedReturnsRows | selectable.Join):
+        table = table.left if isinstance(table, selectable.Join) else table.element
+    return table
+
+
+def is_all_standard(statement: Any) -> bool:
+    return all(is_standard(type(element)) for element in visitors.iterate(statement))  # type: ignore[arg-type]
+
+
+def loads_made_up_rows(compiled: SQLCompiler) -> bool:
+    """Whether objects that it loads may have attributes that are not the columns of their rows."""
+    state = compiled.compile_state
+    if not isinstance(state, ObjectLoading):
+        return False
+    written: Any = getattr(state, "select_statement", None)  # by the user: without joins of eager loading
+    if isinstance(state, FromStatement) or written is None:
+        return not compiled.isinsert and not compiled.isupdate and not compiled.isdelete
+    return any(isinstance(element, MADE_UP) for element in visitors.iterate(written))
