@@ -11,6 +11,7 @@ from ..clock import Clock
 from ..errors import DatabaseError
 from ..settings import Settings
 from .commits import CommitFeed
+from .live_reader import LiveReader
 from .timer import Timer
 from .transaction import OpenTransaction, Sync
 from .types import JobId
@@ -76,6 +77,10 @@ class Database(Protocol):
 
     def read_only(self, transaction: OpenTransaction) -> AbstractContextManager[None]:
         """Refuse writes within a transaction that may otherwise write."""
+        ...
+
+    def live_reader(self) -> LiveReader:
+        """A new reader for live queries, with a connection of its own. Its user closes it."""
         ...
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from ..database import job_statements as sql
 from ..database import tables
 from ..database.commits import CommitFeed
 from ..database.database import Database
+from ..database.live_reader import LiveReader
 from ..database.statement import Statement
 from ..database.timer import Timer
 from ..database.transaction import OPEN_TRANSACTION, OpenTransaction, Sync
@@ -132,6 +133,9 @@ class FaultyDatabase:
     def ddl(self) -> AbstractContextManager[Connection]:
         check_alive()
         return self.real.ddl()
+
+    def live_reader(self) -> LiveReader:
+        return self.real.live_reader()
 
     def read_only(self, transaction: OpenTransaction) -> AbstractContextManager[None]:
         return self.real.read_only(transaction)
