@@ -55,6 +55,7 @@ class LiveChannel:
         self._wakes: list[Callable[[], None]] = []
         self._silent_until = 0.0
         self._is_pending = False
+        self._is_closed = False
         self._sender: threading.Thread | None = None
         self._listener: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -71,7 +72,7 @@ class LiveChannel:
         if self._notifies and not self._is_pending and time.monotonic() >= self._silent_until:
             with self._mutex:
                 self._is_pending = True
-                if self._sender is None:
+                if self._sender is None and not self._is_closed:
                     self._sender = threading.Thread(target=self._send, name="convexpy-live-notify", daemon=True)
                     self._sender.start()
 
@@ -123,9 +124,14 @@ class LiveChannel:
         self._silent_until = 0.0
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Wake nobody any more, and send what is pending."""
         for wake in tuple(self._wakes):
             self.unsubscribe(wake)
+        with self._mutex:
+            sender = self._sender
+            self._is_closed = True
+        if sender is not None:
+            sender.join(timeout=TIMEOUT_SECONDS)
 
     def _wake_all(self) -> None:
         for wake in tuple(self._wakes):

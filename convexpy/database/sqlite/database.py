@@ -94,11 +94,18 @@ class SQLiteTransaction(OpenTransaction):
         changes = self.changes
         if not changes.writes and self.driver.total_changes != self._changes_before:
             if self.is_internal:
-                self.driver.execute(COUNT_COMMIT)
+                self._count()
             else:  # by statements that were sent past SQLAlchemy
                 changes.writes.add_everything()
         if changes.writes:
             self.driver.execute(LOG_COMMIT, (changes.function, changes.writes.to_json()))
+
+    def _count(self) -> None:
+        try:
+            self.driver.execute(COUNT_COMMIT)
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):  # the framework's tables are not there: nobody reads their log
+                raise
 
     def cut(self) -> None:
         self.driver.interrupt()
