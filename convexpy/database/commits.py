@@ -75,6 +75,10 @@ class CommitFeed:
         """Call this after every commit of this process, on the thread that committed. It must return at once."""
         self._listeners.append(listener)
 
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
     def listen_to_jobs(self, listener: Listener, remote: Callable[[], None]) -> None:
         """Call this after every commit of this process that made jobs claimable, and ``remote`` when another process
         may have committed some. The first must return at once, the second may take a moment."""

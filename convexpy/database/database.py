@@ -80,7 +80,7 @@ class Database(Protocol):
         ...
 
     def live_reader(self) -> LiveReader:
-        """A connection of its own for live queries. Opened when it is first used."""
+        """A new reader for live queries, with a connection of its own. Its user closes it."""
         ...
 
     def close(self) -> None:

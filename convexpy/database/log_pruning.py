@@ -49,7 +49,7 @@ _now: Final = "pg_current_snapshot()"
 _xmin: Final[Any] = literal_column(f"pg_snapshot_xmin({_now})::text::bigint", BigInteger)
 _xmax: Final[Any] = literal_column(f"pg_snapshot_xmax({_now})::text::bigint", BigInteger)
 ENDS_ON_POSTGRES: Final = Statement(select(_xmin.label("settled"), _xmax.label("end")))
-_last: Final = func.coalesce(func.max(_position), 0)
+_last: Final = func.coalesce(select(func.max(_position)).scalar_subquery(), 0)
 ENDS_ON_SQLITE: Final = Statement(select(_last.label("settled"), (_last + 1).label("end")))
 
 _no_receipt: Final = _id.is_(None)

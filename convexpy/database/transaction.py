@@ -122,6 +122,20 @@ class OpenTransaction(ABC):
         if self.footprints is not None:
             self.footprints.settle()
 
+    def undo_run(self) -> None:
+        """Of a run in a live reader's snapshot that others share: undo a failed statement and the settings it has made.
+
+        Afterwards ``is_spoiled`` says whether others may still run in it.
+        """
+        self.failed, self.not_batchable = None, False
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether nothing may run in it any more that must not meet what was left in it."""
+        if not self.is_open or self.expired or self.failed is not None:
+            return True
+        return self.not_batchable or self.leaves_state or not self.is_fine()
+
     def send_commit(self) -> None:
         """COMMIT, and nothing else."""
         self.connection.commit()

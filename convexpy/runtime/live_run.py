@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from ..clock import Clock
 from ..database.database import Database
@@ -20,8 +18,6 @@ from .call import Call
 from .declared_reads import declared_tables
 from .identity import Identity
 from .session import CallTransaction
-
-SAVEPOINT: Final = "convexpy_live"
 
 
 @dataclass(slots=True)
@@ -85,44 +81,15 @@ class LivePart(CallTransaction):
                 reads.add(table)
 
 
-@contextmanager
-def undone(transaction: OpenTransaction) -> Iterator[None]:
-    """Undo what the block leaves in a transaction that only reads: a failed statement, and settings."""
-    send(transaction, f"SAVEPOINT {SAVEPOINT}")
-    was_not_batchable = transaction.not_batchable
-    yield
-    if not transaction.expired and transaction.in_transaction():
-        send(transaction, f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-        send(transaction, f"RELEASE SAVEPOINT {SAVEPOINT}")
-        transaction.failed, transaction.not_batchable = None, was_not_batchable
-
-
-def send(transaction: OpenTransaction, statement: str) -> None:
-    """Send a statement past SQLAlchemy: it is none of the query's."""
-    transaction.wait_for_begin()
-    cursor = transaction.driver.cursor()
-    try:
-        cursor.execute(statement)
-    finally:
-        cursor.close()
-
-
 def settle(transaction: OpenTransaction, reads: ReadSet) -> None:
     """Complete the record of a run. Where the database cannot be asked any more, anything may have been read."""
     try:
         transaction.settle_footprints()
     except Exception:
         reads.add_everything()
+    transaction.footprints = None
     if transaction.expired:
         reads.add_everything()
-    transaction.reads = None
-
-
-def is_spoiled(transaction: OpenTransaction) -> bool:
-    """Whether no other query may run in a snapshot: a statement failed, or a setting is not what it was."""
-    if transaction.expired or not transaction.is_open or transaction.failed is not None:
-        return True
-    return transaction.not_batchable or not transaction.is_fine()
 
 
 def broke(transaction: OpenTransaction, error: BaseException) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from contextvars import Context, copy_context
 from datetime import datetime, timedelta
 from itertools import chain
@@ -27,7 +26,7 @@ from ..settings import Settings
 from .call import Call, CallResult
 from .conflicts import CommittedTransaction, ConflictTracker
 from .handler import TimeLimit
-from .live_run import LivePart, LiveRun, broke, settle, undone
+from .live_run import LivePart, LiveRun, broke, leave
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
 
@@ -154,8 +153,8 @@ class TransactionRunner:
         except BaseException as error:
             raise TransactionFailed(error, transaction, 0) from error
 
-    def run_live(self, call: Call, transaction: OpenTransaction, *, within_savepoint: bool) -> LiveRun:
-        """Run a query in a snapshot that others share, and note what it depends on.
+    def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
+        """Run a query in a snapshot that others share, note what it depends on, and undo what it has left.
 
         Raises:
             TransactionFailed: The database failed, and not the query.
@@ -164,20 +163,19 @@ class TransactionRunner:
         part = LivePart(self._database, self._app(), transaction, self._clock, call)
         run = LiveRun(reads, part.dependencies)
         began = time.perf_counter()
-        with undone(transaction) if within_savepoint else nullcontext():
+        try:
             try:
-                try:
-                    run.value = self._handle(call, part, self._settings.query_time_limit, None, self.new_context())
-                    part.flush()
-                finally:
-                    transaction.runs_handler = False
-                    part.close()
-            except BaseException as error:
-                run.error = error
-            run.seconds = time.perf_counter() - began
-            settle(transaction, reads)
+                run.value = self._handle(call, part, self._settings.query_time_limit, None, self.new_context())
+                part.flush()
+            finally:
+                transaction.runs_handler = False
+                part.close()
+        except BaseException as error:
+            run.error = error
+        run.seconds = time.perf_counter() - began
         if run.error is not None and broke(transaction, run.error):
             raise TransactionFailed(run.error, transaction, 0) from run.error
+        leave(transaction, reads)
         return run
 
     def _run(

@@ -134,6 +134,9 @@ class FaultyDatabase:
         check_alive()
         return self.real.ddl()
 
+    def live_reader(self) -> LiveReader:
+        return self.real.live_reader()
+
     def read_only(self, transaction: OpenTransaction) -> AbstractContextManager[None]:
         return self.real.read_only(transaction)
 

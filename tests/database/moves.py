@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
-from convexpy.database import crons, job_queries, jobs, retention, workers
+from convexpy.database import crons, job_queries, jobs, log_pruning, retention, workers
 from convexpy.database.claim import Claim, ClaimKey
 from convexpy.database.jobs import NewJob
 from convexpy.database.transaction import OPEN_TRANSACTION
@@ -18,7 +18,7 @@ from convexpy.database.transaction import OPEN_TRANSACTION
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 JOB = JobId("0" * 32)
 CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0, NOW)
-OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons")
+OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons", "_convexpy_commits")
 
 MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
@@ -43,7 +43,7 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "list failed": lambda c: job_queries.list_jobs(c, "failed"),
     "list by name": lambda c: job_queries.list_jobs(c, None, "f:f"),
     "list by cron": lambda c: job_queries.list_jobs(c, None, None, "nightly"),
-    "purge commits": lambda c: retention.purge_commits(c, NOW, 1000),
+    "purge commits": lambda c: [log_pruning.prune_commits(c, NOW + n * timedelta(minutes=5), 1000) for n in range(4)],
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),

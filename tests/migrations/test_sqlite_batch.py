@@ -26,12 +26,12 @@ from .schemas import all_types, note, orders
 
 
 def without_order(dump: list[str]) -> list[list[str]]:
-    """A dump without the quotes that SQLite adds and the order of what has none, and without the table of metadata."""
+    """A dump without the quotes that SQLite adds and the order of what has none, and without what is recorded of it."""
     lines = [line.replace('CREATE TABLE "', "CREATE TABLE ").replace('" (', " (") for line in dump]
     return sorted(
         sorted(part.strip().rstrip(",") for part in line.split("\n"))
         for line in lines
-        if "_convexpy_metadata" not in line
+        if "_convexpy_metadata" not in line and "_convexpy_commits" not in line
     )
 
 

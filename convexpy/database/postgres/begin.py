@@ -17,6 +17,8 @@ MS: Final = timedelta(milliseconds=1)
 GRACE: Final = timedelta(seconds=1)
 """How much later the next line of time limits strikes."""
 INTERNAL_LIMIT: Final = timedelta(seconds=15)
+LIVE_LIMIT: Final = timedelta(minutes=5)
+"""For a snapshot of live queries as a whole. Each query in it has its own limit."""
 TRANSACTION_TIMEOUT_SINCE: Final = 17
 # Settings of the session and its role, in the same message. Where nothing has changed, the server does nothing.
 RESET: Final = "; RESET ALL; RESET ROLE"
@@ -47,6 +49,8 @@ class BeginStatements:
         # A sequential scan reads every row, and so conflicts with every transaction that writes to the table.
         self._write = self._begin("SERIALIZABLE READ WRITE" + RESET, mutation + GRACE) + NO_SCANS
         self.read = self._begin("REPEATABLE READ READ ONLY" + RESET, query + GRACE)
+        # Many queries share a snapshot. Its first statement is the framework's own.
+        self.live = self._begin("REPEATABLE READ READ ONLY" + RESET, query + GRACE, LIVE_LIMIT) + NO_SCANS
         self._read_internal = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
         # To purge a thousand jobs of a hundred thousand, PostgreSQL 15 would scan all of them.
         self._write_internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT) + NO_SCANS
@@ -67,13 +71,13 @@ class BeginStatements:
     def read_internal(self, *, generic_plan: bool = False) -> str:
         return self._read_internal + (NO_SCANS + GENERIC_PLAN if generic_plan else "")
 
-    def _begin(self, mode: str, limit: timedelta) -> str:
+    def _begin(self, mode: str, limit: timedelta, whole: timedelta | None = None) -> str:
         limits = {
             "statement_timeout": limit,
             "idle_in_transaction_session_timeout": limit,
             "lock_timeout": self._lock,
         }
         if self._version >= TRANSACTION_TIMEOUT_SINCE:
-            limits["transaction_timeout"] = limit + GRACE
+            limits["transaction_timeout"] = (whole or limit) + GRACE
         settings = "".join(f"; SET LOCAL {name} = {max(1, round(value / MS))}" for name, value in limits.items())
         return f"BEGIN ISOLATION LEVEL {mode}{settings}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool
 from sqlalchemy.exc import DBAPIError
@@ -17,17 +17,17 @@ from ...settings import Settings
 from ..commit_log import CommitLookup, new_commit_id
 from ..commits import CommitFeed
 from ..errors import is_internal
-from ..live_reader import LiveReader
 from ..notifier import Notifier, NullNotifier
-from ..stand_in_reader import StandInReader
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin
 from ..types import JobId, new_job_id
 from ..url import shown_url
-from .begin import GRACE, INTERNAL_LIMIT, BeginStatements
+from .begin import GRACE, INTERNAL_LIMIT, LIVE_LIMIT, BeginStatements
 from .catalog import Catalog, Schema
 from .clock import ServerClock
 from .connection import connected, cut_off_silent, driver_of, execute, make_engine, with_driver
+from .live_channel import LiveChannel
+from .live_reader import PostgresLiveReader
 from .notifier import PostgresNotifier
 from .serializable_limit import SerializableLimit
 from .transaction import LoggedTransaction, PostgresTransaction
@@ -37,6 +37,7 @@ INTERNAL_CONNECTIONS: Final = 3
 """For claims, heartbeats and finishing jobs. A process holds these and one that listens, besides
 ``settings.database_connections``."""
 
+T = TypeVar("T")
 CreateTransaction = Callable[[Connection], PostgresTransaction]
 
 
@@ -57,23 +58,26 @@ class PostgresDatabase:
             "write": (settings.mutation_time_limit + 5 * GRACE).total_seconds(),
             "read": (settings.query_time_limit + 5 * GRACE).total_seconds(),
             "internal": (INTERNAL_LIMIT + 5 * GRACE).total_seconds(),
+            "live": (LIVE_LIMIT + 5 * GRACE).total_seconds(),
         }
         self.timer = Timer()
-        pool: dict[str, Any] = {
+        self._pool: dict[str, Any] = {
             "pipelines_begin": True,
             "poolclass": QueuePool,
             "max_overflow": 0,
             "pool_timeout": settings.lock_timeout.total_seconds(),
             "pool_use_lifo": True,
         }
-        self._engine = make_engine(self.url, settings, pool_size=settings.database_connections, **pool)
-        self._internal_engine = make_engine(self.url, settings, pool_size=INTERNAL_CONNECTIONS, **pool)
+        self._engine = make_engine(self.url, settings, pool_size=settings.database_connections, **self._pool)
+        self._internal_engine = make_engine(self.url, settings, pool_size=INTERNAL_CONNECTIONS, **self._pool)
         self._begin, self._serializable_limit = self._inspect_server()
         self.notifier: Notifier = NullNotifier()
         if settings.listen_notify:
             self.notifier = PostgresNotifier(self.url, settings, self.timer, self._execute)
         self.commits = CommitFeed(self.notifier)
         self.catalog = Catalog(self._load_schema)
+        self._live_channel = LiveChannel(self.url, settings, self.timer, self._query)
+        self.commits.listen(self._live_channel.on_commit)
         self._open: set[PostgresTransaction] = set()
         in_child.add(self._begin_in_child)
 
@@ -141,10 +145,16 @@ class PostgresDatabase:
         finally:
             transaction.read_only = was_read_only
 
-    def live_reader(self) -> LiveReader:
-        return StandInReader(self)
+    def live_reader(self) -> PostgresLiveReader:
+        engine = make_engine(self.url, self._settings, **{**self._pool, "pool_size": 1})
+        return PostgresLiveReader(engine, self._open_live_snapshot, self._live_channel)
+
+    def _open_live_snapshot(self, engine: Engine) -> AbstractContextManager[PostgresTransaction]:
+        create = partial(PostgresTransaction, read_only=True, catalog=self.catalog, is_round=True)
+        return self._transaction(engine, self._begin.live, "live", create)
 
     def close(self) -> None:
+        self._live_channel.close()
         self.notifier.close()
         self.timer.stop()
         self._close_engines()
@@ -232,11 +242,17 @@ class PostgresDatabase:
         self._internal_engine.dispose()
 
     def _execute(self, statement: str) -> None:
+        self._outside_transaction(lambda driver: execute(driver, statement))
+
+    def _query(self, statement: str) -> list[Any]:
+        return self._outside_transaction(lambda driver: driver.execute(statement, prepare=False).fetchall())
+
+    def _outside_transaction(self, work: Callable[[Any], T]) -> T:
         connection = connected(self._internal_engine)
         try:
             driver = driver_of(connection)
             with self.timer.limit(self._limits["internal"], partial(cut_off_silent, driver)):
-                execute(driver, statement)
+                return work(driver)
         except BaseException:
             connection.invalidate()
             raise

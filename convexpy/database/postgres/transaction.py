@@ -54,8 +54,14 @@ class PostgresTransaction(OpenTransaction):
 
     def let_go_of_locks(self) -> None:
         """Release the locks of everything that was read so far, if nothing needs them."""
-        if self._is_round and not self.savepoints.is_any_open:
+        # A setting that the run has made would be lost with them.
+        if self._is_round and not self.not_batchable and not self.savepoints.is_any_open:
             execute(self.driver, f"ROLLBACK TO {ROUND}")
+
+    def undo_run(self) -> None:
+        if self._is_round and not self.expired and self._status() in (IN_TRANSACTION, IN_ERROR):
+            execute(self.driver, f"ROLLBACK TO {ROUND}")
+            super().undo_run()
 
     def wait_for_begin(self) -> None:
         """Receive the answer to BEGIN. The handler's first lines run meanwhile: the snapshot is taken later than that.

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,8 @@ from ..commits import CommitFeed, Publish
 from ..errors import LockTimeout, is_conflict
 from ..footprints import Footprints
 from ..hidden_values import hide_values
-from ..live_reader import LiveReader
 from ..read_set import ReadSet
-from ..stand_in_reader import StandInReader
-from ..tables import commits
+from ..tables import commits, metadata_table
 from ..timer import Timer
 from ..transaction import OpenTransaction, Sync, begin, guard
 from ..types import JobId, new_job_id
@@ -33,6 +32,8 @@ from .authorizer import authorizer_on
 from .database_file import DatabaseFile
 from .footprints import SQLiteFootprints
 from .fork_gate import ForkGate
+from .live_reader import SQLiteLiveReader
+from .log_watch import UNLOGGED, LogWatch
 from .notifier import FileNotifier
 from .write_lock import WriteLock
 
@@ -40,6 +41,8 @@ WRITER_BUSY_MILLISECONDS: Final = 5
 BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 BEGIN_READING: Final = "BEGIN"
 LOG_COMMIT: Final = f"INSERT INTO {commits.name} (function, writes) VALUES (?, ?)"
+# Tells a commit without a row in the log from one of another program.
+COUNT_COMMIT: Final = f"UPDATE {metadata_table.name} SET value = value + 1 WHERE key = '{UNLOGGED}'"
 
 
 class SQLiteTransaction(OpenTransaction):
@@ -55,6 +58,10 @@ class SQLiteTransaction(OpenTransaction):
     ) -> None:
         super().__init__(connection, read_only=read_only, publish=publish)
         self._release = release
+        self._changes_before = self.driver.total_changes
+        self.is_logged = True
+        self.is_internal = False
+        """It is the framework's own, and what it does not say that it wrote concerns nobody."""
 
     def new_footprints(self, reads: ReadSet | None) -> Footprints:
         return SQLiteFootprints(authorizer_on(self.connection), self.changes.writes, reads)
@@ -85,9 +92,27 @@ class SQLiteTransaction(OpenTransaction):
             super()._discard()
 
     def send_commit(self) -> None:
-        if self.changes.writes:
-            self.driver.execute(LOG_COMMIT, (self.changes.function, self.changes.writes.to_json()))
+        if self.is_logged:
+            self._log()
         super().send_commit()
+
+    def _log(self) -> None:
+        """Insert the row of the commit log."""
+        changes = self.changes
+        if not changes.writes and self.driver.total_changes != self._changes_before:
+            if self.is_internal:
+                self._count()
+            else:  # by statements that were sent past SQLAlchemy
+                changes.writes.add_everything()
+        if changes.writes:
+            self.driver.execute(LOG_COMMIT, (changes.function, changes.writes.to_json()))
+
+    def _count(self) -> None:
+        try:
+            self.driver.execute(COUNT_COMMIT)
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):  # the framework's tables are not there: nobody reads their log
+                raise
 
     def cut(self) -> None:
         self.driver.interrupt()
@@ -125,6 +150,7 @@ class SQLiteDatabase:
         self._write_lock = WriteLock(self.path)
         self._write_engine = self._create_engine(NullPool, read_only=False)
         self._read_engine = self._create_engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
+        self._live_engines: list[Engine] = []
         self._writer: Connection | None = None
         self._file = DatabaseFile(self.path)
         self._fork_gate = ForkGate()
@@ -144,6 +170,11 @@ class SQLiteDatabase:
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
+        with self._write(sync) as transaction:
+            yield transaction
+
+    @contextmanager
+    def _write(self, sync: Sync) -> Iterator[SQLiteTransaction]:
         self._file.check_locks()
         if not self._write_lock.acquire(self._lock_seconds):
             raise LockTimeout(f"other transactions held the write lock for {self._lock_seconds:g} s")
@@ -161,7 +192,7 @@ class SQLiteDatabase:
         finally:
             self._fork_gate.leave(use)
 
-    def _begin_writing(self, sync: Sync) -> OpenTransaction:
+    def _begin_writing(self, sync: Sync) -> SQLiteTransaction:
         self._file.check()  # first: to connect would make a new file
         if self._writer is not None:
             self._file.check_companions(self._writer.info)
@@ -192,10 +223,15 @@ class SQLiteDatabase:
 
     @contextmanager
     def read(self) -> Iterator[OpenTransaction]:
+        with self._read_on(self._read_engine) as transaction:
+            yield transaction
+
+    @contextmanager
+    def _read_on(self, engine: Engine) -> Iterator[OpenTransaction]:
         use = self._fork_gate.enter()
         try:
             self._file.check()
-            connection = self._read_engine.connect()
+            connection = engine.connect()
             try:
                 begin(connection, BEGIN_READING)
                 use.transaction = transaction = SQLiteTransaction(connection, lambda _: None, read_only=True)
@@ -215,7 +251,8 @@ class SQLiteDatabase:
     def write_internal(
         self, *, sync: Sync = "later", logged: bool = False, generic_plan: bool = False
     ) -> Iterator[Connection]:
-        with self.write(sync=sync) as transaction:
+        with self._write(sync) as transaction:
+            transaction.is_internal = True
             yield transaction.connection
             transaction.commit()
 
@@ -226,8 +263,10 @@ class SQLiteDatabase:
 
     @contextmanager
     def ddl(self) -> Iterator[Connection]:
-        with self.write_internal(sync="as set") as connection:
-            yield connection
+        with self._write("as set") as transaction:
+            transaction.is_logged = False  # the log may not be there
+            yield transaction.connection
+            transaction.commit()
 
     @contextmanager
     def read_only(self, transaction: OpenTransaction) -> Iterator[None]:
@@ -242,8 +281,23 @@ class SQLiteDatabase:
             if not was_read_only and not transaction.expired:
                 transaction.driver.execute("PRAGMA query_only = OFF")
 
-    def live_reader(self) -> LiveReader:
-        return StandInReader(self)
+    def live_reader(self) -> SQLiteLiveReader:
+        reading, looking = (
+            self._create_engine(QueuePool, read_only=True, pool_size=1, max_overflow=0) for _ in range(2)
+        )
+        self._live_engines += [reading, looking]
+        watch = LogWatch(self.path, partial(self._driver_for_a_look, looking))
+        return SQLiteLiveReader(reading, self._read_on, self.commits, watch)
+
+    @contextmanager
+    def _driver_for_a_look(self, engine: Engine) -> Iterator[Any]:
+        use = self._fork_gate.enter()
+        try:
+            self._file.check()
+            with engine.connect() as connection:
+                yield connection.connection.driver_connection
+        finally:
+            self._fork_gate.leave(use)
 
     def close(self) -> None:
         self.notifier.close()
@@ -256,7 +310,8 @@ class SQLiteDatabase:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        self._read_engine.dispose()
+        for engine in (self._read_engine, *self._live_engines):
+            engine.dispose()
 
     def _close_idle(self) -> None:
         """Before a fork: with all connections closed, SQLite knows of no locks that a child would believe to hold."""

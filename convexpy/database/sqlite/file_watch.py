@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 POLL_SECONDS: Final = 0.05
 PROBE_SECONDS: Final = 1.0
+IN_MODIFY: Final = 0x2
 IN_ATTRIB: Final = 0x4
 READ_BYTES: Final = 65536
 
@@ -96,6 +97,22 @@ class InotifyWatch:
         """Watch the file that has the name now: the event may have been the removal of the file before it."""
         os.close(os.open(self._path, os.O_CREAT | os.O_CLOEXEC, 0o666))
         checked(self._libc.inotify_add_watch(self._events, os.fsencode(self._path), IN_ATTRIB))
+
+
+class InotifyWriteWatch(InotifyWatch):
+    """Waits for writes to a file that exists. If another one gets its name, it is watched a moment later.
+
+    Raises:
+        OSError: There is no such file, no inotify, or this user has no instances left.
+    """
+
+    def wait(self, seconds: float | None) -> bool:
+        with suppress(OSError):
+            self._add_watch()
+        return super().wait(seconds)
+
+    def _add_watch(self) -> None:
+        checked(self._libc.inotify_add_watch(self._events, os.fsencode(self._path), IN_MODIFY))
 
 
 def c_library() -> Any:

@@ -49,6 +49,7 @@ def replace() -> None:
     )
     op.execute(f"INSERT INTO {COMMITS} (id, session, request) SELECT id, session, request FROM {COMMITS}_before")
     op.drop_table(f"{COMMITS}_before")
+    op.execute("INSERT INTO _convexpy_metadata (key, value) VALUES ('unlogged_commits', '0')")
     has_session = sa.text("session IS NOT NULL")
     op.create_index(
         "_convexpy_commits_by_request", COMMITS, ["session", "request"], unique=True, sqlite_where=has_session

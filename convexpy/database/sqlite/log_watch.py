@@ -1,0 +1,145 @@
+"""Notices commits to a SQLite file by any process, at no cost for who commits.
+
+inotify reports each write to the write-ahead log, which comes before the commit can be seen. So from then on
+``PRAGMA data_version`` is asked, in growing intervals, until it changes: it tells that another connection has
+committed. Without inotify, and for what it missed, it is asked now and then.
+
+Where no row of the log came with a change, it was another program that wrote, and nobody knows what. That it was one
+goes unnoticed if a commit of convexpy falls into the same moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ...fork import in_child
+from ..live_reader import LOOK_SECONDS
+from ..tables import commits, metadata_table
+from .file_watch import FileWatch, InotifyWriteWatch, PollingWatch
+
+UNLOGGED: Final = "unlogged_commits"
+"""The key of the number of the framework's own commits that left no row in the log."""
+PAUSE_SECONDS: Final = 0.005
+PAUSES: Final = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
+"""Seconds between the looks after a write to the log."""
+SELECT_COMMITS: Final = (
+    f"SELECT (SELECT coalesce(max(position), 0) FROM {commits.name}), "
+    f"(SELECT value FROM {metadata_table.name} WHERE key = '{UNLOGGED}')"
+)
+logger = logging.getLogger("convexpy.database")
+
+
+class Seen(NamedTuple):
+    """What a look has found."""
+
+    driver: Any
+    version: int
+    last: int
+    """The last row of the commit log."""
+    unlogged: str | None
+
+
+class LogWatch:
+    """A thread that looks on a connection of its own."""
+
+    def __init__(self, path: Path, connect: Callable[[], AbstractContextManager[Any]]) -> None:
+        """``connect`` gives the driver's connection for a look, usually the same one."""
+        self._wal = path.with_name(f"{path.name}-wal")
+        self._connect = connect
+        self.foreign_writes = 0
+        """How often another program has written."""
+        self._begin()
+        in_child.add(self._begin_in_child)
+
+    def _begin(self) -> None:
+        self._stopped = threading.Event()
+        self._seen: Seen | None = None
+        self._watch: FileWatch | None = None
+        self._thread: threading.Thread | None = None
+
+    def _begin_in_child(self) -> None:
+        """The thread is the parent's, and so are the events of its watch."""
+        watch = self._watch
+        self._begin()
+        if watch is not None:
+            watch.close()
+
+    def start(self, wake: Callable[[], None], covered: Callable[[], int]) -> None:
+        """Call ``wake`` when something was committed that may concern a reader.
+
+        Args:
+            wake: It must return at once.
+            covered: The last row of the log that the reader knows.
+        """
+        self._look(wake, covered)  # the log exists from here on
+        self._watch = watch_writes(self._wal)
+        thread = threading.Thread(
+            target=self._run, args=(self._watch, wake, covered), name="convexpy-live", daemon=True
+        )
+        thread.start()
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Call it no more."""
+        self._stopped.set()
+        if self._watch is not None and self._thread is not None:
+            self._watch.wake()
+            self._thread.join()
+            self._watch.close()
+            self._watch = self._thread = None
+
+    def _run(self, watch: FileWatch, wake: Callable[[], None], covered: Callable[[], int]) -> None:
+        while not self._stopped.is_set():
+            try:
+                if self._look(wake, covered):
+                    self._stopped.wait(PAUSE_SECONDS)  # many commits share a look
+                if watch.wait(LOOK_SECONDS):
+                    self._look_again(wake, covered)
+            except Exception as error:
+                logger.debug("the commits of other processes could not be looked for: %s", error)
+                wake()  # the reader finds out what is wrong
+                self._stopped.wait(LOOK_SECONDS)
+
+    def _look_again(self, wake: Callable[[], None], covered: Callable[[], int]) -> None:
+        """Something was written to the log: wait until it is committed, for as long as that usually takes."""
+        for pause in PAUSES:
+            if self._stopped.wait(pause) or self._look(wake, covered):
+                return
+
+    def _look(self, wake: Callable[[], None], covered: Callable[[], int]) -> bool:
+        """Whether another connection has committed since the last look."""
+        with self._connect() as driver:
+            before = self._seen if self._seen is not None and self._seen.driver is driver else None
+            if before is not None and before.version == version_of(driver):
+                return False
+            driver.execute("BEGIN")
+            try:
+                last, unlogged = driver.execute(SELECT_COMMITS).fetchone()
+                seen = self._seen = Seen(driver, version_of(driver), last, unlogged)  # both of one snapshot
+            finally:
+                driver.execute("ROLLBACK")
+        if before is None:
+            wake()
+        elif (before.last, before.unlogged) == (last, unlogged) and before.version != seen.version:
+            self.foreign_writes += 1
+            wake()
+        elif last > covered():
+            wake()
+        return True
+
+
+def version_of(driver: Any) -> int:
+    """It changes whenever another connection has committed."""
+    return int(driver.execute("PRAGMA data_version").fetchone()[0])
+
+
+def watch_writes(path: Path) -> FileWatch:
+    """A watch on the writes to a file. A polling one where there is no inotify."""
+    with suppress(OSError):
+        return InotifyWriteWatch(path)
+    return PollingWatch(path)
