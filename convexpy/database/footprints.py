@@ -42,6 +42,8 @@ class Footprints(ABC):
         self._flushed: list[tuple[WriteKeys, Any]] | None = None
         self.loads_made_up_rows = False
         """A statement has loaded objects whose attributes need not be the columns of their rows."""
+        self.is_opaque = False
+        """A statement may have left something in the transaction, such as a setting, that nobody has seen."""
 
     @abstractmethod
     def observe(self, statement: str, context: Any) -> None:

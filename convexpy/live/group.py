@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ..clock import Clock
-from ..database.live_reader import CommitRecord, LiveReader
+from ..database.commit_log import CommitRecord
+from ..database.live_reader import LiveReader
 from ..database.transaction import OpenTransaction
-from ..runtime.live_run import is_spoiled
 from ..runtime.transaction import TransactionFailed
 from .index import SubscriptionIndex
 from .live_call import QueryKey
@@ -121,9 +121,10 @@ class RefreshGroup:
         self._admit()
         if not self.subscriptions:
             return False
-        with self._opened().snapshot() as (transaction, commits):
-            self._mark(commits)
-            self._runner.begin_round(commits)
+        with self._opened().snapshot() as snapshot:
+            transaction = snapshot.transaction
+            self._mark(snapshot.commits)
+            self._runner.begin_round(snapshot.commits)
             self._run_urgent(transaction)
             self._run_backlog(transaction)
             self._runner.check(self._unrun(), transaction, self._changed)
@@ -140,9 +141,14 @@ class RefreshGroup:
 
     def _opened(self) -> LiveReader:
         if self._reader is None:
-            self._reader = self._open_reader()
-            if self._wake is not None:
-                self._reader.listen(self._wake)
+            reader = self._open_reader()
+            try:
+                if self._wake is not None:
+                    reader.listen(self._wake)
+            except BaseException:
+                reader.close()
+                raise
+            self._reader = reader
         return self._reader
 
     def seconds_to_wait(self) -> float:
@@ -234,7 +240,7 @@ class RefreshGroup:
     def _run_urgent(self, transaction: OpenTransaction) -> None:
         """Run what the new commits touched, and what is new. What there is no time for waits with the rest."""
         until = time.perf_counter() + self._round_seconds / 2
-        while self._urgent and not is_spoiled(transaction):
+        while self._urgent and not transaction.is_spoiled:
             query = next(iter(self._urgent))
             if query.is_stale:
                 self._run(query, transaction)
@@ -249,11 +255,11 @@ class RefreshGroup:
     def _run_backlog(self, transaction: OpenTransaction) -> None:
         """Run what is left of earlier rounds, always all queries of a subscription, those that waited longest first."""
         until = time.perf_counter() + self._round_seconds / 2
-        while self._backlog and not is_spoiled(transaction):
+        while self._backlog and not transaction.is_spoiled:
             subscription = next(iter(self._backlog))
             if not self._move(subscription):
                 for query in subscription.queries.values():
-                    if query.is_stale and not is_spoiled(transaction):
+                    if query.is_stale and not transaction.is_spoiled:
                         self._run(query, transaction)
                 if not subscription.is_complete():
                     return  # the snapshot is spoiled: this one comes first in the next

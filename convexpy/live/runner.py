@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ..clock import Clock
-from ..database.live_reader import CommitRecord
+from ..database.commit_log import CommitRecord
 from ..database.read_set import ReadSet
 from ..database.transaction import OpenTransaction
 from ..errors import ConvexError, InternalError, LiveCheckError, text_of
 from ..runtime.call import Call
 from ..runtime.call_executor import CallExecutor
-from ..runtime.live_run import Dependencies, LiveRun, is_spoiled
+from ..runtime.live_run import Dependencies, LiveRun
 from ..runtime.transaction import TransactionFailed
 from .live_call import QueryKey
 from .outcome import Outcome
@@ -39,8 +39,6 @@ class QueryRunner:
         self._commits: Sequence[CommitRecord] | None = None
         self._shared: dict[QueryKey, tuple[LiveRun, Outcome]] = {}
         self._ran: set[LiveQuery] = set()
-        self._within_savepoint: set[str] = set()
-        """The functions that have once left something in a snapshot that others must not meet."""
         self._unstable: set[str] = set()
         """The functions whose results differ in one and the same snapshot."""
         self._differences: list[LiveCheckError] = []
@@ -81,7 +79,7 @@ class QueryRunner:
         name = call.function.name
         began = time.perf_counter()
         try:
-            run = self._calls.run_live(call, transaction, within_savepoint=name in self._within_savepoint)
+            run = self._calls.run_live(call, transaction)
         except TransactionFailed as failed:
             query.failures += 1
             if query.failures >= MOST_FAILURES:
@@ -95,8 +93,6 @@ class QueryRunner:
                 defer(query)
             raise
         self._speeds.note(name, run.seconds)
-        if is_spoiled(transaction):
-            self._within_savepoint.add(name)
         return run
 
     def check(
@@ -111,7 +107,7 @@ class QueryRunner:
             before, reads = query.outcome, query.reads
             runs: list[tuple[LiveRun, Outcome]] = []
             for _ in range(2):  # a query that differs from itself in one snapshot cannot be checked
-                if is_spoiled(transaction):
+                if transaction.is_spoiled:
                     return
                 call = query.call.bound(self._calls.app)
                 run = self._execute(query, call, transaction)

@@ -132,18 +132,17 @@ class CallExecutor:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
         return self._with_retries(name, lambda: self._run_mutation(call))
 
-    def run_live(self, call: Call, transaction: OpenTransaction, *, within_savepoint: bool = False) -> LiveRun:
+    def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
 
         Args:
             call: The call of a query.
             transaction: A transaction that only reads. Several runs may share it, one after the other.
-            within_savepoint: Whether what it leaves in the transaction, a failed statement or a setting, is undone.
 
         Raises:
             TransactionFailed: The database failed, and not the query.
         """
-        return self.transactions.run_live(fresh(call), transaction, within_savepoint=within_savepoint)
+        return self.transactions.run_live(fresh(call), transaction)
 
     def retried(self, name: str, work: Callable[[], T]) -> T:
         """Do a short piece of the framework's own work, again if the database failed."""

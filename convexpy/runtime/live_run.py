@@ -81,15 +81,18 @@ class LivePart(CallTransaction):
                 reads.add(table)
 
 
-def settle(transaction: OpenTransaction, reads: ReadSet) -> None:
-    """Complete the record of a run. Where the database cannot be asked any more, anything may have been read."""
+def leave(transaction: OpenTransaction, reads: ReadSet) -> None:
+    """Complete the record of a run, and undo what it has left in the transaction."""
     try:
         transaction.settle_footprints()
-    except Exception:
+    except Exception:  # the database cannot be asked any more
         reads.add_everything()
-    transaction.footprints = None
     if transaction.expired:
         reads.add_everything()
+    if transaction.is_spoiled or (transaction.footprints is not None and transaction.footprints.is_opaque):
+        transaction.undo_run()
+    transaction.footprints = None  # it is complete, or cannot be
+    transaction.reads = None
 
 
 def broke(transaction: OpenTransaction, error: BaseException) -> bool:

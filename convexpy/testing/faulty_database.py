@@ -140,9 +140,6 @@ class FaultyDatabase:
     def read_only(self, transaction: OpenTransaction) -> AbstractContextManager[None]:
         return self.real.read_only(transaction)
 
-    def live_reader(self) -> LiveReader:
-        return self.real.live_reader()
-
     def close(self) -> None:
         self.real.close()
 

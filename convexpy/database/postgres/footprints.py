@@ -139,7 +139,7 @@ class PostgresFootprints(Footprints):
     def _begin_to_ask(self) -> None:
         """From here on the run's locks tell what it reads. Those of earlier runs would be taken for its own."""
         if not self._asks:
-            self._asks = True
+            self._asks = self.is_opaque = True
             if not self._streams:
                 self._transaction.let_go_of_locks()
 
