@@ -5,6 +5,9 @@ number of slots. When they run out it summarizes the oldest, and then misses som
 an error. The runtime counts the transactions that finish while a mutation is open, and runs the mutation again when
 they may have been too many; on a server with too few slots a long mutation never commits. The transactions of other
 programs are not counted.
+
+What all of them have read takes predicate locks until then, of which there is a fixed number as well. When it runs out,
+the transactions that read next fail.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from .finding import Finding, about_time, note, ok, risk
 from .target import Target
 
 HEADROOM: Final = 2
+LOCKS_PER_TRANSACTION: Final = 8
 FINISHED: Final = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
 HOLE: Final = (
     "beyond that the server misses conflicts, so convexpy runs a long mutation again without end, and write skew "
@@ -43,8 +47,10 @@ def measure_rate(target: Target) -> float:
 
 
 def check_slots(target: Target) -> Iterator[Finding]:
-    """The slots must last for the longest mutation."""
-    yield rate_slots(target.server, measure_rate(target), target.settings.mutation_time_limit.total_seconds())
+    """The slots must last for the longest mutation, and so must the predicate locks."""
+    rate, limit = measure_rate(target), target.settings.mutation_time_limit.total_seconds()
+    yield rate_slots(target.server, rate, limit)
+    yield rate_locks(target.server, rate, limit)
     if target.scalar(FOLDED):
         since = target.scalar("SELECT stats_reset FROM pg_stat_slru WHERE lower(name) IN ('serial', 'serializable')")
         yield risk(
@@ -78,6 +84,29 @@ def rate_slots(server: Mapping[str, str], rate: float, limit: float) -> Finding:
             todo,
         )
     return risk("serializable", seen, HOLE, todo)
+
+
+def rate_locks(server: Mapping[str, str], rate: float, limit: float) -> Finding:
+    """Whether there are locks for all that transactions read while a mutation of ``limit`` seconds is open.
+
+    Each row or page that any of them has read keeps one until then, also after the slots have run out.
+    """
+    name = "max_pred_locks_per_transaction"
+    each, needed = int(server[name]), LOCKS_PER_TRANSACTION * rate * limit
+    backends = count_slots(server) // SLOTS_PER_BACKEND
+    locks = each * backends
+    seen = (
+        f"{name} = {each} makes {locks:,} locks; while a mutation is open for {about_time(limit)} at the measured "
+        f"{rate:,.3g} transactions a second, {needed:,.3g} are needed if each reads {LOCKS_PER_TRANSACTION} rows"
+    )
+    if locks >= needed:
+        return ok("predicate locks", seen)
+    return risk(
+        "predicate locks",
+        seen,
+        'then every mutation fails with "out of shared memory", and is tried again until that one has ended',
+        f"Set {name} = {math.ceil(HEADROOM * needed / backends)} and restart the server",
+    )
 
 
 def check_open(target: Target) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from convexpy.database.postgres.serializable_limit import count_slots
 from convexpy.database.tables import queue
 from convexpy.doctor import indexes
 from convexpy.doctor import queue as queue_checks
-from convexpy.doctor.slots import rate_slots
+from convexpy.doctor.slots import rate_locks, rate_slots
 from convexpy.errors import DatabaseError
 from convexpy.settings import Settings
 
@@ -248,6 +248,20 @@ def test_what_to_raise_is_enough() -> None:
     assert "max_connections = 978 " in rate_slots(server, 500, 10).todo
     assert rate_slots({**server, "max_connections": "978"}, 500, 10).mark == "ok"
     assert rate_slots({**server, "max_connections": "977"}, 500, 10).mark == "note"
+
+
+def test_predicate_locks_that_are_too_few_are_a_risk_and_what_to_set_is_enough() -> None:
+    server = {
+        "max_connections": "100",
+        "autovacuum_max_workers": "3",
+        "max_worker_processes": "8",
+        "max_wal_senders": "10",
+        "max_prepared_transactions": "0",
+        "max_pred_locks_per_transaction": "64",
+    }
+    assert [rate_locks(server, rate, 10).mark for rate in (97, 98, 3000)] == ["ok", "risk", "risk"]
+    assert "= 3935 " in rate_locks(server, 3000, 10).todo
+    assert rate_locks({**server, "max_pred_locks_per_transaction": "3935"}, 3000, 10).mark == "ok"
 
 
 def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:

@@ -50,21 +50,21 @@ class PostgresLiveReader:
     def snapshot(self) -> Iterator[LiveSnapshot]:
         with self._open_snapshot(self._engine) as transaction:
             transaction.wait_for_begin()
-            driver = transaction.driver
-            before = self._position if driver is self._driver else None
-            position, backend, commits = self._look(driver, before)
+            position, backend, commits = self._look(transaction.driver)
             yield LiveSnapshot(transaction, commits)
-            self._position, self._driver, self._backend = position, driver, backend
+            self._position, self._driver, self._backend = position, transaction.driver, backend
 
-    def _look(self, driver: Any, before: Position | None) -> tuple[Position | None, int, Sequence[CommitRecord] | None]:
-        """The position of the snapshot, the server's process, and what is new since ``before``. One message."""
+    def _look(self, driver: Any) -> tuple[Position | None, int, Sequence[CommitRecord] | None]:
+        """The position of the snapshot, the server's process, and what is new. One message."""
+        before = self._position
         select_new = f"{before.select_new()}; " if before is not None else ""
         cursor = driver.execute(f"{SELECT_POSITION}; {select_new}{ALLOW_SCANS}; SAVEPOINT {ROUND}", prepare=False)
         text, backend, is_standby, mark = cursor.fetchone()
         position = Position.parse(text)
         if is_standby:
             return None, backend, None
-        if before is None or backend != self._backend or not before.is_followed_by(position, int(mark or 0)):
+        is_same_connection = driver is self._driver and backend == self._backend
+        if before is None or not is_same_connection or not before.is_followed_by(position, int(mark or 0)):
             return position, backend, None
         cursor.nextset()
         return position, backend, records_of(cursor.fetchall())

@@ -14,6 +14,7 @@ from .doors import DOORS
 from .failures import FAILURES
 from .forks import FORKS
 from .jobs import JOBS
+from .live_log import LIVE_LOG
 from .pools import POOLS
 from .postgres import POSTGRES
 from .retention import RETENTION_BUGS
@@ -29,6 +30,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *BATCH_BUGS,
     *POOLS,
     *COMMIT_BUGS,
+    *LIVE_LOG,
     *WORKERS,
     *CLAIM_CURSOR,
     *CRONS,

@@ -1,0 +1,65 @@
+"""Commits that leave a token each: as a row, and in the commit log under a name that no other part uses."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from convexpy import ConvexError, MutationCtx, internal_mutation, mutation
+from convexpy.database.transaction import OpenTransaction
+from convexpy.runtime.context import Context
+
+TOKEN: Final = "token-"
+# The row says itself in which transaction it was written, and SQLite numbers rows in the order of the commits.
+TABLE: Final = {
+    "sqlite": "CREATE TABLE tokens (place INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL)",
+    "postgresql": (
+        "CREATE TABLE tokens (place bigint NOT NULL DEFAULT (pg_current_xact_id()::text)::bigint, token text NOT NULL)"
+    ),
+}
+INSERT: Final = text("INSERT INTO tokens (token) VALUES (:token)")
+
+
+def transaction_of(ctx: Context) -> OpenTransaction:
+    transaction: OpenTransaction = vars(ctx)["_transaction"].transaction
+    return transaction
+
+
+def leave_token(ctx: MutationCtx) -> str:
+    token = uuid4().hex
+    ctx.db.execute(INSERT, {"token": token})
+    transaction_of(ctx).changes.writes.add(TOKEN + token)
+    return token
+
+
+@mutation
+def write(ctx: MutationCtx) -> str:
+    return leave_token(ctx)
+
+
+@mutation
+def write_slowly(ctx: MutationCtx, seconds: float) -> str:
+    token = leave_token(ctx)
+    time.sleep(seconds)
+    return token
+
+
+@mutation
+def write_and_fail(ctx: MutationCtx) -> None:
+    leave_token(ctx)
+    raise ConvexError("CONFLICT", "on purpose")
+
+
+@internal_mutation
+def work(ctx: MutationCtx) -> None:
+    leave_token(ctx)
+
+
+@mutation
+def plan(ctx: MutationCtx, many: int) -> None:
+    leave_token(ctx)
+    for _ in range(many):
+        ctx.schedule.now(work)

@@ -1,0 +1,173 @@
+"""A run: writers and readers as processes, what strikes them, and the verdict on every reader's account."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from servers.postgres import Server, server
+from sqlalchemy import NullPool, create_engine, text
+
+from convexpy import Convex, Settings
+from stress.live_log import app
+from stress.live_log.judge import Verdict, judge
+
+# What a COMMIT has answered outlives the server's process, though not the machine.
+SERVER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "60"}
+WRITERS: Final = 3
+READERS: Final = 3
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of one run."""
+
+    database: str
+    commits: int
+    seed: int
+    seconds: float = 600.0
+    """How long it may take to make the commits; after that it goes on with fewer."""
+    faults: bool = True
+
+
+class Run:
+    """The processes of a run."""
+
+    def __init__(self, options: Options, url: str, folder: Path, started: Server | None) -> None:
+        self._options = options
+        self._url = url
+        self._folder = folder
+        self._server = started
+        self._rng = random.Random(options.seed)
+        self._engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+        self._stops = {role: folder / f"stop {role}" for role in ("write", "read", "prune")}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.struck: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        with Convex(self._url, functions=app, settings=Settings()) as convex:
+            convex.migrate()
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(app.TABLE[connection.dialect.name])
+
+    def start(self, role: str, number: int) -> None:
+        name = f"{role} {number}"
+        more = [str(self.account(number))] if role == "read" else []
+        seed = str(self._rng.randrange(10**6))
+        command = [sys.executable, "-m", "stress.live_log.roles", role, self._url, seed, str(self._stops[role]), *more]
+        tests = Path(__file__).parents[2]
+        path = os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", str(tests.parent))])
+        with (self._folder / "errors").open("ab") as errors:
+            self._processes[name] = subprocess.Popen(
+                command, stderr=errors, env={**os.environ, "PYTHONPATH": path}, cwd=self._folder
+            )
+
+    def account(self, number: int) -> Path:
+        return self._folder / f"reader {number}.jsonl"
+
+    def commits(self) -> int:
+        with suppress(Exception), self._engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM tokens")).scalar_one())
+        return -1
+
+    def places(self) -> dict[str, int]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(text("SELECT token, place FROM tokens")).all()
+            return {row.token: row.place for row in rows}
+
+    def strike(self) -> None:
+        """One fault."""
+        kinds = [self.kill_a_writer, self.freeze_a_reader]
+        if self._server is not None:
+            kinds += [self.cut_a_connection, self.cut_a_connection, self.crash_the_server]
+        fault = self._rng.choice(kinds)
+        self.struck[fault.__name__] = self.struck.get(fault.__name__, 0) + 1
+        fault()
+
+    def kill_a_writer(self) -> None:
+        number = self._rng.randrange(WRITERS)
+        process = self._processes[f"write {number}"]
+        process.kill()
+        process.wait()
+        self.start("write", number)
+
+    def freeze_a_reader(self) -> None:
+        process = self._processes[f"read {self._rng.randrange(READERS)}"]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(self._rng.random() * 1.5)
+        process.send_signal(signal.SIGCONT)
+
+    def cut_a_connection(self) -> None:
+        with suppress(Exception), self._engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database() ORDER BY random() LIMIT 1"
+            )
+
+    def crash_the_server(self) -> None:
+        assert self._server is not None
+        self._server.stop("immediate")
+        self._server.start()
+
+    def finish(self, role: str) -> None:
+        """Let the processes of a role come to an end."""
+        self._stops[role].touch()
+        for name, process in self._processes.items():
+            if name.startswith(role):
+                process.wait(60)
+
+    def kill(self) -> None:
+        for process in self._processes.values():
+            with suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+
+
+def run(options: Options, progress: Progress = print) -> Verdict:
+    """Make so many commits, strike meanwhile, and judge what every reader found."""
+    verdict = Verdict()
+    with database(options) as (url, folder, started):
+        running = Run(options, url, folder, started)
+        running.prepare()
+        try:
+            for role, many in (("read", READERS), ("write", WRITERS), ("prune", 1)):
+                for number in range(many):
+                    running.start(role, number)
+            until = time.monotonic() + options.seconds
+            rng = random.Random(options.seed)
+            while (done := running.commits()) < options.commits and time.monotonic() < until:
+                progress(f"{done} of {options.commits} commits, {sum(running.struck.values())} faults")
+                time.sleep(0.5 + rng.random())
+                if options.faults and done > 0:
+                    running.strike()
+            for role in ("write", "prune", "read"):
+                running.finish(role)
+            places = running.places()
+            for number in range(READERS):
+                verdict.add(judge(running.account(number), places))
+        finally:
+            running.kill()
+        said = (folder / "errors").read_text(errors="replace").strip()
+        progress(f"{len(places)} commits; {running.struck}; {verdict}" + (f"\n{said[-2000:]}" if said else ""))
+    return verdict
+
+
+@contextmanager
+def database(options: Options) -> Iterator[tuple[str, Path, Server | None]]:
+    with TemporaryDirectory(prefix="convexpy-live-log-") as folder:
+        if options.database == "sqlite":
+            yield f"sqlite:///{folder}/live.db", Path(folder), None
+        else:
+            with server(SERVER) as started:
+                yield started.url(), Path(folder), started
