@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..clock import Clock
@@ -127,7 +127,9 @@ class RefreshGroup:
             self._runner.begin_round(snapshot.commits)
             self._run_urgent(transaction)
             self._run_backlog(transaction)
-            self._runner.check(self._unrun(), transaction, self._changed)
+            if self._runner.checks:
+                untouched = [query for query in self.queries.values() if not query.is_stale]
+                self._runner.check(untouched, transaction, self._changed)
         self.rounds += 1
         self._deliver()
         self._runner.raise_difference()
@@ -295,10 +297,6 @@ class RefreshGroup:
                 place[query] = None
             else:
                 place.pop(query, None)
-
-    def _unrun(self) -> Iterable[LiveQuery]:
-        """The queries that no commit of this round touched."""
-        return [query for query in self.queries.values() if not query.is_stale]
 
     def _deliver(self) -> None:
         """Give every subscription its values for which all its queries count in this snapshot."""

@@ -29,7 +29,8 @@ class LiveQuery:
         self.reads = ReadSet()
         self.depends = Dependencies()
         self.seconds: float | None = None
-        """How long its runs take. A slow one counts at once, and a while."""
+        """How long its runs take. Two slow ones in a row count at once, and a while; one may be the machine's fault."""
+        self._last_seconds: float | None = None
         self.failures = 0
         """How many times in a row the database failed with it."""
         self.runs = 0
@@ -47,7 +48,8 @@ class LiveQuery:
         self.depends, self.reads = run.depends, run.reads
         refresh = run.depends.refresh
         self.refresh_at = None if refresh is None else now + refresh
-        self.seconds = smoothed(self.seconds, run.seconds)
+        last, self._last_seconds = self._last_seconds, run.seconds
+        self.seconds = smoothed(self.seconds, run.seconds if last is None else min(last, run.seconds))
         self.runs += 1
         self.last_run = now
         self.invalidated_by, self.touched_by = tuple(sorted(self.touched_by)), set()

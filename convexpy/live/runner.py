@@ -35,7 +35,7 @@ class QueryRunner:
         self._calls = calls
         self._clock = clock
         self._speeds = speeds
-        self._checks = checks
+        self.checks = checks
         self._commits: Sequence[CommitRecord] | None = None
         self._shared: dict[QueryKey, tuple[LiveRun, Outcome]] = {}
         self._ran: set[LiveQuery] = set()
@@ -101,7 +101,7 @@ class QueryRunner:
         self, queries: Iterable[LiveQuery], transaction: OpenTransaction, changed: Callable[[LiveQuery], None]
     ) -> None:
         """Run queries that nothing touched, and note which of them have another outcome all the same."""
-        if not self._checks or self._commits is None:
+        if self._commits is None:
             return
         for query in queries:
             if query in self._ran or query.outcome is None or not self._is_checkable(query):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from .query import smoothed
 from .subscription import Subscription
 
 
@@ -24,6 +23,10 @@ MARGIN: Final = 0.5
 """A subscription goes to a quicker group only when it is so much below that group's limit."""
 
 
+SHARE: Final = 0.2
+"""Of the latest run, in what is known of a function."""
+
+
 class FunctionSpeeds:
     """How long the runs of each function take, in seconds. Written and read by every group."""
 
@@ -32,7 +35,8 @@ class FunctionSpeeds:
 
     def note(self, name: str, seconds: float) -> None:
         """A function ran."""
-        self._seconds[name] = smoothed(self._seconds.get(name), seconds)
+        before = self._seconds.get(name, seconds)
+        self._seconds[name] = before + SHARE * (seconds - before)
 
     def of(self, subscription: Subscription) -> float | None:
         """How long the slowest query of a subscription takes. None: that is not known of each."""
