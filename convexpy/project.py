@@ -153,7 +153,9 @@ def load_project(path: str | Path = ".", **flags: object) -> Project:
         metadata=keys.metadata,
         database=RELATIVE_SQLITE.sub(lambda url: f"{url[1]}{root / url[2]}", keys.database),
         migrations=root / keys.migrations,
-        settings=Settings(**{name: getattr(keys, name) for name in Settings.model_fields}),
+        settings=Settings(
+            **{name: getattr(keys, name) for name in Settings.model_fields.keys() & keys.model_fields_set}
+        ),
         origins=origins,
     )
 

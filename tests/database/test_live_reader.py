@@ -43,7 +43,9 @@ on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 def note(transaction: OpenTransaction, label: str) -> None:
     transaction.wait_for_begin()
-    transaction.driver.execute(f"INSERT INTO notes (text) VALUES ('{label}')")  # past what records it as the whole table
+    transaction.driver.execute(
+        f"INSERT INTO notes (text) VALUES ('{label}')"
+    )  # past what records it as the whole table
     transaction.changes.writes.add("notes", {"label": [label]})
 
 

@@ -39,6 +39,7 @@ from convexpy import (
     ScheduledFunction,
     Settings,
     SyncActionCtx,
+    Updates,
     action,
     api,
     internal,
@@ -222,6 +223,11 @@ def describe(function: Function[Any, ..., Any, Any]) -> str:
     return f"{function.name} {function.kind} {function.visibility} {function.arguments_schema} {function.result_schema}"
 
 
+@query(reads=[Order, Order.id], refresh=timedelta(minutes=1), aliases=["orders:old"])
+def by_text(ctx: QueryCtx) -> int:
+    return 0
+
+
 async def server() -> None:
     settings = Settings(retention=timedelta(days=1), mutation_retries=3)
     convex = Convex("sqlite:///shop.db", functions="shop", metadata=Base.metadata, settings=settings)
@@ -234,6 +240,17 @@ async def server() -> None:
         someone = convex.with_identity(Identity(subject="u1", issuer="us", claims={"admin": True}))
         assert_type(someone.run(process_order, order_id="o1"), str)
         assert_type(await someone.run_async(totals, limit=3), Totals)
+        with convex.subscribe(get_order, order_id="o1") as orders:
+            assert_type(orders, Updates[OrderView])
+            assert_type(orders.get(timeout=1), OrderView)
+            for order in orders:
+                assert_type(order, OrderView)
+        async with someone.subscribe(totals, limit=3) as found:
+            async for each in found:
+                assert_type(each, Totals)
+        both = {"order": (get_order, {"order_id": "o1"}), "totals": (totals, {})}
+        assert_type(convex.subscribe_all(both).get(), dict[str, Any])
+        assert_type(someone.subscribe_all(both), Updates[dict[str, Any]])
         print(convex.call("orders:process_order", {"order_id": "o1"}), describe(charge), convex.run(internal.orders.x))
 
 
@@ -249,6 +266,11 @@ def test_order(convex: ConvexTest) -> None:
     job = convex.job(JobId("0" * 32))
     assert_type(job, ScheduledFunction | None)
     assert_type(convex.now, datetime)
+    watch = convex.watch(get_order, order_id="o1")
+    assert_type(watch.value, OrderView)
+    assert_type(watch.values, list[OrderView])
+    assert_type(convex.as_user("u1").watch(totals).value, Totals)
+    assert_type(convex.subscribe(totals, limit=1).get(), Totals)
     with convex.db() as db, ConvexTest("shop", metadata=Base.metadata, database_url=None) as other:
         db.add(User(id="u1"))
         print(other.call("orders:get_order", {"order_id": "o1"}))

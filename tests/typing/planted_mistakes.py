@@ -222,10 +222,16 @@ def in_the_app(convex: Convex) -> None:
     convex.with_identity("u1").run(process_order, order_id="o1")  # error
     convex.with_identity(Identity("u1")).run(process_order, order=1)  # error
     text: str = convex.run(mark_paid, order_id="o1")  # error
+    convex.subscribe(get_order)  # error
+    convex.subscribe(get_order, oder_id="o1")  # error
+    convex.subscribe(get_order, order_id=1)  # error
+    convex.subscribe(mark_paid, order_id="o1")  # error
+    convex.subscribe_all({"a": (mark_paid, {"order_id": "o1"})})  # error
+    number: int = convex.subscribe(get_order, order_id="o1").get()  # error
     Convex("sqlite:///shop.db")  # error
     Settings(retention="7 days")  # error
     Settings(retentoin=timedelta(days=1))  # error
-    print(text)
+    print(text, number)
 
 
 async def in_async_code(convex: Convex) -> None:

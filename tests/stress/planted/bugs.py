@@ -15,6 +15,7 @@ from .failures import FAILURES
 from .forks import FORKS
 from .jobs import JOBS
 from .live_log import LIVE_LOG
+from .live_queries import LIVE_QUERIES
 from .pools import POOLS
 from .postgres import POSTGRES
 from .retention import RETENTION_BUGS
@@ -31,6 +32,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *POOLS,
     *COMMIT_BUGS,
     *LIVE_LOG,
+    *LIVE_QUERIES,
     *WORKERS,
     *CLAIM_CURSOR,
     *CRONS,
