@@ -123,10 +123,7 @@ class OpenTransaction(ABC):
             self.footprints.settle()
 
     def undo_run(self) -> None:
-        """Of a run in a live reader's snapshot that others share: undo a failed statement and the settings it has made.
-
-        Afterwards ``is_spoiled`` says whether others may still run in it.
-        """
+        """Undo what a live run has left: a failed statement, a setting. Then ``is_spoiled`` tells if that was all."""
         self.failed, self.not_batchable = None, False
 
     @property

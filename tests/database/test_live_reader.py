@@ -42,10 +42,8 @@ on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 def note(transaction: OpenTransaction, label: str) -> None:
-    transaction.wait_for_begin()
-    transaction.driver.execute(
-        f"INSERT INTO notes (text) VALUES ('{label}')"
-    )  # past what records it as the whole table
+    transaction.wait_for_begin()  # past SQLAlchemy, and so past what records it as the whole table
+    transaction.driver.execute(f"INSERT INTO notes (text) VALUES ('{label}')")
     transaction.changes.writes.add("notes", {"label": [label]})
 
 

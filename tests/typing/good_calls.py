@@ -248,9 +248,9 @@ async def server() -> None:
         async with someone.subscribe(totals, limit=3) as found:
             async for each in found:
                 assert_type(each, Totals)
-        both = {"order": (get_order, {"order_id": "o1"}), "totals": (totals, {})}
-        assert_type(convex.subscribe_all(both).get(), dict[str, Any])
-        assert_type(someone.subscribe_all(both), Updates[dict[str, Any]])
+        both = convex.subscribe_all({"order": (get_order, {"order_id": "o1"}), "totals": (totals, {})})
+        assert_type(both, Updates[dict[str, Any]])
+        assert_type(someone.subscribe_all({"totals": (totals, {})}).get(), dict[str, Any])
         print(convex.call("orders:process_order", {"order_id": "o1"}), describe(charge), convex.run(internal.orders.x))
 
 

@@ -71,8 +71,8 @@ LIVE_QUERIES: Final = (
         name="closing wakes nobody",
         breaks="a thread that iterates hangs when its app stops",
         file="live/updates.py",
-        old="            waiting, self._waiting = self._waiting, []\n        for wake in waiting:\n            wake()\n\n    def close_in_child",
-        new="            waiting: list[object] = []\n\n    def close_in_child",
+        old="            self.is_closed, self._update = True, None\n",
+        new="            self.is_closed, self._update, self._waiting = True, None, []\n",
         tests=(f"{PROMISES}::test_closing_ends_iterations_that_wait",),
     ),
     Bug(
@@ -81,6 +81,6 @@ LIVE_QUERIES: Final = (
         file="app.py",
         old="        self.live.reset(RELOAD)\n",
         new="",
-        tests=("tests/live/test_reload.py",),
+        tests=("tests/live/test_reloaded_queries.py",),
     ),
 )
