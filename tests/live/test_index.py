@@ -60,6 +60,16 @@ def test_nothing_is_left_of_what_was_removed(sets: list[ReadSet], writes: WriteS
     assert (index._reads, index._tables, index._everything) == ({}, {}, set())
 
 
+def test_a_column_that_a_commit_does_not_name_may_have_any_value() -> None:
+    index: SubscriptionIndex[str] = SubscriptionIndex()
+    reads = ReadSet()
+    reads.add("messages", {("channel", "a")})
+    index.replace("query", reads)
+    writes = WriteSet()
+    writes.add("messages", {"id": {1}})
+    assert index.find(writes) == {"query"}
+
+
 def test_a_lookup_costs_as_much_as_there_are_written_keys() -> None:
     """Ten thousand other queries are not looked at: none of their sets is asked for."""
     index: SubscriptionIndex[int] = SubscriptionIndex()

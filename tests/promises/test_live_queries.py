@@ -107,7 +107,7 @@ def setting(ctx: QueryCtx) -> str:
     if ctx.db.get_bind().dialect.name == "sqlite":
         return ""
     ctx.db.scalar(select(func.count()).select_from(Note))
-    return str(ctx.db.execute(text("SELECT coalesce(current_setting('convexpy.test', true), '')")).scalar_one())
+    return ctx.db.scalar(select(func.coalesce(func.current_setting("convexpy.test", True), ""))) or ""
 
 
 @query
