@@ -81,6 +81,8 @@ class WriteSet:
 
 def bounded(keys: Keys) -> Keys | None:
     """The columns with few values. None: there is none."""
+    if keys and max(map(len, keys.values())) <= MOST_VALUES:
+        return keys
     return {column: values for column, values in keys.items() if len(values) <= MOST_VALUES} or None
 
 
