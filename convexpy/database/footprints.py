@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from .read_set import ReadSet
-from .statement_keys import keys_with_values
 from .write_keys import WriteKeys
 from .write_set import Keys, WriteSet
 
@@ -24,8 +23,8 @@ OWN_PREFIX: Final = "_convexpy_"
 class FlushKeys(Protocol):
     """Knows more of the rows that an ORM flush writes than its statements say."""
 
-    def count(self, statements: Sequence[tuple[WriteKeys, Any]]) -> None:
-        """The statements of the flush whose keys are asked for next."""
+    def count(self, writes: WriteKeys, context: Any) -> None:
+        """One of the flush's statements. All are counted before the keys of any are asked for."""
         ...
 
     def keys(self, writes: WriteKeys, context: Any) -> Keys:
@@ -39,7 +38,7 @@ class Footprints(ABC):
     def __init__(self, writes: WriteSet, reads: ReadSet | None) -> None:
         self._writes = writes
         self._reads = reads
-        self._flushed: list[tuple[WriteKeys, Any]] | None = None
+        self._flushed: list[tuple[WriteKeys, Any, Sequence[str]]] | None = None
         self.loads_made_up_rows = False
         """A statement has loaded objects whose attributes need not be the columns of their rows."""
         self.is_opaque = False
@@ -74,29 +73,31 @@ class Footprints(ABC):
         if self.loads_made_up_rows:
             flush_keys = None
         if flush_keys is not None:
-            flush_keys.count(flushed)
-        for keys, context in flushed:
-            known = flush_keys.keys(keys, context) if flush_keys is not None else keys_with_values(keys, context)
-            for name in self._names(keys):
+            for keys, context, _ in flushed:
+                flush_keys.count(keys, context)
+        for keys, context, names in flushed:
+            known = flush_keys.keys(keys, context) if flush_keys is not None else keys.keys(context)
+            for name in names:
                 self._writes.add(name, known)
 
     def settle_statement(self) -> None:
         """Add what only the execution of the latest statement has shown."""
         return
 
-    @abstractmethod
-    def _names(self, keys: WriteKeys) -> Sequence[str]:
-        """The names in the sets of the table that a statement writes: several, if its rows are those of others too."""
+    def _wrote(self, keys: WriteKeys, context: Any, names: Sequence[str]) -> None:
+        """A statement wrote the one table that it names, and nothing else has changed rows of it.
 
-    def _wrote(self, keys: WriteKeys, context: Any) -> None:
-        """A statement wrote the one table that it names, and nothing else has changed rows of it."""
+        Args:
+            names: Of the table in the sets: several, if its rows are those of other tables too.
+        """
         if self._flushed is not None:
-            self._flushed.append((keys, context))
+            # SQLAlchemy may send one execution of many rows in several parts.
+            if not self._flushed or self._flushed[-1][1] is not context:
+                self._flushed.append((keys, context, names))
             return
-        known = keys_with_values(keys, context)
-        for name in self._names(keys):
-            if not is_framework_table(name):
-                self._writes.add(name, known)
+        known = keys.keys(context)
+        for name in names:
+            self._writes.add(name, known)
 
     def _wrote_whole(self, tables: Iterable[str]) -> None:
         """Rows of any keys of these tables were written. The framework's own are recorded elsewhere."""

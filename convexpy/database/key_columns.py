@@ -8,6 +8,7 @@ statement names differently.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
 
@@ -100,6 +101,28 @@ def key_value(value: Any, family: Family) -> Value | Unknown | None:
     if kind is bool:
         return int(value)
     return value if kind is int else UNKNOWN
+
+
+PLAIN: Final[dict[Family, frozenset[type]]] = {
+    "int": frozenset((int, bool, type(None))),
+    "bool": frozenset((int, bool, type(None))),
+    "text": frozenset((str, type(None))),
+    "uuid": frozenset((uuid.UUID, str, type(None))),
+}
+
+
+def key_values(values: Sequence[Any], family: Family) -> set[Value | None] | None:
+    """Values as the sets keep them. None: one of them is not known."""
+    if len(values) == 1:
+        value = key_value(values[0], family)
+        return None if value is UNKNOWN else {value}
+    kinds = set(map(type, values))
+    if not kinds <= PLAIN[family]:
+        return None
+    if family == "text" or (bool not in kinds and family != "uuid"):
+        return set(values)
+    found = {key_value(value, family) for value in set(values)}
+    return None if UNKNOWN in found else found  # type: ignore[return-value]
 
 
 def key_columns(table: Table) -> tuple[KeyColumn, ...]:

@@ -6,16 +6,18 @@ other. Columns are named as SQL names them, by the table or alias in scope.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Table
 from sqlalchemy.sql import elements, operators, selectable
 
-from .key_columns import Family, family_of
+from .key_columns import UNKNOWN, Family, family_of, key_values
+from .write_set import Value
 
 # The name of a table or alias in scope, and a column of it.
 ColumnName = tuple[str, str]
+Parameters = Mapping[str, Any]
 
 
 class Pinned(NamedTuple):
@@ -25,6 +27,21 @@ class Pinned(NamedTuple):
     family: Family
     bind: str
     is_list: bool
+
+
+def pinned_values(pin: Pinned, rows: Sequence[Parameters], context: Any) -> set[Value | None] | None:
+    """The values that a column is pinned to in one execution. None: they are not known."""
+    if not pin.is_list:
+        return key_values([row.get(pin.bind, UNKNOWN) for row in rows], pin.family)
+    names = context._expanded_parameters.get(pin.bind)
+    if names is None:
+        return None
+    return key_values([row.get(name, UNKNOWN) for row in rows for name in names], pin.family)
+
+
+def rows_of(context: Any) -> Sequence[Parameters]:
+    """The values of a statement, by the names of its binds; several if it is executed many times at once."""
+    return context.compiled_parameters  # type: ignore[no-any-return]
 
 
 class Conditions:
@@ -127,9 +144,6 @@ def name_in_scope(source: Any) -> str | None:
     if isinstance(source, selectable.AliasedReturnsRows | selectable.TableClause):
         return str(source.name)
     return None
-
-
-JOINED: Final = selectable.Join
 
 
 def table_behind(source: Any) -> Table | None:

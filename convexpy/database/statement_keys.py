@@ -15,13 +15,12 @@ from sqlalchemy.orm.context import _ORMFromStatementCompileState as FromStatemen
 from sqlalchemy.sql import selectable, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from .key_columns import UNKNOWN, TableName, key_value
-from .pins import Pinned
+from .key_columns import TableName
+from .pins import Pinned, pinned_values, rows_of
 from .read_keys import ReadKeys
 from .read_set import Pin
 from .statement_compiler import NotingCompiler, is_standard
-from .write_keys import Parameters, WriteKeys, write_keys
-from .write_set import Keys
+from .write_keys import WriteKeys, write_keys
 
 ATTRIBUTE: Final = "convexpy_keys"
 MADE_UP: Final = (selectable.Subquery, selectable.CTE, selectable.Values, selectable.TextualSelect)
@@ -89,41 +88,15 @@ class StatementKeys:
         return keys if is_its_text else None
 
 
-def rows_of(context: Any) -> Sequence[Parameters]:
-    """The values of a statement, by the names of its binds; several if it is executed many times at once."""
-    return context.compiled_parameters  # type: ignore[no-any-return]
-
-
-def pin_values(pin: Pinned, row: Parameters, context: Any) -> Sequence[Any] | None:
-    """The values that a column is pinned to. None: they are not known."""
-    if not pin.is_list:
-        return (row[pin.bind],) if pin.bind in row else None
-    names = context._expanded_parameters.get(pin.bind)
-    if names is None or not all(name in row for name in names):
-        return None
-    return [row[name] for name in names]
-
-
 def pins_with_values(chosen: Sequence[Pinned], context: Any) -> set[Pin] | None:
     """The pins of a table in one execution. None: one of them is not known, so any row may have been read."""
     pins: set[Pin] = set()
-    for row in rows_of(context):
-        for pin in chosen:
-            values = pin_values(pin, row, context)
-            if values is None:
-                return None
-            for each in values:
-                value = key_value(each, pin.family)
-                if value is UNKNOWN:
-                    return None
-                if value is not None:  # NULL equals nothing
-                    pins.add((pin.column, value))
+    for pin in chosen:
+        values = pinned_values(pin, rows_of(context), context)
+        if values is None:
+            return None
+        pins.update((pin.column, value) for value in values if value is not None)  # NULL equals nothing
     return pins
-
-
-def keys_with_values(keys: WriteKeys, context: Any) -> Keys:
-    """The keys of the rows that one execution writes."""
-    return keys.keys(rows_of(context), lambda pin, row: pin_values(pin, row, context))
 
 
 def table_of(statement: Any) -> Any:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.sql import elements
 
-from .key_columns import UNKNOWN, Family, KeyColumn, TableName, family_of, key_columns, key_value
-from .pins import Conditions, Pinned, name_in_scope, table_behind
+from .key_columns import UNKNOWN, Family, KeyColumn, TableName, family_of, key_columns, key_values
+from .pins import Conditions, Parameters, Pinned, name_in_scope, pinned_values, rows_of, table_behind
 from .write_set import MOST_VALUES, Keys, Value
-
-Parameters = Mapping[str, Any]
-ValuesOfPin = Callable[[Pinned, Parameters], Sequence[Any] | None]
 
 
 class WriteKeys:
@@ -28,65 +25,43 @@ class WriteKeys:
         self.after: dict[str, tuple[str, Family] | None] = {}
         """The columns that are set, and the binds of their new values. None: to what is not known."""
         self.primary_key = tuple(str(column.name) for column in table.primary_key.columns)
+        self.single_pins: dict[str, Pinned] = {}
+        """Those of ``before`` that are one value for each execution."""
+        self.primary_key_pins: tuple[Pinned, ...] | None = None
+        """Those of the primary key. None: WHERE does not name its row."""
         self.is_upsert = False
         self.set_columns: frozenset[str] = frozenset()
         """The columns that an UPDATE sets, key columns or not."""
 
-    def keys(self, rows: Sequence[Parameters], values_of: ValuesOfPin) -> Keys:
-        """The values that are known, by column."""
-        known: Keys = {}
+    def keys(self, context: Any) -> Keys:
+        """The keys of the rows that one execution writes. A column that is not there: they may have any value."""
+        rows, known = rows_of(context), {}
         for column in self.columns:
-            values = self._values(column, rows, values_of)
+            values = self._values(column, rows, context)
             if values is not None and len(values) <= MOST_VALUES:
+                values.discard(None)
                 known[column.name] = values
-        return known
+        return known  # type: ignore[return-value]
 
-    def _values(self, column: KeyColumn, rows: Sequence[Parameters], values_of: ValuesOfPin) -> set[Value] | None:
+    def _values(self, column: KeyColumn, rows: Sequence[Parameters], context: Any) -> set[Value | None] | None:
+        name = column.name
         if self.kind == "insert":
-            found = self._new_values(column, rows)
+            found = self.new_values(name, rows)
             # NULL makes a database generate the key.
-            return None if found is None or (column.is_primary and None in found) else without_null(found)
-        values: set[Value | None] = set()
-        pins = self.before.get(column.name)
-        if not pins:
+            return None if found is not None and column.is_primary and None in found else found
+        pins = self.before.get(name)
+        if pins is None:
             return None
-        for row in rows:
-            old = values_of(pins[0], row)
-            if old is None:
-                return None
-            for each in old:
-                value = key_value(each, column.family)
-                if value is UNKNOWN:
-                    return None
-                values.add(value)
-        if column.name in self.after:
-            new = self._new_values(column, rows)
-            if new is None:
-                return None
-            values |= new
-        return without_null(values)
+        old = pinned_values(pins[0], rows, context)
+        if old is None or name not in self.after:
+            return old
+        new = self.new_values(name, rows)
+        return None if new is None else old | new
 
-    def _new_values(self, column: KeyColumn, rows: Sequence[Parameters]) -> set[Value | None] | None:
-        bind = self.after.get(column.name)
-        if bind is None:
-            return None
-        name, family = bind
-        values: set[Value | None] = set()
-        for row in rows:
-            value = key_value(row.get(name, UNKNOWN), family)
-            if value is UNKNOWN:
-                return None
-            values.add(value)
-        return values
-
-    def new_value(self, column: KeyColumn, row: Parameters) -> Value | Any | None:
-        """What a column is set to. ``UNKNOWN`` if that is not known."""
-        bind = self.after.get(column.name)
-        return UNKNOWN if bind is None else key_value(row.get(bind[0], UNKNOWN), bind[1])
-
-
-def without_null(values: set[Value | None]) -> set[Value]:
-    return {value for value in values if value is not None}
+    def new_values(self, name: str, rows: Sequence[Parameters]) -> set[Value | None] | None:
+        """What a column is set to. None: that is not known."""
+        bind = self.after.get(name)
+        return None if bind is None else key_values([row.get(bind[0], UNKNOWN) for row in rows], bind[1])
 
 
 def write_keys(kind: str, compiled: Any, bind_name: Callable[[Any], str | None]) -> WriteKeys | None:
@@ -111,6 +86,9 @@ def write_keys(kind: str, compiled: Any, bind_name: Callable[[Any], str | None])
             # One value says more than several.
             known = keys.before.get(pin.column, ())
             keys.before[pin.column] = (pin, *known) if not pin.is_list else (*known, pin)
+    keys.single_pins = {column: pins[0] for column, pins in keys.before.items() if not pins[0].is_list}
+    if keys.primary_key and all(column in keys.single_pins for column in keys.primary_key):
+        keys.primary_key_pins = tuple(keys.single_pins[column] for column in keys.primary_key)
     if kind == "update":
         find_new_values(keys, compiled, bind_name)
     return keys

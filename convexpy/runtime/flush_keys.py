@@ -7,7 +7,6 @@ recorded as well.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,10 +15,10 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.base import LoaderCallableStatus
 
-from ..database.key_columns import UNKNOWN, Family, TableName, key_value
-from ..database.statement_keys import keys_with_values, rows_of
-from ..database.write_keys import Parameters, WriteKeys, without_null
-from ..database.write_set import MOST_VALUES, Keys, Value
+from ..database.key_columns import UNKNOWN, TableName, key_value, key_values
+from ..database.pins import Parameters, rows_of
+from ..database.write_keys import WriteKeys
+from ..database.write_set import MOST_VALUES, Keys
 
 # The mapped attributes of a table's columns, by the columns' names.
 Attributes = Mapping[str, str]
@@ -46,42 +45,40 @@ class FlushedObjects:
                 for table, attributes in attributes_of(state.mapper):
                     into.setdefault(table, []).append((state, attributes))
         self._by_key: dict[TableName, dict[tuple[Any, ...], Row]] = {}
-        self._inserted: Counter[TableName] = Counter()
+        self._inserted: dict[TableName, int] = {}
 
-    def count(self, statements: Sequence[tuple[WriteKeys, Any]]) -> None:
-        """The statements of the flush whose keys are asked for next."""
-        for writes, context in statements:
-            if writes.kind == "insert":
-                self._inserted[writes.table] += len(rows_of(context))
+    def count(self, writes: WriteKeys, context: Any) -> None:
+        """One of the flush's statements. All are counted before the keys of any are asked for."""
+        if writes.kind == "insert":
+            self._inserted[writes.table] = self._inserted.get(writes.table, 0) + len(rows_of(context))
 
     def keys(self, writes: WriteKeys, context: Any) -> Keys:
         """The keys of the rows that one of the flush's statements writes."""
         if writes.kind == "insert":
             return self._keys_of_inserted(writes, context)
         rows = rows_of(context)
-        found = [self._row_of(writes, row) for row in rows]
+        found = self._rows_of(writes, rows)
         known: Keys = {}
         for column in writes.columns:
-            values: set[Value | None] = set()
-            pin = next(iter(writes.before.get(column.name, ())), None)
-            for parameters, row in zip(rows, found, strict=True):
-                old: Any = UNKNOWN
-                if pin is not None and not pin.is_list:
-                    old = key_value(parameters.get(pin.bind, UNKNOWN), column.family)
-                elif row is not None:
-                    old = key_value(old_value(row, column.name), column.family)
-                new = writes.new_value(column, parameters) if column.name in writes.after else None
-                if old is UNKNOWN or new is UNKNOWN or len(values) > MOST_VALUES:
-                    break
-                values.add(old)
-                values.add(new)
+            name = column.name
+            pin = writes.single_pins.get(name)
+            if pin is not None:
+                old = key_values([parameters.get(pin.bind, UNKNOWN) for parameters in rows], column.family)
+            elif found is not None:
+                old = key_values([old_value(row, name) for row in found], column.family)
             else:
-                known[column.name] = without_null(values)
+                continue
+            new = writes.new_values(name, rows) if name in writes.after else old
+            if old is not None and new is not None:
+                values = old | new
+                values.discard(None)
+                if len(values) <= MOST_VALUES:
+                    known[name] = values  # type: ignore[assignment]
         return known
 
     def _keys_of_inserted(self, writes: WriteKeys, context: Any) -> Keys:
         """A key that the database has generated is known by the object, if there is one for each row."""
-        known = keys_with_values(writes, context)
+        known = writes.keys(context)
         new = self._new.get(writes.table, ())
         if len(writes.primary_key) == 1 and len(new) == self._inserted[writes.table] <= MOST_VALUES:
             for column in writes.columns:
@@ -94,26 +91,25 @@ class FlushedObjects:
                         known[column.name] = set(values)  # type: ignore[arg-type]
         return known
 
-    def _row_of(self, writes: WriteKeys, parameters: Parameters) -> Row | None:
-        """The object whose row has the primary key that a statement names."""
-        key = []
-        for name in writes.primary_key:
-            pin = next(iter(writes.before.get(name, ())), None)
-            if pin is None or pin.is_list:
-                return None
-            key.append(key_value(parameters.get(pin.bind, UNKNOWN), pin.family))
+    def _rows_of(self, writes: WriteKeys, rows: Sequence[Parameters]) -> list[Row] | None:
+        """The objects whose rows have the primary keys that a statement names. None: there is not one for each."""
+        pins = writes.primary_key_pins
+        if pins is None:
+            return None
         by_key = self._by_key.get(writes.table)
         if by_key is None:
-            by_key = self._by_key[writes.table] = self._index(writes)
-        return by_key.get(tuple(key))
-
-    def _index(self, writes: WriteKeys) -> dict[tuple[Any, ...], Row]:
-        families: dict[str, Family] = {column.name: column.family for column in writes.columns}
-        columns = [(name, families[name]) for name in writes.primary_key]
-        return {
-            tuple(key_value(old_value(row, name), family) for name, family in columns): row
-            for row in self._old.get(writes.table, ())
-        }
+            by_key = self._by_key[writes.table] = {
+                tuple([key_value(old_value(row, pin.column), pin.family) for pin in pins]): row
+                for row in self._old.get(writes.table, ())
+            }
+        found = []
+        for parameters in rows:
+            key = tuple([key_value(parameters.get(pin.bind, UNKNOWN), pin.family) for pin in pins])
+            row = by_key.get(key)
+            if row is None or UNKNOWN in key:
+                return None
+            found.append(row)
+        return found
 
 
 def old_value(row: Row, column: str) -> Any:
@@ -136,7 +132,7 @@ def attributes_of(mapper: Mapper[Any]) -> tuple[tuple[TableName, Attributes], ..
                 {
                     str(column.name): str(mapper.get_property_by_column(column).key)
                     for column in table.columns
-                    if column in mapper.columns.values() or mapper._columntoproperty.get(column) is not None
+                    if column in mapper._columntoproperty
                 },
             )
             for table in mapper.tables

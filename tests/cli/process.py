@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:

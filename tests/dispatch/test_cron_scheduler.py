@@ -49,6 +49,20 @@ def test_each_slot_fires_once_however_many_workers_there_are(database: str) -> N
         assert slots == [(START + n * MINUTE, "success") for n in range(5)]
 
 
+@promise("C8")
+def test_a_worker_that_looked_long_ago_takes_no_slot_and_moves_none(database: str) -> None:
+    app = app_with(lambda crons: crons.interval("x", MINUTE, work))
+    with ConvexTest(app, database_url=database, now=START) as convex:
+        scheduler = convex.convex.worker.crons
+        seen_long_ago = due_rows(scheduler, convex)
+        assert seen_long_ago
+        convex.advance(minutes=5)
+        following = scheduler.next_slot()
+        for row in seen_long_ago:
+            assert not scheduler._fire(row, convex.now)
+        assert scheduler.next_slot() == following
+
+
 def due_rows(scheduler: CronScheduler, convex: ConvexTest) -> list[Any]:
     with scheduler._database.read_internal() as connection:
         return crons.due_crons(connection, convex.now)

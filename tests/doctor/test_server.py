@@ -250,7 +250,7 @@ def test_what_to_raise_is_enough() -> None:
     assert rate_slots({**server, "max_connections": "977"}, 500, 10).mark == "note"
 
 
-def test_predicate_locks_that_are_too_few_are_a_risk_and_what_to_set_is_enough() -> None:
+def test_too_few_predicate_locks_are_a_risk_and_what_to_set_is_enough() -> None:
     server = {
         "max_connections": "100",
         "autovacuum_max_workers": "3",

@@ -77,7 +77,7 @@ def test_every_run_of_an_async_action_is_on_one_loop(convex: Convex) -> None:
             asyncio.run(convex.run_async(function))
         asyncio.run(convex.call_async("made:note_loop"))
         convex.run(schedule_it)
-        found = [loops.get(timeout=20) for _ in range(8)]  # three called twice, one by name, one as a job
+        found = [loops.get(timeout=60) for _ in range(8)]  # three called twice, one by name, one as a job
     assert len(set(map(id, found))) == 1
 
 
@@ -87,7 +87,7 @@ def test_the_test_kit_does_the_same() -> None:
         asyncio.run(convex.run_async(note_loop))
         convex.run(schedule_it)
         convex.run_due()
-        assert loops.get(timeout=20) is loops.get(timeout=20) is loops.get(timeout=20)
+        assert loops.get(timeout=60) is loops.get(timeout=20) is loops.get(timeout=20)
 
 
 def test_context_and_errors_pass_between_the_loops(convex: Convex) -> None:
@@ -103,13 +103,13 @@ def test_context_and_errors_pass_between_the_loops(convex: Convex) -> None:
 def test_a_canceled_caller_cancels_its_action(convex: Convex) -> None:
     async def impatient() -> None:
         waiting = asyncio.ensure_future(convex.run_async(wait_for_ever))
-        await asyncio.to_thread(events.get, timeout=20)
+        await asyncio.to_thread(events.get, timeout=60)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
     asyncio.run(impatient())
-    assert events.get(timeout=20) == "canceled"
+    assert events.get(timeout=60) == "canceled"
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -75,7 +75,7 @@ def ends_of(convex: Convex, name: str) -> Callable[[], str]:
     convex.on_run(listen)
 
     def wait() -> str:
-        assert ended.acquire(timeout=5), f"{name} did not run"
+        assert ended.acquire(timeout=60), f"{name} did not run"
         return outcomes.pop(0)
 
     return wait

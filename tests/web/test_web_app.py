@@ -76,7 +76,7 @@ def test_jobs_run_while_the_web_app_does(convex: Convex, make: Callable[[Convex]
     for _ in range(2):  # a test client starts and stops the same app again and again
         with testclient.TestClient(app) as client:
             assert client.post("/tea").json() == "tea"
-            assert ran.get(timeout=20) == "work"
+            assert ran.get(timeout=60) == "work"
             assert convex.worker.is_running
         assert not convex.worker.is_running
 

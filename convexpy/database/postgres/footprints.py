@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple, Protocol
 from ..footprints import Footprints, is_framework_table
 from ..read_set import ReadSet
 from ..statement_keys import StatementKeys, pins_with_values
-from ..write_keys import WriteKeys
 from ..write_set import WriteSet
 from .catalog import FOREIGN, SEQUENCE, Catalog, Schema, names_of
 from .relation_locks import relation_locks
@@ -82,10 +81,11 @@ class PostgresFootprints(Footprints):
         if self._asks and not self._has_keys and not plan.schema.has_deferred_triggers:
             self._ask()
         self._has_keys = True
-        self._wrote_whole(plan.whole)
+        if plan.whole:
+            self._wrote_whole(plan.whole)
         if plan.names:
             assert keys.keys is not None
-            self._wrote(keys.keys, context)
+            self._wrote(keys.keys, context, plan.names)
 
     def pause(self) -> None:
         return
@@ -97,11 +97,6 @@ class PostgresFootprints(Footprints):
     def committed(self) -> None:
         if self._changes_schema:
             self._catalog.forget()
-
-    def _names(self, keys: WriteKeys) -> tuple[str, ...]:
-        schema = self._catalog.schema()
-        table = schema.find(keys.table)
-        return tuple(names_of(schema, schema.family(table))) if table is not None else ()
 
     def _write_plan(self, keys: StatementKeys) -> WritePlan:
         schema = self._catalog.schema()

@@ -33,15 +33,10 @@ class PostgresTransaction(OpenTransaction):
         publish: Publish | None = None,
         before_commit: Callable[[PostgresTransaction], None] | None = None,
         catalog: Catalog | None = None,
-        is_round: bool = False,
     ) -> None:
-        """
-        Args:
-            catalog: What is needed to record footprints. Transactions of the framework's own have none.
-            is_round: It has begun with the savepoint ``ROUND``, for runs whose reads are recorded.
-        """
+        """``catalog`` is needed to record footprints. Transactions of the framework's own have none."""
         self._catalog = catalog
-        self._is_round = is_round
+        self._is_round = False
         super().__init__(connection, read_only=read_only, publish=publish)
         self._before_commit = before_commit
         self._is_beginning = True
@@ -51,6 +46,12 @@ class PostgresTransaction(OpenTransaction):
         if self._catalog is None:
             return None
         return PostgresFootprints(self, self._catalog, self.changes.writes, reads)
+
+    def begin_round(self) -> None:
+        """Before runs whose reads are recorded: let the locks of each be told from those of the runs before it."""
+        self.wait_for_begin()
+        execute(self.driver, f"SAVEPOINT {ROUND}")
+        self._is_round = True
 
     def let_go_of_locks(self) -> None:
         """Release the locks of everything that was read so far, if nothing needs them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..footprints import Footprints
+from ..footprints import Footprints, is_framework_table
 from ..read_set import ReadSet
 from ..statement_keys import StatementKeys, pins_with_values
 from ..write_keys import WriteKeys
@@ -76,14 +76,11 @@ class SQLiteFootprints(Footprints):
         if keys is None or own is None:
             self._wrote_whole(tables.writes)
             return
-        is_plain, others = plan_of(keys, own, tables)
+        names, others = plan_of(keys, own, tables)
         if others:
             self._wrote_whole(others)
-        if is_plain:
-            self._wrote(own, context)
-
-    def _names(self, keys: WriteKeys) -> tuple[str, ...]:
-        return (keys.table.name,)
+        if names:
+            self._wrote(own, context, names)
 
 
 def pinned_tables(keys: StatementKeys | None, tables: StatementTables) -> dict[str, Any]:
@@ -109,11 +106,12 @@ def pinned_tables(keys: StatementKeys | None, tables: StatementTables) -> dict[s
     return pinned
 
 
-def plan_of(keys: StatementKeys, own: WriteKeys, tables: StatementTables) -> tuple[bool, frozenset[str]]:
-    """Whether the keys of the table that a statement names hold, and the tables that are written whole."""
+def plan_of(keys: StatementKeys, own: WriteKeys, tables: StatementTables) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The table that a statement names, if its keys hold, and the tables that are written whole."""
     plan = keys.plan
     if plan is None or plan[0] is not tables:
         name = own.table.name
         is_plain = tables.writes_as_written(name, "upsert" if own.is_upsert else own.kind, own.set_columns)
-        plan = keys.plan = (tables, is_plain, tables.writes - {name} if is_plain else tables.writes)
+        names = (name,) if is_plain and not is_framework_table(name) else ()
+        plan = keys.plan = (tables, names, tables.writes - {name} if is_plain else tables.writes)
     return plan[1], plan[2]

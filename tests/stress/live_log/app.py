@@ -13,12 +13,17 @@ from convexpy.database.transaction import OpenTransaction
 from convexpy.runtime.context import Context
 
 TOKEN: Final = "token-"
-# The row says itself in which transaction it was written, and SQLite numbers rows in the order of the commits.
+# The row says itself in which transaction it was written, and since when the server ran: after a crash, ids of
+# transactions that were rolled back are given out again. SQLite numbers rows in the order of the commits.
 TABLE: Final = {
-    "sqlite": "CREATE TABLE tokens (place INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL)",
-    "postgresql": (
-        "CREATE TABLE tokens (place bigint NOT NULL DEFAULT (pg_current_xact_id()::text)::bigint, token text NOT NULL)"
-    ),
+    "sqlite": "CREATE TABLE tokens (place INTEGER PRIMARY KEY AUTOINCREMENT, life INT DEFAULT 0, token TEXT NOT NULL)",
+    "postgresql": """
+        CREATE TABLE tokens (
+            place bigint NOT NULL DEFAULT (pg_current_xact_id()::text)::bigint,
+            life float NOT NULL DEFAULT extract(epoch FROM pg_postmaster_start_time()),
+            token text NOT NULL
+        )
+    """,
 }
 INSERT: Final = text("INSERT INTO tokens (token) VALUES (:token)")
 

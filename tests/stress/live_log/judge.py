@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-Shows = Callable[[int], bool]
+# When the server had started, and the transaction's id; of SQLite the number of the row.
+Place = tuple[float, int]
+Shows = Callable[[Place], bool]
 
 
 @dataclass
@@ -36,17 +38,24 @@ class Verdict:
         )
 
 
-def shows(contains: Any) -> Shows:
+def shows(contains: Any, life: float) -> Shows:
     """Whether a snapshot shows the row at a place: of PostgreSQL by its text, of SQLite by the last place in it."""
     if isinstance(contains, int):
-        return lambda place: place <= contains
+        return lambda place: place[1] <= contains
     xmin, xmax, in_progress = contains.split(":")
     hidden = {int(each) for each in in_progress.split(",")} if in_progress else set()
     first, end = int(xmin), int(xmax)
-    return lambda place: place < first or (place < end and place not in hidden)
+
+    def shows_place(place: Place) -> bool:
+        started, number = place
+        if started != life:  # what was committed before the server's last start is there, and nothing of a later one
+            return started < life
+        return number < first or (number < end and number not in hidden)
+
+    return shows_place
 
 
-def judge(account: Path, places: Mapping[str, int]) -> Verdict:
+def judge(account: Path, places: Mapping[str, Place]) -> Verdict:
     """Judge the account of one reader. ``places``: every token that was committed, and where."""
     verdict = Verdict()
     before: Shows | None = None
@@ -57,7 +66,7 @@ def judge(account: Path, places: Mapping[str, int]) -> Verdict:
             verdict.errors += 1
             continue
         verdict.snapshots += 1
-        after, found = shows(line["contains"]), line["found"]
+        after, found = shows(line["contains"], line["life"]), line["found"]
         if found is None:
             verdict.resets += 1
         elif before is None:

@@ -34,8 +34,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "mutation_retries": 20,
     "stop_grace": 1.0,
 }
-SNAPSHOT: Final = text("SELECT pg_current_snapshot()::text")
-PLACES: Final = text("SELECT coalesce(max(place), 0) FROM tokens")
+SNAPSHOT: Final = text("SELECT pg_current_snapshot()::text, extract(epoch FROM pg_postmaster_start_time())::float")
+PLACES: Final = text("SELECT coalesce(max(place), 0), 0 FROM tokens")
 COUNT: Final = text("SELECT count(*) FROM tokens")
 EXISTS: Final = text("SELECT count(*) FROM tokens WHERE token = :token")
 # So old must be what is pruned: less than the longest pauses of a reader.
@@ -111,9 +111,10 @@ def account_of(snapshot: LiveSnapshot, rng: random.Random) -> dict[str, Any]:
         if rng.random() < 0.2:
             time.sleep(0.005)  # others commit between the look and the queries
     is_server = connection.dialect.name == "postgresql"
-    contains = connection.execute(SNAPSHOT if is_server else PLACES).scalar()
+    contains, life = connection.execute(SNAPSHOT if is_server else PLACES).one()
     missing = [each for each in (found or ()) if not connection.execute(EXISTS, {"token": each}).scalar()]
-    return {"contains": contains, "found": found, "missing": missing, "count": connection.execute(COUNT).scalar()}
+    count = connection.execute(COUNT).scalar()
+    return {"contains": contains, "life": life, "found": found, "missing": missing, "count": count}
 
 
 def prune(url: str, seed: int, stop: Path) -> None:

@@ -20,10 +20,17 @@ from sqlalchemy import NullPool, create_engine, text
 
 from convexpy import Convex, Settings
 from stress.live_log import app
-from stress.live_log.judge import Verdict, judge
+from stress.live_log.judge import Place, Verdict, judge
 
 # What a COMMIT has answered outlives the server's process, though not the machine.
-SERVER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "60"}
+SERVER: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "on",
+    "wal_writer_delay": "10s",
+    "max_connections": "60",
+}
+LOST_IDS: Final = 20
 WRITERS: Final = 3
 READERS: Final = 3
 Progress = Callable[[str], None]
@@ -53,6 +60,7 @@ class Run:
         self._engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
         self._stops = {role: folder / f"stop {role}" for role in ("write", "read", "prune")}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._faults: list[Callable[[], None]] = []
         self.struck: dict[str, int] = {}
 
     def prepare(self) -> None:
@@ -81,17 +89,19 @@ class Run:
             return int(connection.execute(text("SELECT count(*) FROM tokens")).scalar_one())
         return -1
 
-    def places(self) -> dict[str, int]:
+    def places(self) -> dict[str, Place]:
         with self._engine.connect() as connection:
-            rows = connection.execute(text("SELECT token, place FROM tokens")).all()
-            return {row.token: row.place for row in rows}
+            rows = connection.execute(text("SELECT token, life, place FROM tokens")).all()
+            return {row.token: (row.life, row.place) for row in rows}
 
     def strike(self) -> None:
         """One fault."""
-        kinds = [self.kill_a_writer, self.freeze_a_reader]
-        if self._server is not None:
-            kinds += [self.cut_a_connection, self.cut_a_connection, self.crash_the_server]
-        fault = self._rng.choice(kinds)
+        if not self._faults:  # each once, in some order, and then again
+            self._faults = [self.kill_a_writer, self.freeze_a_reader]
+            if self._server is not None:
+                self._faults += [self.cut_a_connection, self.cut_a_connection, self.crash_the_server]
+            self._rng.shuffle(self._faults)
+        fault = self._faults.pop()
         self.struck[fault.__name__] = self.struck.get(fault.__name__, 0) + 1
         fault()
 
@@ -116,9 +126,32 @@ class Run:
             )
 
     def crash_the_server(self) -> None:
+        """After it, ids of transactions that were rolled back are given out again, below what readers have seen."""
         assert self._server is not None
+        reader = self._processes[f"read {self._rng.randrange(READERS)}"]
+        others = [process for name, process in self._processes.items() if not name.startswith("read")]
+        self.signal(others, signal.SIGSTOP)
+        for _ in range(LOST_IDS):
+            self.next_id("SELECT pg_current_xact_id()::text::bigint")
+        time.sleep(0.5)  # every reader has a snapshot after that
+        reached = self.next_id()
+        self.signal([reader], signal.SIGSTOP)
         self._server.stop("immediate")
         self._server.start()
+        self.signal(others, signal.SIGCONT)
+        until = time.monotonic() + 10
+        while self.next_id() <= reached and time.monotonic() < until:
+            time.sleep(0.02)
+        self.signal([reader], signal.SIGCONT)
+
+    def next_id(self, statement: str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint") -> int:
+        with suppress(Exception), self._engine.connect() as connection:
+            return int(connection.exec_driver_sql(statement).scalar_one())  # rolled back
+        return -1
+
+    def signal(self, processes: list[subprocess.Popen[bytes]], number: int) -> None:
+        for process in processes:
+            process.send_signal(number)
 
     def finish(self, role: str) -> None:
         """Let the processes of a role come to an end."""

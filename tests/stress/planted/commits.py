@@ -144,7 +144,7 @@ COMMIT_BUGS: Final = (
         name="a released job is not published",
         breaks="a job that is to be retried in 10 ms is retried seconds later",
         file="database/jobs.py",
-        old="    changes_of(connection).scheduled.append(QueuedJob(key.job_id, kind, due))\n",
+        old="    changes.scheduled.append(QueuedJob(key.job_id, kind, due))\n",
         new="",
         tests=(f"{DUE}::test_a_job_that_is_released_is_expected_when_it_is_due_again",),
     ),

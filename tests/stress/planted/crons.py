@@ -12,11 +12,13 @@ SLOTS: Final = "tests/promises/test_crons_fire_once_a_slot.py"
 CRONS: Final = (
     Bug(
         name="a slot for every worker",
-        breaks="with two workers, the invoices of the month are sent twice",
+        breaks="a worker that was frozen takes a slot of long ago, and the cron's next slots are decided anew",
         file="database/crons.py",
         old="update(crons).where(crons.c.name == name, crons.c.next_time == slot)",
         new="update(crons).where(crons.c.name == name)",
-        tests=("tests/dispatch/test_cron_scheduler.py::test_each_slot_fires_once_however_many_workers_there_are",),
+        tests=(
+            "tests/dispatch/test_cron_scheduler.py::test_a_worker_that_looked_long_ago_takes_no_slot_and_moves_none",
+        ),
     ),
     Bug(
         name="crons adopted without a lock",

@@ -27,7 +27,7 @@ LIVE_LOG: Final = (
         file="database/postgres/live_reader.py",
         old="is_same_connection = driver is self._driver and backend == self._backend",
         new="is_same_connection = True",
-        tests=(f"{READER}::test_a_position_does_not_outlive_its_connection",),
+        tests=(f"{READER}::test_a_position_does_not_outlive_its_connection", *ON_POSTGRES),
     ),
     Bug(
         name="pruning leaves no mark",

@@ -33,8 +33,8 @@ POSTGRES: Final = (
         name="queries are READ COMMITTED",
         breaks="a query sees money leave one account and not yet arrive in the other",
         file="database/postgres/begin.py",
-        old='self._begin("REPEATABLE READ READ ONLY"',
-        new='self._begin("READ COMMITTED READ ONLY"',
+        old='self.read = self._begin("REPEATABLE READ READ ONLY"',
+        new='self.read = self._begin("READ COMMITTED READ ONLY"',
         tests=("tests/promises/test_snapshots.py::test_a_query_reads_one_snapshot[postgres]",),
     ),
     Bug(
@@ -118,8 +118,8 @@ POSTGRES: Final = (
         name="a failed BEGIN is not recorded",
         breaks="a job is failed for good though the server began no transaction for it",
         file="database/postgres/transaction.py",
-        old="            self.internal_error = error\n            raise\n",
-        new="            raise\n",
+        old="        except Exception as error:\n            self.internal_error = error\n            raise\n",
+        new="        except Exception:\n            raise\n",
         tests=(f"{BEGIN}::test_a_handler_that_swallows_a_failed_begin_is_run_again",),
     ),
     Bug(

@@ -6,6 +6,8 @@ import logging
 import random
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -184,10 +186,24 @@ class Play:
             self.broken.append(f"retention: {kept} are still kept")
 
 
+@contextmanager
+def quiet_logging() -> Iterator[None]:
+    """What fails on purpose is not logged in this block."""
+    loggers = [logging.getLogger(name) for name in ("convexpy.testing", "convexpy.dispatch", "convexpy.run")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@quiet_logging()
 def play(seed: int, url: str | None = None) -> Outcome:
     """Play one seed to its end, on a throw-away database or on an unused one."""
     random.seed(seed)  # the jitter of retries
-    logging_is_quiet()
     options: Any = {"metadata": Base.metadata, "settings": SETTINGS, "now": BEGIN, "database_url": url}
     with ConvexTest(app, **options, chaos=seed) as convex:
         world.now, world.journal = lambda: convex.now, []
@@ -203,8 +219,3 @@ def play(seed: int, url: str | None = None) -> Outcome:
             played.broken.append("".join(traceback.format_exception(error)))
         jobs = len(found.jobs) if found else 0
         return Outcome(seed, played.broken, played.chaos.log, jobs, played.faults)
-
-
-def logging_is_quiet() -> None:
-    for name in ("convexpy.testing", "convexpy.dispatch", "convexpy.run"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,1 @@
+"""An app without functions: the check opens transactions itself."""
