@@ -24,6 +24,7 @@ NAMES = {
     "_system/jobs:get",
     "_system/jobs:list",
     "_system/jobs:retry",
+    "_system/live:list",
 }
 MUTATION = "from convexpy import mutation\n@mutation\ndef work(ctx): ...\n"
 

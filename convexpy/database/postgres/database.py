@@ -150,7 +150,7 @@ class PostgresDatabase:
         return PostgresLiveReader(engine, self._open_live_snapshot, self._live_channel)
 
     def _open_live_snapshot(self, engine: Engine) -> AbstractContextManager[PostgresTransaction]:
-        create = partial(PostgresTransaction, read_only=True, catalog=self.catalog, is_round=True)
+        create = partial(PostgresTransaction, read_only=True, catalog=self.catalog)
         return self._transaction(engine, self._begin.live, "live", create)
 
     def close(self) -> None:

@@ -51,6 +51,7 @@ class PostgresLiveReader:
         with self._open_snapshot(self._engine) as transaction:
             transaction.wait_for_begin()
             position, backend, commits = self._look(transaction.driver)
+            transaction.begin_round(is_marked=True)
             yield LiveSnapshot(transaction, commits)
             self._position, self._driver, self._backend = position, transaction.driver, backend
 

@@ -47,10 +47,14 @@ class PostgresTransaction(OpenTransaction):
             return None
         return PostgresFootprints(self, self._catalog, self.changes.writes, reads)
 
-    def begin_round(self) -> None:
-        """Before runs whose reads are recorded: let the locks of each be told from those of the runs before it."""
+    def begin_round(self, *, is_marked: bool = False) -> None:
+        """Before runs whose reads are recorded: let the locks of each be told from those of the runs before it.
+
+        ``is_marked``: the savepoint is there already.
+        """
         self.wait_for_begin()
-        execute(self.driver, f"SAVEPOINT {ROUND}")
+        if not is_marked:
+            execute(self.driver, f"SAVEPOINT {ROUND}")
         self._is_round = True
 
     def let_go_of_locks(self) -> None:
