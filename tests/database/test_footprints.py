@@ -342,10 +342,7 @@ def test_a_column_whose_equality_is_another_is_no_pin(app: App) -> None:
     if app.convex.database.is_server:
         app.ddl("ALTER TABLE plain ALTER kind TYPE char(5)")  # 'a' equals 'a  '
     else:
-        app.ddl(
-            "ALTER TABLE plain RENAME TO old",
-            "CREATE TABLE plain (id INTEGER PRIMARY KEY, kind TEXT COLLATE NOCASE, v INT)",
-        )
+        app.ddl("ALTER TABLE plain RENAME TO old", "CREATE TABLE plain (id INTEGER PRIMARY KEY, kind TEXT COLLATE NOCASE, v INT)")
     (reads,) = app.read(lambda db: db.execute(select(Plain.v).where(Plain.kind == "A")).all())
     assert reads.tables == {"plain": None}
 

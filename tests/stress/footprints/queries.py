@@ -254,9 +254,7 @@ class Queries:
 
     def query_recursive(self) -> Query:
         item = self.world.Item.__table__
-        start = (
-            select(item.c.id, item.c.parent_id, item.c.v).where(item.c.id == self.item_id()).cte("r", recursive=True)
-        )
+        start = select(item.c.id, item.c.parent_id, item.c.v).where(item.c.id == self.item_id()).cte("r", recursive=True)
         below = item.alias("below")
         whole = start.union(select(below.c.id, below.c.parent_id, below.c.v).where(below.c.parent_id == start.c.id))
         return lambda session: session.execute(select(whole.c.id, whole.c.v)).all()
@@ -313,7 +311,7 @@ class Queries:
                 text("SELECT t.v, i.v FROM tenant t LEFT JOIN item i ON i.tenant_id = t.id AND i.k = :k"),
                 select(item.id, item.v).where(item.k == self.number(), text("item.v > 1 OR item.label = 'a'")),
                 select(item.id, literal_column("item.v + 1")).where(item.k == self.number()),
-                select(item.id).where(item.k == self.number(), literal_column("1 = 2 OR item.v") > 1),
+                select(item.id).where(item.k == self.number(), literal_column("1 = 2 OR item.v")  > 1),
                 text("SELECT count(*) FROM item_view WHERE k = :k"),
                 select(text("v")).select_from(text("pair")).where(text("a = 1")),
                 select(item.id).where(item.id.in_(text("SELECT item_id FROM item_tag"))),

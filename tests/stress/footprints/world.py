@@ -77,11 +77,7 @@ class World:
                 Column("flag", Boolean, index=True),
                 Column("label", String(10), index=True),
                 Column("v", Integer),
-                *(
-                    [Column("twice", Integer, Computed("k * 2", persisted=True), index=True)]
-                    if rng.random() < 0.6
-                    else []
-                ),
+                *([Column("twice", Integer, Computed("k * 2", persisted=True), index=True)] if rng.random() < 0.6 else []),
             )
             __mapper_args__ = {  # noqa: RUF012
                 "polymorphic_on": __table__.c.type,
@@ -139,16 +135,11 @@ class World:
         Tenant.items = relationship(Item, back_populates="tenant", passive_deletes=passive, order_by=Item.id)
         Item.tenant = relationship(Tenant, back_populates="items")
         Item.children = relationship(
-            Item,
-            back_populates="parent",
-            passive_deletes=passive,
-            foreign_keys=[Item.__table__.c.parent_id],
+            Item, back_populates="parent", passive_deletes=passive, foreign_keys=[Item.__table__.c.parent_id],
             order_by=Item.id,
         )
         Item.parent = relationship(
-            Item,
-            back_populates="children",
-            remote_side=[Item.__table__.c.id],
+            Item, back_populates="children", remote_side=[Item.__table__.c.id],
             foreign_keys=[Item.__table__.c.parent_id],
         )
         Item.tags = relationship(Tag, secondary=item_tag, back_populates="items", order_by=Tag.id)
