@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from .read_set import ReadSet
+from .read_set import Pin, ReadSet
 from .write_keys import WriteKeys
 from .write_set import Keys, WriteSet
 
@@ -104,6 +104,14 @@ class Footprints(ABC):
         for table in tables:
             if not is_framework_table(table):
                 self._writes.add(table)
+
+    def _read_rows(self, table: str, pins: Iterable[Pin] | None) -> None:
+        """Rows of a table were read: those of any of these pins. No commit names keys of the framework's own tables."""
+        if pins is None or table.startswith(OWN_PREFIX):
+            self._read_whole(table)
+        else:
+            assert self._reads is not None
+            self._reads.add(table, pins)
 
     def _read_whole(self, table: str) -> None:
         assert self._reads is not None

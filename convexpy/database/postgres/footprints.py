@@ -125,11 +125,7 @@ class PostgresFootprints(Footprints):
         for name in plan.whole:
             self._read_whole(name)
         for name, chosen in plan.pinned:
-            pins = pins_with_values(chosen, context)
-            if pins is None:
-                self._read_whole(name)
-            else:
-                reads.add(name, pins)
+            self._read_rows(name, pins_with_values(chosen, context))
 
     def _begin_to_ask(self) -> None:
         """From here on the run's locks tell what it reads. Those of earlier runs would be taken for its own."""

@@ -62,11 +62,7 @@ class SQLiteFootprints(Footprints):
         pinned = pinned_tables(keys, tables)
         for table in tables.reads:
             chosen = pinned.get(table)
-            pins = pins_with_values(chosen, context) if chosen is not None else None
-            if pins is None:
-                self._read_whole(table)
-            else:
-                reads.add(table, pins)
+            self._read_rows(table, pins_with_values(chosen, context) if chosen is not None else None)
 
     def _add_writes(self, keys: StatementKeys | None, context: Any, tables: StatementTables | None) -> None:
         if tables is None or tables.changes_schema:
