@@ -56,6 +56,10 @@ class Footprints(ABC):
     def settle(self) -> None:
         """All statements were sent: add what is not in the sets yet. May be called several times."""
 
+    def before_undo(self) -> None:
+        """A savepoint is about to be rolled back. What was read within it still counts."""
+        return
+
     def committed(self) -> None:
         """The transaction was committed."""
         return

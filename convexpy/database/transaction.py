@@ -109,6 +109,7 @@ class OpenTransaction(ABC):
 
     @reads.setter
     def reads(self, reads: ReadSet | None) -> None:
+        assert self.read_only, "what a mutation writes is recorded instead"
         self.settle_footprints()
         self._reads = reads
         self.footprints = self.new_footprints(reads) if reads is not None else None
@@ -157,6 +158,8 @@ class OpenTransaction(ABC):
             self.check_shortly()
         self.savepoints.follow(statement)
         if goes_back:
+            if self.footprints is not None:
+                self.footprints.before_undo()
             self.failed = None
 
     def check(self) -> None:
@@ -212,10 +215,10 @@ class OpenTransaction(ABC):
         except BaseException:
             self.is_open = True  # so that close() rolls back whatever is left
             raise
-        if self.footprints is not None:
-            self.footprints.committed()
         if self._publish is not None:
             self._publish(self.changes, self.driver)  # while the connection is still at hand
+        if self.footprints is not None:
+            self.footprints.committed()
 
     def expire(self) -> bool:
         """Roll back from another thread, so that a handler that hangs blocks no other. False: it had ended already."""

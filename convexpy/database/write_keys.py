@@ -100,8 +100,9 @@ def find_new_values(keys: WriteKeys, compiled: Any, bind_name: Callable[[Any], s
     table = table_behind(state.statement.table)
     assert table is not None
     by_key = {getattr(column, "key", column): value for column, value in (state._dict_parameters or {}).items()}
-    given = set(by_key) | set(compiled.column_keys or ())
-    sets_all = not given
+    sets_all = not by_key and not compiled.column_keys
+    given = {key for key in compiled.column_keys or () if getattr(compiled.binds.get(key), "_is_crud", True)}
+    given.update(by_key)
     is_update = keys.kind == "update"
     keys.set_columns = frozenset(
         str(column.name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from servers.shared import Template, drop
 from sqlalchemy import ForeignKey, delete, event, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, load_only, mapped_column, relationship
 
 from convexpy import Convex, ScheduledFunction
@@ -187,7 +187,7 @@ def test_a_merged_object_is_not_believed(app: App) -> None:
 def test_an_object_that_is_no_row_is_not_believed(app: App) -> None:
     def step(db: Session) -> None:
         made_up = select(Plain.id, (Plain.kind + "!").label("kind"), Plain.v).subquery()
-        db.scalars(select(aliased(Plain, made_up))).one().v = 9
+        db.scalars(select(aliased(Plain, made_up, adapt_on_names=True))).one().v = 9
 
     assert app.write(step).tables == {"plain": {"id": {21}}}
 
@@ -342,7 +342,10 @@ def test_a_column_whose_equality_is_another_is_no_pin(app: App) -> None:
     if app.convex.database.is_server:
         app.ddl("ALTER TABLE plain ALTER kind TYPE char(5)")  # 'a' equals 'a  '
     else:
-        app.ddl("ALTER TABLE plain RENAME TO old", "CREATE TABLE plain (id INTEGER PRIMARY KEY, kind TEXT COLLATE NOCASE, v INT)")
+        app.ddl(
+            "ALTER TABLE plain RENAME TO old",
+            "CREATE TABLE plain (id INTEGER PRIMARY KEY, kind TEXT COLLATE NOCASE, v INT)",
+        )
     (reads,) = app.read(lambda db: db.execute(select(Plain.v).where(Plain.kind == "A")).all())
     assert reads.tables == {"plain": None}
 
@@ -350,3 +353,91 @@ def test_a_column_whose_equality_is_another_is_no_pin(app: App) -> None:
 def test_a_function_of_the_server_reads_nothing(app: App) -> None:
     (reads,) = app.read(lambda db: db.execute(select(func.lower(Plain.kind)).where(Plain.id == 21)).all())
     assert reads.tables == {"plain": {("id", 21)}}
+
+
+def test_what_an_undone_savepoint_read_counts(app: App) -> None:
+    def run(db: Session) -> None:
+        with suppress(ValueError), db.begin_nested():
+            db.execute(text("SELECT count(*) FROM room")).all()
+            raise ValueError
+
+    (reads,) = app.read(run)
+    assert reads.tables == {"room": None}
+
+
+def test_a_run_that_fails_has_read_something(app: App) -> None:
+    def run(db: Session) -> None:
+        with suppress(DBAPIError):
+            db.execute(text("SELECT 1 FROM room WHERE id / 0 = nothing")).all()
+
+    (reads,) = app.read(run)
+    assert reads.everything
+
+
+def test_a_row_that_gives_way_leaves_no_keys(app: App) -> None:
+    if app.convex.database.is_server:
+        pytest.skip("PostgreSQL has no ON CONFLICT REPLACE")
+    app.ddl(
+        "DROP TABLE plain",
+        "CREATE TABLE plain (id INTEGER PRIMARY KEY, kind TEXT UNIQUE ON CONFLICT REPLACE, v INT)",
+        "INSERT INTO plain VALUES (1, 'a', 0), (2, 'b', 0)",
+    )
+    assert app.write(lambda db: db.execute(update(Plain).where(Plain.id == 1).values(kind="b"))).tables == {
+        "plain": None
+    }
+
+
+def test_partitions_are_written_with_their_parent(app: App) -> None:
+    if not app.convex.database.is_server:
+        pytest.skip("SQLite has no partitions")
+    app.ddl(
+        "DROP TABLE plain",
+        "CREATE TABLE plain (id int PRIMARY KEY, kind text, v int) PARTITION BY RANGE (id)",
+        "CREATE TABLE low PARTITION OF plain FOR VALUES FROM (0) TO (100)",
+    )
+    writes = app.write(lambda db: db.execute(update(Plain).where(Plain.id == 21).values(v=1)))
+    assert writes.tables == {"plain": {"id": {21}}, "low": {"id": {21}}}
+    writes = app.write(lambda db: db.execute(text("INSERT INTO low VALUES (1, 'a', 0)")))
+    assert writes.tables == {"plain": None, "low": None}
+
+
+def test_a_function_of_the_users_is_asked_for_its_tables(app: App) -> None:
+    if not app.convex.database.is_server:
+        pytest.skip("SQLite has no functions of its own")
+    app.ddl(
+        "CREATE FUNCTION act() RETURNS int LANGUAGE plpgsql AS $$ BEGIN UPDATE room SET size = 1; RETURN 1; END $$",
+        "CREATE FUNCTION look() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM room $$",
+    )
+    assert app.write(lambda db: db.execute(select(func.act()))).tables == {"room": None}
+    (reads,) = app.read(lambda db: db.execute(select(func.look())).all())
+    assert reads.tables == {"room": None}
+
+
+def test_row_security_is_asked_for_its_tables(app: App) -> None:
+    if not app.convex.database.is_server:
+        pytest.skip("SQLite has no row security")
+    app.ddl(
+        "CREATE POLICY by_room ON plain USING (EXISTS (SELECT 1 FROM room WHERE room.id = plain.v))",
+        "ALTER TABLE plain ENABLE ROW LEVEL SECURITY",
+    )
+    (reads,) = app.read(lambda db: db.execute(select(Plain.v).where(Plain.id == 21)).all())
+    assert reads.tables["plain"] is None  # the owner is above the policy, and still nothing is pinned
+
+
+def test_a_deferred_trigger_runs_before_the_locks_are_looked_at(app: App) -> None:
+    if not app.convex.database.is_server:
+        pytest.skip("SQLite has no deferred triggers")
+    app.ddl(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql "
+        "AS $$ BEGIN UPDATE room SET size = 9; RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON plain DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION late()",
+    )
+    assert app.write(lambda db: db.add(Plain(kind="x"))).tables["room"] is None
+
+
+def test_truncate_writes_what_it_empties(app: App) -> None:
+    if not app.convex.database.is_server:
+        pytest.skip("SQLite has no TRUNCATE")
+    writes = app.write(lambda db: db.execute(text("TRUNCATE room CASCADE")))
+    assert writes.tables == {"room": None, "message": None}

@@ -67,7 +67,13 @@ c = Table(
     Column("u", Uuid, index=True),
     Column("flag", Boolean, index=True),
 )
-pair = Table("pair", metadata, Column("a", Integer, primary_key=True), Column("b", Integer, primary_key=True), Column("v", Integer))
+pair = Table(
+    "pair",
+    metadata,
+    Column("a", Integer, primary_key=True),
+    Column("b", Integer, primary_key=True),
+    Column("v", Integer),
+)
 UUID = uuid.UUID(int=5)
 
 
@@ -125,7 +131,7 @@ JOINED = c.c.p_id == p.c.id
 inner = p.alias("inner")
 READS: dict[str, tuple[Any, dict[str, Any]]] = {
     "equality": (select(p.c.v).where(p.c.id == 5), {"p": {("id", 5)}}),
-    "value first": (select(p.c.v).where(5 == p.c.id), {"p": {("id", 5)}}),
+    "value first": (select(p.c.v).where(p.c.id == 5), {"p": {("id", 5)}}),
     "list": (select(p.c.v).where(p.c.k.in_([1, 2])), {"p": {("k", 1), ("k", 2)}}),
     "empty list": (select(p.c.v).where(p.c.k.in_([])), {"p": set()}),
     "NULL equals nothing": (select(p.c.v).where(p.c.k == bindparam("n", None, type_=Integer)), {"p": set()}),
@@ -274,7 +280,9 @@ def test_a_change_writes_rows_of_known_keys(sent: Sent, case: str) -> None:
 def test_all_rows_of_an_executemany_count(sent: Sent) -> None:
     assert sent.writes(insert(c), [{"p_id": 1, "k": 5}, {"p_id": None, "k": 6}]) == {"p_id": {1}, "k": {5, 6}}
     rows = [{"which": 1, "k": 5}, {"which": 2, "k": 6}]
-    assert sent.writes(update(c).where(c.c.p_id == bindparam("which")).values(k=bindparam("k")), rows) == {"p_id": {1, 2}}
+    assert sent.writes(update(c).where(c.c.p_id == bindparam("which")).values(k=bindparam("k")), rows) == {
+        "p_id": {1, 2}
+    }
 
 
 def test_too_many_values_are_any_value(sent: Sent) -> None:

@@ -54,7 +54,7 @@ class BeginStatements:
         self._read_internal = self._begin("READ COMMITTED READ ONLY", INTERNAL_LIMIT)
         # To purge a thousand jobs of a hundred thousand, PostgreSQL 15 would scan all of them.
         self._write_internal = self._begin("READ COMMITTED READ WRITE", INTERNAL_LIMIT) + NO_SCANS
-        self.catalog = self._begin("REPEATABLE READ READ ONLY", INTERNAL_LIMIT)
+        self.catalog = self._begin("REPEATABLE READ, READ ONLY", INTERNAL_LIMIT)
         self.ddl = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         self._sync = {
             "as set": "",

@@ -195,9 +195,9 @@ class Schema:
             left.extend(new)
         return found
 
-    def knows(self, functions: Iterable[str]) -> bool:
-        """Whether there are functions of all these names."""
-        return all(name in self._functions or name in SYNTAX for name in functions)
+    def knows(self, function: str) -> bool:
+        """Whether there is a function of this name."""
+        return function in self._functions or function in SYNTAX
 
     def calls_nothing_of_the_user(self, functions: Iterable[str], operators: Iterable[str]) -> bool:
         """Whether these functions and operators are the server's own, and only compute."""
@@ -269,11 +269,24 @@ class Catalog:
         self._schema: Schema | None = None
         self._expires = 0.0
         self._changes = 0
+        # Names that are not there, so that nothing is loaded for them again and again.
+        self._missing: set[object] = set()
 
     def schema(self) -> Schema:
         """The schema, at most a minute old."""
         schema = self._schema
-        return schema if schema is not None and time.monotonic() < self._expires else self.load()
+        if schema is not None and time.monotonic() < self._expires:
+            return schema
+        self._missing = set()
+        return self.load()
+
+    def schema_with(self, names: frozenset[object]) -> Schema:
+        """The schema, loaded anew if one of these names may be new in it."""
+        if names <= self._missing:
+            return self.schema()
+        schema = self.load()
+        self._missing |= names  # if they are there now, nobody asks for them again
+        return schema
 
     def load(self) -> Schema:
         """The schema of this moment."""

@@ -234,6 +234,7 @@ class PostgresDatabase:
         for transaction in self._open:
             transaction.inherit()
         self._open = set()
+        self.catalog = Catalog(self._load_schema)  # a thread of the parent may hold the lock of the other
         for engine in (self._engine, self._internal_engine):
             engine.dispose(close=False)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, Protocol
 
-from ..footprints import Footprints, is_framework_table
+from ..footprints import JOB_TABLES, Footprints, is_framework_table
 from ..read_set import ReadSet
 from ..statement_keys import StatementKeys, pins_with_values
 from ..write_set import WriteSet
 from .catalog import FOREIGN, SEQUENCE, Catalog, Schema, names_of
+from .connection import IN_TRANSACTION
 from .relation_locks import relation_locks
 
 INDEXES: Final = ("i", "I", "t", "c")
@@ -94,6 +95,11 @@ class PostgresFootprints(Footprints):
         if self._asks:
             self._ask()
 
+    def before_undo(self) -> None:
+        if self._asks and self._reads is not None:
+            self._ask()
+            self._asks = True
+
     def committed(self) -> None:
         if self._changes_schema:
             self._catalog.forget()
@@ -104,8 +110,8 @@ class PostgresFootprints(Footprints):
         if isinstance(plan, WritePlan) and plan.schema is schema:
             return plan
         plan = keys.plan = write_plan(schema, keys)
-        if not plan.is_explained and knows_not(schema, keys):
-            plan = keys.plan = write_plan(self._catalog.load(), keys)
+        if not plan.is_explained and (unknown := unknown_names(schema, keys)):
+            plan = keys.plan = write_plan(self._catalog.schema_with(unknown), keys)
         return plan
 
     def _observe_read(self, reads: ReadSet, keys: StatementKeys | None, context: Any) -> None:
@@ -118,8 +124,8 @@ class PostgresFootprints(Footprints):
         plan = keys.plan
         if not isinstance(plan, ReadPlan) or plan.schema is not schema:
             plan = keys.plan = read_plan(schema, keys)
-            if not plan.is_explained and knows_not(schema, keys):
-                plan = keys.plan = read_plan(self._catalog.load(), keys)
+            if not plan.is_explained and (unknown := unknown_names(schema, keys)):
+                plan = keys.plan = read_plan(self._catalog.schema_with(unknown), keys)
         if not plan.is_explained:
             self._begin_to_ask()
         for name in plan.whole:
@@ -141,6 +147,9 @@ class PostgresFootprints(Footprints):
         if self._reads is None and schema.has_deferred_triggers:
             # At COMMIT they would run anyway, but nobody could ask what they have written.
             driver.execute("SET CONSTRAINTS ALL IMMEDIATE", prepare=False)
+        if self._reads is not None and driver.pgconn.transaction_status != IN_TRANSACTION:
+            self._reads.add_everything()  # a statement failed, and nothing can be asked any more
+            return
         locks = relation_locks(driver)
         if self._reads is not None:
             self._add_used(self._reads, locks.used)
@@ -164,13 +173,19 @@ class PostgresFootprints(Footprints):
             relation = schema.relations.get(oid)
             if relation is None or relation.kind in (FOREIGN, SEQUENCE):  # their changes are recorded nowhere
                 reads.add_everything()
-            elif relation.kind not in INDEXES and not relation.is_temporary:
+            elif relation.kind not in INDEXES and not relation.is_temporary and is_of_the_user(relation.name):
                 self._read_whole(relation.name)
 
 
-def knows_not(schema: Schema, keys: StatementKeys) -> bool:
-    """Whether a statement names something that the schema does not have. It may be new."""
-    return any(schema.find(table) is None for table in (*keys.read, *keys.written)) or not schema.knows(keys.functions)
+def is_of_the_user(name: str) -> bool:
+    """Whether it was not the framework that has read a table within the transaction. Jobs count as the user's."""
+    return name in JOB_TABLES or not is_framework_table(name)
+
+
+def unknown_names(schema: Schema, keys: StatementKeys) -> frozenset[object]:
+    """What a statement names and the schema does not have. It may be new."""
+    tables = [table for table in (*keys.read, *keys.written) if schema.find(table) is None]
+    return frozenset((*tables, *(name for name in keys.functions if not schema.knows(name))))
 
 
 def write_plan(schema: Schema, keys: StatementKeys) -> WritePlan:

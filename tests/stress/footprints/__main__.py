@@ -24,7 +24,6 @@ def check_on(url: str, wanted: argparse.Namespace) -> int:
     began = time.monotonic()
     settings = Settings(sqlite_synchronous="NORMAL")
 
-
     def open_app() -> Convex:
         return Convex(url, functions=no_functions, settings=settings)
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from sqlalchemy.exc import NotSupportedError
 
 from convexpy import Convex
@@ -18,7 +17,8 @@ from convexpy.database.transaction import OpenTransaction
 from convexpy.database.write_set import WriteSet
 from convexpy.runtime.session import CallTransaction
 
-from .queries import Queries, Query
+from .queries import Queries
+from .statement_queries import Query
 from .world import World
 from .writes import Writes
 
@@ -187,29 +187,47 @@ class Check:
             connection.exec_driver_sql("UPDATE item SET parent_id = NULL")
             for table in ("item", "tag", "tenant", "pair", "log"):
                 connection.exec_driver_sql(f"DELETE FROM {table}")
-            send("tenant", [
-                {"id": world.tenant_key(n), "name": "abcdefgh"[n], "k": rng.randrange(4), "v": rng.randrange(4)}
-                for n in range(6)
-            ])
-            send("item", [
-                {
-                    "id": n, "type": rng.choice(("item", "odd")) if n < 10 else "special",
-                    "tenant_id": rng.choice((None, *map(world.tenant_key, range(6)))),
-                    "parent_id": rng.choice((None, *range(1, n))), "k": rng.choice((None, *range(4))),
-                    "flag": rng.choice((None, True, False)), "label": rng.choice((None, *"abc")), "v": rng.randrange(4),
-                }
-                for n in range(1, 14)
-            ])
+            send(
+                "tenant",
+                [
+                    {"id": world.tenant_key(n), "name": "abcdefgh"[n], "k": rng.randrange(4), "v": rng.randrange(4)}
+                    for n in range(6)
+                ],
+            )
+            send(
+                "item",
+                [
+                    {
+                        "id": n,
+                        "type": rng.choice(("item", "odd")) if n < 10 else "special",
+                        "tenant_id": rng.choice((None, *map(world.tenant_key, range(6)))),
+                        "parent_id": rng.choice((None, *range(1, n))),
+                        "k": rng.choice((None, *range(4))),
+                        "flag": rng.choice((None, True, False)),
+                        "label": rng.choice((None, *"abc")),
+                        "v": rng.randrange(4),
+                    }
+                    for n in range(1, 14)
+                ],
+            )
             send("special", [{"id": n, "k2": rng.randrange(4), "w": rng.randrange(4)} for n in range(10, 14)])
             send("tag", [{"id": n, "name": "abcdef"[n], "v": rng.randrange(4)} for n in range(1, 5)])
             links = {(rng.randrange(1, 14), rng.randrange(1, 5)) for _ in range(8)}
             send("item_tag", [{"item_id": item, "tag_id": tag} for item, tag in sorted(links)])
-            send("pair", [{"a": a, "b": b, "v": rng.randrange(4)} for a in range(4) for b in range(4) if rng.randrange(2)])
+            send(
+                "pair",
+                [{"a": a, "b": b, "v": rng.randrange(4)} for a in range(4) for b in range(4) if rng.randrange(2)],
+            )
             send("log", [{"n": rng.randrange(4)} for _ in range(3)])
             if world.has_partitions:
                 for n in range(6):
-                    connection.execute(world.Event.__table__.insert(), {
-                        "id": n, "region": rng.randrange(3), "v": 0,
-                        "tenant_id": rng.choice((None, world.tenant_key(rng.randrange(6)))),
-                    })
+                    connection.execute(
+                        world.Event.__table__.insert(),
+                        {
+                            "id": n,
+                            "region": rng.randrange(3),
+                            "v": 0,
+                            "tenant_id": rng.choice((None, world.tenant_key(rng.randrange(6)))),
+                        },
+                    )
             transaction.commit()

@@ -48,7 +48,7 @@ class World:
             metadata = MetaData()
 
         self.Base = Base
-        replaces = {"sqlite_on_conflict": "REPLACE"} if rng.random() < 0.4 else {}
+        replaces = {"sqlite_on_conflict": "REPLACE"} if rng.random() < 0.6 else {}
         passive = rng.random() < 0.5
 
         class Tenant(Base):
@@ -65,6 +65,9 @@ class World:
         def reference(target: str) -> ForeignKey:
             return ForeignKey(target, ondelete=rng.choice(ACTIONS), onupdate=rng.choice(ACTIONS))
 
+        is_generated = rng.random() < 0.6
+        generated = [Column("twice", Integer, Computed("k * 2", persisted=True), index=True)] if is_generated else []
+
         class Item(Base):
             __table__ = Table(
                 "item",
@@ -77,7 +80,7 @@ class World:
                 Column("flag", Boolean, index=True),
                 Column("label", String(10), index=True),
                 Column("v", Integer),
-                *([Column("twice", Integer, Computed("k * 2", persisted=True), index=True)] if rng.random() < 0.6 else []),
+                *generated,
             )
             __mapper_args__ = {  # noqa: RUF012
                 "polymorphic_on": __table__.c.type,
@@ -114,7 +117,7 @@ class World:
                 Column("id", Integer, primary_key=True),
                 Column("name", String(10)),
                 Column("v", Integer),
-                UniqueConstraint("name", **({"sqlite_on_conflict": "REPLACE"} if rng.random() < 0.5 else {})),
+                UniqueConstraint("name", **({"sqlite_on_conflict": "REPLACE"} if rng.random() < 0.6 else {})),
             )
 
         item_tag = Table(
@@ -135,11 +138,16 @@ class World:
         Tenant.items = relationship(Item, back_populates="tenant", passive_deletes=passive, order_by=Item.id)
         Item.tenant = relationship(Tenant, back_populates="items")
         Item.children = relationship(
-            Item, back_populates="parent", passive_deletes=passive, foreign_keys=[Item.__table__.c.parent_id],
+            Item,
+            back_populates="parent",
+            passive_deletes=passive,
+            foreign_keys=[Item.__table__.c.parent_id],
             order_by=Item.id,
         )
         Item.parent = relationship(
-            Item, back_populates="children", remote_side=[Item.__table__.c.id],
+            Item,
+            back_populates="children",
+            remote_side=[Item.__table__.c.id],
             foreign_keys=[Item.__table__.c.parent_id],
         )
         Item.tags = relationship(Tag, secondary=item_tag, back_populates="items", order_by=Tag.id)

@@ -12,6 +12,7 @@ from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
 from .failures import FAILURES
+from .footprints import FOOTPRINTS
 from .forks import FORKS
 from .jobs import JOBS
 from .live_log import LIVE_LOG
@@ -38,6 +39,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *CRONS,
     *POSTGRES,
     *SQLITE,
+    *FOOTPRINTS,
     *FORKS,
     *RETENTION_BUGS,
     *UPGRADES,
