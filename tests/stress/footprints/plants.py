@@ -121,7 +121,6 @@ PLANTS = {
     "first-of-a-list": Plant(
         "database.pins", "for row in rows for name in names]", "for row in rows for name in names[:1]]"
     ),
-    "generated-column": Plant("database.key_columns", "and is_key and column.computed is None", "and is_key"),
     "partitions": Plant(
         "database.postgres.catalog",
         "new = self._neighbours.get(left.pop(), set()) - found",
