@@ -80,7 +80,7 @@ PLANTS = {
         "return None if isinstance(value, LoaderCallableStatus) else value",
     ),
     "not-in-the-object-as-no-change": Plant(
-        "runtime.flush_keys", "return state.dict.get(name, UNKNOWN)", "return state.dict.get(name)"
+        "runtime.flush_keys", "return now.get(name, UNKNOWN)", "return now.get(name)"
     ),
     "replace-keyed": Plant(
         "database.sqlite.authorizer", "return is_plain and not self._may_replace(table)", "return is_plain", SQLITE
