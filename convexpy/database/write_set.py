@@ -37,13 +37,12 @@ class WriteSet:
 
     def add(self, table: str, keys: Mapping[str, Iterable[Value]] | None = None) -> None:
         """Rows of a table were written. A column counts as known only if every write of the table knows it."""
-        known = self.tables.get(table) if table in self.tables else {}
-        if keys is None or known is None:
+        if keys is None:
             self.tables[table] = None
         elif table not in self.tables:
             self.tables[table] = bounded({column: set(values) for column, values in keys.items()})
-        else:
-            shared = {column: values | set(keys[column]) for column, values in known.items() if column in keys}
+        elif (known := self.tables[table]) is not None:
+            shared = {column: values.union(keys[column]) for column, values in known.items() if column in keys}
             self.tables[table] = bounded(shared)
 
     def add_everything(self) -> None:

@@ -8,7 +8,7 @@ recorded as well.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Table
@@ -18,12 +18,13 @@ from sqlalchemy.orm.base import LoaderCallableStatus
 from ..database.key_columns import UNKNOWN, TableName, key_value, key_values
 from ..database.pins import Parameters, rows_of
 from ..database.write_keys import WriteKeys
-from ..database.write_set import MOST_VALUES, Keys
+from ..database.write_set import MOST_VALUES, Keys, Value
 
 # The mapped attributes of a table's columns, by the columns' names.
 Attributes = Mapping[str, str]
-# An object's state, and where it keeps what the row of one table has.
-Row = tuple[Any, Attributes]
+# What an object's attributes were before they were changed, what they are, and which are those of one table.
+Row = tuple[Mapping[str, Any], Mapping[str, Any], Attributes]
+NO_VALUES: Final[frozenset[Value | None]] = frozenset()
 _attributes: WeakKeyDictionary[Mapper[Any], tuple[tuple[TableName, Attributes], ...]] = WeakKeyDictionary()
 
 
@@ -42,8 +43,9 @@ class FlushedObjects:
         for state in states:
             into = self._new if state in new else self._old
             if state not in foreign:
+                before, now = state.committed_state, state.dict
                 for table, attributes in attributes_of(state.mapper):
-                    into.setdefault(table, []).append((state, attributes))
+                    into.setdefault(table, []).append((before, now, attributes))
         self._by_key: dict[TableName, dict[tuple[Any, ...], Row]] = {}
         self._inserted: dict[TableName, int] = {}
 
@@ -68,7 +70,7 @@ class FlushedObjects:
                 old = key_values([old_value(row, name) for row in found], column.family)
             else:
                 continue
-            new = writes.new_values(name, rows) if name in writes.after else old
+            new = writes.new_values(name, rows) if name in writes.after else NO_VALUES
             if old is not None and new is not None:
                 values = old | new
                 values.discard(None)
@@ -84,8 +86,8 @@ class FlushedObjects:
             for column in writes.columns:
                 if column.is_primary and column.name not in known:
                     values = [
-                        key_value(state.dict.get(attributes.get(column.name), UNKNOWN), column.family)
-                        for state, attributes in new
+                        key_value(now.get(attributes.get(column.name, ""), UNKNOWN), column.family)
+                        for _, now, attributes in new
                     ]
                     if UNKNOWN not in values and None not in values:
                         known[column.name] = set(values)  # type: ignore[arg-type]
@@ -114,12 +116,12 @@ class FlushedObjects:
 
 def old_value(row: Row, column: str) -> Any:
     """What a column was before the flush. ``UNKNOWN``: it was not loaded."""
-    state, attributes = row
-    name = attributes.get(column)
-    if name in state.committed_state:
-        value = state.committed_state[name]
+    before, now, attributes = row
+    name = attributes.get(column, "")
+    if name in before:
+        value = before[name]
         return UNKNOWN if isinstance(value, LoaderCallableStatus) else value
-    return state.dict.get(name, UNKNOWN)
+    return now.get(name, UNKNOWN)
 
 
 def attributes_of(mapper: Mapper[Any]) -> tuple[tuple[TableName, Attributes], ...]:

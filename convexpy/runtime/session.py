@@ -234,6 +234,21 @@ class TransactionSession(Session):
         finally:
             footprints.end_flush(None)  # it failed: what its statements say is all that is known
 
+    def merge(self, instance: Any, *args: Any, load: bool = True, **kwargs: Any) -> Any:
+        """As in ``Session``."""
+        self._merges(load)
+        return super().merge(instance, *args, load=load, **kwargs)
+
+    def merge_all(self, instances: Any, *args: Any, load: bool = True, **kwargs: Any) -> Any:
+        """As in ``Session``."""
+        self._merges(load)
+        return super().merge_all(instances, *args, load=load, **kwargs)
+
+    def _merges(self, load: bool) -> None:
+        """Without loading, attributes of objects that are here already become those of others, as if loaded so."""
+        if not load and (footprints := self.part.transaction.footprints) is not None:
+            footprints.loads_made_up_rows = True
+
     def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
         """As in ``Session``. Where the session holds no objects, an UPDATE or a DELETE has none to synchronize."""
         if isinstance(statement, UpdateBase) and not self.identity_map and self._is_clean():

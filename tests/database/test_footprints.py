@@ -184,6 +184,18 @@ def test_a_merged_object_is_not_believed(app: App) -> None:
     assert app.write(step).tables == {"plain": {"id": {21}}}
 
 
+def test_an_object_that_was_merged_into_is_not_believed(app: App) -> None:
+    kept: list[Plain] = []
+    app.read(lambda db: kept.append(db.get(Plain, 21)))
+    app.write(change(Plain, 21, kind="b"))
+
+    def step(db: Session) -> None:
+        assert db.get(Plain, 21).kind == "b"
+        db.merge(kept[0], load=False).v = 9
+
+    assert app.write(step).tables == {"plain": {"id": {21}}}
+
+
 def test_an_object_that_is_no_row_is_not_believed(app: App) -> None:
     def step(db: Session) -> None:
         made_up = select(Plain.id, (Plain.kind + "!").label("kind"), Plain.v).subquery()

@@ -271,17 +271,22 @@ class Catalog:
         self._changes = 0
         # Names that are not there, so that nothing is loaded for them again and again.
         self._missing: set[object] = set()
+        self._missing_until = 0.0
+
+    def prepare(self) -> None:
+        """Before a transaction: load the schema if it may get too old within it, which would make it longer."""
+        if self._schema is None or time.monotonic() > self._expires - MAX_AGE_SECONDS / 2:
+            self.load()
 
     def schema(self) -> Schema:
         """The schema, at most a minute old."""
         schema = self._schema
-        if schema is not None and time.monotonic() < self._expires:
-            return schema
-        self._missing = set()
-        return self.load()
+        return schema if schema is not None and time.monotonic() < self._expires else self.load()
 
     def schema_with(self, names: frozenset[object]) -> Schema:
         """The schema, loaded anew if one of these names may be new in it."""
+        if time.monotonic() > self._missing_until:
+            self._missing, self._missing_until = set(), time.monotonic() + MAX_AGE_SECONDS
         if names <= self._missing:
             return self.schema()
         schema = self.load()
@@ -294,11 +299,12 @@ class Catalog:
         with self._lock:
             if self._schema is not None and self._expires - MAX_AGE_SECONDS >= asked:
                 return self._schema  # loaded while this thread waited
-            changes, began = self._changes, time.monotonic()
-            schema = self._load()
-            if changes == self._changes:
-                self._schema, self._expires = schema, began + MAX_AGE_SECONDS
-            return schema
+            while True:
+                changes, began = self._changes, time.monotonic()
+                schema = self._load()
+                if changes == self._changes:  # otherwise it may be from before the change
+                    self._schema, self._expires = schema, began + MAX_AGE_SECONDS
+                    return schema
 
     def forget(self) -> None:
         """This process has changed the schema."""

@@ -86,6 +86,7 @@ class PostgresDatabase:
 
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
+        self.catalog.prepare()
         opened = time.monotonic()
 
         def check_limit(transaction: PostgresTransaction) -> None:

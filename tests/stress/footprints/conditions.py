@@ -28,6 +28,8 @@ class Conditions:
 
     def item_condition(self, entity: Any) -> Any:
         number, other = self.number(), self.number()
+        if hasattr(entity, "twice") and self.rng.random() < 0.05:
+            return entity.twice == 2 * number
         if self.rng.random() < 0.4:
             return self.rng.choice((entity.id == self.item_id(), entity.k == number, entity.label == "a"))
         return self.rng.choice(

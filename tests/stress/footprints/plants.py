@@ -80,7 +80,7 @@ PLANTS = {
         "return None if isinstance(value, LoaderCallableStatus) else value",
     ),
     "not-in-the-object-as-no-change": Plant(
-        "runtime.flush_keys", "return state.dict.get(name, UNKNOWN)", "return state.dict.get(name)"
+        "runtime.flush_keys", "return now.get(name, UNKNOWN)", "return now.get(name)"
     ),
     "replace-keyed": Plant(
         "database.sqlite.authorizer", "return is_plain and not self._may_replace(table)", "return is_plain", SQLITE
@@ -121,7 +121,6 @@ PLANTS = {
     "first-of-a-list": Plant(
         "database.pins", "for row in rows for name in names]", "for row in rows for name in names[:1]]"
     ),
-    "generated-column": Plant("database.key_columns", "and is_key and column.computed is None", "and is_key"),
     "partitions": Plant(
         "database.postgres.catalog",
         "new = self._neighbours.get(left.pop(), set()) - found",

@@ -129,6 +129,10 @@ class StatementQueries(Conditions):
 
     def query_same_table_within(self) -> Query:
         item = self.world.Item.__table__
+        if self.rng.random() < 0.5:
+            summed = select(func.sum(item.c.v)).where(self.item_condition(item.c)).correlate(None).scalar_subquery()
+            statement = select(item.c.id, item.c.v, summed).where(self.item_condition(item.c))
+            return lambda session: session.execute(statement).all()
         inner = select(item.c.parent_id).where(self.item_condition(item.c))
         if self.rng.random() < 0.5:
             inner = inner.correlate(None)

@@ -20,6 +20,7 @@ WEIGHTS = {
     **dict.fromkeys(("text", "driver_text", "within_savepoint"), 0.3),
     **dict.fromkeys(("truncate_on_postgres", "by_function_on_postgres", "in_cte_on_postgres"), 0.3),
     "unique_name": 3.0,
+    **dict.fromkeys(("core_delete", "upsert", "changed_key"), 2.0),
     **dict.fromkeys(("unloaded_item", "detached_object", "made_up_object", "one_row"), 2.0),
 }
 
