@@ -48,7 +48,7 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
         env=inherited | ENVIRONMENT | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

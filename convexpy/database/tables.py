@@ -153,7 +153,7 @@ Index(
     postgresql_where=commits.c.session.is_not(None),
 )
 
-# Which function lost to which, on which table. Empty: nobody knows.
+# Which function lost to which, on which table. Empty: it is not known.
 conflicts: Final = Table(
     "_convexpy_conflicts",
     metadata,

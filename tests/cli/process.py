@@ -28,7 +28,7 @@ def environment(**more: str) -> dict[str, str]:
 def python_module(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """``python -m …`` in a folder, run to its end."""
     command = [sys.executable, "-m", *args]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=600)
 
 
 class Process:

@@ -157,7 +157,7 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
-            timeout=120,
+            timeout=600,
             env={**os.environ, "LC_ALL": "C", "HOME": str(self.folder)},
             **who,  # type: ignore[call-overload]
         )

@@ -235,7 +235,7 @@ def run_pytest(folder: Path, *options: str, **variables: str) -> subprocess.Comp
     environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **variables}
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "convexpy.pytest_plugin", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, *options], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        [*command, *options], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
 
 

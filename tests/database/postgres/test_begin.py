@@ -19,7 +19,7 @@ from convexpy.functions.declare import Kind
 from convexpy.runtime.handler import TimeLimit
 from convexpy.runtime.transaction import TransactionFailed
 
-from .conftest import rows
+from .conftest import claim_due, rows
 
 PATIENCE_SECONDS = 30.0
 TEXTS = "SELECT text FROM notes"
@@ -140,7 +140,7 @@ def test_a_begin_that_takes_too_long_is_an_internal_error(
     with Convex(text, functions=request.module, settings=settings) as convex:
         convex.run(look_and_write, text="before")
         near.run(plan, text="written")
-        (claim,) = convex.worker.dispatcher.claim(Kind.MUTATION, 1)
+        claim = claim_due(convex, Kind.MUTATION)
         network.mode("blackhole")
         call = convex.worker.executor._call_of(claim, Kind.MUTATION)
         assert call is not None

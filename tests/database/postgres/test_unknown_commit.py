@@ -33,7 +33,7 @@ from convexpy.database.write_set import WriteSet
 from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
-from .conftest import QUICK, rows
+from .conftest import QUICK, claim_due, execute, rows
 
 TEXTS = "SELECT text FROM notes ORDER BY text"
 
@@ -229,7 +229,7 @@ def test_a_job_whose_own_commit_breaks_happens_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: str
 ) -> None:
     near.run(write_and_schedule, text="now")
-    (claim,) = convex.worker.dispatcher.claim(Kind.MUTATION, 1)
+    claim = claim_due(convex, Kind.MUTATION)
     network.cut(when)  # type: ignore[arg-type]
     convex.worker.run(claim)
     with convex.running():
@@ -243,7 +243,7 @@ def test_an_action_whose_own_start_breaks_starts_once(
     convex: Convex, near: Convex, url: URL, network: Wire, when: str
 ) -> None:
     near.run(plan)
-    (claim,) = convex.worker.dispatcher.claim(Kind.ACTION, 1)
+    claim = claim_due(convex, Kind.ACTION)
     network.cut(when)  # type: ignore[arg-type]
     convex.calls.event_loop.submit(convex.worker.executor.run_action(claim)).result()
     assert network.struck() == 1

@@ -21,7 +21,7 @@ def run_apart(folder: Path) -> str:
     paths = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         run = subprocess.run(
-            command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=120, check=False
+            command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=600, check=False
         )
     except OSError as error:
         return f"not possible here: {error}"
