@@ -33,7 +33,7 @@ from convexpy.database.write_set import WriteSet
 from convexpy.functions.declare import Kind
 from convexpy.settings import Settings
 
-from .conftest import QUICK, claim_due, execute, rows
+from .conftest import QUICK, claim_due, rows
 
 TEXTS = "SELECT text FROM notes ORDER BY text"
 
