@@ -281,6 +281,38 @@ def test_a_write_of_another_program_means_everything(opened: Database, reader: L
 
 
 @on_sqlite
+def test_a_write_of_another_program_is_noticed_beside_our_own(opened: Database, reader: LiveReader) -> None:
+    hints = Hints()
+    reader.listen(hints.wake)
+    watch: Any = reader._watch  # type: ignore[attr-defined]
+    for n in range(1, 4):
+        with another_program(opened) as program:
+            program.execute("INSERT INTO notes (text) VALUES (?)", (f"by hand {n}",))
+        commit(opened, f"own {n}")
+        while watch.foreign_writes < n:
+            hints.wait()
+            found_by(reader)
+
+
+@on_sqlite
+def test_a_write_ahead_log_that_starts_anew_is_no_write_of_another_program(
+    opened: Database, reader: LiveReader
+) -> None:
+    hints = Hints()
+    reader.listen(hints.wake)
+    watch: Any = reader._watch  # type: ignore[attr-defined]
+    for n in range(3):
+        with another_program(opened) as program:
+            version = program.execute("PRAGMA data_version").fetchall()
+            with another_program(opened) as other:
+                assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+            assert program.execute("PRAGMA data_version").fetchall() != version
+        commit(opened, f"n{n}")
+        assert until_found(reader, hints) == [f"n{n}"]
+    assert watch.foreign_writes == 0
+
+
+@on_sqlite
 def test_the_frameworks_own_transactions_do_not_look_like_another_programs(
     opened: Database, reader: LiveReader
 ) -> None:

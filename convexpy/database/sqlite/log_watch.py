@@ -4,13 +4,15 @@ inotify reports each write to the write-ahead log, which comes before the commit
 ``PRAGMA data_version`` is asked, in growing intervals, until it changes: it tells that another connection has
 committed. Without inotify, and for what it missed, it is asked now and then.
 
-Where no row of the log came with a change, it was another program that wrote, and nobody knows what. That it was one
-goes unnoticed if a commit of convexpy falls into the same moment.
+SQLite counts the commits in the header of the index of the write-ahead log. Each commit of convexpy is counted in its
+tables too, as a row of the log or as one without a row. If SQLite counts more, another program has written, and what is
+not known. ``data_version`` does not tell that: it changes as well when the write-ahead log starts anew.
 """
 
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -29,19 +31,22 @@ PAUSES: Final = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
 """Seconds between the looks after a write to the log."""
 SELECT_COMMITS: Final = (
     f"SELECT (SELECT coalesce(max(position), 0) FROM {commits.name}), "
-    f"(SELECT value FROM {metadata_table.name} WHERE key = '{UNLOGGED}')"
+    f"(SELECT CAST(value AS INTEGER) FROM {metadata_table.name} WHERE key = '{UNLOGGED}')"
 )
+COUNTER: Final = struct.Struct("=8xI")
+"""The beginning of the index: a version, four bytes of nothing, and the number of commits. The format is documented."""
 logger = logging.getLogger("convexpy.database")
 
 
-class Seen(NamedTuple):
-    """What a look has found."""
+class Count(NamedTuple):
+    """How many commits there have been, as SQLite counts them and as convexpy does."""
 
-    driver: Any
-    version: int
-    last: int
-    """The last row of the commit log."""
-    unlogged: str | None
+    of_sqlite: int
+    of_convexpy: int
+
+    def missed(self, before: Count) -> int:
+        """How many commits convexpy does not know of since another count."""
+        return (self.of_sqlite - before.of_sqlite - self.of_convexpy + before.of_convexpy) % 2**32
 
 
 class LogWatch:
@@ -50,15 +55,19 @@ class LogWatch:
     def __init__(self, path: Path, connect: Callable[[], AbstractContextManager[Any]]) -> None:
         """``connect`` gives the driver's connection for a look, usually the same one."""
         self._wal = path.with_name(f"{path.name}-wal")
+        self._index = path.with_name(f"{path.name}-shm")
         self._connect = connect
         self.foreign_writes = 0
-        """How often another program has written."""
+        """How many commits another program has made. It only grows."""
         self._begin()
         in_child.add(self._begin_in_child)
 
     def _begin(self) -> None:
         self._stopped = threading.Event()
-        self._seen: Seen | None = None
+        # The connection of the latest look, and its data_version then: it only compares with itself.
+        self._driver: Any = None
+        self._version = 0
+        self._count: Count | None = None
         self._watch: FileWatch | None = None
         self._thread: threading.Thread | None = None
 
@@ -114,23 +123,30 @@ class LogWatch:
     def _look(self, wake: Callable[[], None], covered: Callable[[], int]) -> bool:
         """Whether another connection has committed since the last look."""
         with self._connect() as driver:
-            before = self._seen if self._seen is not None and self._seen.driver is driver else None
-            if before is not None and before.version == version_of(driver):
+            version = version_of(driver)
+            if driver is self._driver and version == self._version:
                 return False
-            driver.execute("BEGIN")
-            try:
-                last, unlogged = driver.execute(SELECT_COMMITS).fetchone()
-                seen = self._seen = Seen(driver, version_of(driver), last, unlogged)  # both of one snapshot
-            finally:
-                driver.execute("ROLLBACK")
-        if before is None:
-            wake()
-        elif (before.last, before.unlogged) == (last, unlogged) and before.version != seen.version:
-            self.foreign_writes += 1
-            wake()
-        elif last > covered():
+            is_first = driver is not self._driver
+            self._driver, self._version = driver, version
+            counted, known = self._count_in_file(), self.foreign_writes
+            last, unlogged = driver.execute(SELECT_COMMITS).fetchone()
+            if counted is None or counted != self._count_in_file():
+                self._version = -1  # commits came in between: the next look counts
+            else:
+                count = Count(counted, last + (unlogged or 0))
+                before, self._count = self._count or count, count
+                self.foreign_writes += count.missed(before)
+        if is_first or last > covered() or self.foreign_writes > known:
             wake()
         return True
+
+    def _count_in_file(self) -> int | None:
+        """SQLite's own count. None: there is no index, which is so until the first use."""
+        try:
+            with self._index.open("rb") as file:
+                return int(COUNTER.unpack(file.read(COUNTER.size))[0])
+        except (OSError, struct.error):
+            return None
 
 
 def version_of(driver: Any) -> int:
