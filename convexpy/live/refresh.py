@@ -23,14 +23,13 @@ from .summary import SummaryThread
 from .updates import Updates
 
 RELOAD: Final = "(reload)"
-MOST_TRIALS: Final = 4
 
 
 class Refresh:
     """Groups start with their first subscription and end with their last. A slow query delays only those of its group.
 
-    A group has a thread, a connection to the database, and a position in the commit log of its own. A function whose
-    speed is not known runs first in a group of its own, for a trial.
+    A group has a thread, a connection to the database, and a position in the commit log of its own. Functions whose
+    speed is not known run first in one for them alone.
     """
 
     def __init__(self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock) -> None:
@@ -42,10 +41,6 @@ class Refresh:
         self._speeds = FunctionSpeeds()
         self._mutex = threading.Lock()
         self._threads: dict[Speed, GroupThread] = {}
-        self._trials: dict[GroupThread, set[str]] = {}
-        """The functions that each trial is about."""
-        self._newcomers: list[Subscription] = []
-        """They wait until their functions are known, or for a trial."""
         self._summary: SummaryThread | None = None
         self._ended: list[SummaryThread] = []
         self._is_closed = False
@@ -81,12 +76,9 @@ class Refresh:
         """End every subscription, and every thread."""
         with self._mutex:
             self._is_closed = True
-            threads = [*self._threads.values(), *self._trials]
-            waiting, self._newcomers = self._newcomers, []
+            threads = list(self._threads.values())
             summaries = [*self._ended, *([self._summary] if self._summary is not None else [])]
             self._summary, self._ended = None, []
-        for subscription in waiting:
-            subscription.latest.close()
         for thread in threads:
             for subscription in list(thread.group.subscriptions):
                 subscription.latest.close()
@@ -115,40 +107,19 @@ class Refresh:
     def _place(self, subscription: Subscription) -> None:
         """Let a subscription take part in the rounds of its group."""
         with self._mutex:
-            self._place_locked(subscription)
-
-    def _place_locked(self, subscription: Subscription) -> None:
-        if self._is_closed:
-            subscription.latest.close()
-            return
-        speed = self._speeds.group_of(subscription)
-        if speed is Speed.UNKNOWN:
-            self._newcomers.append(subscription)
-            self._begin_trials()
-            return
-        thread = self._threads.get(speed)
-        if thread is None:
-            thread = self._threads[speed] = self._start(speed)
-        thread.group.add(subscription)
-        thread.wake()
-
-    def _begin_trials(self) -> None:
-        """Run newcomers, each in a group of its own, so that none waits for a slow one. Those that are told apart by
-        their arguments only wait for one of them."""
-        waiting, self._newcomers = self._newcomers, []
-        for subscription in waiting:
-            unknown = self._speeds.unknown(subscription)
-            if len(self._trials) >= MOST_TRIALS or any(unknown & names for names in self._trials.values()):
-                self._newcomers.append(subscription)
-                continue
-            thread = self._start(Speed.UNKNOWN)
-            self._trials[thread] = unknown
+            if self._is_closed:
+                subscription.latest.close()
+                return
+            speed = self._speeds.group_of(subscription)
+            thread = self._threads.get(speed)
+            if thread is None:
+                thread = self._threads[speed] = self._start(speed)
             thread.group.add(subscription)
             thread.wake()
 
     def _all_threads(self) -> list[GroupThread]:
         with self._mutex:
-            return [*self._threads.values(), *self._trials]
+            return list(self._threads.values())
 
     def _start(self, speed: Speed) -> GroupThread:
         thread = GroupThread(speed.value, self._settings, self._outage, lambda thread: self._may_end(speed, thread))
@@ -172,12 +143,7 @@ class Refresh:
                 return False
             if self._threads.get(speed) is thread:
                 del self._threads[speed]
-            if self._trials.pop(thread, None) is not None:
-                waiting, self._newcomers = self._newcomers, []
-                for subscription in waiting:
-                    if not subscription.is_closed:
-                        self._place_locked(subscription)
-            if self._summary is not None and not self._threads and not self._trials:
+            if self._summary is not None and not self._threads:
                 self._summary.stop()
                 self._ended = [each for each in (*self._ended, self._summary) if each.is_alive]
                 self._summary = None
@@ -185,12 +151,10 @@ class Refresh:
 
     def _begin_in_child(self) -> None:
         """In a child: what was subscribed to is the parent's. Its iterations end here."""
-        threads = [*self._threads.values(), *self._trials]
-        left = [*self._newcomers]
-        for thread in threads:
+        left: list[Subscription] = []
+        for thread in self._threads.values():
             left += [*thread.group.subscriptions, *thread.group.arrivals]
-        self._threads, self._trials, self._newcomers, self._summary = {}, {}, [], None
-        self._ended = []
+        self._threads, self._summary, self._ended = {}, None, []
         self._mutex = threading.Lock()
         for subscription in left:
             subscription.latest.close_in_child()

@@ -92,8 +92,6 @@ class QueryRunner:
                 query.seconds = time.perf_counter() - began
                 defer(query)
             raise
-        if self._speeds.may_be_cold(name, run.seconds) and not transaction.is_spoiled:
-            run = self._calls.run_live(call, transaction)
         self._speeds.note(name, run.seconds)
         return run
 

@@ -48,14 +48,6 @@ class FunctionSpeeds:
             return None if None in others else max(seconds for seconds in others if seconds is not None)
         return subscription.seconds
 
-    def may_be_cold(self, name: str, seconds: float) -> bool:
-        """Whether the first run of a function says too little: what it compiles and loads, later runs find there."""
-        return name not in self._seconds and LIMITS[Speed.QUICK] < seconds <= LIMITS[Speed.SLOW]
-
-    def unknown(self, subscription: Subscription) -> set[str]:
-        """The functions of a subscription that have never run."""
-        return {call.name for call in subscription.calls.values() if call.name not in self._seconds}
-
     def group_of(self, subscription: Subscription, current: Speed | None = None) -> Speed:
         """Where a subscription belongs; it stays where it is if it is near a limit."""
         seconds = self.of(subscription)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -150,7 +151,7 @@ class SQLiteDatabase:
         self._write_lock = WriteLock(self.path)
         self._write_engine = self._create_engine(NullPool, read_only=False)
         self._read_engine = self._create_engine(QueuePool, read_only=True, pool_size=8, max_overflow=56)
-        self._live_engines: list[Engine] = []
+        self._live_engines: WeakSet[Engine] = WeakSet()  # those of the live readers that are in use
         self._writer: Connection | None = None
         self._file = DatabaseFile(self.path)
         self._fork_gate = ForkGate()
@@ -285,7 +286,7 @@ class SQLiteDatabase:
         reading, looking = (
             self._create_engine(QueuePool, read_only=True, pool_size=1, max_overflow=0) for _ in range(2)
         )
-        self._live_engines += [reading, looking]
+        self._live_engines.update((reading, looking))
         watch = LogWatch(self.path, partial(self._driver_for_a_look, looking))
         return SQLiteLiveReader(reading, self._read_on, self.commits, watch)
 
