@@ -11,6 +11,7 @@ from .arguments import HERE, DatabaseOption, JsonOption, ProjectOption
 from .banner import shown_database
 from .copy import copy
 from .failure import Failure
+from .live_tables import live_tables
 from .opening import database_url, migrating, refuse_missing_file, schema_engine
 from .output import say, show_json
 
@@ -24,6 +25,7 @@ DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
 
 db = typer.Typer(help="Migrate the database, and show its revisions.", no_args_is_help=True)
 db.command()(copy)
+db.add_typer(live_tables, name="live")
 
 
 @db.command()

@@ -42,9 +42,10 @@ SELECT k.conrelid, k.confrelid, k.confdeltype::text, k.confupdtype::text,
        ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = k.confrelid AND a.attnum = ANY(k.confkey))
 FROM pg_constraint k WHERE k.contype = 'f' AND (k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r'))
 """
+# The trigger for other programs does nothing in convexpy's own sessions.
 TRIGGERS: Final = """
 SELECT tgrelid, bool_or(tgtype & 4 > 0), bool_or(tgtype & 8 > 0), bool_or(tgtype & 16 > 0), bool_or(tgdeferrable)
-FROM pg_trigger WHERE NOT tgisinternal GROUP BY tgrelid
+FROM pg_trigger WHERE NOT tgisinternal AND tgname <> '_convexpy_live' GROUP BY tgrelid
 """
 # Functions of the server that may do anything are those of pg_catalog that are volatile, and those that run a query.
 FUNCTIONS: Final = f"""

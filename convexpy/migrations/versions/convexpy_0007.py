@@ -7,6 +7,35 @@ revision = "convexpy_0007"
 down_revision = "convexpy_0006"
 
 COMMITS = "_convexpy_commits"
+# Called after each statement on a table that other programs write. convexpy's own sessions keep their log themselves.
+# `pg_temp` comes last: a table there must not take the place of the log. Whether a process subscribes is asked by
+# taking its lock (`LiveChannel`) for a moment.
+LIVE_WRITE = """
+DO $do$ BEGIN EXECUTE format($format$
+CREATE FUNCTION _convexpy_live_write() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = %I, pg_temp AS $body$
+DECLARE
+    place text := CASE WHEN TG_TABLE_SCHEMA = current_schema() THEN '' ELSE TG_TABLE_SCHEMA || '.' END;
+    written text := json_build_object(place || TG_TABLE_NAME, NULL);
+BEGIN
+    IF current_setting('application_name') = 'convexpy' THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO _convexpy_commits (function, writes)
+    SELECT '(' || coalesce(nullif(current_setting('application_name'), ''), 'another program') || ')', written
+    WHERE NOT EXISTS (
+        SELECT FROM _convexpy_commits
+        WHERE "position" = (pg_current_xact_id()::text)::bigint AND writes = written
+    );
+    IF pg_try_advisory_lock(7165066987073795685) THEN
+        PERFORM pg_advisory_unlock(7165066987073795685);
+    ELSE
+        PERFORM pg_notify('convexpy_live', '');
+    END IF;
+    RETURN NULL;
+END $body$
+$format$, current_schema()); END $do$
+"""
 TRANSACTION_ID = "(pg_current_xact_id()::text)::bigint"
 
 
@@ -32,6 +61,7 @@ def extend() -> None:
     op.drop_constraint(f"{COMMITS}_pkey", COMMITS, type_="primary")
     op.alter_column(COMMITS, "id", nullable=True, existing_type=sa.String(32))
     op.create_index("_convexpy_commits_by_position", COMMITS, ["position"])
+    op.execute(LIVE_WRITE)
 
 
 def replace() -> None:

@@ -1,0 +1,52 @@
+"""``convexpy db live``: let live queries see what other programs write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .arguments import HERE, DatabaseOption, ProjectOption
+from .failure import Failure
+from .opening import database_url, schema_engine
+from .output import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+live_tables = typer.Typer(help="Let live queries see what other programs write.", no_args_is_help=True)
+TablesArgument = Annotated[list[str], typer.Argument(metavar="TABLE…", help="Tables that other programs write.")]
+
+
+@live_tables.command()
+def install(tables: TablesArgument, project: ProjectOption = HERE, database: DatabaseOption = None) -> None:
+    """Write a revision with triggers on these tables.
+
+    After it has run, what psql, Django or any other program writes to them is seen by live queries. It is needed on
+    PostgreSQL only: on SQLite every write is seen anyway. The database is not touched.
+    """
+    write(tables, project, database, install=True)
+
+
+@live_tables.command()
+def remove(tables: TablesArgument, project: ProjectOption = HERE, database: DatabaseOption = None) -> None:
+    """Write a revision that removes these triggers. The database is not touched."""
+    write(tables, project, database, install=False)
+
+
+def write(tables: list[str], path: Path, database: str | None, *, install: bool) -> None:
+    from ..database.footprints import is_framework_table
+    from ..migrations import live_triggers
+    from .db import project_at, tables_of
+
+    found = project_at(path, database)
+    metadata = tables_of(found)
+    for table in tables:
+        if is_framework_table(table):
+            raise Failure(f"{table} is convexpy's own table", "Its changes are seen without a trigger.")
+        if install and table not in metadata.tables:
+            known = ", ".join(sorted(metadata.tables)) or "it has none"
+            raise Failure(f"there is no table {table!r} in the models", f"The app's tables: {known}.")
+    with schema_engine(database_url(found)) as engine:
+        written = live_triggers.write_revision(engine, metadata, found.migrations, tables, install=install)
+    say(f"wrote {written}\nRead it, then: convexpy db upgrade")
