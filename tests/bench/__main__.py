@@ -23,6 +23,7 @@ from .workloads import WORKLOADS, Workload
 def main() -> None:
     names = [workload.name for workload in WORKLOADS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("prefixes", nargs="*", metavar="PREFIX", help="only workloads whose names begin so: live")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="WORKLOAD", help=", ".join(names))
     parser.add_argument("--systems", nargs="+", metavar="NAME", help="only these, such as convexpy PgQueuer")
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (5)")
@@ -31,7 +32,8 @@ def main() -> None:
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the medians, as SVG")
     wanted = parser.parse_args()
 
-    workloads = chosen(wanted.only, wanted.systems)
+    prefixes = tuple(wanted.prefixes) or ("",)
+    workloads = chosen([name for name in wanted.only if name.startswith(prefixes)], wanted.systems)
     if not workloads:
         parser.error("none of these workloads measures any of these systems")
     # SIGTERM also runs `finally`, which stops the servers.

@@ -33,6 +33,8 @@ DURABLE = {
 USER_TABLES = (
     "CREATE TABLE counter (id integer PRIMARY KEY, n bigint NOT NULL)",
     "CREATE TABLE entry (id {key}, job bigint NOT NULL, note text NOT NULL)",
+    "CREATE TABLE message (id {key}, channel integer NOT NULL, number integer NOT NULL)",
+    "CREATE INDEX message_by_channel ON message (channel)",
 )
 KEY = {"postgres": "bigserial PRIMARY KEY", "sqlite": "integer PRIMARY KEY"}
 EFFECTS = "SELECT (SELECT sum(n) FROM counter), (SELECT count(*) FROM entry), (SELECT count(DISTINCT job) FROM entry)"

@@ -146,3 +146,18 @@ def idle(backends: Backends, system: System, seconds: float) -> Figures:
             client.request("prepare")
             found: Figures = client.request("idle", max(3.0, seconds))
             return found
+
+
+def live(backends: Backends, system: System, queries: int, subscribers: int, rate: int, seconds: float) -> Figures:
+    """Milliseconds from the return of COMMIT in one process to a subscriber's new value in another one."""
+    with system.fresh(backends) as config:
+        if config.database == "postgres":  # one writer that waits for the disk commits less often than this
+            backends.execute(f"ALTER DATABASE {config.name.rpartition('/')[2]} SET synchronous_commit = off")
+        writer, follower = system.client(config), system.client(config)
+        with closing(writer, follower):
+            writer.request("prepare")
+            follower.request("follow", queries, subscribers)
+            writer.request("post", queries, rate, min(2.0, seconds))  # what compiles and loads has done so
+            commits = writer.request("post", queries, rate, seconds)
+            figures: Figures = follower.request("followed", commits)
+        return figures

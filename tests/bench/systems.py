@@ -90,6 +90,9 @@ BARE_SQLITE = System("raw sqlite3", RAW, "bare", database="sqlite", options={"dr
 BARE_SQLITE_SESSION = BARE_SQLITE.with_(name="bare Session", share=0.5, options={"driver": False})
 BARE_DRIVER = BARE.with_(name=f"bare psycopg, {THREADS} threads", options={"job": "driver"})
 BARE_DRIVER_SINGLE = BARE_SINGLE.with_(name="bare psycopg, 1 thread", options={"job": "driver"})
+LIVE = System("convexpy", "every commit is seen; one snapshot a subscriber", "live")
+POLLING = System("polling each second", "a second late", "live_polling")
+BY_HAND = System("LISTEN/NOTIFY by hand", "what is announced is seen, unless a connection breaks", "live_notify")
 NOTIFY = System("bare LISTEN/NOTIFY", "none: nothing is kept", "notify")
 
 DBOS = System(

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import measures, systems
 from .backends import Backends
+from .config import Database
 from .figures import Metric, Target
 from .systems import System
 
@@ -17,6 +18,7 @@ JOBS = Metric("jobs/s", higher_is_better=True)
 CALLS = Metric("calls/s", higher_is_better=True)
 PERCENTILES = (Metric("p50"), Metric("p99"), Metric("call p50"), Metric("call p99"))
 PAIRED = (Metric("ratio"), Metric("own us"), Metric("convexpy us"), Metric("bare us"))
+LIVE = (Metric("p50"), Metric("p99"), Metric("runs/commit"), Metric("CPU ms/commit"), Metric("MB"))
 COST = (Metric("queries/s"), Metric("CPU %"))
 
 
@@ -57,6 +59,12 @@ def direct(count: int) -> Run:
 
 def idle(seconds: float) -> Run:
     return lambda backends, system, scale: measures.idle(backends, system, seconds * scale)
+
+
+def live(queries: int, subscribers: int, rate: int) -> Run:
+    return lambda backends, system, scale: measures.live(
+        backends, system, max(1, round(queries * scale)), max(10, round(subscribers * scale)), rate, 20 * scale
+    )
 
 
 QUEUES = ("PgQueuer", "Oban", "Procrastinate", "Celery + Redis", "Dramatiq + Redis")
@@ -129,6 +137,26 @@ def latencies(name: str, title: str, systems: tuple[System, ...], targets: tuple
 
 def inside(system: System) -> tuple[System, ...]:
     return (system.with_(options={"inside": True}),)
+
+
+def live_workloads(database: Database, p50: float, p99: float) -> tuple[Workload, ...]:
+    """Distinct queries, and one that many subscribe to."""
+    all_systems = (systems.LIVE, systems.POLLING, *((systems.BY_HAND,) if database == "postgres" else ()))
+    chosen = tuple(system.with_(database=database, synchronous="NORMAL") for system in all_systems)
+
+    def workload(name: str, title: str, targets: tuple[Target, ...], run: Run) -> Workload:
+        return Workload(
+            f"live-{name}-{database}", f"COMMIT to callback, ms, {title}, {database}", LIVE, chosen, targets, run
+        )
+
+    soon = (Target("p50", "convexpy", at_most=p50), Target("p99", "convexpy", at_most=p99))
+    one = Target("runs/commit", "convexpy", at_most=1.0)
+    shared = (Target("p50", "convexpy", at_most=100), Target("p99", "convexpy", at_most=250), one)
+    return (
+        workload("1000", "1,000 queries, 500 commits/s", soon, live(1_000, 1_000, 500)),
+        workload("10000", "10,000 queries, 500 commits/s", soon, live(10_000, 10_000, 500)),
+        workload("shared", "one query with 10,000 subscribers, 300 commits/s", shared, live(1, 10_000, 300)),
+    )
 
 
 SOON = (Target("p50", "convexpy", at_most=1.0), Target("p99", "convexpy", at_most=5.0))
@@ -260,4 +288,6 @@ WORKLOADS = (
         )
         for name, system in BOTH.items()
     ),
+    *live_workloads("postgres", 5, 15),
+    *live_workloads("sqlite", 2, 6),
 )

@@ -44,6 +44,11 @@ def orders(ctx: QueryCtx) -> int:
 
 
 @query
+def notes_once_ordered(ctx: QueryCtx) -> int:
+    return count.handler(ctx) if orders.handler(ctx) else -1
+
+
+@query
 def busy(ctx: QueryCtx) -> int:
     runs.append("busy")
     raise sqlite3.OperationalError("database is locked")
@@ -172,6 +177,19 @@ def test_only_what_a_commit_touches_runs_again(convex: ConvexTest, new_group: Ca
     convex.run(add, line="a")
     group.rounds()
     assert (value(notes), value(bought), runs) == (1, None, ["count 0"])
+
+
+def test_what_the_latest_run_has_read_counts(convex: ConvexTest, new_group: Callable[..., Group]) -> None:
+    group = new_group()
+    subscription = group.subscribe(notes_once_ordered)
+    group.rounds()
+    assert value(subscription) == -1
+    convex.run(order, order_id="o")
+    group.rounds()
+    assert value(subscription) == 0
+    convex.run(add, line="it is read now, and was not at first")
+    group.rounds()
+    assert value(subscription) == 1
 
 
 def test_an_error_like_a_databases_is_the_querys_own(convex: ConvexTest, new_group: Callable[..., Group]) -> None:

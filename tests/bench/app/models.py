@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import BigInteger, Integer, update
+from sqlalchemy import BigInteger, Integer, Select, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 COUNTERS = 1000
@@ -25,6 +25,18 @@ class Entry(Base):
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     job: Mapped[int] = mapped_column(BigInteger)
     note: Mapped[str]
+
+
+class Message(Base):
+    __tablename__ = "message"
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    channel: Mapped[int] = mapped_column(index=True)
+    number: Mapped[int]
+
+
+def newest_of(channel: int) -> Select[tuple[int]]:
+    """The numbers of the last ten messages of a channel, newest first."""
+    return select(Message.number).where(Message.channel == channel).order_by(Message.id.desc()).limit(10)
 
 
 def write(session: Session, i: int) -> None:

@@ -104,4 +104,20 @@ LIVE_LOG: Final = (
         new='"',
         tests=(f"{READER}::test_nothing_is_sent_while_nobody_subscribes",),
     ),
+    Bug(
+        name="another program's commit is one of ours",
+        breaks="what another program writes to a file is not seen if convexpy writes as well",
+        file="database/sqlite/log_watch.py",
+        old="        return (self.of_sqlite - before.of_sqlite - self.of_convexpy + before.of_convexpy) % 2**32\n",
+        new="        return int(self.of_convexpy == before.of_convexpy and self.of_sqlite != before.of_sqlite)\n",
+        tests=(f"{READER}::test_a_write_of_another_program_is_noticed_beside_our_own[sqlite]",),
+    ),
+    Bug(
+        name="triggers for other programs run for convexpy as well",
+        breaks="every query on a table runs again after each mutation, whatever rows it reads",
+        file="migrations/versions/convexpy_0007.py",
+        old="    IF current_setting('application_name') = 'convexpy' THEN\n        RETURN NULL;\n    END IF;\n",
+        new="",
+        tests=("tests/cli/test_live_tables.py::test_convexpys_own_writes_keep_their_keys",),
+    ),
 )

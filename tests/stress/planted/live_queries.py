@@ -83,4 +83,12 @@ LIVE_QUERIES: Final = (
         new="",
         tests=("tests/live/test_reloaded_queries.py",),
     ),
+    Bug(
+        name="what a query reads is registered once",
+        breaks="a query that took another branch is never run again for what it reads there",
+        file="live/group.py",
+        old="        self._index.replace(query, query.reads)\n",
+        new="        if query not in self._index._reads:\n            self._index.replace(query, query.reads)\n",
+        tests=("tests/live/test_rounds.py::test_what_the_latest_run_has_read_counts",),
+    ),
 )
