@@ -14,6 +14,8 @@ from .output import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy import Engine
+
 live_tables = typer.Typer(help="Let live queries see what other programs write.", no_args_is_help=True)
 TablesArgument = Annotated[list[str], typer.Argument(metavar="TABLE…", help="Tables that other programs write.")]
 
@@ -41,12 +43,22 @@ def write(tables: list[str], path: Path, database: str | None, *, install: bool)
 
     found = project_at(path, database)
     metadata = tables_of(found)
-    for table in tables:
-        if is_framework_table(table):
-            raise Failure(f"{table} is convexpy's own table", "Its changes are seen without a trigger.")
-        if install and table not in metadata.tables:
-            known = ", ".join(sorted(metadata.tables)) or "it has none"
-            raise Failure(f"there is no table {table!r} in the models", f"The app's tables: {known}.")
     with schema_engine(database_url(found)) as engine:
+        for table in tables:
+            if is_framework_table(table):
+                raise Failure(f"{table} is convexpy's own table", "Its changes are seen without a trigger.")
+            if install and table not in metadata.tables and not is_in_database(engine, table):
+                known = ", ".join(sorted(metadata.tables)) or "it has none"
+                raise Failure(f"there is no table {table!r}, in the models or the database", f"The app's are: {known}.")
         written = live_triggers.write_revision(engine, metadata, found.migrations, tables, install=install)
     say(f"wrote {written}\nRead it, then: convexpy db upgrade")
+
+
+def is_in_database(engine: Engine, table: str) -> bool:
+    """Whether a table that is not the app's is there all the same. It may be another program's, read by its SQL."""
+    if engine.dialect.name != "postgresql":
+        return False
+    from sqlalchemy import inspect
+
+    schema, _, name = table.rpartition(".")
+    return inspect(engine).has_table(name, schema=schema or None)

@@ -123,6 +123,15 @@ def test_a_role_that_may_not_read_the_log_writes_to_it_and_a_table_of_its_own_is
     assert installed.logged()[-1][1] == {"orders": None}
 
 
+def test_a_table_of_another_program_may_be_named(installed: Server) -> None:
+    with closing(installed.connect()) as program:
+        program.execute('CREATE SCHEMA admin; CREATE TABLE admin."Log" (id int)')
+        installed.succeeds("db", "live", "install", "admin.Log")
+        installed.succeeds("db", "upgrade")
+        program.execute('INSERT INTO admin."Log" VALUES (1)')
+    assert installed.logged()[-1][1] == {"admin.Log": None}
+
+
 def test_removed_they_are_not_seen_any_more(installed: Server) -> None:
     installed.succeeds("db", "live", "remove", "orders")
     installed.succeeds("db", "upgrade")
@@ -142,7 +151,7 @@ def test_a_revision_on_sqlite_changes_nothing(ready_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "words"), [("order", "'order' in the models"), ("_convexpy_commits", "convexpy's own table")]
+    ("table", "words"), [("order", "no table 'order'"), ("_convexpy_commits", "convexpy's own table")]
 )
 def test_a_table_that_is_not_there_is_refused(shop: Shop, table: str, words: str) -> None:
     before = shop.files()
