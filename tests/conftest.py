@@ -15,14 +15,17 @@ import pytest
 if TYPE_CHECKING:
     from convexpy.testing import ConvexTest
 
+# A minute of waiting for a silent network, and what starts many processes.
+LONG = ("test_a_primary_cut_off", "test_examples.py", "test_init.py", "test_supervisor.py", "test_seeds.py")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # A minute of waiting for a silent network comes first: last, it would leave one worker alone.
-    items.sort(key=lambda item: "test_a_primary_cut_off_from_the_network" not in item.nodeid)
+    # What takes long comes first: last, it would leave one worker alone.
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
 
 
 def pytest_collection_finish() -> None:

@@ -14,7 +14,6 @@ How a page is read, in order, in a project of its own:
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import re
 import shlex
@@ -29,6 +28,7 @@ import pytest
 import typer
 from pages import PAGES, ROOT, name_of
 from support.databases import mark_as_test_database
+from support.modules import forget_modules_in
 from typer.testing import CliRunner
 
 from convexpy.cli import app
@@ -90,7 +90,7 @@ class Project:
             if Path(named["path"]).name.startswith("test_"):
                 run_tests(self.folder / named["path"])
         elif language == "python":
-            forget(self.folder)
+            forget_modules_in(self.folder)
             exec(compile("\n" * step.line + step.body, step.where, "exec"), self.names)
 
     def write(self, path: str, text: str, append: bool) -> None:
@@ -98,7 +98,7 @@ class Project:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a" if append else "w", encoding="utf-8") as out:
             out.write(text)
-        forget(self.folder)
+        forget_modules_in(self.folder)
 
     def run(self, command: str, output: str | None) -> None:
         program, *args = shlex.split(command)
@@ -108,7 +108,7 @@ class Project:
         elif program == "pytest":
             run_tests(self.folder)
         elif program == "convexpy":
-            forget(self.folder)
+            forget_modules_in(self.folder)
             result = CliRunner().invoke(app, args, prog_name="convexpy")
             fails = (output or "").startswith("error:")
             assert (result.exit_code != 0) is fails, f"$ {command}\nexit code {result.exit_code}\n{result.output}"
@@ -116,7 +116,7 @@ class Project:
                 assert re.fullmatch(pattern(output), alike(result.output) + "\n"), f"$ {command}\n{result.output}"
 
     def let_time_pass(self, time: str) -> None:
-        forget(self.folder)
+        forget_modules_in(self.folder)
         number, unit = time.split()
         project = load_project(self.folder)
         project.make_state_folder()
@@ -163,20 +163,12 @@ def check_usage(command: str) -> None:
 
 
 def run_tests(path: Path) -> None:
-    forget(path.parent)
+    forget_modules_in(path.parent)
     gc.freeze()  # pytest collects garbage several times a run, and need not look at what the suite itself has made
     options = "-q -s --import-mode=importlib -p no:cacheprovider -p no:faulthandler -p convexpy.pytest_plugin"
     warnings = "-W error -W ignore::pytest.PytestAssertRewriteWarning"  # the plugin is imported already
     assert pytest.main([*options.split(), *warnings.split(), str(path)]) == 0, f"{path.name} failed"
-    forget(path.parent)
-
-
-def forget(folder: Path) -> None:
-    """Let the project's modules be imported afresh."""
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(str(folder)):
-            del sys.modules[name]
-    importlib.invalidate_caches()
+    forget_modules_in(path.parent)
 
 
 @pytest.fixture
@@ -191,7 +183,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     ours = [name for name in sys.modules if name.startswith(("shop", "my_app", "test_")) and name != __name__]
     others = {name: sys.modules.pop(name) for name in ours}
     yield Project(tmp_path)
-    forget(tmp_path)
+    forget_modules_in(tmp_path)
     sys.modules.update(others)
 
 

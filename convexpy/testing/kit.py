@@ -102,9 +102,11 @@ class ConvexTest:
         if url is None:
             self._folder = Path(tempfile.mkdtemp(prefix="convexpy-test-"))
             return f"sqlite:///{copy_of_template(self._metadata, self._folder)}"
-        server = server_of(url, self._metadata) if url.startswith("postgres") else None
-        if server is None:
+        if not url.startswith("postgres"):
             create_tables(url, self._metadata)
+            return url
+        server = server_of(url, self._metadata)
+        if server is None:
             return url
         self._dropped = server, server.new_database()
         return self._dropped[1].render_as_string(hide_password=False)

@@ -64,7 +64,8 @@ class TestServer:
 
 
 def server_of(given: str, metadata: MetaData | None) -> TestServer | None:
-    """The server of a URL. None if the URL's database is one that a ConvexTest made: that one is shared.
+    """The server of a URL. None if the URL's database is one that a ConvexTest made: that one is shared, and is given
+    the tables of the app that it lacks.
 
     Raises:
         DatabaseError: The URL cannot be used.
@@ -76,6 +77,8 @@ def server_of(given: str, metadata: MetaData | None) -> TestServer | None:
     if known is None:
         with connected(url) as connection:
             if is_test_database(connection):
+                if metadata is not None:
+                    metadata.create_all(connection)
                 return None
         # The metadata itself is kept as well, so that its id stays its own.
         known = _servers[url, id(metadata)] = (metadata, TestServer(url, metadata))

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.modules import forget_modules_in
 
-from .shop import Shop, forget_modules_in
+from .shop import Shop
 
 
 @pytest.fixture

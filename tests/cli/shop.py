@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from textwrap import dedent
 
+from support.modules import forget_modules_in
 from typer.testing import CliRunner, Result
 
 from convexpy.app import Convex
@@ -163,10 +162,3 @@ class Shop:
             with convex.running():
                 while missing:
                     missing.discard(seen.get(timeout=20))
-
-
-def forget_modules_in(folder: Path) -> None:
-    """Let what was imported from a folder be imported anew, from this folder or the next test's."""
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
-            del sys.modules[name]

@@ -23,7 +23,7 @@ from convexpy.cli import supervisor
 from .process import DEADLINE_SECONDS
 from .shop import Shop
 from .terminal import Terminal
-from .workers import MARK, RUNNING, Workers, configure, end_all, eventually, holding, is_alive, pids
+from .workers import MARK, RUNNING, Workers, configure, end_all, eventually, holding, is_alive, pids, plan
 
 # A worker that reports that it runs, and then ignores every request to stop.
 DEAF = (
@@ -61,7 +61,7 @@ def test_they_share_the_jobs_and_each_runs_once(either: Shop) -> None:
     with Workers(either.root, 2) as running:
         both = pids(running.line(RUNNING))
         assert len(both) == 2
-        either.cli("run", "work:plan", '{"holds": 2, "marks": 40}')
+        plan(either, '{"holds": 2, "marks": 40}')
         assert holding(running) == set(both)
         either.write("gate", "")
         eventually(lambda: len(json.loads(either.cli("run", "work:marks").stdout)) >= 40, "all have run")
@@ -72,7 +72,7 @@ def test_they_share_the_jobs_and_each_runs_once(either: Shop) -> None:
 
 def test_each_line_says_which_process_it_is_of(production: Shop, workers: Workers) -> None:
     workers.line(RUNNING)
-    production.cli("run", "work:plan", '{"marks": 1}')
+    plan(production, '{"marks": 1}')
     assert json.loads(workers.line('"work:mark"'))["process"] in (1, 2)
     assert {json.loads(line).get("process") for line in workers.lines} == {None, 1, 2}
 
@@ -83,7 +83,7 @@ def test_a_worker_that_dies_is_replaced_and_its_jobs_run(either: Shop) -> None:
         os.kill(second, signal.SIGKILL)
         assert f"process 2, pid {second}, ended: SIGKILL; restart in 1 s" in running.line("ended")
         third = int(running.line("process 2 restarted").split("pid ")[1].split('"')[0])
-        either.cli("run", "work:plan", '{"holds": 2, "marks": 3}')
+        plan(either, '{"holds": 2, "marks": 3}')
         assert holding(running) == {first, third}
         either.write("gate", "")
         eventually(lambda: json.loads(either.cli("run", "work:marks").stdout) == [0, 1, 2], "all have run")
@@ -101,7 +101,7 @@ def test_a_worker_that_another_program_stops_is_replaced_as_well(workers: Worker
 
 def test_no_worker_outlives_its_supervisor(production: Shop, workers: Workers) -> None:
     both = pids(workers.line(RUNNING))
-    production.cli("run", "work:plan", '{"holds": 1}')
+    plan(production, '{"holds": 1}')
     workers.line("^holds")
     workers.process.kill()
     workers.line('stopping: .*"process"')
@@ -115,7 +115,7 @@ def test_running_jobs_may_finish_and_a_second_signal_kills_them(
     production: Shop, workers: Workers, number: signal.Signals
 ) -> None:
     both = pids(workers.line(RUNNING))
-    production.cli("run", "work:plan", '{"holds": 1}')
+    plan(production, '{"holds": 1}')
     workers.line("^holds")
     workers.process.send_signal(number)
     for _ in both:

@@ -11,7 +11,7 @@ import pytest
 
 from .process import DEADLINE_SECONDS, Process
 from .shop import Shop
-from .workers import Workers, configure
+from .workers import Workers, configure, plan
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_several_processes_are_refused_on_windows(production: Shop, monkeypatch:
 def test_one_process_is_the_command_itself(production: Shop) -> None:
     with Process(production.root, "worker", "--processes", "1") as running:
         assert "process" not in json.loads(running.line("running:"))
-        production.cli("run", "work:plan", '{"holds": 1}')
+        plan(production, '{"holds": 1}')
         assert int(running.line("^holds").split()[1]) == running.process.pid
         production.write("gate", "")
         assert running.stop() == 0

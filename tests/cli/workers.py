@@ -76,6 +76,12 @@ def configure(shop: Shop, url: str) -> None:
     assert shop.cli("db", "upgrade").exit_code == 0
 
 
+def plan(shop: Shop, arguments: str) -> None:
+    """Schedule what the workers shall do."""
+    result = shop.cli("run", "work:plan", arguments)
+    assert result.exit_code == 0, result.output
+
+
 class Workers(Process):
     """A supervisor of so many workers. None of them outlives its test, however that ends."""
 

@@ -9,8 +9,9 @@ from functools import cache
 from itertools import count
 from uuid import uuid4
 
+import psycopg
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 
 from convexpy.testing.database import create_tables
@@ -43,12 +44,16 @@ def postgres_url() -> URL:
     return url
 
 
-def execute(*statements: str) -> None:
-    """Run statements outside of a transaction, as making and dropping databases asks for."""
-    engine = create_engine(postgres_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
+@cache
+def connection() -> psycopg.Connection:
+    """One connection for all that is made and dropped: hundreds of tests would open one each."""
+    url = postgres_url().set(drivername="postgresql")
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+
+def execute(statement: str) -> None:
+    """Run a statement outside of a transaction, as making and dropping databases asks for."""
+    connection().execute(statement.encode())
 
 
 def new_database(template: str = "template1") -> URL:
