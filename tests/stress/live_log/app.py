@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Column, Integer, MetaData, Table, select, text, update
 
-from convexpy import ConvexError, MutationCtx, internal_mutation, mutation
+from convexpy import ConvexError, MutationCtx, QueryCtx, internal_mutation, mutation, query
 from convexpy.database.transaction import OpenTransaction
 from convexpy.runtime.context import Context
 
@@ -25,6 +26,13 @@ TABLE: Final = {
         )
     """,
 }
+# A commit adds one to a row of each table, so a committed snapshot shows equal numbers, which only grow.
+KEYS: Final = 100
+counters = MetaData()
+ONE, OTHER = (
+    Table(name, counters, Column("key", Integer, primary_key=True), Column("n", Integer, nullable=False))
+    for name in ("one", "other")
+)
 INSERT: Final = text("INSERT INTO tokens (token) VALUES (:token)")
 
 
@@ -37,7 +45,20 @@ def leave_token(ctx: MutationCtx) -> str:
     token = uuid4().hex
     ctx.db.execute(INSERT, {"token": token})
     transaction_of(ctx).changes.writes.add(TOKEN + token)
+    key = random.randrange(KEYS)
+    for table in (ONE, OTHER):
+        ctx.db.execute(update(table).where(table.c.key == key).values(n=table.c.n + 1))
     return token
+
+
+@query
+def one(ctx: QueryCtx, key: int) -> int:
+    return ctx.db.execute(select(ONE.c.n).where(ONE.c.key == key)).scalar_one()
+
+
+@query
+def other(ctx: QueryCtx, key: int) -> int:
+    return ctx.db.execute(select(OTHER.c.n).where(OTHER.c.key == key)).scalar_one()
 
 
 @mutation

@@ -22,6 +22,8 @@ class Verdict:
     resets: int = 0
     errors: int = 0
     found: int = 0
+    values: int = 0
+    """What subscribers were given."""
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: Verdict) -> None:
@@ -29,12 +31,13 @@ class Verdict:
         self.resets += other.resets
         self.errors += other.errors
         self.found += other.found
+        self.values += other.values
         self.wrong += other.wrong
 
     def __str__(self) -> str:
         return (
             f"{self.snapshots} snapshots, {self.found} commits found in them, {self.resets} times everything, "
-            f"{self.errors} errors, {len(self.wrong)} wrong"
+            f"{self.values} values of subscribers, {self.errors} errors, {len(self.wrong)} wrong"
         )
 
 
@@ -92,3 +95,30 @@ def check_found(found: Counter[str], new: set[str], where: str, verdict: Verdict
         verdict.wrong.append(f"{where}: {len(extra)} commits were found and are not new: {sorted(extra)[:3]}")
     if twice := [token for token, times in found.items() if times > 1]:
         verdict.wrong.append(f"{where}: found twice: {twice[:3]}")
+
+
+def judge_subscribers(account: Path, numbers: Mapping[int, int]) -> Verdict:
+    """Judge what the subscribers of one process were given. ``numbers``: what each counter is at the end."""
+    verdict = Verdict()
+    latest: dict[int, int] = {}
+    keys: dict[int, int] = {}
+    for number, text in enumerate(account.read_text().splitlines(), 1):
+        line = json.loads(text)
+        subscriber, where = line["subscriber"], f"{account.name}:{number}"
+        keys[subscriber] = line["key"]
+        if "error" in line:
+            verdict.errors += 1
+            continue
+        verdict.values += 1
+        one, before = line["one"], latest.get(subscriber, -1)
+        if one != line["other"]:
+            verdict.wrong.append(f"{where}: {one} and {line['other']} are of two snapshots")
+        if one <= before:
+            verdict.wrong.append(f"{where}: {one} after {before}")
+        latest[subscriber] = one
+    for subscriber, key in keys.items():
+        if latest.get(subscriber) != numbers[key]:
+            verdict.wrong.append(
+                f"{account.name}: {subscriber} ended with {latest.get(subscriber)}, not {numbers[key]}"
+            )
+    return verdict

@@ -41,6 +41,9 @@ EXISTS: Final = text("SELECT count(*) FROM tokens WHERE token = :token")
 # So old must be what is pruned: less than the longest pauses of a reader.
 PRUNED_AFTER: Final = timedelta(seconds=0.4)
 LONGEST_PAUSE_SECONDS: Final = 1.5
+SUBSCRIBERS: Final = 25
+# So long after its last value a subscriber ends: several times as long as a commit may take to be noticed.
+QUIET_SECONDS: Final = 5.0
 
 
 def write(url: str, seed: int, stop: Path) -> None:
@@ -117,6 +120,36 @@ def account_of(snapshot: LiveSnapshot, rng: random.Random) -> dict[str, Any]:
     return {"contains": contains, "life": life, "found": found, "missing": missing, "count": count}
 
 
+def follow(url: str, seed: int, stop: Path, output: Path) -> None:
+    """Subscribe to two counters each, and write down every value."""
+    rng = random.Random(seed)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with Convex(url, functions=app, settings=Settings(**SETTINGS)) as convex:
+
+        def loop(subscriber: int, key: int) -> None:
+            calls = {"one": (app.one, {"key": key}), "other": (app.other, {"key": key})}
+            with convex.subscribe_all(calls) as updates:
+                quiet = 0.0
+                while quiet < QUIET_SECONDS:
+                    try:
+                        line: dict[str, Any] = dict(updates.get(timeout=0.5))
+                    except TimeoutError:
+                        quiet = quiet + 0.5 if stop.exists() else 0.0
+                        continue
+                    except Exception as error:
+                        line = {"error": str(error)[:200]}
+                    quiet = 0.0
+                    os.write(file, (json.dumps({"subscriber": subscriber, "key": key, **line}) + "\n").encode())
+
+        threads = [
+            threading.Thread(target=loop, args=(number, rng.randrange(app.KEYS))) for number in range(SUBSCRIBERS)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
 def prune(url: str, seed: int, stop: Path) -> None:
     log_pruning.PRUNED_AFTER = PRUNED_AFTER  # type: ignore[misc]
     with closing(connect(url, Settings(**SETTINGS))) as database:
@@ -129,8 +162,8 @@ def prune(url: str, seed: int, stop: Path) -> None:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     role, url, seed, stop, *rest = sys.argv[1:]
-    if role == "read":
-        read(url, int(seed), Path(stop), Path(rest[0]))
+    if role in ("read", "follow"):
+        {"read": read, "follow": follow}[role](url, int(seed), Path(stop), Path(rest[0]))
     else:
         {"write": write, "prune": prune}[role](url, int(seed), Path(stop))
 

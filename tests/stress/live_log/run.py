@@ -20,7 +20,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from convexpy import Convex, Settings
 from stress.live_log import app
-from stress.live_log.judge import Place, Verdict, judge
+from stress.live_log.judge import Place, Verdict, judge, judge_subscribers
 
 # What a COMMIT has answered outlives the server's process, though not the machine.
 SERVER: Final = {
@@ -33,6 +33,8 @@ SERVER: Final = {
 LOST_IDS: Final = 20
 WRITERS: Final = 3
 READERS: Final = 3
+FOLLOWERS: Final = 4
+"""Processes with 25 subscribers each."""
 Progress = Callable[[str], None]
 
 
@@ -58,7 +60,7 @@ class Run:
         self._server = started
         self._rng = random.Random(options.seed)
         self._engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
-        self._stops = {role: folder / f"stop {role}" for role in ("write", "read", "prune")}
+        self._stops = {role: folder / f"stop {role}" for role in ("write", "read", "prune", "follow")}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._faults: list[Callable[[], None]] = []
         self.struck: dict[str, int] = {}
@@ -68,10 +70,13 @@ class Run:
             convex.migrate()
         with self._engine.begin() as connection:
             connection.exec_driver_sql(app.TABLE[connection.dialect.name])
+            app.counters.create_all(connection)
+            for table in (app.ONE, app.OTHER):
+                connection.execute(table.insert(), [{"key": key, "n": 0} for key in range(app.KEYS)])
 
     def start(self, role: str, number: int) -> None:
         name = f"{role} {number}"
-        more = [str(self.account(number))] if role == "read" else []
+        more = [str(self.account(role, number))] if role in ("read", "follow") else []
         seed = str(self._rng.randrange(10**6))
         command = [sys.executable, "-m", "stress.live_log.roles", role, self._url, seed, str(self._stops[role]), *more]
         tests = Path(__file__).parents[2]
@@ -81,8 +86,8 @@ class Run:
                 command, stderr=errors, env={**os.environ, "PYTHONPATH": path}, cwd=self._folder
             )
 
-    def account(self, number: int) -> Path:
-        return self._folder / f"reader {number}.jsonl"
+    def account(self, role: str, number: int) -> Path:
+        return self._folder / f"{role} {number}.jsonl"
 
     def commits(self) -> int:
         with suppress(Exception), self._engine.connect() as connection:
@@ -94,10 +99,15 @@ class Run:
             rows = connection.execute(text("SELECT token, life, place FROM tokens")).all()
             return {row.token: (row.life, row.place) for row in rows}
 
+    def numbers(self) -> dict[int, int]:
+        """What each counter is."""
+        with self._engine.connect() as connection:
+            return {row.key: row.n for row in connection.execute(app.ONE.select())}
+
     def strike(self) -> None:
         """One fault."""
         if not self._faults:  # each once, in some order, and then again
-            self._faults = [self.kill_a_writer, self.freeze_a_reader]
+            self._faults = [self.kill_a_writer, self.freeze_a_reader, self.freeze_a_follower]
             if self._server is not None:
                 self._faults += [self.cut_a_connection, self.cut_a_connection, self.crash_the_server]
             self._rng.shuffle(self._faults)
@@ -113,7 +123,12 @@ class Run:
         self.start("write", number)
 
     def freeze_a_reader(self) -> None:
-        process = self._processes[f"read {self._rng.randrange(READERS)}"]
+        self.freeze(self._processes[f"read {self._rng.randrange(READERS)}"])
+
+    def freeze_a_follower(self) -> None:
+        self.freeze(self._processes[f"follow {self._rng.randrange(FOLLOWERS)}"])
+
+    def freeze(self, process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGSTOP)
         time.sleep(self._rng.random() * 1.5)
         process.send_signal(signal.SIGCONT)
@@ -129,7 +144,7 @@ class Run:
         """After it, ids of transactions that were rolled back are given out again, below what readers have seen."""
         assert self._server is not None
         reader = self._processes[f"read {self._rng.randrange(READERS)}"]
-        others = [process for name, process in self._processes.items() if not name.startswith("read")]
+        others = [process for name, process in self._processes.items() if not name.startswith(("read", "follow"))]
         self.signal(others, signal.SIGSTOP)
         for _ in range(LOST_IDS):
             self.next_id("SELECT pg_current_xact_id()::text::bigint")
@@ -174,7 +189,7 @@ def run(options: Options, progress: Progress = print) -> Verdict:
         running = Run(options, url, folder, started)
         running.prepare()
         try:
-            for role, many in (("read", READERS), ("write", WRITERS), ("prune", 1)):
+            for role, many in (("read", READERS), ("follow", FOLLOWERS), ("write", WRITERS), ("prune", 1)):
                 for number in range(many):
                     running.start(role, number)
             until = time.monotonic() + options.seconds
@@ -184,11 +199,13 @@ def run(options: Options, progress: Progress = print) -> Verdict:
                 time.sleep(0.5 + rng.random())
                 if options.faults and done > 0:
                     running.strike()
-            for role in ("write", "prune", "read"):
+            for role in ("write", "prune", "read", "follow"):
                 running.finish(role)
-            places = running.places()
+            places, numbers = running.places(), running.numbers()
             for number in range(READERS):
-                verdict.add(judge(running.account(number), places))
+                verdict.add(judge(running.account("read", number), places))
+            for number in range(FOLLOWERS):
+                verdict.add(judge_subscribers(running.account("follow", number), numbers))
         finally:
             running.kill()
         said = (folder / "errors").read_text(errors="replace").strip()
