@@ -268,6 +268,16 @@ def test_text_is_known_when_it_is_sent_again(app: App) -> None:
         assert app.write(lambda db: db.execute(text("UPDATE plain SET v = 7"))).tables == {"plain": None}
 
 
+def test_text_is_known_although_the_call_failed_that_sent_it_first(app: App) -> None:
+    def fail(db: Session) -> None:
+        db.execute(text("UPDATE plain SET v = v + 1"))
+        raise LookupError
+
+    with suppress(LookupError):
+        app.write(fail)
+    assert app.write(lambda db: db.execute(text("UPDATE plain SET v = v + 1"))).tables == {"plain": None}
+
+
 def test_what_a_savepoint_undid_may_count(app: App) -> None:
     def step(db: Session) -> None:
         with suppress(IntegrityError), db.begin_nested():

@@ -154,16 +154,20 @@ class Authorizer:
 
     def listen(self, text: str) -> None:
         """A statement is about to be sent."""
+        self.tables()
         self._text, self._questions = text, []
 
     def ignore(self) -> None:
         """A statement is about to be sent that does not matter."""
-        self._text = self._questions = None
+        self.tables()
 
     def tables(self) -> StatementTables | None:
-        """The tables of the statement that was announced, once it was sent. None: they are not known."""
+        """The tables of the statement that was announced, once it was sent. None: they are not known.
+
+        They are kept although its transaction may have failed meanwhile: SQLite does not ask again.
+        """
         text, questions = self._text, self._questions
-        self.ignore()
+        self._text = self._questions = None
         if text is None:
             return None
         known = self._known.pop(text, None)
