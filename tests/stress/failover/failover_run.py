@@ -68,7 +68,7 @@ def run(
     settings = Settings(retry_first=0.05, retry_longest=1.0, commit_timeout=30)  # type: ignore[arg-type]
     with Convex(servers.url(), functions=f"{__package__}.app", metadata=Base.metadata, settings=settings) as convex:
         make_tables(convex, servers)
-        with workers(servers, folder, machines):
+        with workers(servers, folder, machines), subscriber(convex) as counts:
             wait_until(lambda: registered(servers.primary) == WORKERS, "all workers are there", PATIENCE_SECONDS)
             with callers(convex) as calls:
                 wait_until(lambda: len(calls.acknowledged) >= orders, "orders before the failover", PATIENCE_SECONDS)
@@ -85,12 +85,16 @@ def run(
                 wait_until(lambda: len(calls.acknowledged) >= before + orders, "as many orders again", PATIENCE_SECONDS)
             if not behind:
                 wait_until(lambda: waiting(servers.standby) == 0, "all jobs are over", PATIENCE_SECONDS)
+                wait_until(lambda: counts[-1] == effects(servers.standby), "all are seen", PATIENCE_SECONDS)
         if behind:
             # A worker has forgotten what it ended in the history that is lost, and which counts as held by it now.
             with workers(servers, folder):
                 wait_until(lambda: registered(servers.standby) == WORKERS, "all workers are back", PATIENCE_SECONDS)
                 wait_until(lambda: waiting(servers.standby) == 0, "all jobs are over", PATIENCE_SECONDS)
-    return FailoverResult(judge(servers.standby, journal, calls.acknowledged), calls, pending, outage)
+    verdict = judge(servers.standby, journal, calls.acknowledged)
+    if not behind and counts != sorted(set(counts)):
+        verdict.broken.append(f"a live query went back, or said the same twice: {counts}")
+    return FailoverResult(verdict, calls, pending, outage)
 
 
 def make_tables(convex: Convex, servers: Pair) -> None:
@@ -146,12 +150,27 @@ def callers(convex: Convex) -> Iterator[CallLog]:
             thread.join()
 
 
+@contextmanager
+def subscriber(convex: Convex) -> Iterator[list[int]]:
+    """How many effects a live query has seen, one value after the other. They only grow."""
+    counts: list[int] = []
+    with convex.subscribe("work:effects") as updates:
+        thread = threading.Thread(target=lambda: counts.extend(updates))
+        thread.start()
+        yield counts
+    thread.join()
+
+
 def registered(server: Server) -> int:
     return int(ask(server, "SELECT count(*) AS number FROM _convexpy_workers")[0]["number"])
 
 
 def waiting(server: Server) -> int:
     return int(ask(server, "SELECT count(*) AS number FROM _convexpy_queue")[0]["number"])
+
+
+def effects(server: Server) -> int:
+    return int(ask(server, "SELECT count(*) AS number FROM effects")[0]["number"])
 
 
 def finished(server: Server) -> int:

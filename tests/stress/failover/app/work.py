@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import time
 
-from convexpy import MutationCtx, SyncActionCtx, internal_action, internal_mutation, mutation
+from sqlalchemy import func, select
+
+from convexpy import MutationCtx, QueryCtx, SyncActionCtx, internal_action, internal_mutation, mutation, query
 
 from .models import Effect
+
+
+@query
+def effects(ctx: QueryCtx) -> int:
+    return ctx.db.scalar(select(func.count()).select_from(Effect)) or 0
 
 
 @mutation
