@@ -37,12 +37,14 @@ def remove(tables: TablesArgument, project: ProjectOption = HERE, database: Data
 
 
 def write(tables: list[str], path: Path, database: str | None, *, install: bool) -> None:
+    from sqlalchemy import MetaData
+
     from ..database.footprints import is_framework_table
     from ..migrations import live_triggers
-    from .db import project_at, tables_of
+    from ..project import load_project
 
-    found = project_at(path, database)
-    metadata = tables_of(found)
+    found = load_project(path, database=database)
+    metadata = found.find_metadata() or MetaData()
     with schema_engine(database_url(found)) as engine:
         for table in tables:
             if is_framework_table(table):

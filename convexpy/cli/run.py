@@ -102,7 +102,7 @@ class CommandLineCall:
 
         known = error if isinstance(error, ConvexError) else None
         message = known.message if known else f"{type(error).__name__}: {text_of(error)}"
-        text = next((run.error for run in self._runs if run.error), None) or describe(error)
+        text = next((run.error for run in self._runs if run.error), message if known else describe(error))
         if self._show_traceback:
             text = "".join(traceback.format_exception(error)).rstrip()
         return {

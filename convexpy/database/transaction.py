@@ -435,9 +435,8 @@ def note_error(context: ExceptionContext) -> None:
     """Something failed on a connection."""
     transaction = transaction_on(context.connection) if context.connection is not None else None
     error = context.original_exception
-    if (
-        transaction is None or transaction.expired or isinstance(error, ConvexError)
-    ):  # what the guard says itself has sent nothing
+    # What the guard says itself has sent nothing.
+    if transaction is None or transaction.expired or isinstance(error, ConvexError):
         return
     if transaction.read_only and wrote(error):
         raise ReadOnlyError("a query cannot write: make it a mutation") from error
