@@ -12,7 +12,7 @@ from .child_process import ChildProcess, Sandbox, wait_until
 from .job_moves import Moment
 from .other_program import OtherProgram
 
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 60.0
 # The mutation at the gate "park" goes on when the others are given back: before that they would be run.
 GIVE_BACK: tuple[str, Moment] = ("give back", "enter")
 CLAIMED = "SELECT count(*) FROM _convexpy_queue WHERE worker IS NOT NULL AND kind = 'mutation'"
