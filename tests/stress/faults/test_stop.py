@@ -56,7 +56,7 @@ def test_at_a_stop_the_running_mutation_ends_and_claims_are_given_back(tmp_path:
 
 def test_claims_are_given_back_at_once_and_not_after_the_grace_of_actions(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
-    with sandbox.child(settings={"stop_grace": 60.0}, open_gate_at=GIVE_BACK) as child:
+    with sandbox.child(settings={"stop_grace": 600.0}, open_gate_at=GIVE_BACK) as child:
         holding(sandbox, child, sends=1)
         child.call("work:order_held", label="more", gate="park", holds=1, pays=40)
         wait_until(lambda: sandbox.lines("hold") != [], "a mutation runs, and others are claimed behind it")
