@@ -14,7 +14,7 @@ from . import checker
 from .child_process import ChildProcess, CommandFailed, Died, Sandbox, wait_until
 from .other_program import OtherProgram
 
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 60.0
 NOBODY = 65534
 
 

@@ -15,7 +15,7 @@ from .child_process import ChildProcess, CommandFailed, Sandbox, wait_until
 from .job_moves import Moment
 from .steps import PAY
 
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 60.0
 # A busy machine delays no heartbeat for so long.
 NERVOUS = {"heartbeat_interval": 0.2, "heartbeat_timeout": 2.0, "lock_timeout": 1.0, "mutation_retries": 1}
 
