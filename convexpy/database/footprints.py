@@ -121,8 +121,6 @@ class Footprints(ABC):
         assert self._reads is not None
         if table in JOB_TABLES:
             self._reads.add(JOBS)
-        elif table.startswith(OWN_PREFIX):
-            self._reads.add_everything()  # no commit says that it wrote them
         else:
             self._reads.add(table)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import is_internal
+from ..database.footprints import JOBS, is_framework_table
 from ..database.read_set import ReadSet
 from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
@@ -81,13 +82,16 @@ class LivePart(CallTransaction):
                 reads.add(table)
 
 
-def leave(transaction: OpenTransaction, reads: ReadSet) -> None:
+def leave(transaction: OpenTransaction, run: LiveRun) -> None:
     """Complete the record of a run, and undo what it has left in the transaction."""
+    reads = run.reads
     try:
         transaction.settle_footprints()
     except Exception:  # the database cannot be asked any more
         reads.add_everything()
-    if transaction.expired:
+    # No commit says that it wrote the framework's own tables: a query of them says itself when it is refreshed.
+    reads_own = any(is_framework_table(table) and table != JOBS for table in reads.tables)
+    if transaction.expired or (reads_own and run.depends.refresh is None):
         reads.add_everything()
     if transaction.is_spoiled or (transaction.footprints is not None and transaction.footprints.is_opaque):
         transaction.undo_run()

@@ -159,9 +159,9 @@ class TransactionRunner:
         Raises:
             TransactionFailed: The database failed, and not the query.
         """
-        reads = transaction.reads = ReadSet()
+        transaction.reads = ReadSet()
         part = LivePart(self._database, self._app(), transaction, self._clock, call)
-        run = LiveRun(reads, part.dependencies)
+        run = LiveRun(transaction.reads, part.dependencies)
         began = time.perf_counter()
         try:
             try:
@@ -175,7 +175,7 @@ class TransactionRunner:
         run.seconds = time.perf_counter() - began
         if run.error is not None and broke(transaction, run.error):
             raise TransactionFailed(run.error, transaction, 0) from run.error
-        leave(transaction, reads)
+        leave(transaction, run)
         return run
 
     def _run(

@@ -84,6 +84,16 @@ def add(ctx: MutationCtx, order_id: str) -> None:
 
 
 @query
+def workers(ctx: QueryCtx) -> int:
+    return ctx.db.execute(text("SELECT count(*) FROM _convexpy_workers")).scalar_one()
+
+
+@query(refresh=timedelta(seconds=5))
+def refreshed_workers(ctx: QueryCtx) -> int:
+    return workers.handler(ctx)
+
+
+@query
 def count(ctx: QueryCtx) -> int:
     return ctx.db.scalar(select(func.count()).select_from(Note)) or 0
 
@@ -124,6 +134,11 @@ def test_jobs_are_read_one_by_one_or_all(convex: ConvexTest) -> None:
     assert run(convex, one_job).reads.tables == {"_scheduled_functions": {("id", JOB)}}
     assert run(convex, all_jobs).reads.tables == {"_scheduled_functions": None}
     assert not run(convex, one_job).depends.now
+
+
+def test_what_no_commit_names_is_everything_unless_it_is_refreshed(convex: ConvexTest) -> None:
+    assert run(convex, workers).reads.everything
+    assert not run(convex, refreshed_workers).reads.everything
 
 
 def test_a_declaration_adds_tables_and_the_shortest_refresh_counts(convex: ConvexTest) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, Protocol
 
-from ..footprints import JOB_TABLES, Footprints, is_framework_table
+from ..footprints import Footprints, is_framework_table
 from ..read_set import ReadSet
 from ..statement_keys import StatementKeys, pins_with_values
+from ..tables import commits, metadata_table
 from ..write_set import WriteSet
 from .catalog import FOREIGN, SEQUENCE, Catalog, Schema, names_of
 from .connection import IN_TRANSACTION
 from .relation_locks import relation_locks
 
 INDEXES: Final = ("i", "I", "t", "c")
+READ_BY_ROUNDS: Final = frozenset((commits.name, metadata_table.name))
+"""What the framework itself reads in the snapshot of a live run."""
 
 
 class LockHolder(Protocol):
@@ -173,13 +176,8 @@ class PostgresFootprints(Footprints):
             relation = schema.relations.get(oid)
             if relation is None or relation.kind in (FOREIGN, SEQUENCE):  # their changes are recorded nowhere
                 reads.add_everything()
-            elif relation.kind not in INDEXES and not relation.is_temporary and is_of_the_user(relation.name):
+            elif relation.kind not in INDEXES and not relation.is_temporary and relation.name not in READ_BY_ROUNDS:
                 self._read_whole(relation.name)
-
-
-def is_of_the_user(name: str) -> bool:
-    """Whether it was not the framework that has read a table within the transaction. Jobs count as the user's."""
-    return name in JOB_TABLES or not is_framework_table(name)
 
 
 def unknown_names(schema: Schema, keys: StatementKeys) -> frozenset[object]:
