@@ -23,13 +23,14 @@ from .summary import SummaryThread
 from .updates import Updates
 
 RELOAD: Final = "(reload)"
+MOST_TRIALS: Final = 4
 
 
 class Refresh:
     """Groups start with their first subscription and end with their last. A slow query delays only those of its group.
 
-    A group has a thread, a connection to the database, and a position in the commit log of its own. Functions whose
-    speed is not known run first in one for them alone.
+    A group has a thread, a connection to the database, and a position in the commit log of its own. A function whose
+    speed is not known runs first in a trial: in one of some groups, one that is free if there is any.
     """
 
     def __init__(self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock) -> None:
@@ -40,7 +41,10 @@ class Refresh:
         self._outage = Outage()
         self._speeds = FunctionSpeeds()
         self._mutex = threading.Lock()
-        self._threads: dict[Speed, GroupThread] = {}
+        self._threads: dict[Speed | int, GroupThread] = {}
+        """By the speed of their subscriptions, or by the number of a trial."""
+        self._trials: dict[str, int] = {}
+        """In which trial a function is, or was."""
         self._summary: SummaryThread | None = None
         self._ended: list[SummaryThread] = []
         self._is_closed = False
@@ -111,18 +115,27 @@ class Refresh:
                 subscription.latest.close()
                 return
             speed = self._speeds.group_of(subscription)
-            thread = self._threads.get(speed)
+            place = self._trial_of(subscription) if speed is Speed.UNKNOWN else speed
+            thread = self._threads.get(place)
             if thread is None:
-                thread = self._threads[speed] = self._start(speed)
+                thread = self._threads[place] = self._start(speed, place)
             thread.group.add(subscription)
             thread.wake()
+
+    def _trial_of(self, subscription: Subscription) -> int:
+        """Where a subscription is tried: all of one function in the same trial, so that a slow one is in one only."""
+        name = self._speeds.unknown(subscription)
+        if name not in self._trials:
+            free = (number for number in range(MOST_TRIALS) if number not in self._threads)
+            self._trials[name] = next(free, len(self._trials) % MOST_TRIALS)
+        return self._trials[name]
 
     def _all_threads(self) -> list[GroupThread]:
         with self._mutex:
             return list(self._threads.values())
 
-    def _start(self, speed: Speed) -> GroupThread:
-        thread = GroupThread(speed.value, self._settings, self._outage, lambda thread: self._may_end(speed, thread))
+    def _start(self, speed: Speed, place: Speed | int) -> GroupThread:
+        thread = GroupThread(speed.value, self._settings, self._outage, lambda thread: self._may_end(place, thread))
         group = RefreshGroup(
             self._database.live_reader,
             QueryRunner(self._calls, self._clock, self._speeds, checks=self._settings.live_check),
@@ -137,12 +150,12 @@ class Refresh:
             self._summary.start()
         return thread
 
-    def _may_end(self, speed: Speed, thread: GroupThread) -> bool:
+    def _may_end(self, place: Speed | int, thread: GroupThread) -> bool:
         with self._mutex:
             if not thread.group.is_empty:
                 return False
-            if self._threads.get(speed) is thread:
-                del self._threads[speed]
+            if self._threads.get(place) is thread:
+                del self._threads[place]
             if self._summary is not None and not self._threads:
                 self._summary.stop()
                 self._ended = [each for each in (*self._ended, self._summary) if each.is_alive]

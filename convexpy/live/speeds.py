@@ -48,6 +48,11 @@ class FunctionSpeeds:
             return None if None in others else max(seconds for seconds in others if seconds is not None)
         return subscription.seconds
 
+    def unknown(self, subscription: Subscription) -> str:
+        """The first function of a subscription of which nothing is known. Another thread may just have run it."""
+        names = [call.name for call in subscription.calls.values()]
+        return next((name for name in names if name not in self._seconds), names[0])
+
     def group_of(self, subscription: Subscription, current: Speed | None = None) -> Speed:
         """Where a subscription belongs; it stays where it is if it is near a limit."""
         seconds = self.of(subscription)
