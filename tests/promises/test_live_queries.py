@@ -461,16 +461,19 @@ def test_a_query_with_refresh_runs_again_by_time(live: Convex) -> None:
 def test_writes_to_other_tables_run_nothing_again(live: Convex) -> None:
     with live.subscribe(count) as updates, live.subscribe(orders) as others:
         assert (next_of(updates), next_of(others)) == (0, 0)
-        wait_until(settled, "the first runs are over")
+        wait_until(lambda: settled(live), "the first runs are over")
         before = len(runs)
         live.run(add_order, order_id="o")
         assert next_of(others) == 1
         assert len(runs) == before
 
 
-def settled() -> bool:
-    """Whether no group is left of those in which functions of unknown speed run first."""
-    return not any(thread.name == "convexpy-live-new" for thread in threading.enumerate())
+def settled(live: Convex) -> bool:
+    """Whether functions of unknown speed have been tried, and have run in the groups where they belong then."""
+    groups = live.live.groups()
+    is_tried = not any(thread.name == "convexpy-live-new" for thread in threading.enumerate())
+    has_run = not any(group.arrivals or any(query.is_stale for query in [*group.queries.values()]) for group in groups)
+    return is_tried and has_run
 
 
 @mutation
