@@ -138,9 +138,9 @@ CALLS: Final = (
     Bug(
         name="identity carried into jobs",
         breaks="a job runs with the rights of an earlier caller",
-        file="runtime/call_executor.py",
-        old='            "identity": call.identity,\n',
-        new='            "identity": vars(self).setdefault("first", call.identity),\n',
+        file="runtime/session.py",
+        old='        return {"identity": call.identity, "now": self.began}\n',
+        new='        return {"identity": globals().setdefault("first", call.identity), "now": self.began}\n',
         tests=(
             "tests/promises/test_identity_is_not_carried.py::test_a_scheduled_run_has_no_identity_of_its_scheduler",
         ),
