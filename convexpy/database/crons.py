@@ -37,7 +37,7 @@ def declared_crons(connection: Connection, worker: str) -> dict[str, DeclaredCro
 
 
 def lock_crons(connection: Connection) -> None:
-    """Until the end of the transaction, no other one changes what is stored. On SQLite none can anyway."""
+    """Until the end of the transaction, no other one changes what is stored. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {crons.name} IN SHARE ROW EXCLUSIVE MODE")
 

@@ -36,7 +36,7 @@ def test_a_save_is_live_at_once(versioned: Shop) -> None:
             took.append(time.monotonic() - saved)
             versioned.cli("run", "orders:ask")
             process.line(f"version {version} tells")
-        assert min(took) < 0.7  # without notifications it looks once a second
+        assert min(took) < 0.7  # the best of six: a pause within the reload shows, a busy machine does not
 
 
 def test_a_save_imports_every_module_once(shop: Shop) -> None:
