@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from .errors import DatabaseError, LoadError, SettingsError
-from .functions.load import import_all, import_root, imported
+from .functions.load import import_all, import_root, imported, loaded_modules
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def only_metadata(package: str) -> MetaData | None:
     from .database.tables import metadata as framework
 
     homes: dict[int, tuple[MetaData, str]] = {}
-    for module in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+    for module in loaded_modules(package):
         for name, value in list(vars(sys.modules[module]).items()):
             found = getattr(value, "metadata", value) if isinstance(value, MetaData | Table | type) else None
             if not isinstance(found, MetaData) or not found.tables or found is framework:

@@ -40,7 +40,7 @@ def renew_shared_bases(package: str) -> Callable[[], None]:
 def shared_bases(package: str) -> Iterator[Any]:
     """The declarative bases that the package's modules use and other packages define."""
     modules = [module for name, module in sys.modules.copy().items() if is_within(name, package)]
-    classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    classes = {value for module in modules for value in list(vars(module).values()) if isinstance(value, type)}
     for base in {base for each in classes for base in each.__mro__}:
         metadata = vars(base).get("metadata") if "_sa_registry" in vars(base) else None
         if isinstance(metadata, MetaData) and metadata.tables and not is_within(base.__module__, package):

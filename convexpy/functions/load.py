@@ -182,11 +182,16 @@ def find_crons(modules: dict[str, ModuleType]) -> tuple[Crons, list[str]]:
 
 
 def crons_objects(module: Any) -> list[Crons]:
-    unique = {id(value): value for value in vars(module).values() if isinstance(value, Crons)}
+    unique = {id(value): value for value in list(vars(module).values()) if isinstance(value, Crons)}
     return list(unique.values())
 
 
 def forget_modules(root: str) -> dict[str, ModuleType]:
     """Remove a package from ``sys.modules``, so that it is imported again. Returns the removed modules."""
-    names = [name for name in sys.modules if name == root or name.startswith(f"{root}.")]
-    return {name: sys.modules.pop(name) for name in names}
+    return {name: sys.modules.pop(name) for name in loaded_modules(root)}
+
+
+def loaded_modules(root: str) -> list[str]:
+    """The names of a package's modules that have been imported."""
+    # Of a copy: another thread may be importing, such as one that runs a job.
+    return [name for name in list(sys.modules) if name == root or name.startswith(f"{root}.")]

@@ -113,7 +113,7 @@ def named_functions(modules: Mapping[str, ModuleType]) -> dict[str, AnyFunction]
     """Every function by its name. One that several modules import belongs to the module that defines it."""
     homes: dict[int, tuple[str, AnyFunction]] = {}
     for prefix, module in modules.items():
-        for attribute, value in vars(module).items():
+        for attribute, value in list(vars(module).items()):
             if not isinstance(value, Function):
                 continue
             known = homes.get(id(value))

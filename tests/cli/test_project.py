@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,23 @@ def test_the_only_metadata_of_the_app_is_found(shop: Shop) -> None:
     metadata = load_project(shop.root).find_metadata()
     assert metadata is not None
     assert set(metadata.tables) == {"orders"}
+
+
+class ImportsMore(str):
+    """The name of a module: to look at it imports another one, as a thread may do meanwhile."""
+
+    def startswith(self, *args: Any) -> bool:
+        sys.modules[f"{self} {len(sys.modules)}"] = sys.modules[__name__]
+        return super().startswith(*args)
+
+
+def test_metadata_is_found_while_another_thread_imports(shop: Shop) -> None:
+    sys.modules[ImportsMore("imports more")] = sys.modules[__name__]
+    try:
+        assert load_project(shop.root).find_metadata() is not None
+    finally:
+        for name in [name for name in list(sys.modules) if str.startswith(name, "imports more")]:
+            del sys.modules[name]
 
 
 def test_an_app_without_tables_has_no_metadata(shop: Shop) -> None:
