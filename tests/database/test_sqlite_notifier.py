@@ -20,6 +20,7 @@ from convexpy.database.database import Database, connect
 from convexpy.database.sqlite import file_watch
 from convexpy.database.sqlite import notifier as sqlite_notifier
 from convexpy.database.sqlite.notifier import OWN_TOUCH_SECONDS, PAUSE_SECONDS, FileNotifier
+from convexpy.migrations import framework
 
 PATIENCE_SECONDS = 20.0
 OTHER = """
@@ -76,7 +77,8 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     database = connect(url, Settings())
-    with database.write_internal() as connection:
+    with database.ddl() as connection:
+        framework.migrate(connection)  # every commit leaves a row in the log
         connection.exec_driver_sql("CREATE TABLE notes (n INTEGER)")
     yield database
     database.close()

@@ -33,8 +33,6 @@ SERVER: Final = {
 LOST_IDS: Final = 20
 WRITERS: Final = 3
 READERS: Final = 3
-FOLLOWERS: Final = 4
-"""Processes with 25 subscribers each."""
 Progress = Callable[[str], None]
 
 
@@ -48,6 +46,8 @@ class Options:
     seconds: float = 600.0
     """How long it may take to make the commits; after that it goes on with fewer."""
     faults: bool = True
+    followers: int = 4
+    """Processes with 25 subscribers each."""
 
 
 class Run:
@@ -126,7 +126,7 @@ class Run:
         self.freeze(self._processes[f"read {self._rng.randrange(READERS)}"])
 
     def freeze_a_follower(self) -> None:
-        self.freeze(self._processes[f"follow {self._rng.randrange(FOLLOWERS)}"])
+        self.freeze(self._processes[f"follow {self._rng.randrange(self._options.followers)}"])
 
     def freeze(self, process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGSTOP)
@@ -189,7 +189,7 @@ def run(options: Options, progress: Progress = print) -> Verdict:
         running = Run(options, url, folder, started)
         running.prepare()
         try:
-            for role, many in (("read", READERS), ("follow", FOLLOWERS), ("write", WRITERS), ("prune", 1)):
+            for role, many in (("read", READERS), ("follow", options.followers), ("write", WRITERS), ("prune", 1)):
                 for number in range(many):
                     running.start(role, number)
             until = time.monotonic() + options.seconds
@@ -204,7 +204,7 @@ def run(options: Options, progress: Progress = print) -> Verdict:
             places, numbers = running.places(), running.numbers()
             for number in range(READERS):
                 verdict.add(judge(running.account("read", number), places))
-            for number in range(FOLLOWERS):
+            for number in range(options.followers):
                 verdict.add(judge_subscribers(running.account("follow", number), numbers))
         finally:
             running.kill()

@@ -7,8 +7,8 @@ from typing import Final
 from .bug import Bug
 
 CHAIN: Final = "tests/stress/live_log/test_live_log.py"
-ON_POSTGRES: Final = (f"{CHAIN}::test_every_commit_is_found_once_by_each_reader[postgres-800]",)
-ON_SQLITE: Final = (f"{CHAIN}::test_every_commit_is_found_once_by_each_reader[sqlite-800]",)
+ON_POSTGRES: Final = (f"{CHAIN}::test_every_commit_is_found_once_by_each_reader[postgres-200]",)
+ON_SQLITE: Final = (f"{CHAIN}::test_every_commit_is_found_once_by_each_reader[sqlite-200]",)
 READER: Final = "tests/database/test_live_reader.py"
 LOG: Final = "tests/database/test_commit_log.py"
 
