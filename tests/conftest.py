@@ -21,6 +21,7 @@ LONG = ("test_a_primary_cut_off", "test_examples.py", "test_init.py", "test_supe
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
+    config.addinivalue_line("markers", "long: left out, unless `-m long` or `-m ''` asks for it")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

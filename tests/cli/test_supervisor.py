@@ -39,7 +39,7 @@ def production(shop: Shop) -> Shop:
     return shop
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgres"])
 def either(request: pytest.FixtureRequest, shop: Shop) -> Iterator[Shop]:
     if request.param == "sqlite":
         configure(shop, "sqlite:///shop.db")

@@ -59,8 +59,14 @@ def execute(statement: str) -> None:
 def new_database(template: str = "template1") -> URL:
     """A database that nobody has used."""
     name = f"convexpy_{uuid4().hex[:12]}_{next(_numbers)}"
-    execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy()}")
     return postgres_url().set(database=name)
+
+
+@cache
+def strategy() -> str:
+    """How to copy a database: by its files, which takes half as long where no checkpoint has to reach a disk."""
+    return "" if VARIABLE in os.environ else "STRATEGY FILE_COPY"
 
 
 def drop(url: URL) -> None:

@@ -35,8 +35,6 @@ FAILING = {
     "swallows_a_failed_statement": "begin_nested",
     "breaks_a_promise_that_commit_checks": "FOREIGN KEY constraint failed",
 }
-# In a batch they run alone as well, after it has split.
-ALONE = ("raises", "loops", "exits", "commits")
 FAILING_ACTIONS = {
     "action_raises": "ValueError: on purpose",
     "action_exits": "SystemExit: 3",
@@ -48,9 +46,8 @@ FAILING_ACTIONS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "in_batch"), [*((name, True) for name in FAILING), *((name, False) for name in ALONE)]
-)
+@pytest.mark.parametrize("in_batch", [pytest.param(False, marks=pytest.mark.long), True])
+@pytest.mark.parametrize("name", FAILING)
 def test_a_bad_mutation_fails_alone_and_leaves_nothing(name: str, in_batch: bool, tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     batch = {"batchable": (f"bad:{name}", PAY)} if in_batch else {}

@@ -1,4 +1,4 @@
-"""``kill -9`` at the steps of a job's way, once; the command does all of them, each twenty times."""
+"""``kill -9`` at each step of a job's way, once; the command does each twenty times."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 from .steps import STEPS, Step, kill_at
 
 # An action that is not async takes the same steps; a batch that splits takes many that are alike.
-OTHERS = [step for step in STEPS if step.scenario not in ("sync action", "batch that splits")]
-SPLITS = [step for step in STEPS if step.scenario == "batch that splits"]
+LONG = ("sync action", "batch that splits")
 
 
-@pytest.mark.parametrize("step", [*OTHERS, *SPLITS[::2]], ids=str)
+def parameter(step: Step) -> object:
+    return pytest.param(step, id=str(step), marks=[pytest.mark.long] if step.scenario in LONG else [])
+
+
+@pytest.mark.parametrize("step", [parameter(step) for step in STEPS])
 def test_a_process_killed_here_loses_and_doubles_nothing(step: Step, tmp_path: Path) -> None:
     round = kill_at(step, tmp_path)
     assert round.fired, "the process was never killed here: the step is not on the way any more"

@@ -64,7 +64,7 @@ def run_without_bugs(tests: list[str], environ: dict[str, str], project: Path = 
 
 def run_tests(folder: Path, args: list[str], environ: dict[str, str], seconds: float) -> Run:
     outcomes = folder / "outcomes.json"
-    options = ["-n", "0", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "tests.stress.planted.outcomes"]
+    options = ["-n", "0", "-m", "", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "tests.stress.planted.outcomes"]
     began = time.monotonic()
     tests = subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, f"--basetemp={folder / 'tmp'}", *args],

@@ -46,7 +46,7 @@ def test_every_bug_fits_the_code_and_leaves_no_undefined_name(tmp_path: Path) ->
 def test_every_test_that_the_list_names_exists() -> None:
     tests = sorted({test for bug in BUGS for test in bug.tests})
     collected = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "0", "-q", "--collect-only", "-p", "no:cacheprovider", *tests],
+        [sys.executable, "-m", "pytest", "-n", "0", "-m", "", "-q", "--collect-only", "-p", "no:cacheprovider", *tests],
         cwd=ROOT,
         env={**outer_environment(), **inner_environment(ROOT)},
         capture_output=True,
@@ -60,7 +60,7 @@ def test_every_test_that_the_list_names_exists() -> None:
     assert [test for test in tests if test not in found] == []
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", [QUICK[0], pytest.param(QUICK[1], marks=pytest.mark.long)])
 def test_a_planted_bug_is_caught(name: str) -> None:
     run = run_with_bug(named(name), {})
     assert run.caught, run.output

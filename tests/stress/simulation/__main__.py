@@ -10,7 +10,6 @@ from functools import cache
 from tests.servers import shared
 
 from .app import Base
-from .bugs import BUGS, seed_that_finds
 from .play import Outcome, play
 
 
@@ -28,24 +27,13 @@ def play_on_postgres(seed: int) -> Outcome:
         shared.drop(url)
 
 
-def find_bugs() -> int:
-    """Plant each bug. 1 if one is not found."""
-    found = {plant.__name__: seed_that_finds(plant) for plant in BUGS}
-    for name, seed in found.items():
-        print(f"{name}: {'NOT FOUND' if seed is None else f'found by seed {seed}'}")
-    return int(None in found.values())
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.stress.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     parser.add_argument("--show", action="store_true", help="print what happened, also where all is well")
-    parser.add_argument("--bugs", action="store_true", help="plant each bug, which some seed must find")
     wanted = parser.parse_args()
-    if wanted.bugs:
-        return find_bugs()
     began, jobs, faults = time.monotonic(), 0, 0
     for number, seed in enumerate(range(wanted.first, wanted.first + wanted.seeds), 1):
         outcome = play_on_postgres(seed) if wanted.postgres else play(seed)

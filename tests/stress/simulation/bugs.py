@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, select, update
@@ -22,8 +22,6 @@ from convexpy.runtime.call import CallResult
 from convexpy.runtime.events import Failure
 from convexpy.runtime.schedule import ScheduleBuffer
 from convexpy.runtime.transaction import ClaimedCall, JobLost, TransactionFailed, TransactionRunner
-
-from .play import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -204,25 +202,6 @@ def split_counts_as_done(patch: pytest.MonkeyPatch) -> None:
         split(self, batch, items, failure)
 
     patch.setattr(JobExecutor, "_split", half_done)
-
-
-MOST_SEEDS: Final = 60
-# The seeds before these do not find it, which takes long; a change of the plays may move them.
-FIRST_SEED: Final = {"orphan_runs": 20, "batch_commits_what_it_lost": 5}
-
-
-def seed_that_finds(plant: Plant) -> int | None:
-    """The first seed whose play breaks a promise with this bug. None: no seed does."""
-    with pytest.MonkeyPatch.context() as patch:
-        plant(patch)
-        for seed in range(FIRST_SEED.get(plant.__name__, 0), MOST_SEEDS):
-            outcome = play(seed)
-            if outcome.broken:
-                # A bug that no longer fits the engine is not found, it only breaks.
-                assert "TypeError" not in outcome.broken[0]
-                assert "AttributeError" not in outcome.broken[0]
-                return seed
-    return None
 
 
 BUGS: list[Plant] = [

@@ -17,13 +17,13 @@ from .play import play
 SEEDS = 20
 
 
-@pytest.mark.parametrize("seed", range(SEEDS // 2))
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.long] if n >= 8 else []) for n in range(SEEDS)])
 def test_no_promise_is_broken(seed: int) -> None:
     outcome = play(seed)
     assert not outcome.broken, str(outcome)
 
 
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", [3, *(pytest.param(n, marks=pytest.mark.long) for n in (8, 9))])
 def test_the_same_seed_brings_the_same_play(seed: int) -> None:
     first, second = play(seed), play(seed)
     assert first.faults > 0
