@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .process import environment
+from .process import DEADLINE_SECONDS, environment
 
 # The terminal becomes the one that Ctrl-C comes from.
 ON_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from convexpy.cli import main; main()"
@@ -39,7 +39,7 @@ class Terminal:
 
     def read(self, pattern: str) -> str:
         """Everything shown up to something that matches, waited for."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while not re.search(pattern, self.shown):
             ready, _, _ = select.select([self._mine], [], [], max(0.0, deadline - time.monotonic()))
             try:

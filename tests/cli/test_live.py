@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 
+import pytest
 from support.waiting import wait_until
 
 from .process import Process
@@ -35,6 +37,15 @@ def test_the_live_queries_of_another_process_are_listed(ready_shop: Shop) -> Non
     wait_until(lambda: found() == [], "it is gone")
 
 
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """Children hear SIGINT, also where the tests are started in the background, and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint")
 def test_ctrl_c_ends_a_watch_cleanly(ready_shop: Shop) -> None:
     with Process(ready_shop.root, "run", "orders:statuses", "--watch") as watcher:
         watcher.line("{}")
