@@ -22,7 +22,7 @@ def production(shop: Shop) -> Shop:
     return shop
 
 
-@pytest.mark.parametrize("command", ["start", "worker"])
+@pytest.mark.parametrize("command", ["start", pytest.param("worker", marks=pytest.mark.long)])
 def test_it_runs_what_is_scheduled_and_stops_cleanly(production: Shop, command: str) -> None:
     with Process(production.root, command) as server:
         server.line('"running: 7 functions, 1 cron"')
@@ -33,7 +33,7 @@ def test_it_runs_what_is_scheduled_and_stops_cleanly(production: Shop, command: 
     assert production.cli("run", "orders:statuses").stdout == '{"o1": "paid"}\n'
 
 
-@pytest.mark.parametrize("command", ["start", "worker"])
+@pytest.mark.parametrize("command", ["start", pytest.param("worker", marks=pytest.mark.long)])
 def test_told_to_stop_while_it_still_starts_it_ends_as_cleanly(production: Shop, command: str) -> None:
     production.write("shop/slow.py", "import threading\nprint('starts', flush=True)\nthreading.Event().wait()\n")
     with Process(production.root, command) as server:
@@ -48,7 +48,7 @@ def test_told_to_stop_while_a_dataclass_is_made_it_ends_as_cleanly(production: S
         assert server.process.wait(DEADLINE_SECONDS) == 0
 
 
-@pytest.mark.parametrize("command", ["start", "worker", "dev"])
+@pytest.mark.parametrize("command", ["start", "dev", pytest.param("worker", marks=pytest.mark.long)])
 def test_a_request_to_stop_that_another_thread_receives_is_heard(production: Shop, command: str) -> None:
     """Whichever thread the system hands a signal to, Python acts on it in the main one, which may just be waiting."""
     if not Path("/proc/self/task").is_dir():

@@ -75,6 +75,9 @@ with Convex("sqlite:///shop.db", functions="shop", settings=Settings(stop_grace=
 """
 
 
+MORE = ("executor", "left_behind", "thread")
+
+
 @pytest.fixture
 def endless(shop: Shop) -> Shop:
     shop.write("pyproject.toml", CONFIGURED)
@@ -85,7 +88,9 @@ def endless(shop: Shop) -> Shop:
     return shop
 
 
-@pytest.mark.parametrize("name", ["to_thread", "executor", "left_behind", "thread", "exit_function"])
+@pytest.mark.parametrize(
+    "name", ["to_thread", "exit_function", *(pytest.param(name, marks=pytest.mark.long) for name in MORE)]
+)
 def test_a_thread_that_never_ends_does_not_keep_the_process_alive(endless: Shop, name: str) -> None:
     with Process(endless.root, "start") as server:
         server.line('"running')

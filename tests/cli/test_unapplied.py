@@ -30,7 +30,7 @@ def revision(shop: Shop, message: str) -> str:
     return file.stem.split("_")[-2]
 
 
-@pytest.mark.parametrize("command", [["start"], ["worker", "--processes", "2"]])
+@pytest.mark.parametrize("command", [["start"], pytest.param(["worker", "--processes", "2"], marks=pytest.mark.long)])
 def test_a_database_that_lacks_a_revision_is_refused(behind: Shop, command: list[str]) -> None:
     second = revision(behind, "second")
     with Process(behind.root, *command) as server:
@@ -39,7 +39,7 @@ def test_a_database_that_lacks_a_revision_is_refused(behind: Shop, command: list
         assert server.process.wait(DEADLINE_SECONDS) == 1
 
 
-@pytest.mark.parametrize("command", [["start"], ["worker", "--processes", "2"]])
+@pytest.mark.parametrize("command", [["start"], pytest.param(["worker", "--processes", "2"], marks=pytest.mark.long)])
 def test_it_can_be_allowed(behind: Shop, command: list[str]) -> None:
     second = revision(behind, "second")
     with Process(behind.root, *command, "--allow-unapplied") as server:

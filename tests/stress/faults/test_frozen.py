@@ -84,7 +84,7 @@ def test_an_action_of_a_frozen_process_is_failed_and_stays_so(move: str, moment:
     assert sandbox.lines("start").count(checker.value(sandbox.database, victim)) == 1
 
 
-@pytest.mark.parametrize("moment", ["done", "before", "after"])
+@pytest.mark.parametrize("moment", [pytest.param("done", marks=pytest.mark.long), "before", "after"])
 @pytest.mark.parametrize(
     ("move", "batchable"), [("handler 1", ()), ("finish mutation", ()), ("finish mutation", (PAY,))]
 )

@@ -12,7 +12,11 @@ from . import random_faults
 
 @pytest.mark.parametrize(
     ("strike", "number"),
-    [(random_faults.kills, 12), (random_faults.kills_beside_a_survivor, 8), (random_faults.freezes, 4)],
+    [
+        pytest.param(random_faults.kills, 12, marks=pytest.mark.long),
+        (random_faults.kills_beside_a_survivor, 8),
+        pytest.param(random_faults.freezes, 4, marks=pytest.mark.long),
+    ],
 )
 def test_faults_at_random_moments_lose_and_double_nothing(
     strike: Callable[[Path, int, int], random_faults.RandomFaultsResult], number: int, tmp_path: Path
