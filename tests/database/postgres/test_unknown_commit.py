@@ -106,8 +106,8 @@ def test_a_database_that_does_not_answer_makes_the_outcome_unknown(far_url: URL,
     with Convex(text, functions=sys.modules[__name__], settings=settings) as convex:
         convex.run(write, text="first")
         network.cut("after COMMIT")
-        dispose = convex.database._internal_engine.dispose  # type: ignore[attr-defined]
-        dispose()
+        # Of the pool, which stays: a connection that is in use at this moment returns to it.
+        convex.database._internal_engine.pool.dispose()  # type: ignore[attr-defined]
         original = convex.database._is_committed  # type: ignore[attr-defined]
 
         def refuse_then_look_up(commit_id: str, cause: BaseException) -> bool:
