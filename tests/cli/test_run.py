@@ -104,9 +104,9 @@ def test_watching_is_for_queries_only(ready_shop: Shop) -> None:
 def test_a_watched_query_is_printed_again_when_its_result_changes(ready_shop: Shop, form: list[str]) -> None:
     with Process(ready_shop.root, "run", "orders:statuses", "--watch", *form) as watcher:
         watcher.line("{}")
-        ready_shop.cli("run", "orders:place", '{"order_id": "o1"}')
+        assert ready_shop.cli("run", "orders:place", '{"order_id": "o1"}').exit_code == 0
         watcher.line('{"o1": "new"}')
-        ready_shop.cli("run", "orders:mark", '{"order_id": "o1", "status": "sent"}')
+        assert ready_shop.cli("run", "orders:mark", '{"order_id": "o1", "status": "sent"}').exit_code == 0
         watcher.line('{"o1": "sent"}')
         assert len(watcher.lines) == 3
 

@@ -12,6 +12,7 @@ not known. ``data_version`` does not tell that: it changes as well when the writ
 from __future__ import annotations
 
 import logging
+import os
 import struct
 import threading
 from collections.abc import Callable
@@ -36,6 +37,7 @@ SELECT_COMMITS: Final = (
 COUNTER: Final = struct.Struct("=8xI")
 """The beginning of the index: a version, four bytes of nothing, and the number of commits. The format is documented."""
 logger = logging.getLogger("convexpy.database")
+_descriptors: Final[dict[tuple[int, int], int]] = {}
 
 
 class Count(NamedTuple):
@@ -143,10 +145,22 @@ class LogWatch:
     def _count_in_file(self) -> int | None:
         """SQLite's own count. None: there is no index, which is so until the first use."""
         try:
-            with self._index.open("rb") as file:
-                return int(COUNTER.unpack(file.read(COUNTER.size))[0])
+            return int(COUNTER.unpack(os.pread(descriptor_of(self._index), COUNTER.size, 0))[0])
         except (OSError, struct.error):
             return None
+
+
+def descriptor_of(index: Path) -> int:
+    """An open descriptor of the index. It is never closed, for that would release SQLite's own locks on the file: POSIX
+    gives them to a process and a file, and a reader without them sees its snapshot torn, or is refused."""
+    found = index.stat()
+    file = (found.st_dev, found.st_ino)
+    if file not in _descriptors:
+        descriptor = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
+        opened = os.fstat(descriptor)  # another file may have its name by now
+        file = (opened.st_dev, opened.st_ino)
+        _descriptors.setdefault(file, descriptor)
+    return _descriptors[file]
 
 
 def version_of(driver: Any) -> int:
