@@ -22,7 +22,7 @@ def locks_on(path: Path) -> list[str]:
     return sorted(line for line in lines if inode in line and process in line)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux says who has a lock")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says which process has a lock")
 def test_to_count_commits_releases_no_lock_of_a_reader(tmp_path: Path) -> None:
     file = tmp_path / "test.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:

@@ -38,6 +38,7 @@ COUNTER: Final = struct.Struct("=8xI")
 """The beginning of the index: a version, four bytes of nothing, and the number of commits. The format is documented."""
 logger = logging.getLogger("convexpy.database")
 _descriptors: Final[dict[tuple[int, int], int]] = {}
+"""Of the indexes that were opened, by device and inode."""
 
 
 class Count(NamedTuple):
@@ -151,8 +152,11 @@ class LogWatch:
 
 
 def descriptor_of(index: Path) -> int:
-    """An open descriptor of the index. It is never closed, for that would release SQLite's own locks on the file: POSIX
-    gives them to a process and a file, and a reader without them sees its snapshot torn, or is refused."""
+    """An open descriptor of the index, which is never closed.
+
+    To close it would release SQLite's own locks on the file, for POSIX gives locks to a process and a file: without
+    them a reader may see its snapshot torn, and other processes are refused.
+    """
     found = index.stat()
     file = (found.st_dev, found.st_ino)
     if file not in _descriptors:

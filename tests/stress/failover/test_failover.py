@@ -30,7 +30,6 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.mark.long
 def test_a_failover_to_a_synchronous_standby_loses_and_doubles_nothing(stack: ExitStack, tmp_path: Path) -> None:
     servers = started(stack)
     wait_until(servers.is_synchronous, "a synchronous standby")

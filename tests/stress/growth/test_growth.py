@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from .compare import compare, new_database_beside
 from .growth_run import GrowthOptions, run_minutes
 
@@ -27,7 +25,6 @@ def compares(full: str, new: str, folder: Path) -> None:
     assert "ratio" in compared.line()
 
 
-@pytest.mark.long
 def test_a_short_run_on_a_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'app.db'}"
     runs(url, tmp_path)

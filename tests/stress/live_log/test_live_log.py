@@ -7,10 +7,8 @@ from servers.postgres import NoServer
 
 from stress.live_log.run import Options, run
 
-LONG = pytest.mark.long
 
-
-@pytest.mark.parametrize(("database", "commits"), [("sqlite", 200), pytest.param("postgres", 200, marks=LONG)])
+@pytest.mark.parametrize(("database", "commits"), [("sqlite", 200), ("postgres", 200)])
 def test_every_commit_is_found_once_by_each_reader(database: str, commits: int) -> None:
     said: list[str] = []
     try:

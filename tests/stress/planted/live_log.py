@@ -105,6 +105,14 @@ LIVE_LOG: Final = (
         tests=(f"{READER}::test_nothing_is_sent_while_nobody_subscribes",),
     ),
     Bug(
+        name="to count commits releases SQLite's locks",
+        breaks="a snapshot is torn by another process's checkpoint, and other processes are refused",
+        file="database/sqlite/log_watch.py",
+        old="os.pread(descriptor_of(self._index), COUNTER.size, 0)",
+        new='self._index.open("rb").read(COUNTER.size)',
+        tests=("tests/database/test_log_watch.py::test_to_count_commits_releases_no_lock_of_a_reader",),
+    ),
+    Bug(
         name="another program's commit is one of ours",
         breaks="what another program writes to a file is not seen if convexpy writes as well",
         file="database/sqlite/log_watch.py",
