@@ -101,9 +101,9 @@ def test_the_log_names_the_table_and_the_program_once_a_transaction(installed: S
 def test_convexpys_own_writes_keep_their_keys(installed: Server) -> None:
     with installed.shop.convex() as convex:
         convex.call("orders:place", {"order_id": "a"})
-    function, writes = installed.logged()[-1]
-    assert function == "orders:place"
-    assert writes["orders"] == {"id": ["a"]}
+    assert [
+        (function, writes["orders"]) for function, writes in installed.logged() if writes and "orders" in writes
+    ] == [("orders:place", {"id": ["a"]})]
 
 
 def test_a_role_writes_to_the_log_that_may_not_see_it(installed: Server) -> None:
