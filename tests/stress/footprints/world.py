@@ -44,38 +44,61 @@ class World:
         self.statements: list[str] = []
         self.removals: list[str] = []
 
+        self.is_passive = rng.random() < 0.5
+
         class Base(DeclarativeBase):
             metadata = MetaData()
 
         self.Base = Base
-        replaces = {"sqlite_on_conflict": "REPLACE"} if rng.random() < 0.6 else {}
-        passive = rng.random() < 0.5
+        self.Tenant = self._map_tenant(key_type)
+        self.Item, self.Special, self.Odd = self._map_items(key_type)
+        self.Pair, self.Log = self._map_pair(), self._map_log()
+        self.Tag, self.item_tag = self._map_tag()
+        self.ItemView = self._map_view(key_type)
+        self._relate()
+        self.has_function = self.has_partitions = False
+        self._add_view()
+        self._add_triggers()
+        if self.is_postgres:
+            self._add_functions()
+            self._add_partitions()
 
-        class Tenant(Base):
+    def _reference(self, target: str) -> ForeignKey:
+        return ForeignKey(target, ondelete=self.rng.choice(ACTIONS), onupdate=self.rng.choice(ACTIONS))
+
+    def _unique_name(self) -> UniqueConstraint:
+        """Of a name, where on SQLite a new row may take the place of an old one."""
+        replaces = {"sqlite_on_conflict": "REPLACE"} if self.rng.random() < 0.6 else {}
+        return UniqueConstraint("name", **replaces)
+
+    def _map_tenant(self, key_type: Any) -> Any:
+        class Tenant(self.Base):
             __table__ = Table(
                 "tenant",
-                Base.metadata,
+                self.Base.metadata,
                 Column("id", key_type, primary_key=True, autoincrement=False),
                 Column("name", Text),
                 Column("k", Integer, index=True),
                 Column("v", Integer),
-                UniqueConstraint("name", **replaces),
+                self._unique_name(),
             )
 
-        def reference(target: str) -> ForeignKey:
-            return ForeignKey(target, ondelete=rng.choice(ACTIONS), onupdate=rng.choice(ACTIONS))
+        return Tenant
 
+    def _map_items(self, key_type: Any) -> tuple[Any, Any, Any]:
+        """A class and two below it: one with a table of its own, one without."""
+        rng = self.rng
         is_generated = rng.random() < 0.6
         generated = [Column("twice", Integer, Computed("k * 2", persisted=True), index=True)] if is_generated else []
 
-        class Item(Base):
+        class Item(self.Base):
             __table__ = Table(
                 "item",
-                Base.metadata,
+                self.Base.metadata,
                 Column("id", Integer, primary_key=True),
                 Column("type", String(10), index=True),
-                Column("tenant_id", key_type, reference("tenant.id"), nullable=True),
-                Column("parent_id", Integer, reference("item.id"), nullable=True),
+                Column("tenant_id", key_type, self._reference("tenant.id"), nullable=True),
+                Column("parent_id", Integer, self._reference("item.id"), nullable=True),
                 Column("k", Integer, index=True),
                 Column("flag", Boolean, index=True),
                 Column("label", String(10), index=True),
@@ -91,7 +114,7 @@ class World:
         class Special(Item):
             __table__ = Table(
                 "special",
-                Base.metadata,
+                self.Base.metadata,
                 Column("id", Integer, ForeignKey("item.id", ondelete=rng.choice(("CASCADE", None))), primary_key=True),
                 Column("k2", Integer, index=True),
                 Column("w", Integer),
@@ -101,59 +124,52 @@ class World:
         class Odd(Item):
             __mapper_args__ = {"polymorphic_identity": "odd"}  # noqa: RUF012
 
-        class Pair(Base):
+        return Item, Special, Odd
+
+    def _map_pair(self) -> Any:
+        class Pair(self.Base):
             __table__ = Table(
                 "pair",
-                Base.metadata,
+                self.Base.metadata,
                 Column("a", Integer, primary_key=True, autoincrement=False),
                 Column("b", Integer, primary_key=True, autoincrement=False),
                 Column("v", Integer),
             )
 
-        class Tag(Base):
+        return Pair
+
+    def _map_tag(self) -> tuple[Any, Table]:
+        class Tag(self.Base):
             __table__ = Table(
                 "tag",
-                Base.metadata,
+                self.Base.metadata,
                 Column("id", Integer, primary_key=True),
                 Column("name", String(10)),
                 Column("v", Integer),
-                UniqueConstraint("name", **({"sqlite_on_conflict": "REPLACE"} if rng.random() < 0.6 else {})),
+                self._unique_name(),
             )
 
         item_tag = Table(
             "item_tag",
-            Base.metadata,
+            self.Base.metadata,
             Column("item_id", ForeignKey("item.id", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True),
             Column("tag_id", ForeignKey("tag.id", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True),
         )
+        return Tag, item_tag
 
-        class Log(Base):
+    def _map_log(self) -> Any:
+        class Log(self.Base):
             __table__ = Table(
                 "log",
-                Base.metadata,
+                self.Base.metadata,
                 Column("id", Integer, primary_key=True),
                 Column("n", Integer, index=True),
             )
 
-        Tenant.items = relationship(Item, back_populates="tenant", passive_deletes=passive, order_by=Item.id)
-        Item.tenant = relationship(Tenant, back_populates="items")
-        Item.children = relationship(
-            Item,
-            back_populates="parent",
-            passive_deletes=passive,
-            foreign_keys=[Item.__table__.c.parent_id],
-            order_by=Item.id,
-        )
-        Item.parent = relationship(
-            Item,
-            back_populates="children",
-            remote_side=[Item.__table__.c.id],
-            foreign_keys=[Item.__table__.c.parent_id],
-        )
-        Item.tags = relationship(Tag, secondary=item_tag, back_populates="items", order_by=Tag.id)
-        Tag.items = relationship(Item, secondary=item_tag, back_populates="tags", order_by=Item.id)
+        return Log
 
-        class ItemView(Base):
+    def _map_view(self, key_type: Any) -> Any:
+        class ItemView(self.Base):
             __table__ = Table(
                 "item_view",
                 MetaData(),
@@ -162,14 +178,21 @@ class World:
                 Column("k", Integer, index=True),
             )
 
-        self.Tenant, self.Item, self.Special, self.Odd, self.Pair = Tenant, Item, Special, Odd, Pair
-        self.Tag, self.item_tag, self.Log, self.ItemView = Tag, item_tag, Log, ItemView
-        self.has_function = self.has_partitions = False
-        self._add_view()
-        self._add_triggers()
-        if self.is_postgres:
-            self._add_functions()
-            self._add_partitions()
+        return ItemView
+
+    def _relate(self) -> None:
+        Tenant, Item, Tag = self.Tenant, self.Item, self.Tag
+        parent, passive = [Item.__table__.c.parent_id], self.is_passive
+        Tenant.items = relationship(Item, back_populates="tenant", passive_deletes=passive, order_by=Item.id)
+        Item.tenant = relationship(Tenant, back_populates="items")
+        Item.children = relationship(
+            Item, back_populates="parent", passive_deletes=passive, foreign_keys=parent, order_by=Item.id
+        )
+        Item.parent = relationship(
+            Item, back_populates="children", remote_side=[Item.__table__.c.id], foreign_keys=parent
+        )
+        Item.tags = relationship(Tag, secondary=self.item_tag, back_populates="items", order_by=Tag.id)
+        Tag.items = relationship(Item, secondary=self.item_tag, back_populates="tags", order_by=Item.id)
 
     def create(self, connection: Connection) -> None:
         """Make the tables and what hangs on them."""

@@ -73,7 +73,7 @@ LIVE_QUERIES: Final = (
         file="live/updates.py",
         old="            self.is_closed, self._update = True, None\n",
         new="            self.is_closed, self._update, self._waiting = True, None, []\n",
-        tests=(f"{PROMISES}::test_closing_ends_iterations_that_wait",),
+        tests=("tests/promises/test_live_iterations.py::test_closing_ends_iterations_that_wait",),
     ),
     Bug(
         name="a reload runs nothing again",
