@@ -75,7 +75,7 @@ FOOTPRINTS: Final = (
         file="database/sqlite/authorizer.py",
         old="return is_plain and not self._may_replace(table)",
         new="return is_plain",
-        tests=(f"{RECORDED}::test_a_row_that_gives_way_leaves_no_keys",),
+        tests=(f"{RECORDED}::test_a_row_that_gives_way_leaves_no_keys[sqlite]",),
     ),
     Bug(
         name="an object of another session is believed",
@@ -91,7 +91,7 @@ FOOTPRINTS: Final = (
         file="database/postgres/footprints.py",
         old="if self._reads is None and schema.has_deferred_triggers:",
         new="if False:",
-        tests=(f"{RECORDED}::test_a_deferred_trigger_runs_before_the_locks_are_looked_at",),
+        tests=(f"{RECORDED}::test_a_deferred_trigger_runs_before_the_locks_are_looked_at[postgres]",),
     ),
     Bug(
         name="the locks of an undone savepoint are gone",

@@ -68,7 +68,7 @@ LIVE_QUERIES: Final = (
         tests=("tests/live/test_updates.py::test_a_value_that_came_back_before_it_was_taken_is_none",),
     ),
     Bug(
-        name="closing wakes nobody",
+        name="closing wakes no thread",
         breaks="a thread that iterates hangs when its app stops",
         file="live/updates.py",
         old="            self.is_closed, self._update = True, None\n",
