@@ -8,10 +8,12 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar, cast
 
 from ..errors import SubscriptionClosed
+from .loop_calls import running_loop_calls
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -154,14 +156,10 @@ class Updates(Generic[R_co]):
         return self
 
     async def __anext__(self) -> R_co:
-        loop = asyncio.get_running_loop()
+        loop, calls = asyncio.get_running_loop(), running_loop_calls()
         while True:
             awake = loop.create_future()
-
-            def wake(awake: asyncio.Future[None] = awake) -> None:
-                with suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(finish, awake)
-
+            wake = partial(calls.soon, partial(finish, awake))
             try:
                 update = self._latest.take(wake)
             except SubscriptionClosed:

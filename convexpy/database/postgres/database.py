@@ -151,6 +151,7 @@ class PostgresDatabase:
         return PostgresLiveReader(engine, self._open_live_snapshot, self._live_channel)
 
     def _open_live_snapshot(self, engine: Engine) -> AbstractContextManager[PostgresTransaction]:
+        self.catalog.prepare()  # the first query of a round would be charged for it
         create = partial(PostgresTransaction, read_only=True, catalog=self.catalog)
         return self._transaction(engine, self._begin.live, "live", create)
 

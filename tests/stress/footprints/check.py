@@ -23,7 +23,7 @@ from .world import World
 from .writes import Writes
 
 ROUNDS_IN_A_WORLD = 60
-SAME_QUERIES = 12
+SAME_QUERIES = 20
 QUERIES = 24
 # A result, and what was read for it.
 Run = tuple[Any, ReadSet]
