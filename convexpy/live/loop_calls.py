@@ -1,7 +1,7 @@
 """``LoopCalls``: what other threads let an event loop call.
 
-A refresh wakes thousands of tasks within milliseconds. The loop is woken once for all of them: to wake it for each takes
-longer than what the tasks do then.
+A refresh wakes thousands of tasks within milliseconds. The loop is woken once for all of them: to wake it for each
+takes longer than what the tasks do then.
 """
 
 from __future__ import annotations

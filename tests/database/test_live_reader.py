@@ -18,6 +18,7 @@ from convexpy.database import log_pruning
 from convexpy.database.database import Database, connect
 from convexpy.database.live_reader import LiveReader, LiveSnapshot
 from convexpy.database.postgres import live_channel
+from convexpy.database.postgres.database import PostgresDatabase
 from convexpy.database.sqlite import log_watch
 from convexpy.database.transaction import OpenTransaction
 from convexpy.errors import ReadOnlyError
@@ -373,3 +374,14 @@ def test_nothing_is_sent_while_nobody_subscribes(opened: Database) -> None:
     commit(opened, "b")
     assert sent == [[]]
     assert channel._sender is None
+
+
+@on_postgresql
+def test_the_schema_is_loaded_before_a_snapshot(
+    opened: Database, reader: LiveReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(opened, PostgresDatabase)
+    opened.catalog.forget()
+    with reader.snapshot():  # the time limit of a query runs within it
+        monkeypatch.setattr(opened.catalog, "load", pytest.fail)
+        assert opened.catalog.schema().relations
