@@ -29,9 +29,12 @@ def check_on(url: str, wanted: argparse.Namespace) -> int:
 
     with open_app() as convex:
         convex.migrate()
-    shown = [began]
+    shown, printed = [began], [0]
 
     def progress(report: Report) -> None:
+        for text in report.misses[printed[0] :]:
+            print(f"MISSED {text}", flush=True)
+        printed[0] = len(report.misses)
         if time.monotonic() - shown[0] > 5:
             shown[0] = time.monotonic()
             print(f"{shown[0] - began:.0f} s: {report}", flush=True)
@@ -41,8 +44,6 @@ def check_on(url: str, wanted: argparse.Namespace) -> int:
     for title, counter in (("refused", report.errors), ("missed", report.missed_kinds)):
         for text, times in counter.most_common(wanted.show):
             print(f"  {title} {times}: {text}")
-    for text in report.misses[:5]:
-        print(f"  MISSED {text}")
     if wanted.show > 10:
         for text, times in report.needless.most_common():
             print(f"  needless {times}: {text}")

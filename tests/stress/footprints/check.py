@@ -110,7 +110,7 @@ class Check:
             return before
         after = self._run_queries(drawn)
         kinds = "+".join(name.removeprefix("write_") for name, _ in steps)
-        for (name, _), (result, reads), (new_result, _) in zip(drawn, before, after, strict=True):
+        for (name, query), (result, reads), (new_result, _) in zip(drawn, before, after, strict=True):
             report = self.report
             report.pairs += 1
             is_touched = reads.is_touched_by(written)
@@ -120,7 +120,8 @@ class Check:
                 report.changed += 1
                 if not is_touched:
                     report.missed_kinds[f"{name} by {kinds}"] += 1
-                    report.misses.append(f"{name} by {kinds}: {reads} {written} {result} -> {new_result}")
+                    ((again, _),) = self._run_queries([(name, query)])
+                    report.misses.append(f"{name} by {kinds}: {reads} {written} {result} -> {new_result}, then {again}")
             elif is_touched:
                 report.needless[name] += 1
         return after
