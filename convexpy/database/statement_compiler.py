@@ -37,7 +37,9 @@ class SelectScope:
 class Rendered:
     """What a compiler has put into its statement."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_given_up: bool = False) -> None:
+        """``is_given_up``: it stands for another one, from which everything was taken that is needed."""
+        self.is_given_up = is_given_up
         self.tables: Counter[TableName] = Counter()
         """How often each table is read from."""
         self.scopes: list[SelectScope] = []

@@ -19,7 +19,7 @@ from .key_columns import TableName
 from .pins import Pinned, pinned_values, rows_of
 from .read_keys import ReadKeys
 from .read_set import Pin
-from .statement_compiler import NotingCompiler, is_standard
+from .statement_compiler import NotingCompiler, Rendered, is_standard
 from .write_keys import WriteKeys, write_keys
 
 ATTRIBUTE: Final = "convexpy_keys"
@@ -38,8 +38,7 @@ class StatementKeys:
         keys: The keys of the one table that it writes. None: it writes none, or rows of any keys.
     """
 
-    def __init__(self, compiled: NotingCompiler) -> None:
-        rendered = compiled.rendered
+    def __init__(self, compiled: NotingCompiler, rendered: Rendered) -> None:
         names = compiled.bind_names
         self._read_keys: ReadKeys | None = None
         self._compiled_names = names
@@ -61,8 +60,6 @@ class StatementKeys:
                 self.keys = write_keys(self.kind, compiled, names.get)
         elif not self.has_text:
             self._read_keys = ReadKeys(rendered, names.get)
-        rendered.scopes.clear()
-        rendered.changes.clear()
 
     @property
     def pins(self) -> Mapping[TableName, Sequence[tuple[Pinned, ...]]]:
@@ -79,13 +76,23 @@ class StatementKeys:
         if keys is None:
             if not isinstance(compiled, NotingCompiler):
                 return None
-            keys = cls(compiled)
-            setattr(compiled, ATTRIBUTE, keys)
+            keys = cls._first_of(compiled)
         if compiled.schema_translate_map:
             return None
         # Otherwise an event of the user's has put another text in its place.
         is_its_text = statement is context.statement or context.execute_style.name == "INSERTMANYVALUES"  # type: ignore[union-attr]
         return keys if is_its_text else None
+
+    @classmethod
+    def _first_of(cls, compiled: NotingCompiler) -> StatementKeys:
+        """Make them. Several threads may, at the same time: what the compiler has noted is given up only afterwards."""
+        rendered = compiled.rendered
+        if rendered.is_given_up:
+            found: StatementKeys = getattr(compiled, ATTRIBUTE)
+            return found
+        keys: StatementKeys = vars(compiled).setdefault(ATTRIBUTE, cls(compiled, rendered))
+        compiled.rendered = Rendered(is_given_up=True)
+        return keys
 
 
 def pins_with_values(chosen: Sequence[Pinned], context: Any) -> set[Pin] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
+from support.waiting import PATIENCE_SECONDS
 
 from convexpy.database.key_columns import key_columns
 from convexpy.database.statement_compiler import note_rendered
@@ -318,3 +320,36 @@ def test_key_columns_have_plain_types() -> None:
         Index("both", "first", "second"),
     )
     assert [column.name for column in key_columns(table)] == ["id", "first"]
+
+
+class SlowKeys(StatementKeys):
+    """Keys that another thread has just made, and not put in their place yet."""
+
+    are_made = threading.Event()
+    may_return = threading.Event()
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.are_made.set()
+        assert self.may_return.wait(PATIENCE_SECONDS)
+
+
+def test_threads_that_send_a_statement_first_find_the_same() -> None:
+    engine = create_engine("sqlite://")
+    note_rendered(engine)
+    contexts: list[Any] = []
+    event.listen(engine, "do_execute", lambda cursor, statement, parameters, context: contexts.append(context))
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(update(p).where(p.c.id == 5).values(v=1))
+        context = contexts[-1]
+        found: list[StatementKeys | None] = []
+        first = threading.Thread(target=lambda: found.append(SlowKeys.of(context.statement, context)))
+        first.start()
+        assert SlowKeys.are_made.wait(PATIENCE_SECONDS)
+        found.append(StatementKeys.of(context.statement, context))
+        SlowKeys.may_return.set()
+        first.join()
+        found.append(StatementKeys.of(context.statement, context))
+        assert [keys is not None and keys.is_change for keys in found] == [True] * 3
+        assert [keys and keys.keys and keys.keys.keys(context) for keys in found] == [{"id": {5}}] * 3

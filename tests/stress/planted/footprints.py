@@ -109,4 +109,16 @@ FOOTPRINTS: Final = (
         new="if False:",
         tests=(f"{CHANGES}[do update by a text]",),
     ),
+    Bug(
+        name="what a compiler has noted is given up before all threads have it",
+        breaks="until the process ends, what an UPDATE writes is not recorded: live queries keep old results",
+        file="database/statement_keys.py",
+        old="            self._read_keys = ReadKeys(rendered, names.get)\n",
+        new="""\
+            self._read_keys = ReadKeys(rendered, names.get)
+        rendered.scopes.clear()
+        rendered.changes.clear()
+""",
+        tests=(f"{KEYS}::test_threads_that_send_a_statement_first_find_the_same",),
+    ),
 )
