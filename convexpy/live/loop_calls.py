@@ -1,7 +1,7 @@
 """``LoopCalls``: what other threads let an event loop call.
 
-A refresh wakes thousands of tasks within milliseconds. The loop is woken once for all of them: to wake it for each
-takes longer than what the tasks do then.
+A refresh wakes thousands of tasks within milliseconds. The loop is woken once for all of them, and wakes them in
+slices: if all are woken before the first of them runs, the garbage collector takes much of the time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 from weakref import WeakKeyDictionary
+
+AT_ONCE: Final = 100
+"""After so many calls the tasks that they have woken run, and the loop's others: what they make is garbage soon."""
 
 
 class LoopCalls:
@@ -34,8 +38,11 @@ class LoopCalls:
 
     def _make(self) -> None:
         self._is_woken = False  # first: what comes from now on wakes it again
-        while self._calls:
+        for _ in range(min(len(self._calls), AT_ONCE)):
             self._calls.popleft()()
+        if self._calls:
+            self._is_woken = True
+            asyncio.get_running_loop().call_soon(self._make)
 
 
 _loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopCalls] = WeakKeyDictionary()

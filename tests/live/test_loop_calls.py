@@ -7,7 +7,7 @@ import gc
 import threading
 import weakref
 
-from convexpy.live.loop_calls import LoopCalls, running_loop_calls
+from convexpy.live.loop_calls import AT_ONCE, LoopCalls, running_loop_calls
 
 
 def test_a_loop_is_woken_once_for_many_calls() -> None:
@@ -27,6 +27,20 @@ def test_a_loop_is_woken_once_for_many_calls() -> None:
 
     assert asyncio.run(use()) == 1
     assert made == list(range(100))
+
+
+def test_tasks_run_between_slices_of_calls() -> None:
+    async def use() -> list[int]:
+        loop, done, made, seen = asyncio.get_running_loop(), asyncio.Event(), list[int](), list[int]()
+        calls = running_loop_calls()
+        for number in range(2 * AT_ONCE + 1):
+            calls.soon(lambda number=number: made.append(number))  # type: ignore[misc]
+        calls.soon(done.set)
+        loop.call_soon(lambda: seen.append(len(made)))
+        await done.wait()
+        return [*seen, len(made)]
+
+    assert asyncio.run(use()) == [AT_ONCE, 2 * AT_ONCE + 1]
 
 
 def test_no_call_is_lost_between_threads() -> None:
