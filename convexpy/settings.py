@@ -6,7 +6,24 @@ import random
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class AuthProvider(BaseModel):
+    """An issuer of tokens, and how its tokens are checked: an entry of ``[[tool.convexpy.auth]]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(min_length=1)
+    """What a token's ``iss`` must be, exactly."""
+    audience: str = Field(min_length=1)
+    """What a token's ``aud`` must be or contain."""
+    jwks: str | None = None
+    """The issuer's public keys: an https URL, a file, or a ``data:`` URI. None: found by OpenID discovery."""
+    secret: SecretStr | None = None
+    """A shared secret, for development. It excludes ``jwks``."""
+    algorithms: tuple[str, ...] = ()
+    """The algorithms that its tokens may use. By default RS256 and ES256, or HS256 with a secret."""
 
 
 class Settings(BaseModel):
@@ -64,6 +81,24 @@ class Settings(BaseModel):
     """How long a transaction waits for the write lock before that counts as a conflict."""
     live_check: bool = False
     """Whether live queries that no commit touched run as well, and a result that differs is an error. For tests."""
+    host: str = "127.0.0.1"
+    """The address at which the server listens."""
+    port: int = Field(default=3210, ge=0, le=65535)
+    """The port at which the server listens. 0: any that is free."""
+    names: Literal["as written", "camel"] = "as written"
+    """How names of arguments, results and functions are written in JSON. ``camel``: camelCase outside."""
+    cors: tuple[str, ...] = ()
+    """The origins whose pages may call the server, such as ``https://shop.example``. Exact, none by default."""
+    auth: tuple[AuthProvider, ...] = ()
+    """The issuers whose tokens are accepted."""
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    """How large the body of a request, or a message of a socket, may be."""
+    max_json_depth: int = Field(default=64, ge=1)
+    """How deep its JSON may be nested."""
+    max_socket_queries: int = Field(default=1000, ge=1)
+    """How many queries one socket may subscribe to."""
+    request_concurrency: int = Field(default=32, ge=1)
+    """How many calls of clients run at the same time in a server process. More wait, and never for scheduled jobs."""
     debug: bool = False
     """Whether errors are shown in full: with the values of SQL parameters, and to clients. `convexpy dev` sets it."""
 

@@ -1,0 +1,24 @@
+"""``Backend``: what the server's parts need of an app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..clock import Clock
+from ..database.database import Database
+from ..live.refresh import Refresh
+from ..runtime.call_executor import CallExecutor
+from ..settings import Settings
+from .authenticator import Authenticator
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The parts of an app that answer clients."""
+
+    calls: CallExecutor
+    live: Refresh
+    database: Database
+    settings: Settings
+    clock: Clock
+    auth: Authenticator

@@ -1,0 +1,24 @@
+"""``Principal``: on whose behalf a client calls, as it was verified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ..runtime.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller of a request or a socket."""
+
+    identity: Identity | None = None
+    """None: no user."""
+    is_admin: bool = False
+    """Whether an admin key was shown, which opens internal functions."""
+    expires: datetime | None = None
+    """When its token is no longer valid."""
+
+
+ANONYMOUS: Final = Principal()
