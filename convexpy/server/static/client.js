@@ -116,6 +116,7 @@ export class Client {
 
   /** End all subscriptions; what is not finished rejects. */
   close(reason = "the client is closed") {
+    this.#report("closed");
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     for (const query of this.#queries.values()) query.listeners.clear();
@@ -124,7 +125,6 @@ export class Client {
     this.#lose("closed");
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     globalThis.removeEventListener?.("online", this.#onOnline);
-    this.#report("closed");
     for (const request of requests) request.reject(new Error(reason));
   }
 

@@ -19,7 +19,9 @@ def view(message: Message) -> MessageView:
 
 @query
 def list(ctx: QueryCtx, channel: str) -> list[MessageView]:
-    return [view(each) for each in ctx.db.scalars(select(Message).where(Message.channel == channel).order_by(Message.id))]
+    return [
+        view(each) for each in ctx.db.scalars(select(Message).where(Message.channel == channel).order_by(Message.id))
+    ]
 
 
 @query
