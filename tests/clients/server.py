@@ -10,7 +10,6 @@ import subprocess
 import threading
 import tomllib
 from pathlib import Path
-from types import TracebackType
 
 from cli.process import Process
 
@@ -105,6 +104,8 @@ class Server:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.process is not None:
             self.end(signal.SIGKILL)
