@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import tomllib
 from pathlib import Path
 
+import jwt
 from cli.process import Process
 
 HERE = Path(__file__).parent
@@ -42,6 +44,11 @@ class Server:
         """The secret by which the project checks tokens."""
         settings = tomllib.loads((self.folder / "pyproject.toml").read_text())
         return str(settings["tool"]["convexpy"]["auth"][0]["secret"])
+
+    def token(self, subject: str) -> str:
+        """A token of a user."""
+        claims = {"iss": "https://issuer.example", "aud": "served", "sub": subject, "iat": time.time()}
+        return jwt.encode(claims | {"exp": time.time() + 3600}, self.secret, "HS256")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -104,8 +111,6 @@ class Server:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process is not None:
             self.end(signal.SIGKILL)
