@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..database.transaction import CommitWatch
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
@@ -40,6 +41,10 @@ class Call:
     redacts_errors: bool = False
     """Whether errors of jobs that are not for clients are left out of these."""
     request: RequestId = field(default_factory=RequestId)
+    journal: str | None = None
+    """Where a page that is read again ends."""
+    commit_watch: CommitWatch | None = None
+    """Told of the COMMIT of a mutation."""
 
 
 @dataclass(frozen=True, slots=True)
