@@ -21,6 +21,7 @@ from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
 from .call import Call, CallResult, check_kind
+from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
 from .event_loop import EventLoopThread
@@ -29,6 +30,7 @@ from .handler import invoke
 from .identity import Identity
 from .live_run import LiveRun
 from .session import CallTransaction
+from .thread_pool import ThreadPool
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -53,6 +55,8 @@ class CallExecutor:
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
+        self.client_threads = ClientThreads(settings)
+        self.client_actions = ActionLimit(settings)
 
     @property
     def registry(self) -> Registry:
@@ -109,19 +113,31 @@ class CallExecutor:
         recorder.report("success", scheduled=result.scheduled)
         return result.value
 
-    async def run_async(self, call: Call) -> Any:
-        """The same, without blocking the current event loop."""
+    async def run_async(self, call: Call, threads: ThreadPool | None = None) -> Any:
+        """The same, without blocking the current event loop. A query or a mutation runs on one of these threads."""
         recorder = self._recorder(call)
         try:
             if call.function.kind is Kind.ACTION:
                 result = await self.actions.run_for(call)
             else:
-                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
+                result = await in_thread(threads or self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
         recorder.report("success", scheduled=result.scheduled)
         return result.value
+
+    async def run_for_client(self, call: Call) -> Any:
+        """The same for a client outside of the server, beside a bounded number of others.
+
+        Raises:
+            Overloaded: Too many of them wait already.
+        """
+        if call.function.kind is not Kind.ACTION:
+            self.client_threads.check()
+            return await self.run_async(call, self.client_threads)
+        with self.client_actions.hold():
+            return await self.run_async(call)
 
     def execute(self, call: Call) -> CallResult:
         """Run a call to its end, unreported: one that another function makes is part of that one's run."""
@@ -158,6 +174,7 @@ class CallExecutor:
     def stop(self) -> None:
         self.event_loop.stop()
         self.actions.stop()
+        self.client_threads.shutdown()
         self.transactions.conflicts.stop()
 
     def _run_mutation(self, call: Call) -> CallResult:
