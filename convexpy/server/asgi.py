@@ -9,13 +9,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from .authenticator import AuthFailed
 from .backend import Backend
 from .http_api import HttpApi
 from .refusal import Refused, answer_refused
+from .sync_endpoint import sync_endpoint
 
 STATIC: Final = Path(__file__).parent / "static"
 """What pages load from the server: ``/client.js``."""
@@ -50,7 +51,8 @@ def api_routes(backend: Backend) -> list[BaseRoute]:
 
 def socket_routes(backend: Backend) -> list[BaseRoute]:
     """The functions, over WebSockets: ``/api/{version}/sync`` and ``/api/sync``."""
-    return []
+    endpoint = sync_endpoint(backend)
+    return [WebSocketRoute(path, endpoint) for path in ("/api/sync", "/api/{version}/sync")]
 
 
 def static_routes() -> list[BaseRoute]:
