@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from copy import deepcopy
 from dataclasses import replace
@@ -14,7 +14,7 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import InternalError, InvalidArguments, WriteConflict
+from ..errors import InternalError, InvalidArguments, Overloaded, WriteConflict
 from ..functions.declare import Kind
 from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
@@ -30,7 +30,6 @@ from .handler import invoke
 from .identity import Identity
 from .live_run import LiveRun
 from .session import CallTransaction
-from .thread_pool import ThreadPool
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -113,31 +112,58 @@ class CallExecutor:
         recorder.report("success", scheduled=result.scheduled)
         return result.value
 
-    async def run_async(self, call: Call, threads: ThreadPool | None = None) -> Any:
-        """The same, without blocking the current event loop. A query or a mutation runs on one of these threads."""
+    async def run_async(self, call: Call) -> Any:
+        """The same, without blocking the current event loop."""
         recorder = self._recorder(call)
         try:
             if call.function.kind is Kind.ACTION:
                 result = await self.actions.run_for(call)
             else:
-                result = await in_thread(threads or self.actions.database_threads, lambda: self.execute(call))
+                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
         recorder.report("success", scheduled=result.scheduled)
         return result.value
 
-    async def run_for_client(self, call: Call) -> Any:
+    async def run_for_client(self, call: Call, is_wanted: Callable[[], bool] = lambda: True) -> Any:
         """The same for a client outside of the server, beside a bounded number of others.
 
+        Args:
+            call: A call of a client.
+            is_wanted: Asked when a query or a mutation has waited for its turn: whether the client is still there.
+
         Raises:
-            Overloaded: Too many of them wait already.
+            Overloaded: Too many wait already, or it was not wanted any more. It has not begun.
         """
-        if call.function.kind is not Kind.ACTION:
-            self.client_threads.check()
-            return await self.run_async(call, self.client_threads)
-        with self.client_actions.hold():
-            return await self.run_async(call)
+        if call.function.kind is Kind.ACTION:
+            with self.client_actions.hold():
+                return await self.run_async(call)
+        self.client_threads.check()
+        return await in_thread(self.client_threads, lambda: self._run_if_wanted(call, is_wanted))
+
+    async def run_together(self, calls: Sequence[Call], is_wanted: Callable[[], bool]) -> list[LiveRun]:
+        """Run queries of a client on one snapshot. Each has a value, or an error of its own.
+
+        Raises:
+            Overloaded: As above.
+            InternalError: The database failed at every attempt.
+        """
+        self.client_threads.check()
+
+        def attempt() -> list[LiveRun]:
+            with self.database.read() as transaction:
+                return [self.run_live(call, transaction) for call in calls]
+
+        def run() -> list[LiveRun]:
+            check_wanted(is_wanted)
+            return self.retried("several queries", attempt)
+
+        return await in_thread(self.client_threads, run)
+
+    def _run_if_wanted(self, call: Call, is_wanted: Callable[[], bool]) -> Any:
+        check_wanted(is_wanted)
+        return self.run(call)
 
     def execute(self, call: Call) -> CallResult:
         """Run a call to its end, unreported: one that another function makes is part of that one's run."""
@@ -166,6 +192,8 @@ class CallExecutor:
         def attempt() -> T:
             try:
                 return work()
+            except TransactionFailed:
+                raise
             except Exception as error:
                 raise TransactionFailed(error, None, None) from error
 
@@ -229,6 +257,11 @@ class TransactionCaller:
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
             return copy_context().run(self._executor._invoke, call, self._part)
+
+
+def check_wanted(is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise Overloaded("the client has left while its call waited")
 
 
 def fresh(call: Call) -> Call:

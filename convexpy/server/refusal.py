@@ -10,10 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..errors import InternalError, Overloaded, WriteConflict
 from .authenticator import AuthFailed
 
 # What the framework says of an address or a method, in the form of the other refusals.
 CODES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
+TRY_AGAIN: Final = "Your request couldn't be completed. Try again later."
 
 
 class Refused(Exception):
@@ -53,3 +55,12 @@ async def answer_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "BadRequest")
     return Refused(error.status_code, code, error.detail, error.headers).response
+
+
+def refusal_of(error: InternalError | Overloaded) -> Refused:
+    """What failed before or after the function itself: the same call may succeed later."""
+    if isinstance(error, Overloaded):
+        return Refused(503, "TooManyConcurrentRequests", error.message)
+    if isinstance(error, WriteConflict):
+        return Refused(503, "OptimisticConcurrencyControlFailure", TRY_AGAIN)
+    return Refused(500, "InternalServerError", TRY_AGAIN)
