@@ -22,6 +22,7 @@ from .backend import Backend
 from .health import Health
 from .http_api import HttpApi
 from .limits import BodyLimit
+from .openapi import OpenApi
 from .origins import OriginCheck
 from .refusal import Refused, answer_refused
 from .routes import UserRoutes
@@ -93,11 +94,12 @@ def api_routes(backend: Backend) -> list[BaseRoute]:
 
 def other_routes(backend: Backend, revisions: Path | None) -> list[BaseRoute]:
     """What tells of the server itself."""
-    health = Health(backend, revisions)
+    health, openapi = Health(backend, revisions), OpenApi(backend)
     return [
         Route("/version", health.version, methods=["GET"]),
         Route("/health", health.health, methods=["GET"]),
         Route("/ready", health.ready, methods=["GET"]),
+        Route("/openapi.json", openapi.document, methods=["GET"]),
     ]
 
 
