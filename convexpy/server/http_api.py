@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from ..errors import ConvexError, InternalError, Overloaded
 from ..functions.declare import Kind
+from ..functions.encoding import clean_json
 from ..runtime.call import Call
 from .access_log import request_of
 from .backend import Backend
@@ -22,7 +23,6 @@ from .envelope import Described, describe, log_failure
 from .function_request import FunctionRequest, check_is_json, parse_object, parse_value
 from .principal import Principal
 from .refusal import Refused, bad_request, refusal_of
-from .values import result_bytes
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ class HttpApi:
             value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
         except Exception as error:
             return json_response(self._failed(request, wanted, error))
-        return json_response(success(result_bytes(value, is_encoded=wanted.is_encoded)))
+        return json_response(success(value, wanted))
 
     async def _together(self, request: Request, wanted: list[FunctionRequest], principal: Principal) -> list[bytes]:
         """The envelopes of several queries."""
@@ -136,14 +136,13 @@ class HttpApi:
             if run.error is not None:
                 envelopes[index] = self._failed(request, wanted[index], run.error)
             else:
-                envelopes[index] = success(result_bytes(run.value, is_encoded=wanted[index].is_encoded))
+                envelopes[index] = success(run.value, wanted[index])
         return [envelopes[index] for index in range(len(wanted))]
 
     def _bind(self, wanted: FunctionRequest, principal: Principal, kind: Kind | None) -> Call:
-        arguments = wanted.arguments
-        if isinstance(arguments, list) and len(arguments) == 1:
-            arguments = arguments[0]
-        return self._calls.bind_public(wanted.path, arguments, principal.identity)
+        return self._calls.bind_client(
+            wanted.path, wanted.arguments, principal.identity, kind=kind, is_admin=principal.is_admin
+        )
 
     def _failed(self, request: Request, wanted: FunctionRequest, error: BaseException) -> bytes:
         """The envelope of an error, which is logged if it is the server's.
@@ -155,26 +154,35 @@ class HttpApi:
         log_failure(error, request_id, wanted.path)
         if isinstance(error, InternalError | Overloaded):
             raise refusal_of(error) from error
-        return failure(describe(error, request_id, debug=self._settings.debug))
+        return failure(describe(error, request_id, debug=self._settings.debug), wanted)
 
 
 async def while_connected(request: Request, run: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:
     """Run a call that asks, before it begins, whether the client is still connected."""
-    left = asyncio.ensure_future(request.receive())  # its body is complete: the next message says that it has left
+    left = asyncio.ensure_future(disconnected(request))
     try:
         return await run(lambda: not left.done())
     finally:
         left.cancel()
 
 
-def success(value: bytes) -> bytes:
+async def disconnected(request: Request) -> None:
+    """Wait until the client has left. Its body is complete already."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def success(value: bytes, wanted: FunctionRequest) -> bytes:
     """The envelope of a result."""
+    value = value if wanted.is_encoded else clean_json(value)
     return b'{"status":"success","value":' + value + b"}"
 
 
-def failure(described: Described) -> bytes:
+def failure(described: Described, wanted: FunctionRequest) -> bytes:
     """The envelope of an error."""
-    data = b"" if described.data is None else b',"errorData":' + described.data
+    data = b""
+    if described.data is not None:
+        data = b',"errorData":' + (described.data if wanted.is_encoded else clean_json(described.data))
     return b'{"status":"error","errorMessage":' + to_json(described.message) + data + b',"logLines":[]}'
 
 

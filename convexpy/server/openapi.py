@@ -101,7 +101,7 @@ def schemas_of(functions: Iterable[AnyFunction]) -> tuple[dict[tuple[str, Mode],
         inputs.append((each.name, "validation", each.arguments.adapter.core_schema))
         inputs.append((each.name, "serialization", each.result.adapter.core_schema))
     made, definitions = GenerateJsonSchema(by_alias=True, ref_template=REFERENCE).generate_definitions(inputs)
-    return {(str(name), mode): schema for (name, mode), schema in made.items()}, definitions
+    return {(str(name), mode): schema for (name, mode), schema in made.items()}, dict(definitions.items())
 
 
 def function_operation(function: AnyFunction, arguments: Document, result: Document) -> Document:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
@@ -13,13 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..errors import ConvexError, InvalidArguments, Overloaded
+from ..functions.encoding import clean_json, encode_any
 from ..functions.http_routes import AnyRoute
 from ..runtime.call import Call
 from ..runtime.identity import Identity
 from .access_log import request_of
 from .authenticator import AuthFailed
 from .backend import Backend
-from .envelope import describe, is_of_server, log_failure
+from .envelope import describe, document_of, is_of_server, log_failure
 from .refusal import Refused, refusal_of
 from .request import Request
 
@@ -132,7 +132,4 @@ async def as_coroutine(awaitable: Any) -> Any:
 
 def answer_error(error: ConvexError) -> Response:
     """An error with a code, as the JSON of a response: ``{"code", "message", "data"}``."""
-    document: dict[str, object] = {"code": error.code, "message": error.message}
-    if error.data is not None:
-        document["data"] = error.data
-    return Response(to_json(document, fallback=str), error.status, media_type="application/json")
+    return Response(clean_json(encode_any(document_of(error))), error.status, media_type="application/json")
