@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from ..functions.declare import Visibility
 from ..functions.http_routes import PARAMETER, AnyRoute
 from ..functions.load import App
+from ..functions.names import outside_function, with_camel_names
 from ..functions.registry import AnyFunction
 from .backend import Backend
 
@@ -59,26 +60,34 @@ class OpenApi:
 
     def __init__(self, backend: Backend) -> None:
         self._calls = backend.calls
+        self._camel = backend.settings.names == "camel"
         self._made: tuple[App, bytes] | None = None
 
     async def document(self, request: Request) -> Response:
         """``GET /openapi.json``."""
         app = self._calls.app
         if self._made is None or self._made[0] is not app:
-            made = await asyncio.to_thread(document_of, app, request.scope.get("root_path", ""))
+            made = await asyncio.to_thread(document_of, app, request.scope.get("root_path", ""), self._camel)
             self._made = app, to_json(made)
         return Response(self._made[1], media_type="application/json", headers={"cache-control": "no-cache"})
 
 
-def document_of(app: App, address: str) -> Document:
-    """The document of an app. ``address``: the path below which it is served."""
+def document_of(app: App, address: str, camel: bool) -> Document:
+    """The document of an app.
+
+    Args:
+        app: With the functions and the routes.
+        address: The path below which it is served.
+        camel: Whether names are camelCase outside.
+    """
     public = [each for each in app.registry.functions.values() if each.visibility is Visibility.PUBLIC]
-    schemas, definitions = schemas_of(public)
+    schemas, definitions = schemas_of(public, camel)
     paths: Document = {}
     for function in public:
-        path = "/api/run/" + quote(function.name.replace(":", "/"))
+        name = outside_function(function.name, camel)
         arguments, result = schemas[function.name, "validation"], schemas[function.name, "serialization"]
-        paths[path] = {"post": function_operation(function, arguments, result)}
+        operation = function_operation(function, name, arguments, result)
+        paths["/api/run/" + quote(name.replace(":", "/"))] = {"post": operation}
     for route in app.registry.routes:
         path = PARAMETER.sub(lambda found: f"{{{found['name']}}}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = route_operation(route)
@@ -94,17 +103,18 @@ def document_of(app: App, address: str) -> Document:
     }
 
 
-def schemas_of(functions: Iterable[AnyFunction]) -> tuple[dict[tuple[str, Mode], Document], Document]:
+def schemas_of(functions: Iterable[AnyFunction], camel: bool) -> tuple[dict[tuple[str, Mode], Document], Document]:
     """The schemas of arguments and results, and those that they refer to, each under a name of its own."""
     inputs: list[tuple[str, Mode, Any]] = []
+    outside: Callable[[Any], Any] = with_camel_names if camel else lambda schema: schema
     for each in functions:
-        inputs.append((each.name, "validation", each.arguments.adapter.core_schema))
-        inputs.append((each.name, "serialization", each.result.adapter.core_schema))
+        inputs.append((each.name, "validation", outside(each.arguments.adapter.core_schema)))
+        inputs.append((each.name, "serialization", outside(each.result.adapter.core_schema)))
     made, definitions = GenerateJsonSchema(by_alias=True, ref_template=REFERENCE).generate_definitions(inputs)
     return {(str(name), mode): schema for (name, mode), schema in made.items()}, dict(definitions.items())
 
 
-def function_operation(function: AnyFunction, arguments: Document, result: Document) -> Document:
+def function_operation(function: AnyFunction, name: str, arguments: Document, result: Document) -> Document:
     """How a function is called."""
     body: Document = {
         "type": "object",
@@ -118,8 +128,8 @@ def function_operation(function: AnyFunction, arguments: Document, result: Docum
     }
     return {
         **described(function),
-        "operationId": function.name,
-        "tags": [function.name.partition(":")[0]],
+        "operationId": name,
+        "tags": [name.partition(":")[0]],
         "x-convex-kind": str(function.kind),
         "security": SECURITY,
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
