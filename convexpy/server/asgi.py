@@ -23,7 +23,7 @@ from .health import Health
 from .http_api import HttpApi
 from .limits import BodyLimit
 from .openapi import OpenApi
-from .origins import OriginCheck
+from .origins import OriginCheck, check_cors
 from .refusal import Refused, answer_refused
 from .routes import UserRoutes
 
@@ -47,6 +47,7 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
         SettingsError: The origins of the settings are none.
     """
     settings = backend.settings
+    check_cors(settings)
     app = Starlette(
         routes=[*api_routes(backend), *other_routes(backend, revisions), *socket_routes(backend), *static_routes()],
         middleware=[

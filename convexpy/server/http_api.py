@@ -19,7 +19,7 @@ from ..functions.encoding import clean_json
 from ..runtime.call import Call
 from .access_log import request_of
 from .backend import Backend
-from .envelope import Described, describe, log_failure
+from .envelope import RAISED, Described, describe, log_failure
 from .function_request import FunctionRequest, check_is_json, parse_object, parse_value
 from .principal import Principal
 from .refusal import Refused, bad_request, refusal_of
@@ -115,7 +115,7 @@ class HttpApi:
         try:
             call = replace(self._bind(wanted, principal, kind), request=request_of(request.scope))
             value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
-        except Exception as error:
+        except RAISED as error:
             return json_response(self._failed(request, wanted, error))
         return json_response(success(value, wanted))
 
