@@ -104,7 +104,7 @@ def test_an_operation_has_schemas_and_what_its_docstring_says(document: Any) -> 
     assert set(body["properties"]["args"]["properties"]) == {"channel", "most_recent"}
     assert body["properties"]["args"]["required"] == ["channel"]
     success, failure = operation["responses"]["200"]["content"]["application/json"]["schema"]["oneOf"]
-    assert success["properties"]["value"] == {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}
+    assert success["properties"]["value"] == {"type": "array", "items": {"$ref": "#/components/schemas/Message-Output"}}
     assert failure["$ref"].endswith("FunctionError")
     touch = document["paths"][f"/api/run/{ME}/touch"]["post"]
     assert touch["requestBody"]["content"]["application/json"]["schema"]["required"] == []
@@ -133,7 +133,7 @@ def test_names_are_those_outside(tmp_path: Path) -> None:
         operation = document["paths"][f"/api/run/{camel(ME)}/listMessages"]["post"]
         arguments = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["args"]
         assert set(arguments["properties"]) == {"channel", "mostRecent"}
-        assert set(document["components"]["schemas"]["Message"]["properties"]) == {"sentAt", "author", "replyTo"}
+        assert set(document["components"]["schemas"]["Message-Output"]["properties"]) == {"sentAt", "author", "replyTo"}
         called = client.post(f"/api/run/{camel(ME)}/listMessages", json={"args": {"channel": "a", "mostRecent": 1}})
         assert called.json() == {"status": "success", "value": []}
 

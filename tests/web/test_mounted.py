@@ -68,11 +68,7 @@ def nested_app(convex: Convex) -> Any:
     return Starlette(routes=[Mount("/outer", starlette_app(convex))])
 
 
-@pytest.mark.parametrize(
-    ("make", "prefix"),
-    [(fastapi_app, ""), (starlette_app, ""), (nested_app, "/outer")],
-    ids=["fastapi", "starlette", "nested"],
-)
+@pytest.mark.parametrize(("make", "prefix"), [(fastapi_app, ""), (starlette_app, ""), (nested_app, "/outer")])
 def test_a_mounted_app_answers_below_its_path(convex: Convex, make: Callable[[Convex], Any], prefix: str) -> None:
     call = {"path": "made:schedule", "args": {"item": "tea"}}
     with HttpClient(make(convex)) as client:
