@@ -17,7 +17,6 @@ BY_KEYS: Final = ("RS256", "ES256", "RS384", "RS512", "PS256", "PS384", "PS512",
 """Algorithms of tokens that are signed by a private key and checked by a public one."""
 BY_SECRET: Final = ("HS256", "HS384", "HS512")
 """Algorithms of tokens that are signed and checked by one secret."""
-SHORTEST_SECRET: Final = 32
 DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
@@ -65,16 +64,6 @@ class AuthProvider(BaseModel):
                 raise ValueError(f"there is no algorithm {name!r}. There are: {', '.join(BY_KEYS + BY_SECRET)}")
         return value
 
-    @field_validator("secret")
-    @classmethod
-    def check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
-            raise ValueError(
-                f"the secret is too short: it needs {SHORTEST_SECRET} bytes that cannot be guessed, such as "
-                '`python -c "import secrets; print(secrets.token_hex(32))"` prints'
-            )
-        return value
-
     @field_validator("jwks")
     @classmethod
     def check_jwks(cls, value: str | None) -> str | None:
@@ -94,12 +83,22 @@ class AuthProvider(BaseModel):
         if wrong:
             kind = "is for public keys" if self.secret is not None else "needs `secret`"
             raise ValueError(f"{wrong[0]} {kind}: one issuer has either a secret or public keys")
+        if self.secret is not None:
+            self._check_length(self.secret)
         if self.jwks is None and self.secret is None:
             try:
                 check_url(self.issuer)
             except ValueError as error:
                 raise ValueError(f"without `jwks` the issuer tells its keys, so it must be a URL: {error}") from None
         return self
+
+    def _check_length(self, secret: SecretStr) -> None:
+        shortest = max(int(name[2:]) // 8 for name in self.accepted_algorithms)
+        if len(secret.get_secret_value().encode()) < shortest:
+            raise ValueError(
+                f"the secret is too short: it needs {shortest} bytes that cannot be guessed, such as "
+                f'`python -c "import secrets; print(secrets.token_hex({shortest}))"` prints'
+            )
 
 
 def check_url(url: str) -> None:
