@@ -173,8 +173,10 @@ def load_project(path: str | Path = ".", **flags: object) -> Project:
 
 def engine_settings(keys: Keys, root: Path) -> Settings:
     """The engine's part of the settings. Files of keys are relative to the project's folder."""
-    given = {name: getattr(keys, name) for name in Settings.model_fields.keys() & keys.model_fields_set}
-    return Settings(**given | {"auth": tuple(provider.within(root) for provider in keys.auth)} if keys.auth else given)
+    given: dict[str, Any] = {name: getattr(keys, name) for name in Settings.model_fields.keys() & keys.model_fields_set}
+    if keys.auth:
+        given["auth"] = tuple(provider.within(root) for provider in keys.auth)
+    return Settings(**given)
 
 
 def find_root(path: Path) -> Path:

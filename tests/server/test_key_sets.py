@@ -218,7 +218,7 @@ def test_a6_after_a_failed_first_fetch_the_next_comes_soon() -> None:
     with_issuer(check)
 
 
-def test_a6_one_fetch_serves_all_that_wait_and_a_canceled_one_spoils_nothing() -> None:
+def test_a6_one_fetch_serves_all_that_wait_and_canceling_spoils_nothing() -> None:
     async def check(issuer: FakeIssuer) -> None:
         keys = keys_of(provider(jwks=f"{issuer.url}/keys"))
         waiting = [asyncio.create_task(has(keys, "old")) for _ in range(20)]
