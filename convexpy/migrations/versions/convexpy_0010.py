@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "convexpy_0009"
-down_revision = "convexpy_0008"
+revision = "convexpy_0010"
+down_revision = "convexpy_0009"
 
 timestamp = sa.BigInteger().with_variant(sa.DateTime(timezone=True), "postgresql")
 
