@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..database.requests import RequestKey
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
@@ -40,6 +41,10 @@ class Call:
     redacts_errors: bool = False
     """Whether errors of jobs that are not for clients are left out of these."""
     request: RequestId = field(default_factory=RequestId)
+    request_key: RequestKey | None = None
+    """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
+    given: object = None
+    """The arguments as a client gave them, by which a repeated request is recognized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class CallResult:
     value: Any
     scheduled: tuple[Scheduled, ...] = ()
     seconds: float = 0.0
+    is_replay: bool = False
+    """Whether it is the result of an earlier run, for the same request."""
 
 
 def check_kind(kind: Kind, function: AnyFunction) -> None:

@@ -91,7 +91,7 @@ class CallExecutor:
         if not isinstance(values, Mapping):
             raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
         checked = function.arguments.check_json(function.name, dict(values))
-        return Call(function, checked, identity, as_json=True, redacts_errors=self.redacts_errors)
+        return Call(function, checked, identity, as_json=True, redacts_errors=self.redacts_errors, given=values)
 
     def run(self, call: Call) -> Any:
         """Run a call to its end and return its result.
@@ -106,7 +106,8 @@ class CallExecutor:
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
-        recorder.report("success", scheduled=result.scheduled)
+        if not result.is_replay:
+            recorder.report("success", scheduled=result.scheduled)
         return result.value
 
     async def run_async(self, call: Call) -> Any:
@@ -120,7 +121,8 @@ class CallExecutor:
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
-        recorder.report("success", scheduled=result.scheduled)
+        if not result.is_replay:
+            recorder.report("success", scheduled=result.scheduled)
         return result.value
 
     def execute(self, call: Call) -> CallResult:
