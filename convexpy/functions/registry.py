@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..errors import FunctionNotFound, LoadError
 from .declare import Function, Visibility
+from .names import outside_function
 from .references import Reference, name_of, visibility_of
 
 AnyFunction = Function[Any, ..., Any, Any]
@@ -34,6 +35,8 @@ class Registry:
         self._names = {id(function): name for name, function in found.items()}
         self._aliases: dict[str, AnyFunction] = {}
         problems = [*self._adopt_aliases(), *self._check()]
+        known = [*found, *self._aliases]
+        self._inside = {outside_function(name, camel=True): name for name in known} | {name: name for name in known}
         if problems:
             raise LoadError(problems)
 
@@ -56,17 +59,21 @@ class Registry:
             f"{target!r} is not a function of the app: decorate it with @query, @mutation or @action"
         )
 
-    def find_public(self, name: str) -> AnyFunction:
-        """The public function of this name. An internal one is answered exactly as one that does not exist.
+    def find_for_client(self, name: str, *, camel: bool = False, with_internal: bool = False) -> AnyFunction | None:
+        """The function that a client means, or None: there is none, or it is internal.
 
-        Raises:
-            FunctionNotFound: There is none, with the nearest public name.
+        Args:
+            name: Also as JavaScript clients write it: ``messages.js:list``, and ``messages`` for ``messages:default``.
+            camel: Whether camelCase names are accepted as well.
+            with_internal: Whether the client may call internal functions, those of the framework among them.
         """
-        found = self.functions.get(name) or self._aliases.get(name)
-        if found is not None and found.visibility is Visibility.PUBLIC:
-            return found
-        public = [each for each, function in self.functions.items() if function.visibility is Visibility.PUBLIC]
-        raise FunctionNotFound(f"there is no function {name!r}.{nearest(name, public)}")
+        place, colon, own = name.partition(":")
+        name = f"{place.removesuffix('.js')}:{own if colon else 'default'}"
+        if camel:
+            name = self._inside.get(name, name)
+        found = self.functions.get(name) or self._aliases.get(name) or self._system.get(name)
+        is_reachable = found is not None and (with_internal or found.visibility is Visibility.PUBLIC)
+        return found if is_reachable and (with_internal or not is_reserved(name)) else None
 
     def name_of(self, function: AnyFunction) -> str:
         """The function's name in this app. It may have another one in another app of the process."""

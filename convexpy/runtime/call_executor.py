@@ -14,13 +14,14 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import InternalError, InvalidArguments, WriteConflict
+from ..errors import CallNotAllowed, FunctionNotFound, InternalError, InvalidArguments, WriteConflict
 from ..functions.declare import Kind
+from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
-from .call import Call, CallResult, check_kind
+from .call import Call, CallResult, ResultForm, check_kind
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
 from .event_loop import EventLoopThread
@@ -76,22 +77,58 @@ class CallExecutor:
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
-        return self._bind_json(self.app.registry.find(name), values, identity)
+        function = self.app.registry.find(name)
+        checked = function.arguments.check_json(function.name, arguments_of(function, values))
+        return Call(function, checked, identity, form=ResultForm.JSON, redacts_errors=self.redacts_errors)
 
-    def bind_public(self, name: str, values: object, identity: Identity | None) -> Call:
-        """The same for a client outside of the server, for which only public functions exist.
+    def bind_client(
+        self,
+        name: str,
+        arguments: object,
+        identity: Identity | None,
+        *,
+        kind: Kind | None = None,
+        is_admin: bool = False,
+        journal: str | None = None,
+    ) -> Call:
+        """A call of a client outside of the server, whose result is wanted as bytes in Convex's encoding.
+
+        Args:
+            name: The function's, also as JavaScript clients write it, and in camelCase if the settings say so.
+            arguments: Parsed JSON in Convex's encoding: an object, or a list of one object.
+            identity: On whose behalf.
+            kind: What the client takes the function for. None: anything.
+            is_admin: Whether internal functions exist for it.
+            journal: Of a query that makes a page: where it ended before.
 
         Raises:
-            FunctionNotFound: There is no public function of this name.
-            InvalidArguments: The values do not fit its signature.
+            FunctionNotFound: There is no function of this name, or an internal one.
+            CallNotAllowed: It is of another kind.
+            InvalidArguments: The arguments do not fit its signature.
         """
-        return self._bind_json(self.app.registry.find_public(name), values, identity)
-
-    def _bind_json(self, function: AnyFunction, values: object, identity: Identity | None) -> Call:
-        if not isinstance(values, Mapping):
-            raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
-        checked = function.arguments.check_json(function.name, dict(values))
-        return Call(function, checked, identity, as_json=True, redacts_errors=self.redacts_errors, given=values)
+        camel = self.settings.names == "camel"
+        function = self.app.registry.find_for_client(name, camel=camel, with_internal=is_admin)
+        if function is None:
+            raise FunctionNotFound(f"Could not find public function for '{name}'.")
+        if kind is not None and function.kind is not kind:
+            is_kind = function.kind.capitalize()
+            raise CallNotAllowed(f"Trying to execute {name} as {kind.capitalize()}, but it is defined as {is_kind}.")
+        if isinstance(arguments, list) and len(arguments) == 1:
+            arguments = arguments[0]
+        try:
+            values = arguments_of(function, decode_values(arguments))
+        except MalformedJson as error:
+            raise InvalidArguments(f"{function.name}: {error}") from None
+        return Call(
+            function,
+            function.arguments.check_json(function.name, values, camel=camel),
+            identity,
+            form=ResultForm.ENCODED,
+            camel=camel,
+            redacts_errors=self.redacts_errors,
+            journal=journal,
+            given=values,
+        )
 
     def run(self, call: Call) -> Any:
         """Run a call to its end and return its result.
@@ -214,6 +251,13 @@ class TransactionCaller:
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
             return copy_context().run(self._executor._invoke, call, self._part)
+
+
+def arguments_of(function: AnyFunction, values: object) -> dict[str, Any]:
+    """The arguments of a call from JSON, which are one object."""
+    if not isinstance(values, Mapping):
+        raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
+    return dict(values)
 
 
 def fresh(call: Call) -> Call:

@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from ..database.requests import AnsweredRequest
 from ..errors import ConvexError
-from .call import Call
+from .call import Call, ResultForm
 
 
 def digest_of(call: Call) -> str:
@@ -21,13 +21,13 @@ def digest_of(call: Call) -> str:
     """
     who = None if call.identity is None else [call.identity.issuer, call.identity.subject]
     given = call.values if call.given is None else call.given
-    asked = [who, call.function.name, call.as_json, to_jsonable_python(given, fallback=repr, bytes_mode="base64")]
+    asked = [who, call.function.name, call.form.value, to_jsonable_python(given, fallback=repr, bytes_mode="base64")]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def result_bytes(call: Call, value: Any) -> bytes:
     """The result of a call, as it is kept."""
-    return json.dumps(value).encode() if call.as_json else value
+    return value if call.form is ResultForm.ENCODED else json.dumps(value).encode()
 
 
 def kept_result(call: Call, answered: AnsweredRequest) -> Any:
@@ -44,4 +44,4 @@ def kept_result(call: Call, answered: AnsweredRequest) -> Any:
         )
     if answered.result is None:
         raise ConvexError("CONFLICT", "done, result not kept: it was longer than 64 KiB")
-    return json.loads(answered.result) if call.as_json else answered.result
+    return answered.result if call.form is ResultForm.ENCODED else json.loads(answered.result)
