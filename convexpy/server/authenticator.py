@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
+from starlette.requests import HTTPConnection
+
 from ..clock import Clock
 from ..database.admin_keys import digest_of
 from ..runtime.call_executor import CallExecutor
@@ -64,6 +66,18 @@ class Authenticator:
     def of(cls, calls: CallExecutor) -> Self:
         """The one for an app, by its settings, its database and its clock."""
         return cls(calls.settings.auth, AdminKeys(calls), calls.clock, debug=calls.settings.debug)
+
+    async def of_request(self, request: HTTPConnection) -> Principal:
+        """The caller of a request over HTTP.
+
+        Raises:
+            AuthFailed: It is refused.
+        """
+        shown = request.headers.getlist("authorization")
+        if len(shown) > 1:
+            raise AuthFailed(401, INVALID, "there are several Authorization headers")
+        client = request.client.host if request.client is not None else None
+        return await self.from_header(shown[0] if shown else None, client=client)
 
     async def from_header(self, authorization: str | None, *, client: str | None = None) -> Principal:
         """The caller by an ``Authorization`` header: ``Bearer TOKEN``, ``Convex KEY``, or none.
