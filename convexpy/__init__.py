@@ -47,10 +47,11 @@ if TYPE_CHECKING:
         query,
     )
     from .runtime.identity import Identity
-    from .settings import Settings
+    from .settings import AuthProvider, Settings
 
 __all__ = [
     "ActionCtx",
+    "AuthProvider",
     "CallFilter",
     "CallNotAllowed",
     "CommitUnknown",

@@ -106,7 +106,7 @@ class HttpApi:
         return parse_object(await request.body(), self._settings)
 
     async def _principal(self, request: Request) -> Principal:
-        return await self._backend.auth.from_header(request.headers.get("authorization"))
+        return await self._backend.auth.of_request(request)
 
     async def _answer(
         self, request: Request, wanted: FunctionRequest, principal: Principal, kind: Kind | None
