@@ -31,11 +31,6 @@ class ClientThreads(ThreadPool):
         if self._waiting.qsize() >= self._most_waiting:
             raise Overloaded
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether some work waits for a thread."""
-        return not self._waiting.empty()
-
     def replace(self, running: Future[Any]) -> None:
         """A client that has left makes no place: as many threads as in the settings are all that there are."""
 

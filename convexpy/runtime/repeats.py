@@ -9,8 +9,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from ..database.requests import AnsweredRequest
-from ..errors import ConvexError
-from .call import Call
+from ..errors import RepeatRefused
+from .call import Call, ResultForm
 
 
 def digest_of(call: Call) -> str:
@@ -21,27 +21,27 @@ def digest_of(call: Call) -> str:
     """
     who = None if call.identity is None else [call.identity.issuer, call.identity.subject]
     given = call.values if call.given is None else call.given
-    asked = [who, call.function.name, call.as_json, to_jsonable_python(given, fallback=repr, bytes_mode="base64")]
+    asked = [who, call.function.name, call.form.value, to_jsonable_python(given, fallback=repr, bytes_mode="base64")]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def result_bytes(call: Call, value: Any) -> bytes:
     """The result of a call, as it is kept."""
-    return json.dumps(value).encode() if call.as_json else value
+    return value if call.form is ResultForm.ENCODED else json.dumps(value).encode()
 
 
 def kept_result(call: Call, answered: AnsweredRequest) -> Any:
     """The result of the call that has answered the request, in the form that the repeated call asks for.
 
     Raises:
-        ConvexError: UNPROCESSABLE_CONTENT: that was another call. CONFLICT: its result was too long to be kept.
+        RepeatRefused: UNPROCESSABLE_CONTENT: that was another call. CONFLICT: its result was too long to be kept.
     """
     if answered.digest != digest_of(call):
-        raise ConvexError(
+        raise RepeatRefused(
             "UNPROCESSABLE_CONTENT",
             "this key of a request was used for another one, with another function, other arguments or another "
             "identity. Nothing was done. Use a new key for each request",
         )
     if answered.result is None:
-        raise ConvexError("CONFLICT", "done, result not kept: it was longer than 64 KiB")
-    return json.loads(answered.result) if call.as_json else answered.result
+        raise RepeatRefused("CONFLICT", "done, result not kept: it was longer than 64 KiB")
+    return answered.result if call.form is ResultForm.ENCODED else json.loads(answered.result)

@@ -10,8 +10,6 @@ from pathlib import Path
 from types import CodeType
 from typing import Final
 
-from pydantic_core import to_json
-
 from ..errors import (
     CallNotAllowed,
     CommitUnknown,
@@ -26,6 +24,7 @@ from ..errors import (
     TransactionEnded,
     text_of,
 )
+from ..functions.encoding import NotEncodable, encode_any
 from ..runtime import handler
 
 logger = logging.getLogger("convexpy.server")
@@ -36,6 +35,8 @@ REDACTED: Final = (InternalError, InvalidResult, ReadOnlyError, TransactionEnded
 """Errors of the server whose text may show statements, values and places."""
 REDACTED_WITHIN: Final = (CallNotAllowed, FunctionNotFound, FunctionTimeout, InvalidArguments, InvalidSchedule)
 """Errors that tell a client what is wrong with its call. Of a call that a handler makes, they tell it of the server."""
+RAISED: Final = (Exception, SystemExit, GeneratorExit)
+"""What a call may raise. Let through, the exit of a handler would be that of the server."""
 HANDLERS: Final[frozenset[CodeType]] = frozenset({handler.run_handler.__code__, handler.run_async_handler.__code__})
 PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
 
@@ -61,10 +62,7 @@ def describe(error: BaseException, request_id: object, *, debug: bool) -> Descri
     """
     first = f"[Request ID: {request_id}] Server Error"
     if isinstance(error, ConvexError) and not is_of_server(error):
-        document: dict[str, object] = {"code": error.code, "message": error.message}
-        if error.data is not None:
-            document["data"] = error.data
-        return Described(f"{first}\nUncaught ConvexError: {error.message}", encoded(document), True)
+        return Described(f"{first}\nUncaught ConvexError: {error.message}", encode_any(document_of(error)), True)
     if not debug:
         return Described(first)
     return Described(f"{first}\nUncaught {type(error).__name__}: {text_of(error)}\n{trace_of(error)}".rstrip())
@@ -91,5 +89,14 @@ def trace_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def encoded(document: object) -> bytes:
-    return to_json(document, fallback=str)
+def document_of(error: ConvexError) -> dict[str, object]:
+    """An error with a code as a JSON object: ``{"code", "message", "data"}``. Data that is no JSON is left out."""
+    document: dict[str, object] = {"code": error.code, "message": error.message}
+    if error.data is None:
+        return document
+    try:
+        encode_any(error.data)
+    except NotEncodable as failure:
+        logger.warning("the data of %s cannot be sent to clients: %s", type(error).__name__, failure)
+        return document
+    return {**document, "data": error.data}

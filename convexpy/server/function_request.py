@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from ..functions.json_text import MalformedJson, parse_json
 from ..settings import Settings
 from .refusal import Refused, bad_request
-from .values import MalformedJson, parse_json
 
 ENCODED: Final = frozenset({"convex_encoded_json", "convex_json"})
 """Every value is exact, those that JSON lacks as objects such as ``{"$integer": …}``."""
@@ -73,7 +73,7 @@ def parse_value(text: bytes | str, settings: Settings) -> object:
     try:
         return parse_json(text, max_depth=settings.max_json_depth)
     except MalformedJson as error:
-        raise bad_request(f"no JSON: {error}") from None
+        raise bad_request(str(error)) from None
 
 
 def check_is_json(content_type: str | None) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 from ..database.requests import RequestKey
@@ -14,14 +13,13 @@ from ..errors import CommitUnknown, Overloaded
 from ..functions.declare import Kind
 from ..runtime.call import Call, RequestId
 from .backend import Backend
-from .envelope import describe, log_failure
+from .envelope import RAISED, describe, log_failure
 from .principal import Principal
 from .sync_frames import action_failed, action_response, encoded_failure, mutation_failed, mutation_response
 from .sync_messages import CallRequest
 from .sync_outbox import Outbox, WaitingBytes
 from .sync_socket import SERVER_ERROR, TRY_LATER, Ending
 from .sync_transitions import OwnCommit, Transitions
-from .values import result_bytes
 
 MOST_WAITING: Final = 1000
 """How many calls of one socket may wait."""
@@ -49,6 +47,7 @@ class SocketCalls:
         self._places = asyncio.Semaphore(MOST_ACTIONS)
         self._actions: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._has_left = False
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -99,7 +98,7 @@ class SocketCalls:
         request_id = RequestId()
         try:
             result = await asyncio.shield(self._start(self._mutate(request, principal, request_id, own)))
-        except Exception as error:
+        except RAISED as error:
             failure = self._failure(error, request_id, request.path)
             self._transitions.end_mutation()
             self._outbox.put(mutation_failed(request.number, failure))
@@ -114,7 +113,8 @@ class SocketCalls:
             request_key=RequestKey(self.session, request.number),
             commit_watch=own,
         )
-        return result_bytes(await self._backend.calls.run_for_client(call), is_encoded=True)
+        result: bytes = await self._backend.calls.run_for_client(call, self._is_wanted)
+        return result
 
     async def _run_action(self, request: CallRequest, principal: Principal, end: Callable[[Ending], None]) -> None:
         request_id = RequestId()
@@ -125,7 +125,7 @@ class SocketCalls:
                 try:
                     result = await asyncio.shield(self._start(self._act(request, principal, request_id)))
                     frame = action_response(request.number, result)
-                except Exception as error:
+                except RAISED as error:
                     frame = action_failed(request.number, self._failure(error, request_id, request.path))
             self._transitions.ask()
             self._outbox.put(frame)
@@ -136,14 +136,20 @@ class SocketCalls:
 
     async def _act(self, request: CallRequest, principal: Principal, request_id: RequestId) -> bytes:
         call = replace(bind_call(self._backend, request, principal), request=request_id)
-        return result_bytes(await self._backend.calls.run_for_client(call), is_encoded=True)
+        result: bytes = await self._backend.calls.run_for_client(call)
+        return result
 
-    def _failure(self, error: Exception, request_id: RequestId, path: str) -> bytes:
+    def _is_wanted(self) -> bool:
+        return not self._has_left
+
+    def _failure(self, error: BaseException, request_id: RequestId, path: str) -> bytes:
         """What the client is told of an error.
 
         Raises:
             Ending: It is told to send the call again: a mutation that has happened is found by its number.
         """
+        if isinstance(error, Ending):
+            raise error
         log_failure(error, request_id, path)
         if isinstance(error, Overloaded):
             raise Ending(TRY_LATER, "TooManyConcurrentRequests") from error
@@ -160,23 +166,13 @@ class SocketCalls:
 
     def leave(self) -> None:
         """The socket is closed: nobody waits for results. Calls that run go on."""
-        self._is_stopping = True
+        self._is_stopping = self._has_left = True
         for action in self._actions:
             action.cancel()
 
 
 def bind_call(backend: Backend, request: CallRequest, principal: Principal) -> Call:
     """The call that a client asks for."""
-    return backend.calls.bind_public(request.path.replace(".js:", ":"), request.arguments, principal.identity)
-
-
-def query_binder(
-    backend: Backend, path: str, arguments: object, principal: Principal, journal: str | None
-) -> Callable[[], Call]:
-    """Makes the call of a query, now and with later versions of the app."""
-    return partial(bind_query, backend, path, arguments, principal, journal)
-
-
-def bind_query(backend: Backend, path: str, arguments: object, principal: Principal, journal: str | None) -> Call:
-    call = backend.calls.bind_public(path.replace(".js:", ":"), arguments, principal.identity)
-    return replace(call, journal=journal)
+    return backend.calls.bind_client(
+        request.path, request.arguments, principal.identity, kind=request.kind, is_admin=principal.is_admin
+    )

@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..errors import ConvexError, SubscriptionClosed
+from ..functions.declare import Kind
 from ..live.loop_calls import running_loop_calls
 from ..live.query_set import Bind, Results, SetVersion
 from ..runtime.call import Call
 from .authenticator import AuthFailed
 from .backend import Backend
 from .principal import ANONYMOUS, Principal
-from .sync_calls import SocketCalls, Start, query_binder
+from .sync_calls import SocketCalls, Start
 from .sync_failures import QueryFailures
 from .sync_frames import auth_error, query_failed, query_updated
 from .sync_messages import (
@@ -34,7 +35,6 @@ from .sync_messages import (
 from .sync_outbox import Outbox, WaitingBytes
 from .sync_socket import NORMAL, RESTART, SERVER_ERROR, TRY_LATER, Disconnected, Ending, Socket
 from .sync_transitions import Transitions
-from .values import result_bytes
 
 logger = logging.getLogger("convexpy.server")
 
@@ -44,13 +44,29 @@ MANY_BYTES: Final = 4
 """How many of the largest messages may be kept for a client: its subscriptions, and responses that it does not read."""
 
 
+class Peer(NamedTuple):
+    """The client of a socket."""
+
+    address: str | None
+    takes_pieces: bool
+    """Whether it can put a long Transition together from pieces."""
+
+
 class SyncConnection:
     """Of one event loop."""
 
     def __init__(
-        self, backend: Backend, socket: Socket, failures: QueryFailures, start: Start, *, may_split: bool
+        self,
+        backend: Backend,
+        socket: Socket,
+        failures: QueryFailures,
+        start: Start,
+        *,
+        client: str | None,
+        may_split: bool,
     ) -> None:
-        """``may_split``: whether the client takes a long Transition in pieces."""
+        """``client``: its address. ``may_split``: whether it takes a long Transition in pieces."""
+        self._client = client
         self._backend = backend
         self._settings = backend.settings
         self._socket = socket
@@ -61,7 +77,7 @@ class SyncConnection:
         clock = backend.live.versions
         wake = partial(running_loop_calls().soon, self._outbox.awake.set)
         self._query_set = backend.live.new_query_set(wake)
-        self._transitions = Transitions(self._query_set, clock, self._modifications, may_split=may_split)
+        self._transitions = Transitions(self._query_set, clock, self._modifications, may_split=peer.takes_pieces)
         self._calls = SocketCalls(backend, self._outbox, self._transitions, self._waiting, start)
         self._received = SetVersion()
         self._queries: dict[int, AddQuery] = {}
@@ -200,7 +216,16 @@ class SyncConnection:
         self._size -= self._sizes.pop(number)
 
     def _binder(self, query: AddQuery) -> Callable[[], Call]:
-        return query_binder(self._backend, query.path, query.arguments, self._principal, query.journal)
+        """Makes the call of a query, now and with later versions of the app."""
+        return partial(
+            self._backend.calls.bind_client,
+            query.path,
+            query.arguments,
+            self._principal.identity,
+            kind=Kind.QUERY,
+            is_admin=self._principal.is_admin,
+            journal=query.journal,
+        )
 
     async def _authenticate(self, message: Authenticate) -> None:
         """Call on behalf of somebody else from now on. Later messages wait until it is known whether that may be."""
@@ -227,7 +252,7 @@ class SyncConnection:
             case "User":
                 return await self._backend.auth.from_token(message.value)
             case "Admin":
-                return await self._backend.auth.from_key(message.value, message.acting_as)
+                return await self._backend.auth.from_key(message.value, message.acting_as, client=self._peer.address)
             case _:
                 return ANONYMOUS
 
@@ -263,7 +288,7 @@ class SyncConnection:
             if query is not None and outcome.journal != query.journal:
                 self._queries[number] = replace(query, journal=outcome.journal)
             if outcome.error is None:
-                found.append(query_updated(number, result_bytes(outcome.value, is_encoded=True), outcome.journal))
+                found.append(query_updated(number, outcome.value, outcome.journal))
             else:
                 path = query.path if query is not None else "a query"
                 found.append(query_failed(number, self._failures.encoded(outcome, path), outcome.journal))

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from .backend import Backend
-from .sync_connection import SyncConnection
+from .sync_connection import Peer, SyncConnection
 from .sync_failures import QueryFailures
 from .sync_socket import RESTART, Disconnected, Ending, Receive, Send, Socket
 
@@ -41,8 +41,7 @@ class SyncEndpoint:
         if self._is_draining:
             await socket.close(Ending(RESTART, "Restart"))
             return
-        version = scope.get("path_params", {}).get("version")
-        connection = SyncConnection(self._backend, socket, self._failures, self._start, may_split=takes_pieces(version))
+        connection = SyncConnection(self._backend, socket, self._failures, self._start, peer_of(scope))
         self._connections.add(connection)
         ending: Ending | None = None
         try:
@@ -80,10 +79,12 @@ class SyncEndpoint:
             task.exception()  # a socket that is closed asks for it no more
 
 
-def takes_pieces(version: str | None) -> bool:
-    """Whether a client of this version, as the address says it, takes a long Transition in pieces."""
-    found = re.match(r"(\d{1,5})\.(\d{1,5})", version or "")
-    return found is not None and (int(found[1]), int(found[2])) >= SPLITS_FROM
+def peer_of(scope: Any) -> Peer:
+    """The client of a socket, by its address and the version in the path."""
+    client = scope.get("client")
+    found = re.match(r"(\d{1,5})\.(\d{1,5})", scope.get("path_params", {}).get("version", ""))
+    takes_pieces = found is not None and (int(found[1]), int(found[2])) >= SPLITS_FROM
+    return Peer(None if client is None else client[0], takes_pieces)
 
 
 def log_access(scope: Any, socket: Socket, ending: Ending | None, seconds: float) -> None:

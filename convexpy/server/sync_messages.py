@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..functions.declare import Kind
-from .values import MalformedJson, parse_json
+from ..functions.json_text import MalformedJson, parse_json
 
 MOST_ID: Final = 2**32 - 1
 MOST_TIME: Final = 2**63 - 1

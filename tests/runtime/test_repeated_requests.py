@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,9 +74,10 @@ def do_nothing(ctx: MutationCtx) -> str:
 def send(
     convex: Convex, name: str, arguments: dict[str, Any], key: RequestKey | None = KEY, identity: Identity | None = None
 ) -> CallResult:
-    """Call a mutation as a client does, with a key."""
-    call = convex.calls.bind_public(f"made:{name}", arguments, identity)
-    return convex.calls.execute(replace(call, request_key=key))
+    """Call a mutation as a client does, with a key, and read its result."""
+    call = convex.calls.bind_client(f"made:{name}", arguments, identity)
+    result = convex.calls.execute(replace(call, request_key=key))
+    return replace(result, value=json.loads(result.value))
 
 
 @pytest.fixture
@@ -201,8 +203,8 @@ def test_a_replay_is_no_run(app: ConvexTest) -> None:
     runs: list[str] = []
     app.convex.on_run(lambda run: runs.append(run.name))
     for _ in range(2):
-        call = replace(app.convex.calls.bind_public("made:do_nothing", {}, None), request_key=KEY)
-        assert app.convex.calls.run(call) == "done"
+        call = replace(app.convex.calls.bind_client("made:do_nothing", {}, None), request_key=KEY)
+        assert app.convex.calls.run(call) == b'"done"'
     assert (runs, ran) == (["made:do_nothing"], ["nothing"])
 
 

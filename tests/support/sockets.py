@@ -47,7 +47,7 @@ class SocketClient:
         self._output: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._reads = asyncio.Event()
         self._reads.set()
-        self.version = dict(START)
+        self.version: dict[str, Any] = dict(START)
         self.values: dict[int, Any] = {}
         """What the client knows of its queries: values, and errors as the frames that tell of them."""
         self._responses: dict[int, int] = {}
