@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from .functions.crons import Crons
     from .functions.declare import Function
+    from .functions.int64 import Int64
+    from .functions.pagination import Page, PaginationOpts
     from .functions.references import api, internal
     from .live.updates import Updates
     from .runtime.call_log import CallFilter
@@ -46,10 +48,11 @@ if TYPE_CHECKING:
         query,
     )
     from .runtime.identity import Identity
-    from .settings import Settings
+    from .settings import AuthProvider, Settings
 
 __all__ = [
     "ActionCtx",
+    "AuthProvider",
     "CallFilter",
     "CallNotAllowed",
     "CommitUnknown",
@@ -62,6 +65,7 @@ __all__ = [
     "FunctionNotFound",
     "FunctionTimeout",
     "Identity",
+    "Int64",
     "InternalError",
     "InvalidArguments",
     "InvalidResult",
@@ -72,6 +76,8 @@ __all__ = [
     "LiveCheckError",
     "LoadError",
     "MutationCtx",
+    "Page",
+    "PaginationOpts",
     "QueryCtx",
     "ReadOnlyError",
     "ScheduleLimitExceeded",
@@ -100,6 +106,8 @@ HOMES: Final = (
     "settings",
     "functions.declare",
     "functions.references",
+    "functions.int64",
+    "functions.pagination",
     "runtime.identity",
     "database.types",
     "database.scheduled_function",

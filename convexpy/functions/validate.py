@@ -7,14 +7,18 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NotRequired, Required, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, NotRequired, Required, cast, get_args, get_type_hints
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializer, SchemaValidator, to_jsonable_python
 from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError, text_of
+from .encoding import encoding_serializer, reason_of
+from .names import outside_name, with_camel_names
+from .pagination import ARGUMENT, is_options
 from .round_trip import difference
 
 # Bytes and non-finite numbers have no JSON form: these keep them exact in a stored job.
@@ -45,11 +49,16 @@ class Arguments:
         self.title = handler.__name__
         hints = resolved_annotations(handler, place)
         fields = {parameter.name: field_of(parameter, hints.get(parameter.name, Any)) for parameter in self.parameters}
+        self.pagination = frozenset(name for name in self.names if is_options(hints.get(name)))
+        """The parameters that take ``PaginationOpts``."""
+        if len(self.pagination) > 1:
+            raise LoadError([f"{place}: {handler.__name__!r} makes one page, so it takes PaginationOpts once"])
         make_shape: Any = TypedDict  # built at run time, which no type checker can follow
         shape = make_shape(f"{handler.__name__}_arguments", fields)
         shape.__pydantic_config__ = SHAPE
         self.adapter: TypeAdapter[dict[str, Any]]
         self.adapter, self.serializer = adapter(shape, f"{place}: the parameters of {handler.__name__!r}")
+        self._camel: SchemaValidator | None = None
 
     def bind(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The checked values of a call from Python."""
@@ -69,13 +78,29 @@ class Arguments:
         except ValidationError as error:
             raise self.invalid(function, error) from None
 
-    def check_json(self, function: str, values: object) -> dict[str, Any]:
-        """The checked values of a call, from parsed JSON: bytes are base64, and strict types read from text."""
+    def check_json(self, function: str, values: object, *, camel: bool = False) -> dict[str, Any]:
+        """The checked values of a call, from parsed JSON: bytes are base64, and strict types read from text.
+
+        ``camel``: names may be camelCase too, and are so in errors.
+        """
+        validator = self.validator(camel)
         try:
             text = json.dumps(values)
         except (TypeError, ValueError, RecursionError):
-            return self.check(function, values)  # not JSON: the error of the schema names the value
-        return self.load(function, text)
+            text = None  # there are bytes; or it is not JSON, and the error of the schema names the value
+        try:
+            checked = validator.validate_python(values) if text is None else validator.validate_json(text)
+        except ValidationError as error:
+            raise self.invalid(function, error, camel=camel) from None
+        return cast("dict[str, Any]", checked)
+
+    def validator(self, camel: bool) -> Any:
+        """What checks values from JSON. ``camel``: by camelCase names too."""
+        if not camel:
+            return self.adapter.validator
+        if self._camel is None:
+            self._camel = own(SchemaValidator, with_camel_names(with_base64(self.adapter.core_schema)), BASE64)
+        return self._camel
 
     def load(self, function: str, stored: str) -> dict[str, Any]:
         """The checked values of a stored job."""
@@ -101,31 +126,38 @@ class Arguments:
             raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot store")
         return stored
 
-    def invalid(self, function: str, error: ValidationError) -> InvalidArguments:
+    def invalid(self, function: str, error: ValidationError, *, camel: bool = False) -> InvalidArguments:
         """An error that lists every problem, as text and as data."""
         issues = [
             {"path": path_of(issue["loc"]), "message": issue["msg"], "type": issue["type"]}
             for issue in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        lines = [f"{issue['path']}: {issue['message']}{self.hint(issue)}" for issue in issues]
+        lines = [f"{issue['path']}: {issue['message']}{self.hint(issue, camel)}" for issue in issues]
         return InvalidArguments(f"{function}: bad arguments: " + "; ".join(lines), {"issues": issues})
 
-    def hint(self, issue: Mapping[str, str]) -> str:
+    def hint(self, issue: Mapping[str, str], camel: bool) -> str:
         """A hint to the parameter that a wrong name was meant for."""
         if issue["type"] != "extra_forbidden" or "." in issue["path"]:
             return ""
-        close = get_close_matches(issue["path"], self.names, n=1)
+        names = [self.outside(name, camel) for name in self.names]
+        close = get_close_matches(issue["path"], names, n=1)
         if close:
             return f" (did you mean {close[0]!r}?)"
-        return f" (it takes {', '.join(sorted(self.names))})" if self.names else " (it takes no arguments)"
+        return f" (it takes {', '.join(sorted(names))})" if names else " (it takes no arguments)"
 
-    def json_schema(self) -> dict[str, Any]:
-        schema = self.adapter.json_schema()
+    def outside(self, name: str, camel: bool) -> str:
+        """The name of a parameter in JSON."""
+        return ARGUMENT if name in self.pagination else outside_name(name, camel)
+
+    def json_schema(self, *, camel: bool = False) -> dict[str, Any]:
+        """The JSON schema of the arguments. ``camel``: with names in camelCase."""
+        schema = json_schema_of(self.adapter, "validation", camel=camel)
         schema["title"] = self.title
         for parameter in self.parameters:
             if parameter.default is not inspect.Parameter.empty:
                 default = to_jsonable_python(parameter.default, fallback=repr)
-                schema["properties"].get(parameter.name, {}).setdefault("default", default)  # an alias may stand there
+                name = self.outside(parameter.name, camel)
+                schema["properties"].get(name, {}).setdefault("default", default)  # an alias may stand there
         return schema
 
 
@@ -135,6 +167,7 @@ class ReturnValue:
     def __init__(self, handler: Callable[..., Any], place: str) -> None:
         annotation = resolved_annotations(handler, place).get("return", Any)
         self.adapter, self.serializer = adapter(annotation, f"{place}: the result of {handler.__name__!r}")
+        self._encoders: dict[bool, SchemaSerializer] = {}
 
     def check(self, function: str, value: object) -> Any:
         """The checked result. A model may be read from the attributes of a row or of another object."""
@@ -152,14 +185,41 @@ class ReturnValue:
         except (PydanticSerializationError, UnicodeError, RecursionError) as error:
             raise InvalidResult(f"{function}: the result cannot be turned into JSON: {error}") from error
 
-    def json_schema(self) -> dict[str, Any]:
-        return self.adapter.json_schema(mode="serialization")
+    def encode(self, function: str, value: object, *, redacted: bool = False, camel: bool = False) -> bytes:
+        """A checked result as JSON in Convex's encoding.
+
+        Args:
+            function: Its name, for errors.
+            value: The checked result.
+            redacted: Whether errors of jobs that are not for clients are left out.
+            camel: Whether names of fields are camelCase.
+
+        Raises:
+            InvalidResult: It has no such form, as an ``int`` beyond 2**53 has none.
+        """
+        try:
+            return self.encoder(camel).to_json(
+                value, by_alias=True, warnings="error", context={"redacted": redacted, "camel": camel}
+            )
+        except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+            raise InvalidResult(f"{function}: the result cannot be encoded: {reason_of(error)}") from error
+
+    def encoder(self, camel: bool) -> SchemaSerializer:
+        """What writes the encoding, made when it is first needed: many a function is called by no client."""
+        if camel not in self._encoders:
+            schema: Any = self.adapter.core_schema
+            self._encoders[camel] = encoding_serializer(with_camel_names(schema) if camel else schema)
+        return self._encoders[camel]
+
+    def json_schema(self, *, camel: bool = False) -> dict[str, Any]:
+        """The JSON schema of the result. ``camel``: with names in camelCase."""
+        return json_schema_of(self.adapter, "serialization", camel=camel)
 
 
 def field_of(parameter: inspect.Parameter, annotation: Any) -> Any:
     """The annotation of a parameter; one with a default is not required."""
     required: Any = Required if parameter.default is inspect.Parameter.empty else NotRequired
-    return required[annotation]
+    return required[Annotated[annotation, Field(alias=ARGUMENT)] if is_options(annotation) else annotation]
 
 
 def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, Any]:
@@ -196,6 +256,12 @@ def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSeriali
                 ]
             ) from error
         raise LoadError([f"{what} cannot be a schema: {first} Use JSON-like types, or a pydantic model"]) from error
+
+
+def json_schema_of(made: TypeAdapter[Any], mode: JsonSchemaMode, *, camel: bool) -> dict[str, Any]:
+    if not camel:
+        return made.json_schema(mode=mode)
+    return GenerateJsonSchema(by_alias=True).generate(with_camel_names(made.core_schema), mode=mode)
 
 
 def has_bytes(schema: object, *, within_class: bool) -> bool:

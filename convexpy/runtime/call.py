@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
+from ..database.requests import RequestKey
+from ..database.transaction import CommitWatch
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
@@ -27,6 +30,17 @@ class RequestId:
         return self._text
 
 
+class ResultForm(Enum):
+    """In which form a caller wants a result."""
+
+    PYTHON = "python"
+    """As the handler returned it, checked."""
+    JSON = "json"
+    """As JSON values."""
+    ENCODED = "encoded"
+    """As ``bytes``: JSON in Convex's encoding, for clients."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One function, with its checked arguments, on behalf of an identity or of a job."""
@@ -35,11 +49,21 @@ class Call:
     values: dict[str, Any]
     identity: Identity | None = None
     job: Job | None = None
-    as_json: bool = False
-    """Whether the result is wanted as JSON values."""
+    form: ResultForm = ResultForm.PYTHON
+    """In which form the result is wanted."""
+    camel: bool = False
+    """Of an encoded result: whether names are camelCase."""
     redacts_errors: bool = False
     """Whether errors of jobs that are not for clients are left out of these."""
+    journal: str | None = None
+    """Of a query that makes a page: where the page ended before, so that it ends there again."""
     request: RequestId = field(default_factory=RequestId)
+    commit_watch: CommitWatch | None = None
+    """Told of the COMMIT of a mutation."""
+    request_key: RequestKey | None = None
+    """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
+    given: object = None
+    """The arguments as a client gave them, by which a repeated request is recognized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,8 @@ class CallResult:
     value: Any
     scheduled: tuple[Scheduled, ...] = ()
     seconds: float = 0.0
+    is_replay: bool = False
+    """Whether it is the result of an earlier run, for the same request."""
 
 
 def check_kind(kind: Kind, function: AnyFunction) -> None:
