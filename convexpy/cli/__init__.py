@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from .check import check
+from .codegen import codegen
 from .conflicts import conflicts
 from .crons import crons
 from .db import db
@@ -62,6 +63,7 @@ for command in (init, dev, start, worker, run, functions, check, doctor, conflic
 app.add_typer(jobs, name="jobs")
 app.add_typer(crons, name="crons")
 app.add_typer(db, name="db")
+app.add_typer(codegen, name="codegen")
 
 
 def show_version(wanted: bool) -> None:
