@@ -201,6 +201,16 @@ live: Final = Table(
     Column("queries", StoredJSON, nullable=False),
 )
 
+# The admin keys. A key is shown when it is made; only its digest is stored.
+admin_keys: Final = Table(
+    "_convexpy_keys",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_time", Timestamp, nullable=False),
+)
+
 # What convexpy records about the database itself, such as the models that the user's tables were last made from.
 metadata_table: Final = Table(
     "_convexpy_metadata",

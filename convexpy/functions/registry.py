@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..errors import FunctionNotFound, LoadError
 from .declare import Function, Visibility
+from .http_routes import HttpRoute, RouteTable, route_problems
 from .names import outside_function
 from .references import Reference, name_of, visibility_of
 
@@ -29,12 +30,15 @@ class Registry:
     def __init__(
         self, modules: Mapping[str, ModuleType], system_modules: Mapping[str, ModuleType] = MappingProxyType({})
     ) -> None:
-        found = named_functions({**modules, **system_modules})
+        named = named_functions({**modules, **system_modules})
+        found = {name: each for name, each in named.items() if not isinstance(each, HttpRoute)}
+        self.routes = RouteTable(each for each in named.values() if isinstance(each, HttpRoute))
+        """What answers HTTP requests at paths of its own. No call by name reaches it."""
         self.functions = MappingProxyType({name: found[name] for name in sorted(found) if not is_reserved(name)})
         self._system = {name: function for name, function in found.items() if is_reserved(name)}
         self._names = {id(function): name for name, function in found.items()}
         self._aliases: dict[str, AnyFunction] = {}
-        problems = [*self._adopt_aliases(), *self._check()]
+        problems = [*self._adopt_aliases(), *self._check(), *route_problems(self.routes)]
         known = [*found, *self._aliases]
         self._inside = {outside_function(name, camel=True): name for name in known} | {name: name for name in known}
         if problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from copy import deepcopy
 from dataclasses import replace
@@ -14,7 +14,7 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import CallNotAllowed, FunctionNotFound, InternalError, InvalidArguments, WriteConflict
+from ..errors import CallNotAllowed, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
 from ..functions.declare import Kind
 from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App
@@ -22,6 +22,7 @@ from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
 from .call import Call, CallResult, ResultForm, check_kind
+from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
 from .event_loop import EventLoopThread
@@ -54,6 +55,8 @@ class CallExecutor:
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
+        self.client_threads = ClientThreads(settings)
+        self.client_actions = ActionLimit(settings)
 
     @property
     def registry(self) -> Registry:
@@ -162,6 +165,45 @@ class CallExecutor:
             recorder.report("success", scheduled=result.scheduled)
         return result.value
 
+    async def run_for_client(self, call: Call, is_wanted: Callable[[], bool] = lambda: True) -> Any:
+        """The same for a client outside of the server, beside a bounded number of others.
+
+        Args:
+            call: A call of a client.
+            is_wanted: Asked when a query or a mutation has waited for its turn: whether the client is still there.
+
+        Raises:
+            Overloaded: Too many wait already, or it was not wanted any more. It has not begun.
+        """
+        if call.function.kind is Kind.ACTION:
+            with self.client_actions.hold():
+                return await self.run_async(call)
+        self.client_threads.check()
+        return await in_thread(self.client_threads, lambda: self._run_if_wanted(call, is_wanted))
+
+    async def run_together(self, calls: Sequence[Call], is_wanted: Callable[[], bool]) -> list[LiveRun]:
+        """Run queries of a client on one snapshot. Each has a value, or an error of its own.
+
+        Raises:
+            Overloaded: As above.
+            InternalError: The database failed at every attempt.
+        """
+        self.client_threads.check()
+
+        def attempt() -> list[LiveRun]:
+            with self.database.read() as transaction:
+                return [self.run_live(call, transaction) for call in calls]
+
+        def run() -> list[LiveRun]:
+            check_wanted(is_wanted)
+            return self.retried("several queries", attempt)
+
+        return await in_thread(self.client_threads, run)
+
+    def _run_if_wanted(self, call: Call, is_wanted: Callable[[], bool]) -> Any:
+        check_wanted(is_wanted)
+        return self.run(call)
+
     def execute(self, call: Call) -> CallResult:
         """Run a call to its end, unreported: one that another function makes is part of that one's run."""
         kind, name = call.function.kind, call.function.name
@@ -189,6 +231,8 @@ class CallExecutor:
         def attempt() -> T:
             try:
                 return work()
+            except TransactionFailed:
+                raise
             except Exception as error:
                 raise TransactionFailed(error, None, None) from error
 
@@ -197,6 +241,7 @@ class CallExecutor:
     def stop(self) -> None:
         self.event_loop.stop()
         self.actions.stop()
+        self.client_threads.shutdown()
         self.transactions.conflicts.stop()
 
     def _run_mutation(self, call: Call) -> CallResult:
@@ -251,6 +296,11 @@ class TransactionCaller:
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
             return copy_context().run(self._executor._invoke, call, self._part)
+
+
+def check_wanted(is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise Overloaded("the client has left while its call waited")
 
 
 def arguments_of(function: AnyFunction, values: object) -> dict[str, Any]:
