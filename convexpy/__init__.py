@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         query,
     )
     from .runtime.identity import Identity
+    from .runtime.pagination import paginate
     from .settings import Settings
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "internal_mutation",
     "internal_query",
     "mutation",
+    "paginate",
     "query",
 ]
 
@@ -112,6 +114,7 @@ HOMES: Final = (
     "database.scheduled_function",
     "runtime.call_log",
     "runtime.context",
+    "runtime.pagination",
     "functions.crons",
     "live.updates",
     "app",
