@@ -55,18 +55,9 @@ class Peer(NamedTuple):
 class SyncConnection:
     """Of one event loop."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        socket: Socket,
-        failures: QueryFailures,
-        start: Start,
-        *,
-        client: str | None,
-        may_split: bool,
-    ) -> None:
-        """``client``: its address. ``may_split``: whether it takes a long Transition in pieces."""
-        self._client = client
+    def __init__(self, backend: Backend, socket: Socket, failures: QueryFailures, start: Start, peer: Peer) -> None:
+        """``start`` runs a call in a task that outlives the socket."""
+        self._peer = peer
         self._backend = backend
         self._settings = backend.settings
         self._socket = socket

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from .backend import Backend
+from .stop_notice import notice_of
 from .sync_connection import Peer, SyncConnection
 from .sync_failures import QueryFailures
 from .sync_socket import RESTART, Disconnected, Ending, Receive, Send, Socket
@@ -32,6 +33,9 @@ class SyncEndpoint:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one client."""
+        notice = notice_of(scope)
+        if notice is not None:
+            notice.drain_with(self.drain)
         socket = Socket(receive, send, self._backend.settings.max_body_bytes)
         began = time.perf_counter()
         try:
