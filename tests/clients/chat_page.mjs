@@ -84,7 +84,6 @@ await ann.fill("#body", "");
 
 for (let number = 1; number <= Number(process.env.MESSAGES ?? 35); number++) await say(ann, `Number ${number}`);
 await showsOnce(bob, `Number ${process.env.MESSAGES ?? 35}`);
-assert.ok(!(await bodies(bob)).includes("Hello, Bob") || true);
 await bob.reload();
 await bob.waitForSelector("#composer:not([hidden])"); // and still Bob
 await bob.waitForSelector("#older:not([hidden])");
