@@ -57,6 +57,12 @@ class Keys(Settings):
         """Read text that is a number of seconds: the environment has text only."""
         return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
+    @field_validator("cors", "forwarded_allow_ips", mode="before")
+    @classmethod
+    def read_list(cls, value: object) -> object:
+        """Read text as a list, separated by commas: the environment has text only."""
+        return tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
+
     @field_validator("functions")
     @classmethod
     def check_package(cls, value: str) -> str:
