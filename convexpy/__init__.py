@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .functions.crons import Crons
     from .functions.declare import Function
+    from .functions.int64 import Int64
     from .functions.references import api, internal
     from .live.updates import Updates
     from .runtime.call_log import CallFilter
@@ -62,6 +63,7 @@ __all__ = [
     "FunctionNotFound",
     "FunctionTimeout",
     "Identity",
+    "Int64",
     "InternalError",
     "InvalidArguments",
     "InvalidResult",
@@ -100,6 +102,7 @@ HOMES: Final = (
     "settings",
     "functions.declare",
     "functions.references",
+    "functions.int64",
     "runtime.identity",
     "database.types",
     "database.scheduled_function",

@@ -35,6 +35,8 @@ from .runtime.identity import Identity
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from .project import Project
 
 P = ParamSpec("P")
@@ -167,6 +169,19 @@ class Convex:
             yield
         finally:
             await asyncio.to_thread(self.stop)
+
+    def asgi(self) -> Starlette:
+        """The server as an ASGI app: functions over HTTP and WebSockets, for any ASGI server or web app.
+
+        ``app.mount("/convex", convex.asgi())`` within FastAPI or Starlette. Scheduled jobs and crons run while
+        ``convex.lifespan`` or ``convex.running()`` does; calls do without.
+        """
+        from .server.asgi import create_app  # Starlette is for processes that serve
+        from .server.authenticator import Authenticator
+        from .server.backend import Backend
+
+        backend = Backend(self.calls, self.live, self.database, self.settings, self.clock, Authenticator())
+        return create_app(backend, revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.

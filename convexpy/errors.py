@@ -183,6 +183,13 @@ class WriteConflict(InternalError):
         super().__init__(message, "CONFLICT")
 
 
+class Overloaded(ConvexError):
+    """Too many calls of clients wait already. Nothing of this one has begun."""
+
+    def __init__(self, message: str = "too many calls wait already: call again later") -> None:
+        super().__init__("SERVICE_UNAVAILABLE", message)
+
+
 class SubscriptionClosed(ConvexError):
     """``updates.get()`` of a subscription that was closed, by itself or with the app."""
 

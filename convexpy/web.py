@@ -1,15 +1,26 @@
-"""For a web app of your own, FastAPI or Starlette: ``from convexpy.web import install_error_handler``."""
+"""HTTP of the app's own: ``from convexpy.web import Request, Response, http_route``.
+
+And for a web app of the user's own, FastAPI or Starlette: ``from convexpy.web import install_error_handler``.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, overload
 from uuid import uuid4
 
 from pydantic_core import to_json
+from starlette.responses import Response
 
 from .errors import ConvexError, InternalError, InvalidResult, ReadOnlyError, TransactionEnded
+from .functions.http_routes import HttpRoute, check_route_handler
+from .runtime.context import ActionCtx, SyncActionCtx
+from .server.request import Request
+
+__all__ = ["ErrorResponse", "Request", "Response", "answer", "http_route", "install_error_handler"]
+
+P = ParamSpec("P")
 
 logger = logging.getLogger("convexpy.web")
 
@@ -25,6 +36,48 @@ REDACTED: Final = (InternalError, InvalidResult, ReadOnlyError, TransactionEnded
 SERVER_ERROR: Final = 1011
 POLICY_VIOLATION: Final = 1008
 REASON_BYTES: Final = 123
+
+
+class RouteDecorator:
+    """Makes a route of a handler."""
+
+    def __init__(self, method: str, path: str) -> None:
+        self._method = method
+        self._path = path
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[ActionCtx, Request, P], Coroutine[Any, Any, Response]], /
+    ) -> HttpRoute[ActionCtx, Concatenate[Request, P], Coroutine[Any, Any, Response], Response]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[SyncActionCtx, Request, P], Response], /
+    ) -> HttpRoute[SyncActionCtx, Concatenate[Request, P], Response, Response]: ...
+    def __call__(self, handler: Callable[..., Any], /) -> Any:
+        check_route_handler(handler, self._method, self._path)
+        return HttpRoute(self._method, self._path, handler)
+
+
+def http_route(method: str, path: str) -> RouteDecorator:
+    """Let a handler answer the HTTP requests of a method and a path.
+
+    ::
+
+        @http_route("POST", "/webhooks/stripe/{account}")
+        async def stripe(ctx: ActionCtx, request: Request, account: str) -> Response:
+            check_signature(await request.body(), request.headers["stripe-signature"])
+            await ctx.run_mutation(record_payment, account=account, event=await request.json())
+            return Response(status_code=204)
+
+    It is an action, ``async def`` or ``def``, and open to everybody: ``ctx.identity`` is the user if the request has a
+    valid token, and None otherwise.
+
+    Args:
+        method: Such as ``"GET"`` or ``"POST"``.
+        path: Where it answers. ``{account}`` is a parameter, read by its annotation; ``{rest:path}`` takes all the
+            segments that follow. Not below ``/api`` or ``/dashboard``.
+    """
+    return RouteDecorator(method, path)
 
 
 class WebApp(Protocol):

@@ -102,7 +102,9 @@ def placed(problem: str) -> dict[str, Any]:
 
 def contents(app: App) -> str:
     """``6 functions, 1 cron``."""
-    return f"{count(len(app.registry.functions), 'function')}, {count(len(app.crons.definitions), 'cron')}"
+    found = [count(len(app.registry.functions), "function"), count(len(app.crons.definitions), "cron")]
+    routes = len(list(app.registry.routes))
+    return ", ".join([*found, count(routes, "route")] if routes else found)
 
 
 def count(number: int, noun: str) -> str:

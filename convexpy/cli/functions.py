@@ -1,4 +1,4 @@
-"""``convexpy functions``: every function of the app, with its signature."""
+"""``convexpy functions``: every function of the app, with its signature, and every route."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 
 def functions(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
-    """List the app's functions."""
-    from .._system.functions import FunctionInfo
+    """List the app's functions and routes."""
+    from .._system.functions import FunctionInfo, RouteInfo
     from ..project import load_project
 
-    found = loaded(load_project(project)).registry.functions.values()
+    registry = loaded(load_project(project)).registry
+    found, routes = registry.functions.values(), registry.routes
     if as_json:
-        show_json([FunctionInfo.of(function).to_json() for function in found])
+        documents = [FunctionInfo.of(function) for function in found], [RouteInfo.of(route) for route in routes]
+        show_json([each.to_json() for listed in documents for each in listed])
         return
-    rows = [(each.name, each.kind, each.visibility, signature(each), each.place) for each in found]
+    rows = [(each.name, str(each.kind), each.visibility, signature(each), each.place) for each in found]
+    rows += [(each.name, each.noun, each.visibility, f"{each.method} {each.path}", each.place) for each in routes]
     show_table(("FUNCTION", "KIND", "VISIBILITY", "ARGUMENTS", "PLACE"), rows, "The app has no functions yet.")
 
 

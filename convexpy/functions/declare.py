@@ -46,6 +46,8 @@ class Function(Generic[C_contra, P, Raw_co, R_co]):
     """A declared function. Calling it, ``charge(ctx, order_id="x")``, runs the handler and nothing else."""
 
     kind: Kind
+    noun: str
+    """What it is, for messages and lists: its kind, or a route."""
 
     def __init__(
         self,
@@ -115,18 +117,21 @@ class QueryFunction(Function[C_contra, P, R_co, R_co]):
     """Reads one snapshot."""
 
     kind = Kind.QUERY
+    noun = "query"
 
 
 class MutationFunction(SchedulableFunction[C_contra, P, R_co, R_co]):
     """Reads and writes in one serializable transaction."""
 
     kind = Kind.MUTATION
+    noun = "mutation"
 
 
 class ActionFunction(SchedulableFunction[C_contra, P, Raw_co, R_co]):
     """Calls the outside world."""
 
     kind = Kind.ACTION
+    noun = "action"
 
 
 def check_handler(handler: Callable[..., Any], kind: Kind) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from ..errors import FunctionNotFound, LoadError
 from .declare import Function, Visibility
+from .http_routes import HttpRoute, RouteTable, route_problems
+from .names import outside_function
 from .references import Reference, name_of, visibility_of
 
 AnyFunction = Function[Any, ..., Any, Any]
@@ -28,12 +30,17 @@ class Registry:
     def __init__(
         self, modules: Mapping[str, ModuleType], system_modules: Mapping[str, ModuleType] = MappingProxyType({})
     ) -> None:
-        found = named_functions({**modules, **system_modules})
+        named = named_functions({**modules, **system_modules})
+        found = {name: each for name, each in named.items() if not isinstance(each, HttpRoute)}
+        self.routes = RouteTable(each for each in named.values() if isinstance(each, HttpRoute))
+        """What answers HTTP requests at paths of its own. No call by name reaches it."""
         self.functions = MappingProxyType({name: found[name] for name in sorted(found) if not is_reserved(name)})
         self._system = {name: function for name, function in found.items() if is_reserved(name)}
         self._names = {id(function): name for name, function in found.items()}
         self._aliases: dict[str, AnyFunction] = {}
-        problems = [*self._adopt_aliases(), *self._check()]
+        problems = [*self._adopt_aliases(), *self._check(), *route_problems(self.routes)]
+        known = [*found, *self._aliases]
+        self._inside = {outside_function(name, camel=True): name for name in known} | {name: name for name in known}
         if problems:
             raise LoadError(problems)
 
@@ -56,17 +63,21 @@ class Registry:
             f"{target!r} is not a function of the app: decorate it with @query, @mutation or @action"
         )
 
-    def find_public(self, name: str) -> AnyFunction:
-        """The public function of this name. An internal one is answered exactly as one that does not exist.
+    def find_for_client(self, name: str, *, camel: bool = False, with_internal: bool = False) -> AnyFunction | None:
+        """The function that a client means, or None: there is none, or it is internal.
 
-        Raises:
-            FunctionNotFound: There is none, with the nearest public name.
+        Args:
+            name: Also as JavaScript clients write it: ``messages.js:list``, and ``messages`` for ``messages:default``.
+            camel: Whether camelCase names are accepted as well.
+            with_internal: Whether the client may call internal functions, those of the framework among them.
         """
-        found = self.functions.get(name) or self._aliases.get(name)
-        if found is not None and found.visibility is Visibility.PUBLIC:
-            return found
-        public = [each for each, function in self.functions.items() if function.visibility is Visibility.PUBLIC]
-        raise FunctionNotFound(f"there is no function {name!r}.{nearest(name, public)}")
+        place, colon, own = name.partition(":")
+        name = f"{place.removesuffix('.js')}:{own if colon else 'default'}"
+        if camel:
+            name = self._inside.get(name, name)
+        found = self.functions.get(name) or self._aliases.get(name) or self._system.get(name)
+        is_reachable = found is not None and (with_internal or found.visibility is Visibility.PUBLIC)
+        return found if is_reachable and (with_internal or not is_reserved(name)) else None
 
     def name_of(self, function: AnyFunction) -> str:
         """The function's name in this app. It may have another one in another app of the process."""

@@ -15,6 +15,8 @@ from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializ
 from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError, text_of
+from .encoding import encoding_serializer, reason_of
+from .names import outside_name, with_camel_names
 from .round_trip import difference
 
 # Bytes and non-finite numbers have no JSON form: these keep them exact in a stored job.
@@ -50,6 +52,7 @@ class Arguments:
         shape.__pydantic_config__ = SHAPE
         self.adapter: TypeAdapter[dict[str, Any]]
         self.adapter, self.serializer = adapter(shape, f"{place}: the parameters of {handler.__name__!r}")
+        self._camel: SchemaValidator | None = None
 
     def bind(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The checked values of a call from Python."""
@@ -69,13 +72,29 @@ class Arguments:
         except ValidationError as error:
             raise self.invalid(function, error) from None
 
-    def check_json(self, function: str, values: object) -> dict[str, Any]:
-        """The checked values of a call, from parsed JSON: bytes are base64, and strict types read from text."""
+    def check_json(self, function: str, values: object, *, camel: bool = False) -> dict[str, Any]:
+        """The checked values of a call, from parsed JSON: bytes are base64, and strict types read from text.
+
+        ``camel``: names may be camelCase too, and are so in errors.
+        """
+        validator = self.validator(camel)
         try:
             text = json.dumps(values)
         except (TypeError, ValueError, RecursionError):
-            return self.check(function, values)  # not JSON: the error of the schema names the value
-        return self.load(function, text)
+            text = None  # there are bytes; or it is not JSON, and the error of the schema names the value
+        try:
+            checked = validator.validate_python(values) if text is None else validator.validate_json(text)
+        except ValidationError as error:
+            raise self.invalid(function, error, camel=camel) from None
+        return cast("dict[str, Any]", checked)
+
+    def validator(self, camel: bool) -> Any:
+        """What checks values from JSON. ``camel``: by camelCase names too."""
+        if not camel:
+            return self.adapter.validator
+        if self._camel is None:
+            self._camel = own(SchemaValidator, with_camel_names(with_base64(self.adapter.core_schema)), BASE64)
+        return self._camel
 
     def load(self, function: str, stored: str) -> dict[str, Any]:
         """The checked values of a stored job."""
@@ -101,23 +120,24 @@ class Arguments:
             raise InvalidArguments(f"{function}: the arguments contain a NUL character, which databases cannot store")
         return stored
 
-    def invalid(self, function: str, error: ValidationError) -> InvalidArguments:
+    def invalid(self, function: str, error: ValidationError, *, camel: bool = False) -> InvalidArguments:
         """An error that lists every problem, as text and as data."""
         issues = [
             {"path": path_of(issue["loc"]), "message": issue["msg"], "type": issue["type"]}
             for issue in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        lines = [f"{issue['path']}: {issue['message']}{self.hint(issue)}" for issue in issues]
+        lines = [f"{issue['path']}: {issue['message']}{self.hint(issue, camel)}" for issue in issues]
         return InvalidArguments(f"{function}: bad arguments: " + "; ".join(lines), {"issues": issues})
 
-    def hint(self, issue: Mapping[str, str]) -> str:
+    def hint(self, issue: Mapping[str, str], camel: bool) -> str:
         """A hint to the parameter that a wrong name was meant for."""
         if issue["type"] != "extra_forbidden" or "." in issue["path"]:
             return ""
-        close = get_close_matches(issue["path"], self.names, n=1)
+        names = [outside_name(name, camel) for name in self.names]
+        close = get_close_matches(issue["path"], names, n=1)
         if close:
             return f" (did you mean {close[0]!r}?)"
-        return f" (it takes {', '.join(sorted(self.names))})" if self.names else " (it takes no arguments)"
+        return f" (it takes {', '.join(sorted(names))})" if names else " (it takes no arguments)"
 
     def json_schema(self) -> dict[str, Any]:
         schema = self.adapter.json_schema()
@@ -135,6 +155,7 @@ class ReturnValue:
     def __init__(self, handler: Callable[..., Any], place: str) -> None:
         annotation = resolved_annotations(handler, place).get("return", Any)
         self.adapter, self.serializer = adapter(annotation, f"{place}: the result of {handler.__name__!r}")
+        self._encoders: dict[bool, SchemaSerializer] = {}
 
     def check(self, function: str, value: object) -> Any:
         """The checked result. A model may be read from the attributes of a row or of another object."""
@@ -151,6 +172,32 @@ class ReturnValue:
             return self.serializer.to_python(value, mode="json", by_alias=True, context={"redacted": redacted})
         except (PydanticSerializationError, UnicodeError, RecursionError) as error:
             raise InvalidResult(f"{function}: the result cannot be turned into JSON: {error}") from error
+
+    def encode(self, function: str, value: object, *, redacted: bool = False, camel: bool = False) -> bytes:
+        """A checked result as JSON in Convex's encoding.
+
+        Args:
+            function: Its name, for errors.
+            value: The checked result.
+            redacted: Whether errors of jobs that are not for clients are left out.
+            camel: Whether names of fields are camelCase.
+
+        Raises:
+            InvalidResult: It has no such form, as an ``int`` beyond 2**53 has none.
+        """
+        try:
+            return self.encoder(camel).to_json(
+                value, by_alias=True, warnings="error", context={"redacted": redacted, "camel": camel}
+            )
+        except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+            raise InvalidResult(f"{function}: the result cannot be encoded: {reason_of(error)}") from error
+
+    def encoder(self, camel: bool) -> SchemaSerializer:
+        """What writes the encoding, made when it is first needed: many a function is called by no client."""
+        if camel not in self._encoders:
+            schema: Any = self.adapter.core_schema
+            self._encoders[camel] = encoding_serializer(with_camel_names(schema) if camel else schema)
+        return self._encoders[camel]
 
     def json_schema(self) -> dict[str, Any]:
         return self.adapter.json_schema(mode="serialization")

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from ..errors import CallNotAllowed, ConvexError
 from ..functions.declare import Kind
 from ..functions.load import App
-from ..runtime.call import Call
+from ..runtime.call import Call, ResultForm
 from ..runtime.identity import Identity
 
 _numbers: Final = count()
@@ -22,7 +22,7 @@ class QueryKey(NamedTuple):
 
     name: str
     arguments: Hashable
-    form: tuple[bool, bool]
+    form: tuple[ResultForm, bool]
     identity: Identity | None
 
 
@@ -45,7 +45,7 @@ class LiveCall:
         self.arguments = stored_arguments(call)
         """As JSON. None: they have no exact form there."""
         arguments: Hashable = next(_numbers) if self.arguments is None else self.arguments
-        self.key = QueryKey(self.name, arguments, (call.as_json, call.redacts_errors), call.identity)
+        self.key = QueryKey(self.name, arguments, (call.form, call.redacts_errors), call.identity)
 
     def bound(self, app: App) -> Call:
         """The call as a version of the app makes it.

@@ -6,10 +6,10 @@ import json
 from hashlib import blake2b
 from itertools import count
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from ..errors import ConvexError, text_of
-from ..runtime.call import Call
+from ..runtime.call import Call, ResultForm
 from ..runtime.live_run import LiveRun
 
 _numbers: Final = count()
@@ -42,7 +42,9 @@ class Outcome(NamedTuple):
 def serialized(call: Call, value: Any) -> bytes:
     """A result as the bytes by which results are compared. One that cannot be serialized is equal to none."""
     try:
-        if call.as_json:
+        if call.form is ResultForm.ENCODED:
+            return cast(bytes, value)
+        if call.form is ResultForm.JSON:
             return json.dumps(value).encode()
         return call.function.result.serializer.to_json(value, warnings=False)
     except Exception:

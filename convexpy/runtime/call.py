@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from ..errors import CallNotAllowed
@@ -27,6 +28,17 @@ class RequestId:
         return self._text
 
 
+class ResultForm(Enum):
+    """In which form a caller wants a result."""
+
+    PYTHON = "python"
+    """As the handler returned it, checked."""
+    JSON = "json"
+    """As JSON values."""
+    ENCODED = "encoded"
+    """As ``bytes``: JSON in Convex's encoding, for clients."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One function, with its checked arguments, on behalf of an identity or of a job."""
@@ -35,10 +47,14 @@ class Call:
     values: dict[str, Any]
     identity: Identity | None = None
     job: Job | None = None
-    as_json: bool = False
-    """Whether the result is wanted as JSON values."""
+    form: ResultForm = ResultForm.PYTHON
+    """In which form the result is wanted."""
+    camel: bool = False
+    """Of an encoded result: whether names are camelCase."""
     redacts_errors: bool = False
     """Whether errors of jobs that are not for clients are left out of these."""
+    journal: str | None = None
+    """Of a query that makes a page: where the page ended before, so that it ends there again."""
     request: RequestId = field(default_factory=RequestId)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from copy import deepcopy
 from dataclasses import replace
@@ -14,13 +14,15 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import InternalError, InvalidArguments, WriteConflict
+from ..errors import CallNotAllowed, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
 from ..functions.declare import Kind
+from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
-from .call import Call, CallResult, check_kind
+from .call import Call, CallResult, ResultForm, check_kind
+from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
 from .event_loop import EventLoopThread
@@ -53,6 +55,8 @@ class CallExecutor:
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
+        self.client_threads = ClientThreads(settings)
+        self.client_actions = ActionLimit(settings)
 
     @property
     def registry(self) -> Registry:
@@ -76,22 +80,57 @@ class CallExecutor:
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
-        return self._bind_json(self.app.registry.find(name), values, identity)
+        function = self.app.registry.find(name)
+        checked = function.arguments.check_json(function.name, arguments_of(function, values))
+        return Call(function, checked, identity, form=ResultForm.JSON, redacts_errors=self.redacts_errors)
 
-    def bind_public(self, name: str, values: object, identity: Identity | None) -> Call:
-        """The same for a client outside of the server, for which only public functions exist.
+    def bind_client(
+        self,
+        name: str,
+        arguments: object,
+        identity: Identity | None,
+        *,
+        kind: Kind | None = None,
+        is_admin: bool = False,
+        journal: str | None = None,
+    ) -> Call:
+        """A call of a client outside of the server, whose result is wanted as bytes in Convex's encoding.
+
+        Args:
+            name: The function's, also as JavaScript clients write it, and in camelCase if the settings say so.
+            arguments: Parsed JSON in Convex's encoding: an object, or a list of one object.
+            identity: On whose behalf.
+            kind: What the client takes the function for. None: anything.
+            is_admin: Whether internal functions exist for it.
+            journal: Of a query that makes a page: where it ended before.
 
         Raises:
-            FunctionNotFound: There is no public function of this name.
-            InvalidArguments: The values do not fit its signature.
+            FunctionNotFound: There is no function of this name, or an internal one.
+            CallNotAllowed: It is of another kind.
+            InvalidArguments: The arguments do not fit its signature.
         """
-        return self._bind_json(self.app.registry.find_public(name), values, identity)
-
-    def _bind_json(self, function: AnyFunction, values: object, identity: Identity | None) -> Call:
-        if not isinstance(values, Mapping):
-            raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
-        checked = function.arguments.check_json(function.name, dict(values))
-        return Call(function, checked, identity, as_json=True, redacts_errors=self.redacts_errors)
+        camel = self.settings.names == "camel"
+        function = self.app.registry.find_for_client(name, camel=camel, with_internal=is_admin)
+        if function is None:
+            raise FunctionNotFound(f"Could not find public function for '{name}'.")
+        if kind is not None and function.kind is not kind:
+            is_kind = function.kind.capitalize()
+            raise CallNotAllowed(f"Trying to execute {name} as {kind.capitalize()}, but it is defined as {is_kind}.")
+        if isinstance(arguments, list) and len(arguments) == 1:
+            arguments = arguments[0]
+        try:
+            values = arguments_of(function, decode_values(arguments))
+        except MalformedJson as error:
+            raise InvalidArguments(f"{function.name}: {error}") from None
+        return Call(
+            function,
+            function.arguments.check_json(function.name, values, camel=camel),
+            identity,
+            form=ResultForm.ENCODED,
+            camel=camel,
+            redacts_errors=self.redacts_errors,
+            journal=journal,
+        )
 
     def run(self, call: Call) -> Any:
         """Run a call to its end and return its result.
@@ -123,6 +162,45 @@ class CallExecutor:
         recorder.report("success", scheduled=result.scheduled)
         return result.value
 
+    async def run_for_client(self, call: Call, is_wanted: Callable[[], bool] = lambda: True) -> Any:
+        """The same for a client outside of the server, beside a bounded number of others.
+
+        Args:
+            call: A call of a client.
+            is_wanted: Asked when a query or a mutation has waited for its turn: whether the client is still there.
+
+        Raises:
+            Overloaded: Too many wait already, or it was not wanted any more. It has not begun.
+        """
+        if call.function.kind is Kind.ACTION:
+            with self.client_actions.hold():
+                return await self.run_async(call)
+        self.client_threads.check()
+        return await in_thread(self.client_threads, lambda: self._run_if_wanted(call, is_wanted))
+
+    async def run_together(self, calls: Sequence[Call], is_wanted: Callable[[], bool]) -> list[LiveRun]:
+        """Run queries of a client on one snapshot. Each has a value, or an error of its own.
+
+        Raises:
+            Overloaded: As above.
+            InternalError: The database failed at every attempt.
+        """
+        self.client_threads.check()
+
+        def attempt() -> list[LiveRun]:
+            with self.database.read() as transaction:
+                return [self.run_live(call, transaction) for call in calls]
+
+        def run() -> list[LiveRun]:
+            check_wanted(is_wanted)
+            return self.retried("several queries", attempt)
+
+        return await in_thread(self.client_threads, run)
+
+    def _run_if_wanted(self, call: Call, is_wanted: Callable[[], bool]) -> Any:
+        check_wanted(is_wanted)
+        return self.run(call)
+
     def execute(self, call: Call) -> CallResult:
         """Run a call to its end, unreported: one that another function makes is part of that one's run."""
         kind, name = call.function.kind, call.function.name
@@ -150,6 +228,8 @@ class CallExecutor:
         def attempt() -> T:
             try:
                 return work()
+            except TransactionFailed:
+                raise
             except Exception as error:
                 raise TransactionFailed(error, None, None) from error
 
@@ -158,6 +238,7 @@ class CallExecutor:
     def stop(self) -> None:
         self.event_loop.stop()
         self.actions.stop()
+        self.client_threads.shutdown()
         self.transactions.conflicts.stop()
 
     def _run_mutation(self, call: Call) -> CallResult:
@@ -212,6 +293,18 @@ class TransactionCaller:
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
             return copy_context().run(self._executor._invoke, call, self._part)
+
+
+def check_wanted(is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise Overloaded("the client has left while its call waited")
+
+
+def arguments_of(function: AnyFunction, values: object) -> dict[str, Any]:
+    """The arguments of a call from JSON, which are one object."""
+    if not isinstance(values, Mapping):
+        raise InvalidArguments(f"{function.name}: the arguments are one JSON object, not {type(values).__name__}")
+    return dict(values)
 
 
 def fresh(call: Call) -> Call:

@@ -19,7 +19,7 @@ from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout, InvalidResult
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
-from .call import Call
+from .call import Call, ResultForm
 from .call_log import RUNNING
 from .context import Context
 
@@ -176,7 +176,11 @@ def result_of(call: Call, value: Any) -> Any:
     checked = schema.check(name, value)
     if isinstance(checked, GeneratorType | AsyncGeneratorType):
         raise InvalidResult(f"{name} returned a generator, which would run after its end. Return a list instead")
-    return schema.to_json(name, checked, redacted=call.redacts_errors) if call.as_json else checked
+    if call.form is ResultForm.JSON:
+        return schema.to_json(name, checked, redacted=call.redacts_errors)
+    if call.form is ResultForm.ENCODED:
+        return schema.encode(name, checked, redacted=call.redacts_errors, camel=call.camel)
+    return checked
 
 
 def refuse_unawaited(function: AnyFunction, value: Any) -> NoReturn:

@@ -14,11 +14,12 @@ from .declared_reads import declared_tables
 
 def check_handlers(registry: Registry) -> list[str]:
     """Every handler or middleware of the wrong colour, with its place and what to do."""
-    return [problem for function in registry.functions.values() for problem in problems_of(function)]
+    checked = (*registry.functions.values(), *registry.routes)
+    return [problem for function in checked for problem in problems_of(function)]
 
 
 def problems_of(function: AnyFunction) -> Iterator[str]:
-    where = f"{function.place}: {function.kind} {function.name!r}"
+    where = f"{function.place}: {function.noun} {function.name!r}"
     if inspect.isgeneratorfunction(function.handler) or inspect.isasyncgenfunction(function.handler):
         yield f"{where} is a generator. Return a list instead of yielding its elements"
     elif function.kind is not Kind.ACTION and function.is_async:
