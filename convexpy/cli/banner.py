@@ -27,7 +27,7 @@ def banner(project: Project, app: App, url: URL, package: Path, address: str) ->
     if example is not None:
         yield f"try        {example}"
     yield "stop       Ctrl-C"
-    yield f"open       {address}"
+    yield f"address    {address}"
 
 
 def shown_database(url: URL, root: Path) -> str:

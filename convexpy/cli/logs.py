@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..runtime.events import Run
 
 log = logging.getLogger("convexpy.server")
+ACCESS: Final = "convexpy.access"
 
 STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
@@ -79,8 +80,15 @@ def prefix(name: str | None) -> str:
     return "" if name is None else f"[{name}] "
 
 
-def log_to_stdout(project: Project, *, as_json: bool, name: str | None = None) -> None:
-    """Print all warnings, and INFO of the app and of this command. An app that sets up logging itself is left alone."""
+def log_to_stdout(project: Project, *, as_json: bool, name: str | None = None, requests: bool = False) -> None:
+    """Print all warnings, and INFO of the app and of this command. An app that sets up logging itself is left alone.
+
+    Args:
+        project: The project.
+        as_json: Whether each record is a JSON object, or a line of text.
+        name: The name of this process, if it is one of several.
+        requests: Whether there is a line for each request.
+    """
     from ..runtime.call_log import CallFilter
 
     root = logging.getLogger()
@@ -91,7 +99,7 @@ def log_to_stdout(project: Project, *, as_json: bool, name: str | None = None) -
     handler.addFilter(CallFilter())
     handler.addFilter(lambda record: not hasattr(record, "run"))  # print_run prints it
     root.addHandler(handler)
-    for logger in (project.functions.partition(".")[0], log.name):
+    for logger in (project.functions.partition(".")[0], log.name, *([ACCESS] if requests else [])):
         logging.getLogger(logger).setLevel(logging.INFO)
 
 

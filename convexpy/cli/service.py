@@ -67,7 +67,7 @@ def run_service(service: Service, child: ChildProcess | None = None) -> None:
             child.stop_with_parent(is_stopping)
         project = service.load()
         name, as_json = child.name if child else None, not sys.stdout.isatty()
-        log_to_stdout(project, as_json=as_json, name=name)
+        log_to_stdout(project, as_json=as_json, name=name, requests=service.serves)
         with closing(open_app(project)) as convex:
             if child is None or child.is_first:
                 check_revisions(convex, project, service.allow_unapplied)
