@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .functions.crons import Crons
     from .functions.declare import Function
     from .functions.int64 import Int64
+    from .functions.pagination import Page, PaginationOpts
     from .functions.references import api, internal
     from .live.updates import Updates
     from .runtime.call_log import CallFilter
@@ -47,10 +48,12 @@ if TYPE_CHECKING:
         query,
     )
     from .runtime.identity import Identity
-    from .settings import Settings
+    from .runtime.pagination import paginate
+    from .settings import AuthProvider, Settings
 
 __all__ = [
     "ActionCtx",
+    "AuthProvider",
     "CallFilter",
     "CallNotAllowed",
     "CommitUnknown",
@@ -74,6 +77,8 @@ __all__ = [
     "LiveCheckError",
     "LoadError",
     "MutationCtx",
+    "Page",
+    "PaginationOpts",
     "QueryCtx",
     "ReadOnlyError",
     "ScheduleLimitExceeded",
@@ -93,6 +98,7 @@ __all__ = [
     "internal_mutation",
     "internal_query",
     "mutation",
+    "paginate",
     "query",
 ]
 
@@ -103,11 +109,13 @@ HOMES: Final = (
     "functions.declare",
     "functions.references",
     "functions.int64",
+    "functions.pagination",
     "runtime.identity",
     "database.types",
     "database.scheduled_function",
     "runtime.call_log",
     "runtime.context",
+    "runtime.pagination",
     "functions.crons",
     "live.updates",
     "app",

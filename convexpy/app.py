@@ -180,7 +180,8 @@ class Convex:
         from .server.authenticator import Authenticator
         from .server.backend import Backend
 
-        backend = Backend(self.calls, self.live, self.database, self.settings, self.clock, Authenticator())
+        auth = Authenticator.of(self.calls)
+        backend = Backend(self.calls, self.live, self.database, self.settings, self.clock, auth)
         return create_app(backend, revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,9 +22,10 @@ from pydantic_settings import (
 
 from .errors import DatabaseError, LoadError, SettingsError
 from .functions.load import import_all, import_root, imported, loaded_modules
-from .settings import Settings
+from .settings import AuthProvider, Settings
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
     from sqlalchemy import MetaData
 
 STATE_FOLDER: Final = ".convexpy"
@@ -57,11 +59,16 @@ class Keys(Settings):
         """Read text that is a number of seconds: the environment has text only."""
         return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
-    @field_validator("cors", "forwarded_allow_ips", mode="before")
+    @field_validator("auth", "cors", "forwarded_allow_ips", mode="before")
     @classmethod
     def read_list(cls, value: object) -> object:
-        """Read text as a list, separated by commas: the environment has text only."""
-        return tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
+        """Read text that is a JSON array: the environment has text only."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("write a JSON array here") from None
 
     @field_validator("functions")
     @classmethod
@@ -159,11 +166,17 @@ def load_project(path: str | Path = ".", **flags: object) -> Project:
         metadata=keys.metadata,
         database=RELATIVE_SQLITE.sub(lambda url: f"{url[1]}{root / url[2]}", keys.database),
         migrations=root / keys.migrations,
-        settings=Settings(
-            **{name: getattr(keys, name) for name in Settings.model_fields.keys() & keys.model_fields_set}
-        ),
+        settings=engine_settings(keys, root),
         origins=origins,
     )
+
+
+def engine_settings(keys: Keys, root: Path) -> Settings:
+    """The engine's part of the settings. Files of keys are relative to the project's folder."""
+    given: dict[str, Any] = {name: getattr(keys, name) for name in Settings.model_fields.keys() & keys.model_fields_set}
+    if keys.auth:
+        given["auth"] = tuple(provider.within(root) for provider in keys.auth)
+    return Settings(**given)
 
 
 def find_root(path: Path) -> Path:
@@ -205,8 +218,10 @@ def problems(root: Path, error: ValidationError, origins: Mapping[str, str]) -> 
     """One line for each problem: its place, the problem, and what to do."""
     for issue in error.errors(include_url=False, include_input=False):
         key = str(issue["loc"][0])
-        where = place_of(root, key, origins.get(key))
-        if issue["type"] == "extra_forbidden":
+        where = place_of(root, key, origins.get(key), issue["loc"][1:])
+        if len(issue["loc"]) > 1:
+            yield f"{where}: {inner_problem(issue)}"
+        elif issue["type"] == "extra_forbidden":
             close = get_close_matches(key, Keys.model_fields, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(Keys.model_fields)}"
             yield f"{where}: there is no setting {key!r}. {hint}"
@@ -222,16 +237,50 @@ def problems(root: Path, error: ValidationError, origins: Mapping[str, str]) -> 
             yield f"{where}: {key}: {issue['msg'].removeprefix('Value error, ')}.{hint}"
 
 
-def place_of(root: Path, key: str, origin: str | None) -> str:
-    """The place of a value: file and line, or the name of the variable or flag."""
+def inner_problem(issue: ErrorDetails) -> str:
+    """A problem within a value, such as that of one issuer of several."""
+    key, *path = map(str, issue["loc"])
+    if issue["type"] == "extra_forbidden":
+        close = get_close_matches(path[-1], AuthProvider.model_fields, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(AuthProvider.model_fields)}"
+        return f"there is no setting {path[-1]!r} in {key}. {hint}"
+    if issue["type"] == "missing":
+        return f"`{path[-1]}` is not set in {key}"
+    name = ".".join([key, *(part for part in path if not part.isdigit())])
+    return f"{name}: {issue['msg'].removeprefix('Value error, ')}."
+
+
+def place_of(root: Path, key: str, origin: str | None, path: Sequence[int | str] = ()) -> str:
+    """The place of a value, or of what is at a path within it: file and line, or the name of the variable or flag."""
     if origin == ENVIRONMENT:
         return f"{PREFIX}{key.upper()} in the environment"
     if origin == FLAG:
         return f"--{key.replace('_', '-')}"
-    path = root / (origin or PYPROJECT)
+    file = root / (origin or PYPROJECT)
+    lines = file.read_text("utf-8").splitlines() if origin else []
+    number = line_of_key(lines, key) or line_in_table(lines, key, path)
+    return f"{file}:{number}" if number else str(file)
+
+
+def line_of_key(lines: Sequence[str], key: str) -> int | None:
+    """The number of the line that sets a key."""
     pattern = re.compile(rf"\s*(export\s+)?({PREFIX})?[\"']?{re.escape(key)}[\"']?\s*=", re.IGNORECASE)
-    lines = path.read_text("utf-8").splitlines() if origin else []
-    return next((f"{path}:{number}" for number, line in enumerate(lines, 1) if pattern.match(line)), str(path))
+    return next((number for number, line in enumerate(lines, 1) if pattern.match(line)), None)
+
+
+def line_in_table(lines: Sequence[str], key: str, path: Sequence[int | str]) -> int | None:
+    """The line of a key in one of several tables, ``[[tool.convexpy.auth]]``; or that of the table."""
+    header = re.compile(rf"\s*\[\[\s*tool\s*\.\s*convexpy\s*\.\s*{re.escape(key)}\s*\]\]")
+    starts = [number for number, line in enumerate(lines) if header.match(line)]
+    index = next((part for part in path if isinstance(part, int)), 0)
+    if index >= len(starts):
+        return None
+    start = starts[index]
+    ends = (number for number in range(start + 1, len(lines)) if lines[number].lstrip().startswith("["))
+    within = lines[start + 1 : next(ends, len(lines))]
+    names = [part for part in path if isinstance(part, str)]
+    line = line_of_key(within, names[0]) if names else None
+    return start + 1 + (line or 0)
 
 
 def named_metadata(setting: str) -> MetaData:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
+from base64 import b64decode
 from datetime import timedelta
-from typing import Literal
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+BY_KEYS: Final = ("RS256", "ES256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "EdDSA")
+"""Algorithms of tokens that are signed by a private key and checked by a public one."""
+BY_SECRET: Final = ("HS256", "HS384", "HS512")
+"""Algorithms of tokens that are signed and checked by one secret."""
+DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
 class AuthProvider(BaseModel):
@@ -21,15 +32,119 @@ class AuthProvider(BaseModel):
     jwks: str | None = None
     """The issuer's public keys: an https URL, a file, or a ``data:`` URI. None: found by OpenID discovery."""
     secret: SecretStr | None = None
-    """A shared secret, for development. It excludes ``jwks``."""
+    """A shared secret of at least 32 bytes, for development. It excludes ``jwks``."""
     algorithms: tuple[str, ...] = ()
     """The algorithms that its tokens may use. By default RS256 and ES256, or HS256 with a secret."""
+
+    @property
+    def accepted_algorithms(self) -> tuple[str, ...]:
+        """The algorithms, with the default filled in."""
+        return self.algorithms or (BY_KEYS[:2] if self.secret is None else BY_SECRET[:1])
+
+    @property
+    def keys_url(self) -> str | None:
+        """The URL of the keys, or of the document that names it. None: they are in a file or in the settings."""
+        if self.jwks is None:
+            return f"{self.issuer.rstrip('/')}{DISCOVERY}" if self.secret is None else None
+        return self.jwks if "://" in self.jwks else None
+
+    def within(self, folder: Path) -> AuthProvider:
+        """The same with the file of its keys relative to this folder."""
+        if self.jwks is None or self.jwks.startswith("data:") or "://" in self.jwks:
+            return self
+        return self.model_copy(update={"jwks": str(folder / self.jwks)})
+
+    @field_validator("algorithms")
+    @classmethod
+    def check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name.lower() == "none":
+                raise ValueError("'none' is no algorithm: such a token is signed by no one")
+            if name not in BY_KEYS + BY_SECRET:
+                raise ValueError(f"there is no algorithm {name!r}. There are: {', '.join(BY_KEYS + BY_SECRET)}")
+        return value
+
+    @field_validator("jwks")
+    @classmethod
+    def check_jwks(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("data:"):
+            read_data_uri(value)
+        elif value is not None and "://" in value:
+            check_url(value)
+        elif value is not None and (not value or value.endswith("/")):
+            raise ValueError("write an https URL, the name of a file, or a data: URI")
+        return value
+
+    @model_validator(mode="after")
+    def check_source_of_keys(self) -> AuthProvider:
+        if self.secret is not None and self.jwks is not None:
+            raise ValueError("`jwks` and `secret` exclude each other: a token is signed by one kind of key")
+        wrong = [name for name in self.algorithms if (name in BY_SECRET) is (self.secret is None)]
+        if wrong:
+            kind = "is for public keys" if self.secret is not None else "needs `secret`"
+            raise ValueError(f"{wrong[0]} {kind}: one issuer has either a secret or public keys")
+        if self.secret is not None:
+            self._check_length(self.secret)
+        if self.jwks is None and self.secret is None:
+            try:
+                check_url(self.issuer)
+            except ValueError as error:
+                raise ValueError(f"without `jwks` the issuer tells its keys, so it must be a URL: {error}") from None
+        return self
+
+    def _check_length(self, secret: SecretStr) -> None:
+        shortest = max(int(name[2:]) // 8 for name in self.accepted_algorithms)
+        if len(secret.get_secret_value().encode()) < shortest:
+            raise ValueError(
+                f"the secret is too short: it needs {shortest} bytes that cannot be guessed, such as "
+                f'`python -c "import secrets; print(secrets.token_hex({shortest}))"` prints'
+            )
+
+
+def check_url(url: str) -> None:
+    """Refuse what is not https, or http to this machine.
+
+    Raises:
+        ValueError: It says what is wrong.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username is not None:
+        raise ValueError(f"{url!r} is not the URL of a server")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError(
+            "the URL must begin with https://, or http:// for this machine: on the way, http can be changed"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_data_uri(uri: str) -> bytes:
+    """The contents of a ``data:`` URI.
+
+    Raises:
+        ValueError: It is not one, or not of JSON.
+    """
+    kind, comma, data = uri.removeprefix("data:").partition(",")
+    try:
+        content = b64decode(data, validate=True) if kind.endswith(";base64") else unquote_to_bytes(data)
+        if not comma or not isinstance(json.loads(content)["keys"], list):
+            raise ValueError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ValueError('this data: URI holds no key set: write data:application/json,{"keys": […]}') from None
+    return content
 
 
 class Settings(BaseModel):
     """The engine's settings. Durations are ``timedelta``; numbers count seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # An error that showed its input would show the secret of an issuer.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     mutation_time_limit: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long the handler of one mutation may run. A mutation past it fails and writes nothing."""

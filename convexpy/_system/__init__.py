@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import conflicts, crons, functions, jobs, live
+from . import conflicts, crons, functions, jobs, keys, live
 
 MODULES: Final = MappingProxyType(
     {
@@ -13,6 +13,7 @@ MODULES: Final = MappingProxyType(
         "_system/crons": crons,
         "_system/functions": functions,
         "_system/jobs": jobs,
+        "_system/keys": keys,
         "_system/live": live,
     }
 )

@@ -19,6 +19,7 @@ from .failure import EXPECTED, INTERRUPTED, Failure, frame, report, unexpected
 from .functions import functions
 from .init import init
 from .jobs import jobs
+from .key import key
 from .live import live
 from .run import run
 from .start import start, worker
@@ -61,6 +62,7 @@ for command in (init, dev, start, worker, run, functions, check, doctor, conflic
     app.command()(command)
 app.add_typer(jobs, name="jobs")
 app.add_typer(crons, name="crons")
+app.add_typer(key, name="key")
 app.add_typer(db, name="db")
 
 

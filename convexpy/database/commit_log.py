@@ -57,8 +57,6 @@ def insert_statement(
     *,
     commit_id: str | None = None,
     function: str | None = None,
-    session: str | None = None,
-    request: int | None = None,
 ) -> str:
     """The INSERT that travels in COMMIT's message. It has no parameters, so its values are quoted here.
 
@@ -66,15 +64,11 @@ def insert_statement(
         writes: What was written.
         commit_id: The id of a receipt, from ``new_commit_id``.
         function: The function whose call it was.
-        session: The client's session that the commit answers.
-        request: The number of the client's request within its session.
     """
     columns, values = "writes", literal(writes.to_json())
-    for name, value in (("id", commit_id), ("function", function), ("session", session)):
+    for name, value in (("id", commit_id), ("function", function)):
         if value is not None:
             columns, values = f"{columns}, {name}", f"{values}, {literal(value)}"
-    if request is not None:
-        columns, values = f"{columns}, request", f"{values}, {int(request)}"
     return f"INSERT INTO {commits.name} ({columns}) VALUES ({values})"
 
 

@@ -10,7 +10,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
 
 from .types import JobIdType, StoredJSON, Timestamp, TransactionId
 
@@ -127,7 +138,7 @@ commits: Final = Table(
     ),
     # None: the row is no receipt. No one asks whether its transaction was committed.
     Column("id", String(32)),
-    # The client's session and the number of its request. None: the commit answers no request.
+    # Of an older design, and always None: answered requests have a table of their own, `_convexpy_requests`.
     Column("session", Text),
     Column("request", BigInteger),
     # The function whose call it was, the first one of a batch. None: the framework's own transaction.
@@ -153,6 +164,21 @@ Index(
     postgresql_where=commits.c.session.is_not(None),
 )
 
+# Mutations that were run for clients, so that none runs again if its request is repeated.
+requests: Final = Table(
+    "_convexpy_requests",
+    metadata,
+    # The client's session, and the number of its request within it.
+    Column("session", Text, primary_key=True),
+    Column("request", BigInteger, primary_key=True, autoincrement=False),
+    # A hash of identity, function and arguments.
+    Column("digest", String(64), nullable=False),
+    # None: it was too long to be kept.
+    Column("result", LargeBinary),
+    Column("time", Timestamp, nullable=False),
+)
+Index("_convexpy_requests_by_time", requests.c.time)
+
 # Which function lost to which, on which table. Empty: it is not known.
 conflicts: Final = Table(
     "_convexpy_conflicts",
@@ -173,6 +199,16 @@ live: Final = Table(
     Column("pid", Integer, nullable=False),
     Column("time", Timestamp, nullable=False),
     Column("queries", StoredJSON, nullable=False),
+)
+
+# The admin keys. A key is shown when it is made; only its digest is stored.
+admin_keys: Final = Table(
+    "_convexpy_keys",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_time", Timestamp, nullable=False),
 )
 
 # What convexpy records about the database itself, such as the models that the user's tables were last made from.

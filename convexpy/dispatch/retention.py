@@ -9,6 +9,7 @@ from typing import Final
 from ..clock import Clock
 from ..database.database import Database
 from ..database.log_pruning import prune_commits
+from ..database.requests import purge_requests
 from ..database.retention import ENDS, purge_jobs
 from ..settings import Settings
 
@@ -18,7 +19,10 @@ LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Retention:
-    """Finished jobs past their retention, and old rows of the commit log. Any number of workers may purge at once."""
+    """Finished jobs past their retention, old rows of the commit log, and of answered requests.
+
+    Any number of workers may purge at once.
+    """
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database = database
@@ -38,6 +42,7 @@ class Retention:
         counts = []
         with self._database.write_internal(generic_plan=True) as connection:
             counts.append(prune_commits(connection, self._database.clock.now(), BATCH))
+            counts.append(purge_requests(connection, self._clock.now(), BATCH))
             for end in ENDS:
                 count, reached[end] = purge_jobs(connection, end, reached.get(end, LONG_AGO), before, BATCH)
                 counts.append(count)

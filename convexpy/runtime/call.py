@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from ..database.requests import RequestKey
+from ..database.transaction import CommitWatch
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
@@ -56,6 +58,12 @@ class Call:
     journal: str | None = None
     """Of a query that makes a page: where the page ended before, so that it ends there again."""
     request: RequestId = field(default_factory=RequestId)
+    commit_watch: CommitWatch | None = None
+    """Told of the COMMIT of a mutation."""
+    request_key: RequestKey | None = None
+    """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
+    given: object = None
+    """The arguments as a client gave them, by which a repeated request is recognized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,8 @@ class CallResult:
     value: Any
     scheduled: tuple[Scheduled, ...] = ()
     seconds: float = 0.0
+    is_replay: bool = False
+    """Whether it is the result of an earlier run, for the same request."""
 
 
 def check_kind(kind: Kind, function: AnyFunction) -> None:

@@ -130,6 +130,7 @@ class CallExecutor:
             camel=camel,
             redacts_errors=self.redacts_errors,
             journal=journal,
+            given=values,
         )
 
     def run(self, call: Call) -> Any:
@@ -145,7 +146,8 @@ class CallExecutor:
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
-        recorder.report("success", scheduled=result.scheduled)
+        if not result.is_replay:
+            recorder.report("success", scheduled=result.scheduled)
         return result.value
 
     async def run_async(self, call: Call) -> Any:
@@ -159,7 +161,8 @@ class CallExecutor:
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
-        recorder.report("success", scheduled=result.scheduled)
+        if not result.is_replay:
+            recorder.report("success", scheduled=result.scheduled)
         return result.value
 
     async def run_for_client(self, call: Call, is_wanted: Callable[[], bool] = lambda: True) -> Any:

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, Final
 
 from ..clock import Clock
-from ..database import jobs
+from ..database import jobs, requests
 from ..database.claim import Claim
 from ..database.database import Database
 from ..database.errors import is_conflict, is_internal
@@ -27,6 +27,7 @@ from .call import Call, CallResult
 from .conflicts import CommittedTransaction, ConflictTracker
 from .handler import TimeLimit
 from .live_run import LivePart, LiveRun, broke, leave
+from .repeats import digest_of, kept_result, result_bytes
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
 
@@ -125,6 +126,7 @@ class TransactionRunner:
                 index = None
                 if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
                     raise JobLost
+                transaction.commit_watch = first[0].commit_watch
                 transaction.commit()
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)
@@ -173,6 +175,7 @@ class TransactionRunner:
         except BaseException as error:
             run.error = error
         run.seconds = time.perf_counter() - began
+        run.journal = part.end_of_page(call)
         if run.error is not None and broke(transaction, run.error):
             raise TransactionFailed(run.error, transaction, 0) from run.error
         leave(transaction, run)
@@ -181,8 +184,21 @@ class TransactionRunner:
     def _run(
         self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None
     ) -> CallResult:
-        """Run a mutation's handler and send everything to the database, ready for COMMIT."""
+        """Run a mutation and send everything to the database, ready for COMMIT. A repeated request finds its result."""
         transaction.begin_call(call.function.name)
+        if call.request_key is None:
+            return self._run_handler(call, transaction, claim, on_expire)
+        connection = transaction.connection
+        request = requests.begin_request(connection, call.request_key, digest_of(call), self._clock.now())
+        if isinstance(request, requests.AnsweredRequest):
+            return CallResult(kept_result(call, request), is_replay=True)
+        result = self._run_handler(call, transaction, claim, on_expire)
+        requests.keep_result(connection, request, result_bytes(call, result.value))
+        return result
+
+    def _run_handler(
+        self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None
+    ) -> CallResult:
         began, app = time.monotonic(), self._app()
 
         def new_buffer(now: datetime) -> ScheduleBuffer:

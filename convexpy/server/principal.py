@@ -18,7 +18,13 @@ class Principal:
     is_admin: bool = False
     """Whether an admin key was shown, which opens internal functions."""
     expires: datetime | None = None
-    """When its token is no longer valid."""
+    """When its token is no longer valid. None: it has none."""
+    key_id: str | None = None
+    """The id of the admin key, by which it may be revoked."""
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether its token is no longer valid."""
+        return self.expires is not None and now >= self.expires
 
 
 ANONYMOUS: Final = Principal()

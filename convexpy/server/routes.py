@@ -56,7 +56,7 @@ class UserRoutes:
     async def _identity(self, request: StarletteRequest) -> Identity | None:
         """The user by a token that is valid. A route is public, and its header may be another's than ours."""
         try:
-            principal = await self._backend.auth.from_header(request.headers.get("authorization"))
+            principal = await self._backend.auth.of_request(request)
         except AuthFailed:
             return None
         return principal.identity

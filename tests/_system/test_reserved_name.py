@@ -24,6 +24,9 @@ NAMES = {
     "_system/jobs:get",
     "_system/jobs:list",
     "_system/jobs:retry",
+    "_system/keys:list",
+    "_system/keys:new",
+    "_system/keys:revoke",
     "_system/live:list",
 }
 MUTATION = "from convexpy import mutation\n@mutation\ndef work(ctx): ...\n"
