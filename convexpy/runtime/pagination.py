@@ -14,6 +14,7 @@ from ..functions.pagination import Page, PaginationOpts
 from .context import QueryCtx
 from .cursors import Cursors, Position
 from .keyset import AnySelect, Keyset
+from .session import CallTransaction
 
 Item = TypeVar("Item")
 View = TypeVar("View")
@@ -57,7 +58,8 @@ def paginate(
         CallNotAllowed: The query has made a page before: the boundaries of one are kept.
         ValueError: The order cannot be kept in a cursor, and what to do about it.
     """
-    call, part = ctx._call, ctx._transaction
+    call = ctx._call
+    part: CallTransaction = ctx._transaction
     if part.end_of_page(call) is not None:
         raise CallNotAllowed(f"{ctx.function.name} calls paginate a second time. A query makes one page")
     keyset = Keyset(statement)
