@@ -29,6 +29,7 @@ logger = logging.getLogger("convexpy.client")
 
 SILENCE_SECONDS: Final = 45.0
 """The server says something every 15 seconds. After so long without, the connection counts as broken."""
+CLOSE_SECONDS: Final = 1.0
 LARGEST_FRAME: Final = 256 * 1024 * 1024
 REQUEST_ID: Final = re.compile(r"^\[Request ID: [^\]]*\] ")
 
@@ -127,14 +128,22 @@ class LiveSocket:
     async def _connect(self) -> None:
         """One connection, from its beginning to its end."""
         token = await current_token(self._token)
-        opening = connect(self._url, max_size=LARGEST_FRAME, additional_headers={"Convex-Client": self._agent})
-        async with opening as connection:
+        headers = {"Convex-Client": self._agent}
+        connection = await connect(
+            self._url, max_size=LARGEST_FRAME, close_timeout=CLOSE_SECONDS, additional_headers=headers
+        )
+        sending: asyncio.Future[None] | None = None
+        try:
             await self._open(connection, token)
             sending = asyncio.ensure_future(self._send_changes(connection))
-            try:
-                await self._receive(connection)
-            finally:
+            await self._receive(connection)
+        finally:
+            if sending is not None:
                 sending.cancel()
+            try:
+                await connection.close()
+            finally:
+                connection.transport.abort()  # if there was no time to say goodbye
 
     async def _open(self, connection: ClientConnection, token: str | None) -> None:
         """Say who connects, and what it subscribes to."""

@@ -22,36 +22,39 @@ class LoopThread:
 
     def _begin(self) -> None:
         self._mutex = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._running: RunningLoop | None = None
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the loop."""
         with self._mutex:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=run, args=(self._loop,), name="convexpy-client", daemon=True)
-                self._thread.start()
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            if self._running is None:
+                self._running = RunningLoop()
+            return asyncio.run_coroutine_threadsafe(coroutine, self._running.loop)
 
     def stop(self) -> None:
-        """End the loop, with what still runs on it."""
+        """End the loop, and cancel what still runs on it."""
         with self._mutex:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            running, self._running = self._running, None
+        if running is not None:
+            running.stop()
 
 
-def run(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+class RunningLoop:
+    """A loop that runs on its thread until it is stopped."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop
+        self._end: asyncio.Event
+        self._has_begun = threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._run(),), name="convexpy-client", daemon=True)
+        self._thread.start()
+        self._has_begun.wait()
+
+    async def _run(self) -> None:
+        self.loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self._has_begun.set()
+        await self._end.wait()
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
