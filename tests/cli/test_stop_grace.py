@@ -83,8 +83,7 @@ def endless(shop: Shop) -> Shop:
     shop.write("pyproject.toml", CONFIGURED)
     shop.write("shop/endless.py", ENDLESS)
     shop.write("shop/plan.py", PLAN)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     return shop
 
 

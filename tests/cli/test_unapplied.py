@@ -19,8 +19,7 @@ CONFIGURED = '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///shop.db
 def behind(shop: Shop) -> Shop:
     """A project with two revisions, the first of which is applied."""
     shop.write("pyproject.toml", CONFIGURED)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     assert shop.cli("db", "revision", "--empty", "-m", "second").exit_code == 0
     return shop
 
