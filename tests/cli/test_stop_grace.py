@@ -75,7 +75,7 @@ with Convex("sqlite:///shop.db", functions="shop", settings=Settings(stop_grace=
 """
 
 
-MORE = [pytest.param(name, marks=pytest.mark.long) for name in ("executor", "left_behind", "thread")]
+MORE = ("executor", "left_behind", "thread")
 
 
 @pytest.fixture
