@@ -1,7 +1,7 @@
 """A process that has imported the command line, and is forked for every command that a test starts.
 
 To import it takes half a second of the processor, a fork some milliseconds. The child runs the same ``main()``, with a
-folder, an environment and streams of its own. test_usage.py, test_init.py and test_output.py start commands as users do.
+folder, an environment and streams of its own. test_usage, test_init and test_output start commands as users do.
 """
 
 from __future__ import annotations
