@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from .fork_server import Forked
+from support.fork_server import Forked
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60.0
@@ -44,7 +44,7 @@ class Process:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _start(self, args: Sequence[str], folder: Path, env: dict[str, str]) -> Forked | subprocess.Popen[str]:
-        return Forked(args, folder, env)
+        return Forked("convexpy.cli:main", args, folder, env)
 
     def _read(self) -> None:
         assert self.process.stdout is not None

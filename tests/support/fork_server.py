@@ -1,7 +1,7 @@
-"""A process that has imported the command line, and is forked for every command that a test starts.
+"""A process that has imported convexpy, and is forked for every process that a test starts.
 
-To import it takes half a second of the processor, a fork some milliseconds. The child runs the same ``main()``, with a
-folder, an environment and streams of its own. test_usage, test_init and test_output start commands as users do.
+To import takes half a second of the processor, a fork some milliseconds. The child runs a function of its own, with the
+arguments, folder, environment and streams that it would be started with.
 """
 
 from __future__ import annotations
@@ -14,31 +14,48 @@ import select
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from socket import AF_UNIX, SOCK_SEQPACKET, recv_fds, send_fds, socket, socketpair
 from subprocess import DEVNULL, Popen, TimeoutExpired
-from typing import Any
+from typing import Any, TextIO
 
+TESTS = Path(__file__).parents[1]
+PRELOADED = (
+    *("convexpy.app", "convexpy.cli.dev_server", "convexpy.project", "alembic.autogenerate", "alembic.command"),
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "psycopg",
+)
 LARGEST = 1 << 20
-STREAMS = 3  # input, output, errors
+DESCRIPTORS = 4  # input, output, errors, and what its end is told on
 
 
 class Forked:
-    """One command: what tests use of a ``Popen``."""
+    """One process: what tests use of a ``Popen``.
 
-    def __init__(self, args: Sequence[str], cwd: Path, env: dict[str, str]) -> None:
-        read_end, write_end = os.pipe()
-        self._end, ended = os.pipe()
-        self.stdout = open(read_end, encoding="utf-8")  # noqa: SIM115
-        with open(os.devnull, "rb") as nothing:
-            request = json.dumps({"args": args, "cwd": str(cwd), "env": env}).encode()
-            send_fds(server(), [request], [nothing.fileno(), write_end, write_end, ended])
-        os.close(write_end)
-        os.close(ended)
-        self.pid = int(server().recv(LARGEST))
+    Args:
+        main: ``module:function``, what it runs.
+        args: ``sys.argv`` after the name of the program.
+        output: The descriptor of a file for all that it prints. By default, a pipe.
+    """
+
+    def __init__(
+        self, main: str, args: Sequence[str], cwd: Path, env: dict[str, str], output: int | None = None
+    ) -> None:
+        self.stdout: TextIO | None = None
+        with ExitStack() as closing:
+            nothing = closing.enter_context(open(os.devnull, "rb"))
+            if output is None:
+                read_end, output = os.pipe()
+                closing.callback(os.close, output)
+                self.stdout = open(read_end, encoding="utf-8")  # noqa: SIM115
+            self._end, ended = os.pipe()
+            closing.callback(os.close, ended)
+            request = json.dumps({"main": main, "args": args, "cwd": str(cwd), "env": env}).encode()
+            send_fds(server(), [request], [nothing.fileno(), output, output, ended])
+            self.pid = int(server().recv(LARGEST))
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -75,20 +92,19 @@ class Forked:
 @cache
 def server() -> socket:
     """The connection to the process that is forked. It ends with this one."""
-    from .process import environment
-
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-m", "cli.fork_server", str(theirs.fileno())]
-        folder = Path(__file__).parents[1]
-        process = Popen(command, cwd=folder, env=environment(), pass_fds=[theirs.fileno()], stdin=DEVNULL)
+        command = [sys.executable, "-m", "support.fork_server", str(theirs.fileno())]
+        path = os.pathsep.join(filter(None, [str(TESTS.parent), os.environ.get("PYTHONPATH")]))
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": ""}
+        process = Popen(command, cwd=TESTS, env=env, pass_fds=[theirs.fileno()], stdin=DEVNULL)
     atexit.register(process.wait)
     atexit.register(ours.close)  # called first, and the process ends by it
     return ours
 
 
 def next_command(connection: socket) -> dict[str, Any] | None:
-    """Fork for every request, and report every end. Returns in a child, what it shall run; None when all is over."""
+    """Fork for every request, and report every end. Returns in a child, with what it shall run; None: all is over."""
     running: dict[int, int] = {}
     woken, wake = socketpair()
     for end in (woken, wake):
@@ -102,10 +118,12 @@ def next_command(connection: socket) -> dict[str, Any] | None:
             report_ends(running)
         if connection not in ready:
             continue
-        request, descriptors, _, _ = recv_fds(connection, LARGEST, STREAMS + 1)
+        request, descriptors, _, _ = recv_fds(connection, LARGEST, DESCRIPTORS)
         if not request:
             return None
         *streams, ended = descriptors
+        command: dict[str, Any] = json.loads(request)
+        import_module(command["main"].partition(":")[0])
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -116,7 +134,6 @@ def next_command(connection: socket) -> dict[str, Any] | None:
                 os.close(each)
             for end in (woken, wake, connection):
                 end.close()
-            command: dict[str, Any] = json.loads(request)
             return command
         running[pid] = ended
         for descriptor in streams:
@@ -137,12 +154,12 @@ def report_ends(running: dict[int, int]) -> None:
             os.close(ended)
 
 
-def become(command: dict[str, Any]) -> None:
+def become(command: dict[str, Any], path: list[str]) -> None:
     """Have the surroundings of a process that was started as ``python -m convexpy``."""
     os.environ.clear()
     os.environ.update(command["env"])
     os.chdir(command["cwd"])
-    sys.path[0] = command["cwd"]
+    sys.path[:] = [command["cwd"], *path[1:]]
     sys.argv = ["convexpy", *command["args"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
@@ -151,17 +168,11 @@ def become(command: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    from convexpy.cli import main
-
-    for name in (
-        "convexpy.app",
-        "convexpy.cli.dev_server",
-        "convexpy.project",
-        "alembic.autogenerate",
-        "alembic.command",
-    ):
+    path = sys.path.copy()
+    for name in PRELOADED:
         import_module(name)
     gc.freeze()
     if command := next_command(socket(fileno=int(sys.argv[1]))):
-        become(command)
-        main()
+        become(command, path)
+        module, _, function = command["main"].partition(":")
+        getattr(sys.modules[module], function)()
