@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         InvalidSchedule,
         LiveCheckError,
         LoadError,
+        Overloaded,
         ReadOnlyError,
+        RepeatRefused,
         ScheduleLimitExceeded,
         SettingsError,
         SubscriptionClosed,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from .functions.crons import Crons
     from .functions.declare import Function
     from .functions.int64 import Int64
+    from .functions.pagination import Page, PaginationOpts
     from .functions.references import api, internal
     from .live.updates import Updates
     from .runtime.call_log import CallFilter
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
         query,
     )
     from .runtime.identity import Identity
+    from .runtime.pagination import paginate
     from .settings import AuthProvider, Settings
 
 __all__ = [
@@ -75,8 +79,12 @@ __all__ = [
     "LiveCheckError",
     "LoadError",
     "MutationCtx",
+    "Overloaded",
+    "Page",
+    "PaginationOpts",
     "QueryCtx",
     "ReadOnlyError",
+    "RepeatRefused",
     "ScheduleLimitExceeded",
     "ScheduledFunction",
     "Settings",
@@ -94,6 +102,7 @@ __all__ = [
     "internal_mutation",
     "internal_query",
     "mutation",
+    "paginate",
     "query",
 ]
 
@@ -104,11 +113,13 @@ HOMES: Final = (
     "functions.declare",
     "functions.references",
     "functions.int64",
+    "functions.pagination",
     "runtime.identity",
     "database.types",
     "database.scheduled_function",
     "runtime.call_log",
     "runtime.context",
+    "runtime.pagination",
     "functions.crons",
     "live.updates",
     "app",

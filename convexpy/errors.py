@@ -190,6 +190,10 @@ class Overloaded(ConvexError):
         super().__init__("SERVICE_UNAVAILABLE", message)
 
 
+class RepeatRefused(ConvexError):
+    """A request has the key of an earlier one, and cannot have its result. Nothing was done this time."""
+
+
 class SubscriptionClosed(ConvexError):
     """``updates.get()`` of a subscription that was closed, by itself or with the app."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 LIBRARIES = "sqlalchemy.orm, pydantic, typing_extensions"
 HEAVY = {"alembic", "asyncio", "croniter", "psycopg", "pydantic_settings", "pytest", "rich", "typer", "watchfiles"}
+SERVING = {"starlette", "uvicorn", "websockets", "httpx", "jwt"}
 MOST = 0.8
 """Of what the libraries themselves cost: 150 ms on a machine where those take 190. There the package takes about 70."""
 RUNS = 3
@@ -35,7 +36,12 @@ def test_importing_the_package_imports_no_library_of_some_commands() -> None:
     code = f"import sys, {LIBRARIES}; before = set(sys.modules)\n{NAMES}; print(*(set(sys.modules) - before))"
     imported = {module.partition(".")[0] for module in run(code).split()}
     assert "convexpy" in imported
-    assert not imported & HEAVY
+    assert not imported & (HEAVY | SERVING)
+
+
+def test_a_process_that_serves_nothing_imports_no_server() -> None:
+    code = "import sys, convexpy.app, convexpy.cli.start, convexpy.cli.child_process; print(*sys.modules)"
+    assert not {module.partition(".")[0] for module in run(code).split()} & SERVING
 
 
 def test_no_module_behind_the_package_root_uses_a_heavy_library_itself() -> None:

@@ -7,16 +7,18 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NotRequired, Required, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, NotRequired, Required, cast, get_args, get_type_hints
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializer, SchemaValidator, to_jsonable_python
 from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError, text_of
 from .encoding import encoding_serializer, reason_of
 from .names import outside_name, with_camel_names
+from .pagination import ARGUMENT, is_options
 from .round_trip import difference
 
 # Bytes and non-finite numbers have no JSON form: these keep them exact in a stored job.
@@ -47,6 +49,10 @@ class Arguments:
         self.title = handler.__name__
         hints = resolved_annotations(handler, place)
         fields = {parameter.name: field_of(parameter, hints.get(parameter.name, Any)) for parameter in self.parameters}
+        self.pagination = frozenset(name for name in self.names if is_options(hints.get(name)))
+        """The parameters that take ``PaginationOpts``."""
+        if len(self.pagination) > 1:
+            raise LoadError([f"{place}: {handler.__name__!r} makes one page, so it takes PaginationOpts once"])
         make_shape: Any = TypedDict  # built at run time, which no type checker can follow
         shape = make_shape(f"{handler.__name__}_arguments", fields)
         shape.__pydantic_config__ = SHAPE
@@ -133,19 +139,25 @@ class Arguments:
         """A hint to the parameter that a wrong name was meant for."""
         if issue["type"] != "extra_forbidden" or "." in issue["path"]:
             return ""
-        names = [outside_name(name, camel) for name in self.names]
+        names = [self.outside(name, camel) for name in self.names]
         close = get_close_matches(issue["path"], names, n=1)
         if close:
             return f" (did you mean {close[0]!r}?)"
         return f" (it takes {', '.join(sorted(names))})" if names else " (it takes no arguments)"
 
-    def json_schema(self) -> dict[str, Any]:
-        schema = self.adapter.json_schema()
+    def outside(self, name: str, camel: bool) -> str:
+        """The name of a parameter in JSON."""
+        return ARGUMENT if name in self.pagination else outside_name(name, camel)
+
+    def json_schema(self, *, camel: bool = False) -> dict[str, Any]:
+        """The JSON schema of the arguments. ``camel``: with names in camelCase."""
+        schema = json_schema_of(self.adapter, "validation", camel=camel)
         schema["title"] = self.title
         for parameter in self.parameters:
             if parameter.default is not inspect.Parameter.empty:
                 default = to_jsonable_python(parameter.default, fallback=repr)
-                schema["properties"].get(parameter.name, {}).setdefault("default", default)  # an alias may stand there
+                name = self.outside(parameter.name, camel)
+                schema["properties"].get(name, {}).setdefault("default", default)  # an alias may stand there
         return schema
 
 
@@ -199,14 +211,15 @@ class ReturnValue:
             self._encoders[camel] = encoding_serializer(with_camel_names(schema) if camel else schema)
         return self._encoders[camel]
 
-    def json_schema(self) -> dict[str, Any]:
-        return self.adapter.json_schema(mode="serialization")
+    def json_schema(self, *, camel: bool = False) -> dict[str, Any]:
+        """The JSON schema of the result. ``camel``: with names in camelCase."""
+        return json_schema_of(self.adapter, "serialization", camel=camel)
 
 
 def field_of(parameter: inspect.Parameter, annotation: Any) -> Any:
     """The annotation of a parameter; one with a default is not required."""
     required: Any = Required if parameter.default is inspect.Parameter.empty else NotRequired
-    return required[annotation]
+    return required[Annotated[annotation, Field(alias=ARGUMENT)] if is_options(annotation) else annotation]
 
 
 def resolved_annotations(handler: Callable[..., Any], place: str) -> dict[str, Any]:
@@ -243,6 +256,12 @@ def adapter(annotation: Any, what: str) -> tuple[TypeAdapter[Any], SchemaSeriali
                 ]
             ) from error
         raise LoadError([f"{what} cannot be a schema: {first} Use JSON-like types, or a pydantic model"]) from error
+
+
+def json_schema_of(made: TypeAdapter[Any], mode: JsonSchemaMode, *, camel: bool) -> dict[str, Any]:
+    if not camel:
+        return made.json_schema(mode=mode)
+    return GenerateJsonSchema(by_alias=True).generate(with_camel_names(made.core_schema), mode=mode)
 
 
 def has_bytes(schema: object, *, within_class: bool) -> bool:

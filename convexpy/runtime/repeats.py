@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from ..database.requests import AnsweredRequest
-from ..errors import ConvexError
+from ..errors import RepeatRefused
 from .call import Call, ResultForm
 
 
@@ -34,14 +34,14 @@ def kept_result(call: Call, answered: AnsweredRequest) -> Any:
     """The result of the call that has answered the request, in the form that the repeated call asks for.
 
     Raises:
-        ConvexError: UNPROCESSABLE_CONTENT: that was another call. CONFLICT: its result was too long to be kept.
+        RepeatRefused: UNPROCESSABLE_CONTENT: that was another call. CONFLICT: its result was too long to be kept.
     """
     if answered.digest != digest_of(call):
-        raise ConvexError(
+        raise RepeatRefused(
             "UNPROCESSABLE_CONTENT",
             "this key of a request was used for another one, with another function, other arguments or another "
             "identity. Nothing was done. Use a new key for each request",
         )
     if answered.result is None:
-        raise ConvexError("CONFLICT", "done, result not kept: it was longer than 64 KiB")
+        raise RepeatRefused("CONFLICT", "done, result not kept: it was longer than 64 KiB")
     return answered.result if call.form is ResultForm.ENCODED else json.loads(answered.result)

@@ -126,6 +126,7 @@ class TransactionRunner:
                 index = None
                 if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
                     raise JobLost
+                transaction.commit_watch = first[0].commit_watch
                 transaction.commit()
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)
@@ -174,6 +175,7 @@ class TransactionRunner:
         except BaseException as error:
             run.error = error
         run.seconds = time.perf_counter() - began
+        run.journal = part.end_of_page(call)
         if run.error is not None and broke(transaction, run.error):
             raise TransactionFailed(run.error, transaction, 0) from run.error
         leave(transaction, run)

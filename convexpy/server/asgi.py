@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,11 +21,12 @@ from .authenticator import AuthFailed
 from .backend import Backend
 from .health import Health
 from .http_api import HttpApi
-from .limits import BodyLimit
+from .limits import RequestLimit
 from .openapi import OpenApi
-from .origins import OriginCheck
+from .origins import OriginCheck, check_cors
 from .refusal import Refused, answer_refused
 from .routes import UserRoutes
+from .sync_endpoint import sync_endpoint
 
 STATIC: Final = Path(__file__).parent / "static"
 """What pages load from the server: ``/client.js``."""
@@ -47,6 +48,7 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
         SettingsError: The origins of the settings are none.
     """
     settings = backend.settings
+    check_cors(settings)
     app = Starlette(
         routes=[*api_routes(backend), *other_routes(backend, revisions), *socket_routes(backend), *static_routes()],
         middleware=[
@@ -54,7 +56,7 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
             Middleware(AccessLog),
             Middleware(OriginCheck, settings),
             Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
-            Middleware(BodyLimit, settings.max_body_bytes),
+            Middleware(RequestLimit, settings.max_body_bytes),
         ],
         exception_handlers=dict.fromkeys((HTTPException, Refused, AuthFailed), answer_refused),
     )
@@ -105,7 +107,8 @@ def other_routes(backend: Backend, revisions: Path | None) -> list[BaseRoute]:
 
 def socket_routes(backend: Backend) -> list[BaseRoute]:
     """The functions, over WebSockets: ``/api/{version}/sync`` and ``/api/sync``."""
-    return []
+    endpoint = sync_endpoint(backend)
+    return [WebSocketRoute(path, endpoint) for path in ("/api/sync", "/api/{version}/sync")]
 
 
 def static_routes() -> list[BaseRoute]:

@@ -35,6 +35,8 @@ REDACTED: Final = (InternalError, InvalidResult, ReadOnlyError, TransactionEnded
 """Errors of the server whose text may show statements, values and places."""
 REDACTED_WITHIN: Final = (CallNotAllowed, FunctionNotFound, FunctionTimeout, InvalidArguments, InvalidSchedule)
 """Errors that tell a client what is wrong with its call. Of a call that a handler makes, they tell it of the server."""
+RAISED: Final = (Exception, SystemExit, GeneratorExit)
+"""What a call may raise. Let through, the exit of a handler would be that of the server."""
 HANDLERS: Final[frozenset[CodeType]] = frozenset({handler.run_handler.__code__, handler.run_async_handler.__code__})
 PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
 

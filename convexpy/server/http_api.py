@@ -7,24 +7,27 @@ import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..database.requests import LONGEST_SESSION, RequestKey
 from ..errors import ConvexError, InternalError, Overloaded
 from ..functions.declare import Kind
 from ..functions.encoding import clean_json
 from ..runtime.call import Call
 from .access_log import request_of
 from .backend import Backend
-from .envelope import Described, describe, log_failure
+from .envelope import RAISED, Described, describe, log_failure
 from .function_request import FunctionRequest, check_is_json, parse_object, parse_value
 from .principal import Principal
-from .refusal import Refused, bad_request, refusal_of
+from .refusal import NO_RESULTS, Refused, bad_request, refusal_of
 
 T = TypeVar("T")
+
+LONGEST_KEY: Final = LONGEST_SESSION - len("http:")
 
 
 class HttpApi:
@@ -114,8 +117,10 @@ class HttpApi:
         """Call a function, and say in the envelope of Convex what came of it."""
         try:
             call = replace(self._bind(wanted, principal, kind), request=request_of(request.scope))
+            if call.function.kind is Kind.MUTATION:
+                call = replace(call, request_key=request_key(request))
             value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
-        except Exception as error:
+        except RAISED as error:
             return json_response(self._failed(request, wanted, error))
         return json_response(success(value, wanted))
 
@@ -148,13 +153,29 @@ class HttpApi:
         """The envelope of an error, which is logged if it is the server's.
 
         Raises:
-            Refused: It is no outcome of the function.
+            Refused: It is no result of the function.
         """
+        if isinstance(error, Refused):
+            raise error
         request_id = request_of(request.scope)
         log_failure(error, request_id, wanted.path)
-        if isinstance(error, InternalError | Overloaded):
+        if isinstance(error, NO_RESULTS):
             raise refusal_of(error) from error
         return failure(describe(error, request_id, debug=self._settings.debug), wanted)
+
+
+def request_key(request: Request) -> RequestKey | None:
+    """What a client calls its request, so that a mutation runs once however often it is sent.
+
+    Raises:
+        Refused: 400, it cannot be a key.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise bad_request(f"Idempotency-Key is a text of 1 to {LONGEST_KEY} characters", "BadIdempotencyKey")
+    return RequestKey(f"http:{key}", 0)
 
 
 async def while_connected(request: Request, run: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:

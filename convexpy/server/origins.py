@@ -18,7 +18,7 @@ from ..errors import SettingsError
 from ..settings import Settings
 from .refusal import Refused
 
-ADDRESS: Final = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>\d{1,5}))?")
+ADDRESS: Final = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:\[\]*]+)(?::(?P<port>\d{1,5}))?")
 ORIGIN: Final = re.compile(rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{ADDRESS.pattern}")
 PORTS: Final = {"http": "80", "https": "443"}
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -117,7 +117,6 @@ class OriginCheck:
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        check_cors(settings)
         self._app = app
         self._settings = settings
 

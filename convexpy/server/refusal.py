@@ -10,11 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..errors import InternalError, Overloaded, WriteConflict
+from ..errors import InternalError, Overloaded, RepeatRefused, WriteConflict
 from .authenticator import AuthFailed
 
 # What the framework says of an address or a method, in the form of the other refusals.
 CODES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
+NO_RESULTS: Final = (InternalError, Overloaded, RepeatRefused)
+"""Errors that are no result of a function."""
 TRY_AGAIN: Final = "Your request couldn't be completed. Try again later."
 
 
@@ -57,8 +59,10 @@ async def answer_refused(request: Request, error: Exception) -> Response:
     return Refused(error.status_code, code, error.detail, error.headers).response
 
 
-def refusal_of(error: InternalError | Overloaded) -> Refused:
-    """What failed before or after the function itself: the same call may succeed later."""
+def refusal_of(error: InternalError | Overloaded | RepeatRefused) -> Refused:
+    """What failed before or after the function itself."""
+    if isinstance(error, RepeatRefused):
+        return Refused(error.status, "IdempotencyKeyUsed", error.message)
     if isinstance(error, Overloaded):
         return Refused(503, "TooManyConcurrentRequests", error.message)
     if isinstance(error, WriteConflict):

@@ -19,7 +19,7 @@ from ..runtime.identity import Identity
 from .access_log import request_of
 from .authenticator import AuthFailed
 from .backend import Backend
-from .envelope import describe, document_of, is_of_server, log_failure
+from .envelope import RAISED, describe, document_of, is_of_server, log_failure
 from .refusal import Refused, refusal_of
 from .request import Request
 
@@ -71,7 +71,7 @@ class UserRoutes:
             raise
         except Overloaded as error:
             raise refusal_of(error) from error
-        except Exception as error:
+        except RAISED as error:
             log_failure(error, call.request, route.name)
             if has_begun(scope):
                 raise  # the server cuts the connection: the client must not take a part for the whole

@@ -54,6 +54,15 @@ def refuse(ctx: MutationCtx, data: Any = None) -> None:
     raise ConvexError("NOT_FOUND", "no such item", data)
 
 
+counted: list[str] = []
+
+
+@mutation
+def count(ctx: MutationCtx, text: str) -> str:
+    counted.append(text)
+    return f"{text} {len(counted)}"
+
+
 @action
 async def act(ctx: ActionCtx) -> str:
     return await ctx.run_query(greet, name="action")
@@ -225,3 +234,23 @@ def test_a_large_answer_is_compressed(client: HttpClient) -> None:
     assert response.json()["value"] == value
     assert response.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in client.post("/api/query", json=body, headers={"accept-encoding": "br"}).headers
+
+
+def test_a_mutation_with_a_key_runs_once(client: HttpClient) -> None:
+    def send(key: str, text: str = "a") -> Any:
+        body = {"path": f"{ME}:count", "args": {"text": text}}
+        return client.post("/api/mutation", json=body, headers={"idempotency-key": key})
+
+    assert [send("k1").json()["value"] for _ in range(3)] == ["a 1", "a 1", "a 1"]
+    assert send("k2").json()["value"] == "a 2"
+    other = send("k1", "b")
+    assert (other.status_code, other.json()["code"]) == (422, "IdempotencyKeyUsed")
+    long = send("k3", "x" * 70_000)
+    assert long.json()["status"] == "success"
+    again = send("k3", "x" * 70_000)
+    assert (again.status_code, again.json()) == (
+        409,
+        {"code": "IdempotencyKeyUsed", "message": "done, result not kept: it was longer than 64 KiB"},
+    )
+    for bad in ("", "x" * 300):
+        assert (send(bad).status_code, send(bad).json()["code"]) == (400, "BadIdempotencyKey")
