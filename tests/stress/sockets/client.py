@@ -24,7 +24,8 @@ PATIENCE: Final = (4.0, 12.0)
 """After so many seconds without a frame it connects again, if it waits for something."""
 SILENCE_SECONDS: Final = 40.0
 """And after so many in any case: the server sends a Ping in time."""
-PAUSE: Final = (0.02, 0.4)
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
 LARGE: Final = 5_200_000
 FATAL: Final = frozenset({1002, 1003, 1007, 1008, 1009})
 
@@ -120,7 +121,9 @@ class Client:
         Raises:
             Wrong: The server did what it must not do.
         """
+        pause = FIRST_PAUSE
         while True:
+            began = self._observed
             try:
                 await self._connection()
             except (OSError, ConnectionClosed, InvalidHandshake, EOFError, TimeoutError) as error:
@@ -129,7 +132,8 @@ class Client:
             self._view = self._socket = None
             for promise in [each for each in self._pending.values() if each.kind == "Action" and each.connections]:
                 self._settle(promise)
-            await asyncio.sleep(self._rng.uniform(*PAUSE))
+            pause = FIRST_PAUSE if self._observed > began else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause * self._rng.uniform(0.2, 1.0))
 
     def _reason_of(self, error: Exception) -> str:
         if not isinstance(error, ConnectionClosed):
@@ -157,6 +161,7 @@ class Client:
                     assert isinstance(text, str)
                     view.received(text)
                     self._observed = view.observed
+                    self._end_large(view)
             except TimeoutError:
                 socket.transport.abort()
                 raise
@@ -195,6 +200,13 @@ class Client:
         self._send(
             {"type": "ModifyQuerySet", "baseVersion": base, "newVersion": base + 1, "modifications": modifications}
         )
+
+    def _end_large(self, view: View) -> None:
+        """A large value is looked at once."""
+        large = [number for number in self._wanted if view.queries[number].name == "large"]
+        if large and view.queries[large[0]].is_known:
+            del self._wanted[large[0]]
+            self._modify(view, large, {})
 
     def _authenticate(self, view: View, seconds: float) -> None:
         frame: dict[str, Any] = {"type": "Authenticate", "baseVersion": len(view.callers) - 1, "tokenType": "None"}

@@ -35,6 +35,8 @@ WRITING: Final = 3
 AT_ONCE: Final = 4
 SETTLE_SECONDS: Final = 60.0
 REPORT_SECONDS: Final = 5.0
+PROGRESS: Final = 30
+MOST_PROGRESS_SECONDS: Final = 10.0
 ON_PURPOSE: Final = "on purpose"
 Progress = Callable[[str], None]
 
@@ -49,10 +51,11 @@ class Options:
     seconds: float = 600.0
     """After these it goes on with fewer mutations."""
     keys: int = 8
+    """At most 8: the project knows no more."""
     seed: int = 1
     faults: bool = True
-    pause: float = 1.5
-    """Between faults, in seconds, on average."""
+    pause: float = 1.0
+    """Between faults, in seconds, on average; longer as long as few promises are resolved."""
 
 
 class Run:
@@ -242,6 +245,7 @@ class Run:
             *(self._kill_a_server, self._stop_a_server, self._freeze_a_server),
         ]
         while not self._is_over:
+            await self._wait_for_progress()
             await asyncio.sleep(self._rng.random() * 2 * self._options.pause)
             if not self._queue:  # each once, in some order, and then again
                 self._queue = self._rng.sample(faults, len(faults))
@@ -250,6 +254,13 @@ class Run:
             self._faults.add(fault.__name__)
             await fault()
             self._faults.add(f"{fault.__name__} done")
+
+    async def _wait_for_progress(self) -> None:
+        """Let the clients get on for a while, or wait until it is clear that they do not."""
+        wanted = len(self.ledger.done) + PROGRESS
+        until = time.monotonic() + MOST_PROGRESS_SECONDS
+        while len(self.ledger.done) < wanted and time.monotonic() < until and not self._is_over:
+            await asyncio.sleep(0.05)
 
     async def _cut(self) -> None:
         for line in self._proxy.some(20):

@@ -32,6 +32,7 @@ retry_first = 0.02
 retry_longest = 0.5
 mutation_retries = 30
 stop_grace = 3.0
+sqlite_synchronous = "NORMAL"
 """
 
 
