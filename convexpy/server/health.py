@@ -62,7 +62,9 @@ class Health:
                 gap = revision_gap(connection, self._revisions) if self._revisions is not None else None
                 if gap is not None and gap.unapplied:
                     logger.warning("not ready: revisions have not been applied: %s", ", ".join(gap.unapplied))
-                    yield f"{len(gap.unapplied)} revisions have not been applied: run `convexpy db upgrade`"
+                    count = len(gap.unapplied)
+                    what = "1 revision has" if count == 1 else f"{count} revisions have"
+                    yield f"{what} not been applied: run `convexpy db upgrade`"
         except Exception as error:
             logger.warning("not ready: the database cannot be read: %s", text_of(error))
             yield "the database does not answer"

@@ -34,6 +34,7 @@ from good_builders import (
     token_action,
 )
 from good_calls import charge, charge_in_thread, expire, get_order, mark_paid, process_order, totals
+from good_routes import show, webhook
 
 from convexpy import (
     ActionCtx,
@@ -52,6 +53,7 @@ from convexpy import (
 )
 from convexpy.client import Remote
 from convexpy.testing import ConvexTest
+from convexpy.web import Request, Response, http_route
 
 # A handler takes the context that its builder gives.
 
@@ -269,3 +271,36 @@ def test_order(convex: ConvexTest) -> None:
     convex.job("0" * 32)  # error
     status: int = convex.run(get_order, order_id="o1").status  # error
     print(status)
+
+
+# A route is an action with a request, and returns a response.
+
+
+@http_route("GET", "/a")  # error
+async def route_with_a_transaction(ctx: MutationCtx, request: Request) -> Response:
+    raise NotImplementedError
+
+
+@http_route("GET", "/b")  # error
+async def route_without_a_request(ctx: ActionCtx) -> Response:
+    raise NotImplementedError
+
+
+@http_route("GET", "/c")  # error
+async def route_without_a_response(ctx: ActionCtx, request: Request) -> str:
+    raise NotImplementedError
+
+
+@http_route("GET", "/d")  # error
+def route_of_the_wrong_colour(ctx: ActionCtx, request: Request) -> Response:
+    raise NotImplementedError
+
+
+http_route("/e")  # error
+
+
+async def calls_of_routes(ctx: ActionCtx, sync_ctx: SyncActionCtx, request: Request) -> None:
+    await webhook(ctx, request)  # error
+    await webhook(ctx, request, account=1)  # error
+    show(ctx, request, order_id="o1", rest="")  # error
+    await webhook(ctx, account="a1")  # error

@@ -13,7 +13,7 @@ from support.strict import MYPY
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parents[1]
-GOOD = (FOLDER / "good_builders.py", FOLDER / "good_calls.py")
+GOOD = (FOLDER / "good_builders.py", FOLDER / "good_calls.py", FOLDER / "good_routes.py")
 PLANTED = FOLDER / "planted_mistakes.py"
 MARK = "  # error"
 
