@@ -8,6 +8,7 @@ from .batches import BATCH_BUGS
 from .bug import Bug
 from .calls import CALLS
 from .claim_cursor import CLAIM_CURSOR
+from .clients import CLIENTS
 from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
@@ -45,6 +46,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *UPGRADES,
     *TABLES,
     *DOORS,
+    *CLIENTS,
     *FAILURES,
     *TESTING,
 )
