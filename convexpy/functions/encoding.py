@@ -48,11 +48,13 @@ class NotEncodable(ValueError):
 
 def number(value: object) -> float:
     """The form of an ``int``."""
+    if type(value) is int and -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+        return float(value)
     if isinstance(value, float) and value.is_integer():
         return number(int(value))
     if not isinstance(value, int) or isinstance(value, bool):
         raise PydanticSerializationUnexpectedValue(f"expected int, not {type(value).__name__}")
-    if -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+    if abs(value) <= LARGEST_NUMBER:  # of a subclass
         return float(value)
     raise NotEncodable(
         f"{shown(value)} is beyond 2**53, and would reach clients as another number. Annotate it with convexpy.Int64"
