@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         query,
     )
     from .runtime.identity import Identity
+    from .runtime.pagination import paginate
     from .settings import AuthProvider, Settings
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "internal_mutation",
     "internal_query",
     "mutation",
+    "paginate",
     "query",
 ]
 
@@ -117,6 +119,7 @@ HOMES: Final = (
     "database.scheduled_function",
     "runtime.call_log",
     "runtime.context",
+    "runtime.pagination",
     "functions.crons",
     "live.updates",
     "app",

@@ -44,6 +44,8 @@ class LiveRun:
     """What the query raised, instead of a value."""
     seconds: float = 0.0
     """How long it took."""
+    journal: str | None = None
+    """Where the page that it made ends."""
 
 
 class LivePart(CallTransaction):

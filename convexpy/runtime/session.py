@@ -38,7 +38,7 @@ class CallTransaction:
         new_buffer: Callable[[datetime], ScheduleBuffer] | None = None,
     ) -> None:
         """``new_buffer`` makes the buffer for what a mutation schedules; a query has none."""
-        self._database = database
+        self.database = database
         self._clock = clock
         self._new_buffer = new_buffer
         self._buffer: ScheduleBuffer | None = None
@@ -48,6 +48,7 @@ class CallTransaction:
         self._db: TransactionSession | None = None
         self._system: JobReader | None = None
         self._is_over = False
+        self._pages: list[tuple[Call, str]] = []
         # Objects that another session has loaded: what they say of their rows may be old.
         self.foreign_objects: set[Any] = set()
         self.savepoints = transaction.savepoints = Savepoints(self, transaction.dialect)
@@ -103,6 +104,14 @@ class CallTransaction:
         """What was scheduled and not canceled again, for logs."""
         return self._buffer.scheduled() if self._buffer is not None else ()
 
+    def note_page(self, call: Call, end: str) -> None:
+        """A call has made a page, which ends at a cursor."""
+        self._pages.append((call, end))
+
+    def end_of_page(self, call: Call) -> str | None:
+        """Where the page ends that a call has made. None: it has made none."""
+        return next((end for each, end in self._pages if each is call), None)
+
     def mark(self) -> Mark:
         """How much is scheduled, where a savepoint begins."""
         return self._buffer.mark() if self._buffer is not None else NOTHING
@@ -136,7 +145,7 @@ class CallTransaction:
             return
         self.db.flush()
         around = self.db.get_nested_transaction()
-        with self._database.read_only(self.transaction):
+        with self.database.read_only(self.transaction):
             self.db.is_read_only = True
             try:
                 yield

@@ -174,6 +174,7 @@ class TransactionRunner:
         except BaseException as error:
             run.error = error
         run.seconds = time.perf_counter() - began
+        run.journal = part.end_of_page(call)
         if run.error is not None and broke(transaction, run.error):
             raise TransactionFailed(run.error, transaction, 0) from run.error
         leave(transaction, run)

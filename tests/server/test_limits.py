@@ -99,7 +99,7 @@ def test_a_body_that_never_ends_is_given_up() -> None:
     async def run() -> None:
         scope = {"type": "http", "headers": [], "path": "/", "query_string": b""}
         with pytest.raises(Refused) as refused:
-            await RequestLimit(app, MOST, seconds=0.01)(scope, endless, endless)
+            await asyncio.wait_for(RequestLimit(app, MOST, seconds=0.01)(scope, endless, endless), 30)
         assert refused.value.status == 408
 
     asyncio.run(run())

@@ -22,7 +22,7 @@ from good_builders import (
     token_action,
 )
 from pydantic import AwareDatetime, Field
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from convexpy import (
@@ -32,9 +32,12 @@ from convexpy import (
     Crons,
     Function,
     Identity,
+    Int64,
     JobId,
     JobState,
     MutationCtx,
+    Page,
+    PaginationOpts,
     QueryCtx,
     ScheduledFunction,
     Settings,
@@ -46,6 +49,7 @@ from convexpy import (
     internal_action,
     internal_mutation,
     internal_query,
+    paginate,
     query,
 )
 from convexpy.testing import ConvexTest
@@ -103,6 +107,24 @@ def job_fields(ctx: QueryCtx) -> None:
         assert_type(job.state.kind, StateKind)
         assert_type(job.state.error, str | None)
         assert_type(job.cron, str | None)
+
+
+@query
+def order_page(ctx: QueryCtx, options: PaginationOpts) -> Page[OrderView]:
+    columns = select(Order.id, Order.status, Order.expiry)
+    assert_type(paginate(ctx, columns, options, lambda row: row[0]), Page[str])
+    assert_type(paginate(ctx, columns, options).page, list[Row[str, str, JobId]])
+    assert_type(paginate(ctx, select(Order).order_by(Order.status), options), Page[Order])
+    found = paginate(ctx, select(Order).order_by(Order.status), options, OrderView.model_validate)
+    assert_type(found.page, list[OrderView])
+    assert_type(found.split_cursor, str | None)
+    ctx.run_query(order_page, options=PaginationOpts(num_items=5, cursor=found.continue_cursor, end_cursor=None))
+    return found
+
+
+@query
+def large(ctx: QueryCtx, number: Int64) -> Int64:
+    return number + 1
 
 
 # Mutations.

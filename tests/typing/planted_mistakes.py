@@ -35,6 +35,7 @@ from good_builders import (
 )
 from good_calls import charge, charge_in_thread, expire, get_order, mark_paid, process_order, totals
 from good_routes import show, webhook
+from sqlalchemy import select
 
 from convexpy import (
     ActionCtx,
@@ -43,12 +44,15 @@ from convexpy import (
     Identity,
     JobId,
     MutationCtx,
+    Page,
+    PaginationOpts,
     QueryCtx,
     ScheduledFunction,
     Settings,
     SyncActionCtx,
     action,
     mutation,
+    paginate,
     query,
 )
 from convexpy.testing import ConvexTest
@@ -105,6 +109,22 @@ query.use(require_user)  # error
 token_action.use(sync_counted)  # error
 mutation.extra(auth=1)  # error
 mutation(alias=["orders:old"])  # error
+
+
+# Pages.
+
+
+def pages(ctx: UserQueryCtx, action_ctx: ActionCtx, options: PaginationOpts) -> Page[User]:
+    paginate(action_ctx, select(User), options)  # error
+    paginate(ctx, select(User), 20)  # error
+    paginate(ctx, User, options)  # error
+    paginate(ctx, select(User), options, lambda user: user.email)  # error
+    paginate(ctx, select(User.id, Order.id), options, of_nothing)  # error
+    PaginationOpts(num_items="many")  # error
+    orders = select(Order)  # written in place, SQLAlchemy's types let it be a select of anything
+    texts: Page[str] = paginate(ctx, orders, options)  # error
+    print(texts.is_doen)  # error
+    return paginate(ctx, orders, options)  # error
 
 
 # What a transaction may do, and with which arguments.
