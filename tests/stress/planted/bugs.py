@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .auth import AUTH
 from .batches import BATCH_BUGS
 from .bug import Bug
 from .calls import CALLS
@@ -45,6 +46,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *UPGRADES,
     *TABLES,
     *DOORS,
+    *AUTH,
     *FAILURES,
     *TESTING,
 )
