@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from ..clock import Clock
@@ -20,10 +20,11 @@ from ..database.live_reader import LiveReader
 from ..database.transaction import OpenTransaction
 from ..runtime.transaction import TransactionFailed
 from .index import SubscriptionIndex
-from .live_call import QueryKey
+from .live_call import LiveCall, QueryKey
 from .query import LiveQuery
 from .runner import QueryRunner
-from .subscription import Subscription
+from .subscription import SnapshotTime, Subscriber
+from .version_clock import VersionClock
 
 ROUND_SECONDS: Final = 0.1
 """For how long a round runs queries: one half for what it found, one for what is left from earlier rounds."""
@@ -45,9 +46,10 @@ class RefreshGroup:
         clock: Clock,
         *,
         round_seconds: float = ROUND_SECONDS,
+        versions: VersionClock | None = None,
         wake: Callable[[], None] | None = None,
-        is_misplaced: Callable[[Subscription], bool] | None = None,
-        place: Callable[[Subscription], None] | None = None,
+        is_misplaced: Callable[[Subscriber], bool] | None = None,
+        place: Callable[[Subscriber], None] | None = None,
     ) -> None:
         """Make an empty group.
 
@@ -56,6 +58,7 @@ class RefreshGroup:
             runner: Runs queries within a round.
             clock: By which queries with ``refresh`` run again.
             round_seconds: For how long a round runs queries, about.
+            versions: Numbers the snapshots.
             wake: Called when something may have been committed, from any thread.
             is_misplaced: Whether a subscription belongs to another group.
             place: Takes it there.
@@ -65,31 +68,37 @@ class RefreshGroup:
         self._runner = runner
         self._clock = clock
         self._round_seconds = round_seconds
+        self._versions = versions or VersionClock()
         self._wake = wake
         self._is_misplaced = is_misplaced
         self._place = place
-        self.subscriptions: dict[Subscription, None] = {}
+        self.subscriptions: dict[Subscriber, None] = {}
         self.queries: dict[QueryKey, LiveQuery] = {}
-        self._subscribers: dict[LiveQuery, dict[Subscription, None]] = {}
+        self._subscribers: dict[LiveQuery, dict[Subscriber, None]] = {}
         self._index: SubscriptionIndex[LiveQuery] = SubscriptionIndex()
-        self._arrivals: deque[Subscription] = deque()
+        self._arrivals: deque[Subscriber] = deque()
+        self._requests: deque[Subscriber] = deque()
         self._resets: deque[str] = deque()
         self._someone_left = False
         self._scanned = 0.0
         # Queries that run first in the next round; subscriptions that have queries to run when there is time; and those
         # that may be given new values at the end of the round.
         self._urgent: dict[LiveQuery, None] = {}
-        self._backlog: dict[Subscription, None] = {}
-        self._visits: dict[Subscription, None] = {}
+        self._backlog: dict[Subscriber, None] = {}
+        self._visits: dict[Subscriber, None] = {}
         self._timed: dict[LiveQuery, None] = {}
         self._deferred: dict[LiveQuery, None] = {}
         self.rounds = 0
 
     # Any thread.
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: Subscriber) -> None:
         """It takes part from the next round on."""
         self._arrivals.append(subscription)
+
+    def visit(self, subscription: Subscriber) -> None:
+        """It has changed, or is closed, or wants its values again: the next round looks at it."""
+        self._requests.append(subscription)
 
     def remove_closed(self) -> None:
         """A subscription was closed; it is forgotten before the next round."""
@@ -104,7 +113,7 @@ class RefreshGroup:
         return len(self._subscribers.get(query, ()))
 
     @property
-    def arrivals(self) -> tuple[Subscription, ...]:
+    def arrivals(self) -> tuple[Subscriber, ...]:
         """Those that take part from the next round on."""
         return tuple(self._arrivals)
 
@@ -121,7 +130,9 @@ class RefreshGroup:
         self._admit()
         if not self.subscriptions:
             return False
+        before = self._versions.next()
         with self._opened().snapshot() as snapshot:
+            time = SnapshotTime(before, self._versions.next())
             transaction = snapshot.transaction
             self._mark(snapshot.commits)
             self._runner.begin_round(snapshot.commits)
@@ -131,9 +142,9 @@ class RefreshGroup:
                 untouched = [query for query in self.queries.values() if not query.is_stale]
                 self._runner.check(untouched, transaction, self._changed)
         self.rounds += 1
-        self._deliver()
+        self._deliver(time)
         self._runner.raise_difference()
-        return bool(self._backlog or self._urgent or self._arrivals)
+        return bool(self._backlog or self._urgent or self._arrivals or self._requests)
 
     def start_over(self) -> None:
         """A round has failed: the next one has a new reader, and everything runs again."""
@@ -163,28 +174,64 @@ class RefreshGroup:
     def close(self) -> None:
         """End every subscription, and close the reader."""
         for subscription in (*self.subscriptions, *self._arrivals):
-            subscription.latest.close()
+            subscription.end()
         self.subscriptions.clear()
         self._arrivals.clear()
         self.start_over()
 
     def _admit(self) -> None:
-        """Take in what has arrived."""
+        """Take in what has arrived, and what has changed."""
         while self._arrivals:
             subscription = self._arrivals.popleft()
             if subscription.is_closed:
                 continue
             self.subscriptions[subscription] = None
+            subscription.change_calls()
             for name, call in subscription.calls.items():
-                query = self.queries.get(call.key)
-                if query is None:
-                    query = self.queries[call.key] = LiveQuery(call)
-                    self._subscribers[query] = {}
-                self._subscribers[query][subscription] = None
-                subscription.queries[name] = query
-                if query.is_stale:
-                    self._urgent[query] = None
+                self._attach(subscription, name, call)
             self._visits[subscription] = None
+        for _ in range(len(self._requests)):
+            subscription = self._requests.popleft()
+            if subscription not in self.subscriptions:
+                continue  # it is on its way to another group, which looks at all that arrives
+            if subscription.is_closed:
+                self._release(subscription)
+            else:
+                self._change(subscription)
+                if subscription in self.subscriptions:
+                    self._visits[subscription] = None
+
+    def _change(self, subscription: Subscriber) -> None:
+        """Let a subscription have the queries that it wants now."""
+        changed = subscription.change_calls()
+        if not changed:
+            return
+        former = [(name, subscription.queries.pop(name)) for name in changed if name in subscription.queries]
+        known = dict(former)
+        for name in changed:
+            if name in subscription.calls:
+                self._attach(subscription, name, subscription.calls[name], known.get(name))
+        kept = set(subscription.queries.values())
+        for _, query in former:
+            if query not in kept:
+                self._detach(subscription, query)
+        self._move(subscription)
+
+    def _attach(
+        self, subscription: Subscriber, name: Hashable, call: LiveCall, former: LiveQuery | None = None
+    ) -> None:
+        """Give a subscription a query; ``former`` had its name before, for another user perhaps."""
+        query = self.queries.get(call.key)
+        if query is None:
+            query = self.queries[call.key] = LiveQuery(call)
+            self._subscribers[query] = {}
+            if former is not None and former.counts_for(query):
+                query.adopt(former)
+                self._noted(query)
+        self._subscribers[query][subscription] = None
+        subscription.queries[name] = query
+        if query.is_stale:
+            self._urgent[query] = None
 
     def _forget_closed(self) -> None:
         now = time.monotonic()
@@ -194,23 +241,29 @@ class RefreshGroup:
         for subscription in [each for each in self.subscriptions if each.is_closed]:
             self._release(subscription)
 
-    def _release(self, subscription: Subscription) -> None:
-        """A subscription has no part in this group any more, nor have queries that only it had."""
+    def _release(self, subscription: Subscriber) -> None:
+        """A subscription has no part in this group any more."""
         del self.subscriptions[subscription]
         self._backlog.pop(subscription, None)
         self._visits.pop(subscription, None)
-        for query in subscription.queries.values():
-            subscribers = self._subscribers.get(query)
-            if subscribers is None:
-                continue
-            subscribers.pop(subscription, None)
-            if not subscribers:
-                del self._subscribers[query]
-                self.queries.pop(query.call.key, None)
-                self._index.remove(query)
-                for place in (self._urgent, self._timed, self._deferred):
-                    place.pop(query, None)
+        for name, query in subscription.queries.items():
+            query.call.seconds = query.seconds
+            subscription.calls[name] = query.call  # which knows where its page ends
+            self._detach(subscription, query)
         subscription.queries = {}
+
+    def _detach(self, subscription: Subscriber, query: LiveQuery) -> None:
+        """A subscription has not this query any more. If no other has it, there is none."""
+        subscribers = self._subscribers.get(query)
+        if subscribers is None:
+            return
+        subscribers.pop(subscription, None)
+        if not subscribers:
+            del self._subscribers[query]
+            self.queries.pop(query.call.key, None)
+            self._index.remove(query)
+            for place in (self._urgent, self._timed, self._deferred):
+                place.pop(query, None)
 
     def _mark(self, commits: Sequence[CommitRecord] | None) -> None:
         """Find out which queries have to run."""
@@ -291,6 +344,7 @@ class RefreshGroup:
         self._visits.update(self._subscribers[query])
 
     def _noted(self, query: LiveQuery) -> None:
+        self._pin(query)
         self._index.replace(query, query.reads)
         for place, belongs in ((self._timed, query.refresh_at), (self._deferred, query.retry_at)):
             if belongs is not None:
@@ -298,18 +352,29 @@ class RefreshGroup:
             else:
                 place.pop(query, None)
 
-    def _deliver(self) -> None:
+    def _pin(self, query: LiveQuery) -> None:
+        """From now on its page ends where it does now. Who asks for the page without that gets a query of its own."""
+        journal = query.outcome.journal if query.outcome is not None else None
+        if journal is None or journal == query.call.key.journal:
+            return
+        del self.queries[query.call.key]
+        query.call = query.call.with_journal(journal)
+        if query.call.key in self.queries:
+            query.call.set_apart()
+        self.queries[query.call.key] = query
+
+    def _deliver(self, time: SnapshotTime) -> None:
         """Give every subscription its values for which all its queries count in this snapshot."""
         visits, self._visits = self._visits, {}
         for subscription in visits:
             if subscription.is_closed:
                 continue
-            if subscription.deliver():
+            if subscription.deliver(time):
                 self._move(subscription)
             else:
                 self._backlog.setdefault(subscription)
 
-    def _move(self, subscription: Subscription) -> bool:
+    def _move(self, subscription: Subscriber) -> bool:
         """Give a subscription to another group, if it belongs there."""
         if self._is_misplaced is None or self._place is None or not self._is_misplaced(subscription):
             return False

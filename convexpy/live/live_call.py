@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from copy import copy
 from dataclasses import replace
 from itertools import count
 from typing import Final, NamedTuple
@@ -13,6 +14,9 @@ from ..functions.declare import Kind
 from ..functions.load import App
 from ..runtime.call import Call, ResultForm
 from ..runtime.identity import Identity
+
+REFUSED: Final = "(refused)"
+"""The name of a query that is none."""
 
 _numbers: Final = count()
 
@@ -24,13 +28,30 @@ class QueryKey(NamedTuple):
     arguments: Hashable
     form: tuple[ResultForm, bool]
     identity: Identity | None
+    journal: str | None = None
+    """Where its page ends. Two pages that began alike and ended differently are two queries."""
+    number: int = 0
+    """Not 0: it stands for itself, although its result is that of others."""
+
+    @property
+    def result(self) -> QueryKey:
+        """What has the same result in one snapshot, unless it depends on the identity."""
+        return self._replace(identity=None, number=0)
 
 
 class LiveCall:
     """The call of a query on behalf of its subscribers."""
 
-    def __init__(self, call: Call, app: App) -> None:
-        """``call``: bound by the functions of this version of the app.
+    seconds: float | None = None
+    """How long it took as a query of a group that it has left."""
+
+    def __init__(self, call: Call, app: App, bind: Callable[[], Call] | None = None) -> None:
+        """Make the call of a query.
+
+        Args:
+            call: Bound by the functions of this version of the app.
+            app: The version.
+            bind: Binds the call of a client anew, by a later version.
 
         Raises:
             CallNotAllowed: The function is no query.
@@ -41,11 +62,31 @@ class LiveCall:
             )
         self._call = call
         self._app = app
+        self._bind = bind
         self.name = call.function.name
         self.arguments = stored_arguments(call)
         """As JSON. None: they have no exact form there."""
         arguments: Hashable = next(_numbers) if self.arguments is None else self.arguments
-        self.key = QueryKey(self.name, arguments, (call.form, call.redacts_errors), call.identity)
+        self.key = QueryKey(self.name, arguments, (call.form, call.redacts_errors), call.identity, call.journal)
+
+    @classmethod
+    def of_client(cls, bind: Callable[[], Call], app: App) -> LiveCall:
+        """The call of a client. One that is refused is a query too: it fails, until a version of the app allows it."""
+        try:
+            return cls(bind(), app, bind)
+        except ConvexError as error:
+            return RefusedCall(bind, error, app)
+
+    def with_journal(self, journal: str | None) -> LiveCall:
+        """The same, for a page whose end is known."""
+        pinned = copy(self)
+        pinned.key = self.key._replace(journal=journal, number=0)
+        pinned._call = replace(self._call, journal=journal)
+        return pinned
+
+    def set_apart(self) -> None:
+        """Let it be a query of its own."""
+        self.key = self.key._replace(number=1 + next(_numbers))
 
     def bound(self, app: App) -> Call:
         """The call as a version of the app makes it.
@@ -54,6 +95,9 @@ class LiveCall:
             ConvexError: In this version there is no such query, or the arguments do not fit.
         """
         if app is self._app:
+            return self._call
+        if self._bind is not None:
+            self._call, self._app = replace(self._bind(), journal=self._call.journal), app
             return self._call
         function = app.registry.find(self.name)
         if function.kind is not Kind.QUERY:
@@ -64,6 +108,25 @@ class LiveCall:
             values = function.arguments.load(self.name, self.arguments)
         self._call, self._app = replace(self._call, function=function, values=values), app
         return self._call
+
+
+class RefusedCall(LiveCall):
+    """A client's call of what is no public query, or with arguments that do not fit. Each run of it fails."""
+
+    def __init__(self, bind: Callable[[], Call], error: ConvexError, app: App) -> None:
+        self.name, self.arguments = REFUSED, None
+        self.key = QueryKey(self.name, next(_numbers), (ResultForm.ENCODED, False), None)
+        self._bind_again = bind
+        self._error = error
+        self._app = app
+
+    def bound(self, app: App) -> Call:
+        if app is self._app:
+            raise self._error
+        return self._bind_again()
+
+    def with_journal(self, journal: str | None) -> LiveCall:
+        return self
 
 
 def stored_arguments(call: Call) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from hashlib import blake2b
 from itertools import count
 from types import TracebackType
@@ -23,20 +24,28 @@ class Outcome(NamedTuple):
     trace: TracebackType | None
     """Where the error was raised."""
     digest: bytes
+    journal: str | None = None
+    """Where its page ends, for the next runs."""
+    request_id: str = ""
+    """Of an error: by which the log and its readers know it."""
 
     @classmethod
     def of(cls, call: Call, run: LiveRun) -> Outcome:
         """What a run gave."""
         if run.error is not None:
-            return cls.failed(run.error)
-        return cls(run.value, None, None, digest_of(serialized(call, run.value)))
+            return cls.failed(run.error)._replace(journal=call.journal)
+        journal = run.journal if run.journal is not None else call.journal
+        data = serialized(call, run.value)
+        if journal is not None:
+            data += journal.encode("utf-8", "replace")
+        return cls(run.value, None, None, digest_of(data), journal)
 
     @classmethod
     def failed(cls, error: BaseException) -> Outcome:
         """An error instead of a value."""
         code, data = (error.code, error.data) if isinstance(error, ConvexError) else (None, None)
         digest = digest_of(repr((type(error), code, text_of(error), data)).encode("utf-8", "replace"))
-        return cls(None, error, error.__traceback__, digest)
+        return cls(None, error, error.__traceback__, digest, None, secrets.token_hex(8))
 
 
 def serialized(call: Call, value: Any) -> bytes:

@@ -59,6 +59,19 @@ class LiveQuery:
             self.outcome = outcome
         return changed
 
+    def counts_for(self, other: LiveQuery) -> bool:
+        """Whether its outcome is that of another query as well: the same, for another user."""
+        if self.outcome is None or self.is_stale or self.depends.identity:
+            return False
+        return self.call.key.result == other.call.key.result
+
+    def adopt(self, other: LiveQuery) -> None:
+        """Have the outcome of another query, without a run."""
+        self.is_stale = False
+        self.outcome, self.reads, self.depends = other.outcome, other.reads, other.depends
+        self.refresh_at, self.seconds, self._last_seconds = other.refresh_at, other.seconds, other._last_seconds
+        self.runs, self.last_run = other.runs, other.last_run
+
     @property
     def is_current(self) -> bool:
         """Whether its outcome counts in the snapshot of this round."""

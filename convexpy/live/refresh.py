@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from ..clock import Clock
@@ -16,11 +17,13 @@ from ..settings import Settings
 from .group import RefreshGroup
 from .group_thread import GroupThread
 from .live_call import LiveCall
+from .query_set import QuerySet
 from .runner import QueryRunner
 from .speeds import FunctionSpeeds, Speed
-from .subscription import SINGLE, Subscription
+from .subscription import SINGLE, Subscriber, Subscription
 from .summary import SummaryThread
 from .updates import Updates
+from .version_clock import VersionClock
 
 RELOAD: Final = "(reload)"
 MOST_TRIALS: Final = 4
@@ -38,6 +41,8 @@ class Refresh:
         self._database = database
         self._settings = settings
         self._clock = clock
+        self.versions = VersionClock()
+        """Numbers the snapshots of all groups."""
         self._outage = Outage()
         self._speeds = FunctionSpeeds()
         self._mutex = threading.Lock()
@@ -66,6 +71,16 @@ class Refresh:
         """
         return self._subscribe(calls, is_single=False)
 
+    def new_query_set(self, wake: Callable[[], None]) -> QuerySet:
+        """Open a query set, whose queries may change.
+
+        Args:
+            wake: Called when there are results to take, from any thread. It must return at once.
+        """
+        query_set = QuerySet(lambda: self._calls.app, wake)
+        self._place(query_set)
+        return query_set
+
     def reset(self, reason: str) -> None:
         """Run everything again: the app was reloaded, or something was written past the commit log."""
         for thread in self._all_threads():
@@ -85,7 +100,7 @@ class Refresh:
             self._summary, self._ended = None, []
         for thread in threads:
             for subscription in list(thread.group.subscriptions):
-                subscription.latest.close()
+                subscription.end()
             thread.stop()
         for thread in threads:
             thread.join()
@@ -108,21 +123,23 @@ class Refresh:
 
         return Updates(subscription.latest, leave, subscription.leave)
 
-    def _place(self, subscription: Subscription) -> None:
+    def _place(self, subscription: Subscriber) -> None:
         """Let a subscription take part in the rounds of its group."""
         with self._mutex:
             if self._is_closed:
-                subscription.latest.close()
+                subscription.end()
                 return
             speed = self._speeds.group_of(subscription)
             place = self._trial_of(subscription) if speed is Speed.UNKNOWN else speed
             thread = self._threads.get(place)
             if thread is None:
                 thread = self._threads[place] = self._start(speed, place)
+            # Before it arrives. A change in between asks the group that it leaves, or this one, which looks anyway.
+            subscription.request_visit = partial(visit, thread, subscription)
             thread.group.add(subscription)
             thread.wake()
 
-    def _trial_of(self, subscription: Subscription) -> int:
+    def _trial_of(self, subscription: Subscriber) -> int:
         """Where a subscription is tried: all of one function in the same trial, so that a slow one is in one only."""
         name = self._speeds.unknown(subscription)
         if name not in self._trials:
@@ -140,6 +157,7 @@ class Refresh:
             self._database.live_reader,
             QueryRunner(self._calls, self._clock, self._speeds, checks=self._settings.live_check),
             self._clock,
+            versions=self.versions,
             wake=thread.wake,
             is_misplaced=lambda subscription: self._speeds.group_of(subscription, speed) is not speed,
             place=self._place,
@@ -164,10 +182,17 @@ class Refresh:
 
     def _begin_in_child(self) -> None:
         """In a child: what was subscribed to is the parent's. Its iterations end here."""
-        left: list[Subscription] = []
+        left: list[Subscriber] = []
         for thread in self._threads.values():
             left += [*thread.group.subscriptions, *thread.group.arrivals]
         self._threads, self._summary, self._ended = {}, None, []
         self._mutex = threading.Lock()
+        self.versions.begin_in_child()
         for subscription in left:
-            subscription.latest.close_in_child()
+            subscription.end_in_child()
+
+
+def visit(thread: GroupThread, subscriber: Subscriber) -> None:
+    """Let a group look at a subscriber."""
+    thread.group.visit(subscriber)
+    thread.wake()

@@ -63,13 +63,13 @@ class QueryRunner:
             call = query.call.bound(self._calls.app)
         except ConvexError as error:  # of a version of the app that no longer has it
             return query.note(LiveRun(ReadSet(), Dependencies()), Outcome.failed(error), self._clock.now())
-        anonymous = query.call.key._replace(identity=None)
-        known = self._shared.get(anonymous)
+        result = query.call.key.result
+        known = self._shared.get(result)
         if known is None:
             run = self._execute(query, call, transaction)
             known = run, Outcome.of(call, run)
             if not run.depends.identity:
-                self._shared[anonymous] = known
+                self._shared[result] = known
         changed = query.note(*known, self._clock.now())
         if transaction.expired:
             defer(query)

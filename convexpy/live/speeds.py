@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from .subscription import Subscription
+from .live_call import REFUSED
+from .subscription import Subscriber
 
 
 class Speed(Enum):
@@ -31,31 +32,36 @@ class FunctionSpeeds:
     """How long the runs of each function take, in seconds. Written and read by every group."""
 
     def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
+        self._seconds: dict[str, float] = {REFUSED: 0.0}
 
     def note(self, name: str, seconds: float) -> None:
         """A function ran."""
         before = self._seconds.get(name, seconds)
         self._seconds[name] = before + SHARE * (seconds - before)
 
-    def of(self, subscription: Subscription) -> float | None:
-        """How long the slowest query of a subscription takes. None: that is not known of each."""
-        known = [query.seconds for query in subscription.queries.values() if query.seconds is not None]
-        if len(known) == len(subscription.calls):
-            subscription.seconds = max(known, default=0.0)
-        elif subscription.seconds is None:  # its functions may have run for others
-            others = [self._seconds.get(call.name) for call in subscription.calls.values()]
-            return None if None in others else max(seconds for seconds in others if seconds is not None)
-        return subscription.seconds
+    def of(self, subscriber: Subscriber) -> float | None:
+        """How long the slowest query of a subscriber takes. None: that is not known of each."""
+        slowest = 0.0
+        for name, call in subscriber.calls.items():
+            query = subscriber.queries.get(name)
+            seconds = query.seconds if query is not None else None
+            if seconds is None:
+                seconds = call.seconds
+            if seconds is None:  # its function may have run for others
+                seconds = self._seconds.get(call.name)
+            if seconds is None:
+                return None
+            slowest = max(slowest, seconds)
+        return slowest
 
-    def unknown(self, subscription: Subscription) -> str:
-        """The first function of a subscription of which nothing is known. Another thread may just have run it."""
-        names = [call.name for call in subscription.calls.values()]
+    def unknown(self, subscriber: Subscriber) -> str:
+        """The first function of a subscriber of which nothing is known. Another thread may just have run it."""
+        names = [call.name for call in subscriber.calls.values()]
         return next((name for name in names if name not in self._seconds), names[0])
 
-    def group_of(self, subscription: Subscription, current: Speed | None = None) -> Speed:
-        """Where a subscription belongs; it stays where it is if it is near a limit."""
-        seconds = self.of(subscription)
+    def group_of(self, subscriber: Subscriber, current: Speed | None = None) -> Speed:
+        """Where a subscriber belongs; it stays where it is if it is near a limit."""
+        seconds = self.of(subscriber)
         if seconds is None:
             return Speed.UNKNOWN
         if current is Speed.SLOW and seconds > MARGIN * LIMITS[Speed.QUICK] and seconds <= LIMITS[Speed.SLOW]:

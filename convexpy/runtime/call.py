@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ..database.requests import RequestKey
+from ..database.transaction import CommitWatch
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
@@ -57,6 +58,8 @@ class Call:
     journal: str | None = None
     """Of a query that makes a page: where the page ended before, so that it ends there again."""
     request: RequestId = field(default_factory=RequestId)
+    commit_watch: CommitWatch | None = None
+    """Told of the COMMIT of a mutation."""
     request_key: RequestKey | None = None
     """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
     given: object = None

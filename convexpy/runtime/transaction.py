@@ -126,6 +126,7 @@ class TransactionRunner:
                 index = None
                 if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
                     raise JobLost
+                transaction.commit_watch = first[0].commit_watch
                 transaction.commit()
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)

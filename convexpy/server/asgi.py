@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +26,7 @@ from .openapi import OpenApi
 from .origins import OriginCheck, check_cors
 from .refusal import Refused, answer_refused
 from .routes import UserRoutes
+from .sync_endpoint import sync_endpoint
 
 STATIC: Final = Path(__file__).parent / "static"
 """What pages load from the server: ``/client.js``."""
@@ -106,7 +107,8 @@ def other_routes(backend: Backend, revisions: Path | None) -> list[BaseRoute]:
 
 def socket_routes(backend: Backend) -> list[BaseRoute]:
     """The functions, over WebSockets: ``/api/{version}/sync`` and ``/api/sync``."""
-    return []
+    endpoint = sync_endpoint(backend)
+    return [WebSocketRoute(path, endpoint) for path in ("/api/sync", "/api/{version}/sync")]
 
 
 def static_routes() -> list[BaseRoute]:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "convexpy_0011"
-down_revision = "convexpy_0008"
+down_revision = "convexpy_0010"
 
 
 def upgrade() -> None:
