@@ -17,6 +17,7 @@ from ..errors import DatabaseError, LoadError, SettingsError
 from ..functions.load import forget_modules
 from .banner import banner, shown_path
 from .check import contents
+from .codegen import keep_types
 from .conflicts import ConflictLines
 from .failure import frame, report
 from .logs import print_run
@@ -116,6 +117,7 @@ class DevServer:
         self._warn()
         for line in banner(self.project, convex.app, convex.database.url, self.watcher.package):
             say(escaped(line))
+        keep_types(self.project, convex.app)
         self.watcher.wait_until_ready()
         convex.start()
         say(f"ready in {duration(time.perf_counter() - began)}", style="green")
@@ -195,6 +197,7 @@ class DevServer:
         if had_failed and not self._failed:
             line += f": the app loads again, {contents(self._convex.app)}"
         say(line, style="green")
+        keep_types(self.project, self._convex.app)
 
     def _warn(self) -> None:
         """Print new warnings of the app, each once."""

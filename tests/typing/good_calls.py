@@ -52,6 +52,7 @@ from convexpy import (
     paginate,
     query,
 )
+from convexpy.client import Remote
 from convexpy.testing import ConvexTest
 
 StateKind = Literal["pending", "inProgress", "success", "failed", "canceled"]
@@ -274,6 +275,17 @@ async def server() -> None:
         assert_type(both, Updates[dict[str, Any]])
         assert_type(someone.subscribe_all({"totals": (totals, {})}).get(), dict[str, Any])
         print(convex.call("orders:process_order", {"order_id": "o1"}), describe(charge), convex.run(internal.orders.x))
+
+
+async def over_the_network() -> None:
+    async with Remote("https://shop.example", token=lambda: "a token") as shop:
+        assert_type(shop.run(process_order, order_id="o1"), str)
+        assert_type(await shop.run_async(totals, limit=3), Totals)
+        assert_type(await shop.run_async(charge, "o1"), str)
+        with shop.subscribe(get_order, order_id="o1") as orders:
+            assert_type(orders, Updates[OrderView])
+        print(shop.run("orders:process_order", order_id="o1"), shop.run(internal.orders.x), shop.call("orders:totals"))
+        print(shop.subscribe("orders:totals", limit=3).get(timeout=1))
 
 
 def test_order(convex: ConvexTest) -> None:

@@ -55,6 +55,7 @@ from convexpy import (
     paginate,
     query,
 )
+from convexpy.client import Remote
 from convexpy.testing import ConvexTest
 from convexpy.web import Request, Response, http_route
 
@@ -262,6 +263,21 @@ async def in_async_code(convex: Convex) -> None:
     text: str = convex.run_async(process_order, order_id="o1")  # error
     await convex.run(charge, order_id="o1")  # error
     print(text)
+
+
+async def over_the_network(shop: Remote) -> None:
+    shop.run(process_order)  # error
+    shop.run(process_order, oder_id="o1")  # error
+    shop.run(process_order, order_id=1)  # error
+    shop.run(of_a_user)  # error
+    text: str = shop.run(get_order, order_id="o1")  # error
+    await shop.run_async(process_order)  # error
+    text = shop.run_async(process_order, order_id="o1")  # error
+    shop.subscribe(get_order)  # error
+    shop.subscribe(get_order, order_id=1)  # error
+    shop.subscribe(mark_paid, order_id="o1")  # error
+    number: int = shop.subscribe(get_order, order_id="o1").get()  # error
+    Remote("https://shop.example", token=1)  # error
 
 
 def test_order(convex: ConvexTest) -> None:
