@@ -60,7 +60,7 @@ class Keys(Settings):
         """Read text that is a number of seconds: the environment has text only."""
         return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
-    @field_validator("auth", "cors", mode="before")
+    @field_validator("auth", "cors", "forwarded_allow_ips", mode="before")
     @classmethod
     def read_list(cls, value: object) -> object:
         """Read text that is a JSON array: the environment has text only."""

@@ -22,7 +22,8 @@ def environment(**more: str) -> dict[str, str]:
     """This process's environment, without what would change how a project behaves."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CONVEXPY_", "PYTEST_"))}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return inherited | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": ""} | more
+    own = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": "", "CONVEXPY_PORT": "0"}
+    return inherited | own | more
 
 
 def python_module(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

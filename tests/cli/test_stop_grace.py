@@ -92,7 +92,7 @@ def endless(shop: Shop) -> Shop:
     "name", ["to_thread", "exit_function", *(pytest.param(name, marks=pytest.mark.long) for name in MORE)]
 )
 def test_a_thread_that_never_ends_does_not_keep_the_process_alive(endless: Shop, name: str) -> None:
-    with Process(endless.root, "start") as server:
+    with Process(endless.root, "worker") as server:
         server.line('"running')
         endless.cli("run", "plan:plan", f'{{"name": "{name}"}}')
         server.line("it works on a thread")
