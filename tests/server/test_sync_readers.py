@@ -208,5 +208,5 @@ async def never() -> dict[str, Any]:
     raise AssertionError
 
 
-async def ignore(message: dict[str, Any]) -> None:
+async def ignore(message: Any) -> None:
     pass
