@@ -51,14 +51,11 @@ class OpenTransaction(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
-        # This is a child that was forked within it.
-        self.is_inherited = False
+        self.is_inherited = False  # this is a child that was forked within it
         self.is_committing = False
-        # The thread waits for the answer to BEGIN.
-        self.waits_for_begin = False
+        self.waits_for_begin = False  # the thread waits for the answer to BEGIN
         self._statements: set[str] = set()
-        # A statement left something on the connection that other calls must not meet.
-        self.leaves_state = False
+        self.leaves_state = False  # a statement left something on the connection that other calls must not meet
         # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
