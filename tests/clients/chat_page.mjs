@@ -1,21 +1,10 @@
 // The page of examples/chat in two tabs of Chromium: typed in one, seen in the other, through a server that is killed.
 
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 import { ask, url } from "./script.mjs";
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-
+const browser = await launch();
 const problems = [];
 
 async function openTab(options = {}) {

@@ -30,7 +30,7 @@ def run_node(node_modules: Path, tmp_path: Path) -> RunScript:
     """Runs a script of this folder with the npm packages, against a server."""
     folder = tmp_path / "scripts"
     folder.mkdir()
-    for script in HERE.glob("*.mjs"):
+    for script in (*HERE.glob("*.mjs"), *HERE.glob("*.jsx")):
         shutil.copy(script, folder)
     shutil.copy(STATIC / "client.js", folder / "client.mjs")  # what Node takes for a module
     (folder / "node_modules").symlink_to(node_modules)

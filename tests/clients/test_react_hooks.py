@@ -1,0 +1,16 @@
+"""React's hooks, those of @convex-dev/react-query and those of convex-helpers, in Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import RunScript
+from .server import PROJECT, Server
+
+
+@pytest.mark.long
+def test_hooks_of_three_packages_stay_live(run_node: RunScript, chromium: str, tmp_path: Path) -> None:
+    with Server(PROJECT, tmp_path) as server:
+        run_node(server, "hooks_page.mjs", CHROMIUM=chromium)
