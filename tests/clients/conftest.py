@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers.shared import Template, drop
+from sqlalchemy import MetaData
 from support.npm import node_modules
 
-from .server import HERE, Server
+from .server import HERE, PROJECT, Server
 
 __all__ = ["node_modules"]
 
@@ -23,6 +25,19 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 STATIC = HERE.parents[1] / "convexpy/server/static"
 
 RunScript = Callable[..., str]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server of the functions that scripts call."""
+    if request.param == "sqlite":
+        with Server(PROJECT, tmp_path) as server:
+            yield server
+        return
+    database = Template(MetaData()).copy()
+    with Server(PROJECT, tmp_path, database.render_as_string(hide_password=False)) as server:
+        yield server
+    drop(database)
 
 
 @pytest.fixture

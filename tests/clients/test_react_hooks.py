@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from .conftest import RunScript
-from .server import PROJECT, Server
+from .server import Server
 
 
 @pytest.mark.long
-def test_hooks_of_three_packages_stay_live(run_node: RunScript, chromium: str, tmp_path: Path) -> None:
-    with Server(PROJECT, tmp_path) as server:
-        run_node(server, "hooks_page.mjs", CHROMIUM=chromium)
+def test_hooks_of_three_packages_stay_live(run_node: RunScript, chromium: str, server: Server) -> None:
+    run_node(server, "hooks_page.mjs", CHROMIUM=chromium)
