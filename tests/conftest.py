@@ -22,11 +22,32 @@ LONG = ("test_a_primary_cut_off", "test_examples.py", "test_init.py", "test_supe
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
     config.addinivalue_line("markers", "long: left out, unless `-m long` or `-m ''` asks for it")
+    config.addinivalue_line("markers", "in_turns: its variants take turns on the databases; the others are long")
 
 
+@pytest.hookimpl(tryfirst=True)  # before those marked are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    take_turns(items)
     # What takes long comes first: last, it would leave one worker alone.
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
+
+
+def take_turns(items: list[pytest.Item]) -> None:
+    """Of tests that are ``in_turns``: the first variant is for each database, the second for the second one, and so on.
+
+    Their variants differ in what has been decided before a database is asked.
+    """
+    variants: dict[str, dict[object, int]] = {}
+    for item in items:
+        if item.get_closest_marker("in_turns") is None:
+            continue
+        assert isinstance(item, pytest.Function)
+        indices = dict(item.callspec.indices)
+        database = indices.pop("database")
+        numbers = variants.setdefault(item.nodeid.partition("[")[0], {})
+        number = numbers.setdefault(tuple(indices.items()), len(numbers))
+        if number > 0 and (number + database) % 2:
+            item.add_marker(pytest.mark.long)
 
 
 def pytest_collection_finish() -> None:
