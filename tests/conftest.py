@@ -6,6 +6,7 @@ Its fixtures are those of several folders. Imports are inside of them: most fold
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ LONG = ("test_a_primary_cut_off", "test_examples.py", "test_init.py", "test_supe
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        # Processes share what one of them has compiled. Before pytest starts they have been told not to write it down.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gc.disable()  # until the tests are collected, and nothing of that is garbage
     config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
     config.addinivalue_line("markers", "long: left out, unless `-m long` or `-m ''` asks for it")
     config.addinivalue_line("markers", "in_turns: its variants take turns on the databases; the others are long")
@@ -51,6 +56,7 @@ def take_turns(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
+    gc.enable()
     # Every collection of garbage from here on, and pytest asks for several, skips what the imports have made.
     gc.freeze()
 
