@@ -6,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
@@ -36,18 +36,6 @@ MOST_CHARACTERS: Final = 2000
 Sync = Literal["as set", "always", "later"]
 
 
-class CommitWatch(Protocol):
-    """Is told of the COMMIT of a transaction, on its thread. It must return at once."""
-
-    def begins(self) -> None:
-        """It is sent next."""
-        ...
-
-    def committed(self) -> None:
-        """It has returned, and no other thread was told so yet."""
-        ...
-
-
 class OpenTransaction(ABC):
     """Owned by one thread until it is committed, rolled back or expired."""
 
@@ -63,15 +51,11 @@ class OpenTransaction(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
-        self.commit_watch: CommitWatch | None = None
-        # This is a child that was forked within it.
-        self.is_inherited = False
+        self.is_inherited = False  # this is a child that was forked within it
         self.is_committing = False
-        # The thread waits for the answer to BEGIN.
-        self.waits_for_begin = False
+        self.waits_for_begin = False  # the thread waits for the answer to BEGIN
         self._statements: set[str] = set()
-        # A statement left something on the connection that other calls must not meet.
-        self.leaves_state = False
+        self.leaves_state = False  # a statement left something on the connection that other calls must not meet
         # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
@@ -224,15 +208,11 @@ class OpenTransaction(ABC):
             self.check()
             self.is_open = False
         self.is_committing = True
-        if self.commit_watch is not None:
-            self.commit_watch.begins()
         try:
             self.send_commit()
         except BaseException:
             self.is_open = True  # so that close() rolls back whatever is left
             raise
-        if self.commit_watch is not None:
-            self.commit_watch.committed()
         if self._publish is not None:
             self._publish(self.changes, self.driver)  # while the connection is still at hand
         if self.footprints is not None:
