@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 import httpx
 
 from stress.sockets.client import Client
 from stress.sockets.history import Wrong
 
-PATIENCE: float = 30.0
+PATIENCE: Final = 60.0
 """How long an answer may take: the machine may be busy with other things."""
 
 

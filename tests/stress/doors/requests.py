@@ -62,7 +62,7 @@ class HostileRequests:
         made: dict[str, object] = {
             "path": rng.choice(NAMES),
             "args": rng.choice(({}, [{}], [], {"key": 1}, {"value": value(rng)}, value(rng))),
-            "format": rng.choice(("json", "convex_encoded_json", "export_json", "x", 5)),
+            "format": rng.choice(("json", "convex_encoded_json", "export_json", "x", 5, {}, [1], None)),
         }
         if rng.random() < 0.3:
             made["queries"] = [made.copy() for _ in range(rng.randrange(5))]
