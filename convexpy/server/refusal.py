@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..errors import InternalError, Overloaded, RepeatRefused, WriteConflict
@@ -17,6 +17,8 @@ from .authenticator import AuthFailed
 CODES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
 NO_RESULTS: Final = (InternalError, Overloaded, RepeatRefused)
 """Errors that are no result of a function."""
+NO_ANSWER: Final = 499
+"""The status in the log of a request whose client left before an answer began."""
 TRY_AGAIN: Final = "Your request couldn't be completed. Try again later."
 
 
@@ -50,6 +52,8 @@ def bad_request(message: str, code: str = "BadJsonBody") -> Refused:
 
 async def answer_refused(request: Request, error: Exception) -> Response:
     """The answer to a request whose endpoint raised ``Refused``, or what stands for it."""
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=NO_ANSWER)
     if isinstance(error, Refused):
         return error.response
     if isinstance(error, AuthFailed):

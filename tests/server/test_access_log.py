@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.http_client import HttpClient, served
@@ -77,3 +79,19 @@ def test_no_path_forges_a_line(client: HttpClient, caplog: pytest.LogCaptureFixt
 def test_a_long_path_is_cut(client: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
     client.get("/" + "a" * 60_000)
     assert len(access(caplog).getMessage()) < 1100
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    messages = iter(({"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}))
+    headers = [(b"host", b"shop.example"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/api/query", "headers": headers, "query_string": b""}
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    async def send(message: object) -> None:
+        pass
+
+    with served(sys.modules[ME], tmp_path) as (convex, _):
+        asyncio.run(convex.asgi()(scope, receive, send))
+    assert vars(access(caplog))["status"] == 499

@@ -13,13 +13,15 @@ from stress.sockets.history import Wrong
 
 PATIENCE: Final = 60.0
 """How long an answer may take: the machine may be busy with other things."""
+NO_OLD_CONNECTIONS: Final = httpx.Limits(max_keepalive_connections=0)
+"""The server may close one just when a request is sent over it."""
 
 
 class Control:
     """Calls over HTTP and over a socket, one after the other."""
 
     def __init__(self, port: int, client: Client) -> None:
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, limits=NO_OLD_CONNECTIONS)
         self._client = client
         self.calls = 0
         self.slowest = 0.0

@@ -166,7 +166,8 @@ class Run:
         while (now := self._memory()) > before + MORE_MEMORY:
             if time.monotonic() > until:
                 raise Wrong(f"the server has {now >> 20} MiB in the end, after {before >> 20} in the beginning")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
+            self.report()
         self._progress(f"memory: {before >> 20} MiB before, {now >> 20} after, at most {self._most >> 20}")
 
 
