@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from app.models import Note, Order
 from sqlalchemy import func, select
 
 from convexpy import ConvexError, MutationCtx, QueryCtx, mutation, query
+from convexpy.database.live_reader import LiveReader, LiveSnapshot
 from convexpy.live.group import RefreshGroup
 from convexpy.live.live_call import LiveCall
+from convexpy.live.outcome import Outcome
 from convexpy.live.runner import QueryRunner
 from convexpy.live.speeds import FunctionSpeeds
-from convexpy.live.subscription import SINGLE, Subscription
+from convexpy.live.subscription import SINGLE, SnapshotTime, Subscription
+from convexpy.live.version_clock import VersionClock
 from convexpy.testing import ConvexTest
 
 runs: list[str] = []
@@ -166,6 +170,36 @@ def test_a_subscriber_never_gets_values_of_two_snapshots(convex: ConvexTest, new
     last = [value(each) for each in many]
     assert [values for values in (*seen, *filter(None, last)) if values["one"] != values["two"]] == []
     assert len(seen) > 10
+
+
+def test_the_time_of_a_snapshot_is_drawn_before_it_is_opened(convex: ConvexTest) -> None:
+    opened: list[int] = []
+    times: list[SnapshotTime] = []
+
+    class Numbered(Subscription):
+        def offer(self, outcomes: dict[Any, Outcome], time: SnapshotTime) -> None:
+            times.append(time)
+
+    def open_reader() -> LiveReader:
+        reader = convex.convex.database.live_reader()
+        snapshot = reader.snapshot
+
+        @contextmanager
+        def numbered() -> Iterator[LiveSnapshot]:
+            with snapshot() as found:
+                opened.append(versions.next())
+                yield found
+
+        vars(reader)["snapshot"] = numbered
+        return reader
+
+    versions = VersionClock()
+    runner = QueryRunner(convex.convex.calls, convex.convex.clock, FunctionSpeeds(), checks=False)
+    with closing(RefreshGroup(open_reader, runner, convex.convex.clock, versions=versions)) as group:
+        call = LiveCall(convex.convex.calls.bind(count, (), {}), convex.convex.app)
+        group.add(Numbered({SINGLE: call}, is_single=True))
+        group.round()
+    assert times[0].before < opened[0] < times[0].after
 
 
 def test_only_what_a_commit_touches_runs_again(convex: ConvexTest, new_group: Callable[..., Group]) -> None:

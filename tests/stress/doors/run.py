@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from resource import getpagesize
 from typing import Final
 
-import psutil
 from servers.postgres import free_port
 
 from stress.sockets.client import Client
@@ -157,7 +157,7 @@ class Run:
         process = self._server.process
         if process is None or process.poll() is not None:
             raise Wrong(f"the server has ended: {self._server.log.read_text()[-3000:]}")
-        found = int(psutil.Process(process.pid).memory_info().rss)
+        found = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * getpagesize()
         self._most = max(self._most, found)
         return found
 

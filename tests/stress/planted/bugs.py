@@ -22,6 +22,7 @@ from .live_queries import LIVE_QUERIES
 from .pools import POOLS
 from .postgres import POSTGRES
 from .retention import RETENTION_BUGS
+from .sockets import SOCKETS
 from .sqlite import SQLITE
 from .tables import TABLES
 from .testing import TESTING
@@ -47,6 +48,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *UPGRADES,
     *TABLES,
     *DOORS,
+    *SOCKETS,
     *AUTH,
     *CLIENTS,
     *FAILURES,
