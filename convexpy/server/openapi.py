@@ -73,15 +73,15 @@ class OpenApi:
     def __init__(self, backend: Backend) -> None:
         self._calls = backend.calls
         self._camel = backend.settings.names == "camel"
-        self._made: tuple[App, bytes] | None = None
+        self._made: tuple[App, str, bytes] | None = None
 
     async def document(self, request: Request) -> Response:
         """``GET /openapi.json``."""
-        app = self._calls.app
-        if self._made is None or self._made[0] is not app:
-            made = await asyncio.to_thread(document_of, app, request.scope.get("root_path", ""), self._camel)
-            self._made = app, to_json(made)
-        return Response(self._made[1], media_type="application/json", headers={"cache-control": "no-cache"})
+        app, address = self._calls.app, request.scope.get("root_path", "")
+        if self._made is None or self._made[0] is not app or self._made[1] != address:
+            made = await asyncio.to_thread(document_of, app, address, self._camel)
+            self._made = app, address, to_json(made)
+        return Response(self._made[2], media_type="application/json", headers={"cache-control": "no-cache"})
 
 
 def document_of(app: App, address: str, camel: bool) -> Document:
