@@ -278,6 +278,7 @@ async def over_the_network(shop: Remote) -> None:
     shop.subscribe(mark_paid, order_id="o1")  # error
     number: int = shop.subscribe(get_order, order_id="o1").get()  # error
     Remote("https://shop.example", token=1)  # error
+    print(text, number)
 
 
 def test_order(convex: ConvexTest) -> None:
