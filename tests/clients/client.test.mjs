@@ -169,13 +169,17 @@ test("a query that fails tells its error, and the next value mends it", async ()
   assert.equal(seen[2], "fine");
 });
 
-test("a query asked once takes the first value and leaves", async () => {
+test("a query asked once asks the server, takes the first value and leaves", async () => {
   connected();
+  client.subscribe("m:count", {}, () => {});
+  last().transition(1, [updated(0, 2)]);
+  client.setAuth(() => "token"); // the value that is there was somebody else's
   const value = client.query("m:count");
-  last().transition(1, [updated(0, 3)]);
+  await settled();
+  last().transition(2, [updated(1, 3)], 1);
   assert.equal(await value, 3);
   await settled();
-  assert.equal(last().types("ModifyQuerySet").at(-1).modifications[0].type, "Remove");
+  assert.deepEqual(last().types("ModifyQuerySet").at(-1).modifications, [{ type: "Remove", queryId: 1 }]);
 });
 
 test("a mutation resolves with the transition that shows it", async () => {

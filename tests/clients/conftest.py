@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers.shared import Template, drop
+from sqlalchemy import MetaData
 from support.npm import node_modules
 
-from .server import HERE, Server
+from .server import HERE, PROJECT, Server
 
 __all__ = ["node_modules"]
 
@@ -25,12 +27,25 @@ STATIC = HERE.parents[1] / "convexpy/server/static"
 RunScript = Callable[..., str]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server of the functions that scripts call."""
+    if request.param == "sqlite":
+        with Server(PROJECT, tmp_path) as server:
+            yield server
+        return
+    database = Template(MetaData()).copy()
+    with Server(PROJECT, tmp_path, database.render_as_string(hide_password=False)) as server:
+        yield server
+    drop(database)
+
+
 @pytest.fixture
 def run_node(node_modules: Path, tmp_path: Path) -> RunScript:
     """Runs a script of this folder with the npm packages, against a server."""
     folder = tmp_path / "scripts"
     folder.mkdir()
-    for script in HERE.glob("*.mjs"):
+    for script in (*HERE.glob("*.mjs"), *HERE.glob("*.jsx")):
         shutil.copy(script, folder)
     shutil.copy(STATIC / "client.js", folder / "client.mjs")  # what Node takes for a module
     (folder / "node_modules").symlink_to(node_modules)

@@ -18,7 +18,7 @@ from cli.process import Process
 HERE = Path(__file__).parent
 PROJECT = HERE / "project"
 CHAT = HERE.parents[1] / "examples/chat"
-SCRIPT_SECONDS = 120
+SCRIPT_SECONDS = 60
 
 
 def free_port() -> int:
@@ -58,7 +58,8 @@ class Server:
     def end(self, number: int) -> None:
         """End it by a signal."""
         assert self.process is not None
-        self.process.stop(number)
+        with self.process as process:
+            process.stop(number)
         self.process = None
 
     def run(self, command: list[str], *, folder: Path, **environment: str) -> str:
@@ -67,7 +68,7 @@ class Server:
         A process of its own, always: the client from PyPI does not let other threads of its process run.
         """
         given = {"SERVER_URL": self.url, "SERVER_SECRET": self.secret}
-        script = subprocess.Popen(
+        started = subprocess.Popen(
             command,
             cwd=folder,
             env=os.environ | given | environment,
@@ -76,14 +77,14 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        limit = threading.Timer(SCRIPT_SECONDS, script.kill)
-        limit.start()
-        try:
-            printed = self._answer(script)
-        finally:
-            limit.cancel()
-            script.kill()
-            script.wait()
+        with started as script:
+            limit = threading.Timer(SCRIPT_SECONDS, script.kill)
+            limit.start()
+            try:
+                printed = self._answer(script)
+            finally:
+                limit.cancel()
+                script.kill()
         assert script.returncode == 0, printed
         return printed
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .server import HERE, PROJECT, Server
+from .server import HERE, Server
 
 
-def test_the_pypi_client_works_unchanged(pypi_folder: Path, tmp_path: Path) -> None:
-    with Server(PROJECT, tmp_path) as server:
-        command = [sys.executable, str(HERE / "pypi_walk.py")]
-        server.run(command, folder=tmp_path, PYTHONPATH=str(pypi_folder), USER_TOKEN=server.token("carol"))
+def test_the_pypi_client_works_unchanged(pypi_folder: Path, server: Server) -> None:
+    command = [sys.executable, str(HERE / "pypi_walk.py")]
+    server.run(command, folder=HERE, PYTHONPATH=str(pypi_folder), USER_TOKEN=server.token("carol"))

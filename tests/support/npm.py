@@ -20,6 +20,7 @@ PACKAGES = {
     "@types/react": "19.3.3",
     "convex": "1.49.0",
     "convex-helpers": "0.1.135",
+    "playwright-core": "1.65.1",
     "react": "19.3.1",
     "react-dom": "19.3.1",
     "typescript": "7.0.2",

@@ -61,7 +61,7 @@ export class Client {
     onError?: (error: Error) => void,
   ): () => void;
 
-  /** The query's value, once. */
+  /** The query's value as it is now, once: the server is asked, even if there is a subscription. */
   query<T = any>(name: string, args?: Arguments): Promise<T>;
 
   /**

@@ -62,10 +62,10 @@ export class Client {
    * @param {string} name @param {Arguments} args @param {(value: any) => void} onValue
    * @param {(error: Error) => void} [onError] @returns {() => void} what ends the subscription
    */
-  subscribe(name, args, onValue, onError = (error) => console.error(`${name}:`, error)) {
+  subscribe(name, args, onValue, onError = (error) => console.error(`${name}:`, error), isShared = true) {
     if (this.#state === "closed") throw new Error("the client is closed");
     const encoded = encode(args);
-    const key = keyOf(name, encoded);
+    const key = keyOf(name, encoded) + (isShared ? "" : this.#next.query);
     if (!this.#queries.has(key)) {
       const message = { type: "Add", queryId: this.#next.query++, udfPath: name, args: [encoded], journal: null };
       this.#queries.set(key, { message, listeners: new Set() });
@@ -83,10 +83,10 @@ export class Client {
     };
   }
 
-  /** The query's value, once. @param {string} name @param {Arguments} [args] @returns {Promise<any>} */
+  /** The query's value as it is now. @param {string} name @param {Arguments} [args] @returns {Promise<any>} */
   query(name, args = {}) {
     let unsubscribe = () => {};
-    const first = new Promise((resolve, reject) => (unsubscribe = this.subscribe(name, args, resolve, reject)));
+    const first = new Promise((resolve, reject) => (unsubscribe = this.subscribe(name, args, resolve, reject, false)));
     return first.finally(unsubscribe);
   }
 

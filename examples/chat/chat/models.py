@@ -3,18 +3,17 @@
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from convexpy import JobId, JobIdType
-from sqlalchemy import DateTime, Index, String
+from convexpy import JobId, JobIdType, Timestamp
+from sqlalchemy import Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Channel = Literal["general", "random", "reading"]
 
 
 class Base(DeclarativeBase):
-    # SQLite keeps a time without its zone, so every time that is stored here is in UTC, as ctx.now is.
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         Channel: String,
-        datetime: DateTime(timezone=True),
+        datetime: Timestamp,
         JobId: JobIdType,
     }
 
