@@ -49,10 +49,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *TABLES,
     *DOORS,
     *AUTH,
-<<<<<<< HEAD
     *HTTP,
-=======
->>>>>>> 21c047d9f5a9a0a033db89c5267aef098f2a5d9a
     *CLIENTS,
     *FAILURES,
     *TESTING,
