@@ -88,6 +88,16 @@ def test_a_mutation_that_failed_leaves_a_time_that_is_later() -> None:
     assert not client.sees(before)
 
 
+def test_a_query_set_that_moves_while_a_mutation_runs_is_looked_at_where_it_is() -> None:
+    client = Client()
+    own = client.transitions.begin_mutation()
+    looked_at: list[str] = []
+    client.query_set.visit = lambda: looked_at.append("the other group")
+    own.begins()
+    own.committed()
+    assert looked_at == ["the other group"]
+
+
 def test_the_next_mutation_waits_for_a_transition_that_is_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each mutation keeps back the snapshots beside its COMMIT: one after the other, they would prevent any."""
 
