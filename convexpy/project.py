@@ -52,6 +52,7 @@ class Keys(Settings):
     metadata: str | None = None
     database: str = DEFAULT_DATABASE
     migrations: str = "migrations"
+    codegen: str | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -59,7 +60,7 @@ class Keys(Settings):
         """Read text that is a number of seconds: the environment has text only."""
         return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
-    @field_validator("auth", "cors", mode="before")
+    @field_validator("auth", "cors", "forwarded_allow_ips", mode="before")
     @classmethod
     def read_list(cls, value: object) -> object:
         """Read text that is a JSON array: the environment has text only."""
@@ -98,6 +99,8 @@ class Project:
     """The database URL. A relative SQLite path is relative to the project's folder."""
     migrations: Path
     """The folder of the project's own migrations."""
+    codegen: Path | None
+    """The folder of the types for TypeScript, which `dev` keeps in step. None: there is none."""
     settings: Settings
     origins: Mapping[str, str]
     """The source of each value that is not a default."""
@@ -166,6 +169,7 @@ def load_project(path: str | Path = ".", **flags: object) -> Project:
         metadata=keys.metadata,
         database=RELATIVE_SQLITE.sub(lambda url: f"{url[1]}{root / url[2]}", keys.database),
         migrations=root / keys.migrations,
+        codegen=root / keys.codegen if keys.codegen else None,
         settings=engine_settings(keys, root),
         origins=origins,
     )

@@ -204,6 +204,8 @@ class Settings(BaseModel):
     """How names of arguments, results and functions are written in JSON. ``camel``: camelCase outside."""
     cors: tuple[str, ...] = ()
     """The origins whose pages may call the server, such as ``https://shop.example``. Exact, none by default."""
+    forwarded_allow_ips: tuple[str, ...] = ()
+    """The addresses or networks of proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
     auth: tuple[AuthProvider, ...] = ()
     """The issuers whose tokens are accepted."""
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)

@@ -14,8 +14,8 @@ import convexpy
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "convexpy"
-TEMPLATE = PACKAGE / "cli" / "template"  # a user's project, which imports convexpy as users do
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(TEMPLATE))
+TEMPLATES = PACKAGE / "cli" / "template", PACKAGE / "cli" / "template_web"  # users' projects import as users do
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if not any(map(path.is_relative_to, TEMPLATES)))
 DOORS = {PACKAGE / "__init__.py", PACKAGE / "pytest_plugin.py"}
 LONGEST_FILE = 450
 LONGEST_FUNCTION = 60

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from .check import check
+from .codegen import codegen
 from .conflicts import conflicts
 from .crons import crons
 from .db import db
@@ -64,6 +65,7 @@ app.add_typer(jobs, name="jobs")
 app.add_typer(crons, name="crons")
 app.add_typer(key, name="key")
 app.add_typer(db, name="db")
+app.add_typer(codegen, name="codegen")
 
 
 def show_version(wanted: bool) -> None:

@@ -20,6 +20,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 AllowUnappliedOption = Annotated[
     bool, typer.Option("--allow-unapplied", help="Run although revisions have not been applied to the database.")
 ]
+HostOption = Annotated[
+    str | None, typer.Option("--host", metavar="HOST", help="Listen at this address instead of the configured one.")
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", metavar="PORT", min=0, max=65535, help="Listen at this port. 0: any that is free."),
+]
 
 HERE = Path()
 

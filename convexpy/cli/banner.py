@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..project import Project
 
 
-def banner(project: Project, app: App, url: URL, package: Path) -> Iterator[str]:
-    """The database, what is watched, the number of functions and crons, a call to try, and how to stop."""
+def banner(project: Project, app: App, url: URL, package: Path, address: str) -> Iterator[str]:
+    """The database, what is watched, the number of functions and crons, a call to try, how to stop, and the address."""
     public = sum(function.visibility == "public" for function in app.registry.functions.values())
     yield f"database   {shown_database(url, project.root)}, kept between runs"
     yield f"watching   {shown_path(package, project.root)}{'/' if package.is_dir() else ''} and pyproject.toml"
@@ -27,6 +27,7 @@ def banner(project: Project, app: App, url: URL, package: Path) -> Iterator[str]
     if example is not None:
         yield f"try        {example}"
     yield "stop       Ctrl-C"
+    yield f"address    {address}"
 
 
 def shown_database(url: URL, root: Path) -> str:

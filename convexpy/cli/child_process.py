@@ -1,6 +1,6 @@
-"""A worker process that a supervisor started: its number, and the socket that connects the two.
+"""A process that a supervisor started: its name, the socket that connects the two, and where it listens.
 
-The worker sends a byte when it runs. When the supervisor closes its end, or is gone, however it ended, the worker
+The process sends a byte when it runs. When the supervisor closes its end, or is gone, however it ended, the process
 stops as if by SIGTERM.
 """
 
@@ -14,15 +14,22 @@ from contextlib import suppress
 from socket import socket
 from typing import Final
 
-FIRST: Final = 1
 VARIABLE: Final = "_CONVEXPY_CHILD_PROCESS"  # no setting: those begin with CONVEXPY_
 
 
 class ChildProcess:
-    """This process, as one of several."""
+    """This process, as one of several.
 
-    def __init__(self, number: int, connection: socket) -> None:
-        self.number = number
+    Attributes:
+        name: ``server``, ``server 2``, ``worker``, or only a number where all do the same.
+        is_first: Whether it started before the others, to check for all what they would check alike.
+        listener: The socket at which the clients of all servers connect, for a server process.
+    """
+
+    def __init__(self, name: str, is_first: bool, connection: socket, listener: socket | None) -> None:
+        self.name = name
+        self.is_first = is_first
+        self.listener = listener
         self._connection = connection
 
     def stop_with_parent(self, is_stopping: Callable[[], bool]) -> None:
@@ -41,16 +48,19 @@ class ChildProcess:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def child_environment(number: int, connection: socket) -> dict[str, str]:
-    """The environment of a worker process to be started, which inherits its end of the connection."""
-    return {**os.environ, VARIABLE: f"{number}:{connection.fileno()}"}
+def child_environment(name: str, is_first: bool, connection: socket, listener: socket | None) -> dict[str, str]:
+    """The environment of a process to be started, which inherits its end of the connection, and the listener."""
+    descriptors = [str(connection.fileno()), *([str(listener.fileno())] if listener is not None else [])]
+    return {**os.environ, VARIABLE: ":".join([name, "first" if is_first else "", *descriptors])}
 
 
 def this_child_process() -> ChildProcess | None:
     """This process as one of several, or None. To be called once: processes that it starts are none of them."""
-    number, _, descriptor = os.environ.pop(VARIABLE, "").partition(":")
-    if not descriptor:
+    given = os.environ.pop(VARIABLE, "")
+    if not given:
         return None
-    connection = socket(fileno=int(descriptor))
-    connection.set_inheritable(False)
-    return ChildProcess(int(number), connection)
+    name, first, *descriptors = given.split(":")
+    connection, *listeners = [socket(fileno=int(descriptor)) for descriptor in descriptors]
+    for inherited in (connection, *listeners):
+        inherited.set_inheritable(False)
+    return ChildProcess(name, bool(first), connection, listeners[0] if listeners else None)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import DatabaseError, LoadError, SettingsError
 from ..functions.load import forget_modules
 from .banner import banner, shown_path
 from .check import contents
+from .codegen import keep_types
 from .conflicts import ConflictLines
 from .failure import frame, report
 from .logs import print_run
@@ -27,18 +28,31 @@ from .tables import TableSync
 from .watch import SETTINGS_FILES, ProjectWatcher
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from sqlalchemy import MetaData
 
     from ..app import Convex
     from ..database.conflicts import ConflictRecord
     from ..project import Project
+    from .http_server import HttpServer
+
+AT_START: Final = ("host", "port")
 
 
 class DevServer:
-    """The app of a project, reloaded on every save."""
+    """The app of a project, reloaded on every save.
 
-    def __init__(self, project: Project, load_settings: Callable[[], Project]) -> None:
+    Args:
+        project: The project.
+        load_settings: Reads its settings again.
+        listener: A bound socket, at which the app is served.
+    """
+
+    def __init__(self, project: Project, load_settings: Callable[[], Project], listener: socket) -> None:
         self.project = project
+        self._listener = listener
+        self._server: HttpServer | None = None
         self.watcher = ProjectWatcher(project)
         self._load_settings = load_settings
         self._convex: Convex | None = None
@@ -80,7 +94,10 @@ class DevServer:
             self._report_reload(saved, began, had_failed)
 
     def close(self) -> None:
-        """Let running jobs finish, and stop."""
+        """Let running requests and jobs finish, and stop."""
+        if self._server is not None:
+            self._server.stop(time.monotonic() + self.project.settings.stop_grace.total_seconds())
+        self._listener.close()
         if self._convex is not None:
             self._convex.close()
         for thread in self._closing:
@@ -112,12 +129,17 @@ class DevServer:
 
     def _start(self, convex: Convex, began: float) -> None:
         """Start the first version that loads, and print the banner."""
+        from .http_server import HttpServer
+
         self._convex = convex
         self._warn()
-        for line in banner(self.project, convex.app, convex.database.url, self.watcher.package):
+        self._server = HttpServer(convex.asgi(), self._listener, self.project.settings)
+        for line in banner(self.project, convex.app, convex.database.url, self.watcher.package, self._server.url):
             say(escaped(line))
+        keep_types(self.project, convex.app)
         self.watcher.wait_until_ready()
         convex.start()
+        self._server.start()
         say(f"ready in {duration(time.perf_counter() - began)}", style="green")
 
     def _reload_code(self, began: float) -> None:
@@ -164,14 +186,17 @@ class DevServer:
         if project.functions != self.project.functions:
             say("`functions` names another package now: restart `convexpy dev` to use it", style="yellow")
             return False
+        if any(getattr(project.settings, name) != getattr(self.project.settings, name) for name in AT_START):
+            say("`host` or `port` is another one now: restart `convexpy dev` to use it", style="yellow")
         self._failed.add("code")
         with self._reimporting():
             convex = self._opened(project)
         self.project = project
-        if self._convex is None:
+        if self._convex is None or self._server is None:
             self._start(convex, began)
         else:
             convex.start()
+            self._server.replace(convex.asgi())
             closing = threading.Thread(target=self._convex.close, name="convexpy-closing", daemon=True)
             closing.start()
             self._closing.append(closing)
@@ -195,6 +220,7 @@ class DevServer:
         if had_failed and not self._failed:
             line += f": the app loads again, {contents(self._convex.app)}"
         say(line, style="green")
+        keep_types(self.project, self._convex.app)
 
     def _warn(self) -> None:
         """Print new warnings of the app, each once."""

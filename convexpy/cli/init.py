@@ -15,12 +15,14 @@ from .failure import Failure, WrongUsage
 from .output import say
 
 TEMPLATE: Final = Path(__file__).with_name("template")
+WEB_TEMPLATE: Final = Path(__file__).with_name("template_web")  # lies over the other one
 PLACEHOLDER: Final = "my_app"
 RENAMED: Final = {"gitignore": ".gitignore"}  # under its own name it would apply to this package
 
 
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The folder to create; its last part names the package.")],
+    with_web: Annotated[bool, typer.Option("--with-web", help="With a page that shows the app live.")] = False,
 ) -> None:
     """Write a small app into a new folder.
 
@@ -28,7 +30,7 @@ def init(
     """
     folder = Path(name)
     package = package_name(folder.absolute())
-    files = rendered(package)
+    files = rendered(TEMPLATE, package) | (rendered(WEB_TEMPLATE, package) if with_web else {})
     existing = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
     if existing:
         listed = "\n".join(f"  {folder / path}" for path in existing)
@@ -39,7 +41,7 @@ def init(
         what = f"{error.filename or folder}: {error.strerror}"
         raise Failure(what, "Choose a folder that you may write to.") from None
     say(f"{folder}/")
-    for path in files:
+    for path in sorted(files):
         say(f"  {path}")
     say(f"\nNext:\n  cd {folder}\n  convexpy dev")
 
@@ -59,12 +61,12 @@ def package_name(folder: Path) -> str:
     return package
 
 
-def rendered(package: str) -> dict[Path, str]:
-    """The files of the new project: path and text."""
+def rendered(template: Path, package: str) -> dict[Path, str]:
+    """The files of a template for the new project: path and text."""
     files = {}
-    for path in sorted(TEMPLATE.rglob("*")):
+    for path in sorted(template.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
-            parts = [part.replace(PLACEHOLDER, package) for part in path.relative_to(TEMPLATE).parts]
+            parts = [part.replace(PLACEHOLDER, package) for part in path.relative_to(template).parts]
             parts[-1] = RENAMED.get(parts[-1], parts[-1])
             files[Path(*parts)] = path.read_text("utf-8").replace(PLACEHOLDER, package)
     return files

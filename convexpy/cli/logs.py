@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..runtime.events import Run
 
 log = logging.getLogger("convexpy.server")
+ACCESS: Final = "convexpy.access"
 
 STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
@@ -26,23 +27,23 @@ STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "ascti
 class TextFormatter(logging.Formatter):
     """``12:01:05 WARNING a worker died``. Control characters are escaped, so that no text can forge a line."""
 
-    def __init__(self, number: int | None) -> None:
-        super().__init__(f"{prefix(number)}%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    def __init__(self, name: str | None) -> None:
+        super().__init__(f"{prefix(name)}%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         return escaped(super().format(record)).replace("\n", "\n         ")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        notes = [f"{name}={value}" for name, value in extra_of(record).items() if value is not None]
+        notes = [f"{key}={value}" for key, value in extra_of(record).items() if value is not None]
         return "  ".join([super().formatMessage(record), *notes])
 
 
 class JSONFormatter(logging.Formatter):
     """One JSON object a record."""
 
-    def __init__(self, number: int | None) -> None:
+    def __init__(self, name: str | None) -> None:
         super().__init__()
-        self._number = number
+        self._name = name
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
@@ -54,7 +55,7 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(numbered(document, self._number), default=repr)
+        return json.dumps(named(document, self._name), default=repr)
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -69,39 +70,46 @@ def extra_of(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in STANDARD}
 
 
-def numbered(document: dict[str, Any], number: int | None) -> dict[str, Any]:
-    """A document with the number of this process, if it is one of several."""
-    return document if number is None else {**document, "process": number}
+def named(document: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """A document with the name of this process, if it is one of several. A name may be a number."""
+    return document if name is None else {**document, "process": int(name) if name.isdigit() else name}
 
 
-def prefix(number: int | None) -> str:
-    """``[2] `` for a line of text, if this process is one of several."""
-    return "" if number is None else f"[{number}] "
+def prefix(name: str | None) -> str:
+    """``[2] `` or ``[server] `` for a line of text, if this process is one of several."""
+    return "" if name is None else f"[{name}] "
 
 
-def log_to_stdout(project: Project, *, as_json: bool, number: int | None = None) -> None:
-    """Print all warnings, and INFO of the app and of this command. An app that sets up logging itself is left alone."""
+def log_to_stdout(project: Project, *, as_json: bool, name: str | None = None, requests: bool = False) -> None:
+    """Print all warnings, and INFO of the app and of this command. An app that sets up logging itself is left alone.
+
+    Args:
+        project: The project.
+        as_json: Whether each record is a JSON object, or a line of text.
+        name: The name of this process, if it is one of several.
+        requests: Whether there is a line for each request.
+    """
     from ..runtime.call_log import CallFilter
 
     root = logging.getLogger()
     if root.handlers:
         return
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JSONFormatter(number) if as_json else TextFormatter(number))
+    handler.setFormatter(JSONFormatter(name) if as_json else TextFormatter(name))
     handler.addFilter(CallFilter())
     handler.addFilter(lambda record: not hasattr(record, "run"))  # print_run prints it
     root.addHandler(handler)
-    for name in (project.functions.partition(".")[0], log.name):
-        logging.getLogger(name).setLevel(logging.INFO)
+    for logger in (project.functions.partition(".")[0], log.name, *([ACCESS] if requests else [])):
+        logging.getLogger(logger).setLevel(logging.INFO)
 
 
-def print_run(run: Run, root: Path, *, as_json: bool, number: int | None = None) -> None:
+def print_run(run: Run, root: Path, *, as_json: bool, name: str | None = None) -> None:
     """Print one line for a run. Called from any thread."""
     if run.outcome == "retry" and run.attempt == 1 and is_outage(run.exception):
         return  # one line of the log says so for all jobs
     if as_json:
         # One line for every job: the fastest way to write it, flushed once for all jobs of a COMMIT.
-        line = escaped_json(to_json(numbered(run_document(run), number)).decode())
+        line = escaped_json(to_json(named(run_document(run), name)).decode())
         sys.stdout.write(line + "\n")
     else:
-        console().print(prefix(number), run_line(run, root), sep="")
+        console().print(prefix(name), run_line(run, root), sep="")

@@ -1,4 +1,4 @@
-"""``convexpy worker --processes``: one process that starts several workers, restarts them and stops them."""
+"""``convexpy start`` and ``convexpy worker --processes``: one process that starts others, restarts and stops them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,46 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from socket import socket, socketpair
 from typing import Final
 
-from .child_process import FIRST, child_environment
+from .child_process import child_environment
 from .failure import PROBLEM
 from .logs import log
 
 POLL_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
-# A worker that ran for this long can run at all: its pauses start from the first again.
+# A process that ran for this long can run at all: its pauses start from the first again.
 HEALTHY_SECONDS: Final = 60.0
-# What a worker may need besides its grace. Less than what docs/deployment.md gives the service.
+# What a process may need besides its grace. Less than what docs/deployment.md gives the service.
 EXIT_SECONDS: Final = 15.0
 
 
-class WorkerProcess:
-    """One worker process, from its start to its end."""
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a process is there for: its name in the log, the command that starts it, and where it listens."""
 
-    def __init__(self, number: int, command: list[str]) -> None:
+    name: str
+    command: Sequence[str]
+    listener: socket | None = None
+
+
+class SupervisedProcess:
+    """One process, from its start to its end."""
+
+    def __init__(self, role: Role, *, is_first: bool) -> None:
         self.connection, theirs = socketpair()
+        inherited = [theirs, *([role.listener] if role.listener is not None else [])]
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    command,
-                    env=child_environment(number, theirs),
-                    pass_fds=[theirs.fileno()],
+                    role.command,
+                    env=child_environment(role.name, is_first, theirs, role.listener),
+                    pass_fds=[each.fileno() for each in inherited],
                     process_group=0,  # Ctrl-C reaches the supervisor alone, which passes it on once
                 )
             except BaseException:
@@ -48,7 +60,7 @@ class WorkerProcess:
         return self._process.pid
 
     def receive(self) -> None:
-        """Read the connection: a byte means that the worker runs, its end that the process ends."""
+        """Read the connection: a byte means that it runs, its end that the process ends."""
         if self.connection.recv(1):
             self.is_running = True
         else:
@@ -78,40 +90,40 @@ class WorkerProcess:
         self._process.kill()
 
 
-class WorkerSlot:
-    """One of the supervisor's slots: it holds a worker process, or waits for the time to start the next one."""
+class ProcessSlot:
+    """One of the supervisor's slots: it holds a process, or waits for the time to start the next one."""
 
-    def __init__(self, number: int, command: list[str]) -> None:
-        self._number = number
-        self._command = command
+    def __init__(self, role: Role, *, is_first: bool = False) -> None:
+        self.role = role
+        self._is_first = is_first
         self._failures = 0
         self._start_time = float("-inf")
-        self.worker: WorkerProcess | None = None
+        self.process: SupervisedProcess | None = None
 
     def tick(self) -> None:
-        """Notice that the worker has ended, and start another one when it is time."""
-        if self.worker is not None and self.worker.exit_code() is not None:
-            self._remove(self.worker)
-        if self.worker is None and time.monotonic() >= self._start_time:
+        """Notice that the process has ended, and start another one when it is time."""
+        if self.process is not None and self.process.exit_code() is not None:
+            self._remove(self.process)
+        if self.process is None and time.monotonic() >= self._start_time:
             self._start()
 
     def _start(self) -> None:
         try:
-            self.worker = WorkerProcess(self._number, self._command)
+            self.process = SupervisedProcess(self.role, is_first=self._is_first)
         except OSError as error:
             pause = self._back_off()
-            log.warning("process %d cannot be started: %s; next attempt in %g s", self._number, error.strerror, pause)
+            log.warning("process %s cannot be started: %s; next attempt in %g s", self.role.name, error.strerror, pause)
             return
         if self._failures:
-            log.info("process %d restarted, pid %d", self._number, self.worker.pid)
+            log.info("process %s restarted, pid %d", self.role.name, self.process.pid)
 
-    def _remove(self, worker: WorkerProcess) -> None:
-        if worker.age() >= HEALTHY_SECONDS:
+    def _remove(self, process: SupervisedProcess) -> None:
+        if process.age() >= HEALTHY_SECONDS:
             self._failures = 0
-        pause, how = self._back_off(), worker.describe_exit()
-        worker.connection.close()
-        self.worker = None
-        log.warning("process %d, pid %d, ended: %s; restart in %g s", self._number, worker.pid, how, pause)
+        pause, how = self._back_off(), process.describe_exit()
+        process.connection.close()
+        self.process = None
+        log.warning("process %s, pid %d, ended: %s; restart in %g s", self.role.name, process.pid, how, pause)
 
     def _back_off(self) -> float:
         pause = min(FIRST_PAUSE_SECONDS * (1 << min(self._failures, 10)), LONGEST_PAUSE_SECONDS)
@@ -121,17 +133,17 @@ class WorkerSlot:
 
 
 class Supervisor:
-    """Keeps several workers running. The first starts alone, so that an app or database that fails is reported once."""
+    """Keeps processes running. The first starts alone, so that an app or database that fails is reported once."""
 
-    def __init__(self, processes: int, command: list[str], grace: float) -> None:
-        self._slots = [WorkerSlot(number, command) for number in range(FIRST, FIRST + processes)]
+    def __init__(self, roles: Sequence[Role], grace: float) -> None:
+        self._slots = [ProcessSlot(role, is_first=role is roles[0]) for role in roles]
         self._grace = grace
         self._is_stopping = False
         self._has_reported = False
         self._wakeup, self._wake = socketpair()
 
     def run(self) -> int:
-        """Keep the workers running until asked to stop. The exit code."""
+        """Keep the processes running until asked to stop. The exit code."""
         try:
             code = self._start_first()
             if code is not None:
@@ -141,7 +153,7 @@ class Supervisor:
                     slot.tick()
                 self._report_running()
                 self._wait()
-            log.info("stopping: running jobs may finish")
+            log.info("stopping: what runs may finish")
             return 0
         finally:
             self._stop()
@@ -153,57 +165,68 @@ class Supervisor:
             self._wake.send(b"!")
 
     def kill(self) -> None:
-        """Kill every worker."""
-        for worker in self._workers():
-            worker.kill()
+        """Kill every process."""
+        for process in self._processes():
+            process.kill()
 
     def _start_first(self) -> int | None:
-        """Start the first worker and wait until it runs. Otherwise the exit code: it has printed itself what failed."""
+        """Start the first and wait until it runs. Otherwise the exit code: it has printed itself what failed."""
         slot = self._slots[0]
         slot.tick()
-        if slot.worker is None:
+        if slot.process is None:
             return PROBLEM
-        while not (slot.worker.is_running or self._is_stopping):
+        while not (slot.process.is_running or self._is_stopping):
             self._wait()
-            code = slot.worker.exit_code()
+            code = slot.process.exit_code()
             if code is not None and not self._is_stopping:
                 if code < 0:
-                    log.error("the first process ended before it ran: %s", slot.worker.describe_exit())
+                    log.error("the first process ended before it ran: %s", slot.process.describe_exit())
                 return code if code >= 0 else PROBLEM
         return None
 
     def _report_running(self) -> None:
-        if not self._has_reported and all(slot.worker and slot.worker.is_running for slot in self._slots):
+        if not self._has_reported and all(slot.process and slot.process.is_running for slot in self._slots):
             self._has_reported = True
-            pids = ", ".join(str(worker.pid) for worker in self._workers())
-            log.info("running %d worker processes: %s", len(self._slots), pids)
+            log.info("running %s", self._description())
+
+    def _description(self) -> str:
+        """``2 worker processes: 123, 124``, ``2 processes: server 123, worker 124``."""
+        are_alike = all(slot.role.name.isdigit() for slot in self._slots)
+        pids = [str(process.pid) for process in self._processes()]
+        if are_alike:
+            return f"{len(pids)} worker processes: {', '.join(pids)}"
+        named = [f"{slot.role.name} {pid}" for slot, pid in zip(self._slots, pids, strict=True)]
+        return f"{len(pids)} processes: {', '.join(named)}"
 
     def _wait(self) -> None:
-        """Wait for a worker's byte, a worker's end or a signal. Not for long: a restart may be due."""
-        workers: dict[socket, WorkerProcess] = {worker.connection: worker for worker in self._workers()}
-        ready, _, _ = select.select([self._wakeup, *workers], [], [], POLL_SECONDS)
+        """Wait for a process's byte, a process's end or a signal. Not for long: a restart may be due."""
+        connected: dict[socket, SupervisedProcess] = {process.connection: process for process in self._processes()}
+        ready, _, _ = select.select([self._wakeup, *connected], [], [], POLL_SECONDS)
         for connection in ready:
-            if connection in workers:
-                workers[connection].receive()
+            if connection in connected:
+                connected[connection].receive()
 
-    def _workers(self) -> list[WorkerProcess]:
-        return [slot.worker for slot in self._slots if slot.worker is not None]
+    def _processes(self) -> list[SupervisedProcess]:
+        return [slot.process for slot in self._slots if slot.process is not None]
 
     def _stop(self) -> None:
-        workers = self._workers()
-        for worker in workers:
-            worker.connection.close()
+        for slot in self._slots:
+            if slot.role.listener is not None:
+                slot.role.listener.close()  # a client that connects is refused when the last server has closed it too
+        processes = self._processes()
+        for process in processes:
+            process.connection.close()
         deadline = time.monotonic() + self._grace + EXIT_SECONDS
-        for worker in workers:
-            if not worker.wait(deadline - time.monotonic()):
-                log.warning("pid %d does not end: killed", worker.pid)
-                worker.kill()
-                worker.wait(EXIT_SECONDS)
+        for process in processes:
+            if not process.wait(deadline - time.monotonic()):
+                log.warning("pid %d does not end: killed", process.pid)
+                process.kill()
+                process.wait(EXIT_SECONDS)
         self._wakeup.close()
         self._wake.close()
 
 
-def worker_command(*options: str) -> list[str]:
-    """The command that starts one worker, with the same Python and the same module search path."""
+def command_line(command: str, *options: str) -> list[str]:
+    """How to start a command of convexpy with the same Python and the same module search path."""
     was_a_module = sys.modules["__main__"].__spec__ is not None  # then modules are looked for here, too
-    return [sys.executable, *([] if was_a_module else ["-P"]), "-m", "convexpy", "worker", *options]
+    return [sys.executable, *([] if was_a_module else ["-P"]), "-m", "convexpy", command, *options]

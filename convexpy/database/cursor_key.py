@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
 
 from ..errors import DatabaseError
+from .database import Database
 from .tables import metadata_table
-
-if TYPE_CHECKING:
-    from .database import Database
 
 CURSOR_KEY: Final = "cursor_key"
 READ: Final = select(metadata_table.c.value).where(metadata_table.c.key == CURSOR_KEY)

@@ -21,9 +21,6 @@ from .identity import Identity
 from .job_reader import JobReader
 from .schedule import Schedule
 
-if TYPE_CHECKING:
-    from .session import CallTransaction
-
 P = ParamSpec("P")
 R = TypeVar("R")
 Extended = TypeVar("Extended", bound="Context")
@@ -115,7 +112,7 @@ class QueryCtx(Context):
     """A SQLAlchemy session. In a query, writing through it is an error."""
     system: JobReader
     """Reads the jobs: ``ctx.system.get(job_id)``, ``ctx.system.scheduled_functions(state="pending")``."""
-    _transaction: CallTransaction
+    _transaction: Any  # the CallTransaction, whose import would import every declaration
 
     def run_query(self, function: QueryFunction[Any, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a query on the same snapshot, or within the same transaction."""

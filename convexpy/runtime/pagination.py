@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Row, Select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
@@ -14,10 +14,13 @@ from ..functions.pagination import Page, PaginationOpts
 from .context import QueryCtx
 from .cursors import Cursors, Position
 from .keyset import AnySelect, Keyset
+from .session import CallTransaction
 
 Item = TypeVar("Item")
 View = TypeVar("View")
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+First = TypeVar("First")
+Second = TypeVar("Second")
+Others = TypeVarTuple("Others")
 
 SPLIT_FACTOR: Final = 2
 """A page that has grown past so many times its size should be split."""
@@ -30,10 +33,15 @@ def paginate(
     ctx: QueryCtx, statement: Select[Item], opts: PaginationOpts, view: Callable[[Item], View]
 ) -> Page[View]: ...
 @overload
-def paginate(ctx: QueryCtx, statement: AnySelect, opts: PaginationOpts) -> Page[AnyRow]: ...
+def paginate(
+    ctx: QueryCtx, statement: Select[First, Second, *Others], opts: PaginationOpts
+) -> Page[Row[First, Second, *Others]]: ...
 @overload
 def paginate(
-    ctx: QueryCtx, statement: AnySelect, opts: PaginationOpts, view: Callable[[AnyRow], View]
+    ctx: QueryCtx,
+    statement: Select[First, Second, *Others],
+    opts: PaginationOpts,
+    view: Callable[[Row[First, Second, *Others]], View],
 ) -> Page[View]: ...
 def paginate(
     ctx: QueryCtx, statement: AnySelect, opts: PaginationOpts, view: Callable[[Any], Any] | None = None
@@ -57,7 +65,8 @@ def paginate(
         CallNotAllowed: The query has made a page before: the boundaries of one are kept.
         ValueError: The order cannot be kept in a cursor, and what to do about it.
     """
-    call, part = ctx._call, ctx._transaction
+    call = ctx._call
+    part: CallTransaction = ctx._transaction
     if part.end_of_page(call) is not None:
         raise CallNotAllowed(f"{ctx.function.name} calls paginate a second time. A query makes one page")
     keyset = Keyset(statement)

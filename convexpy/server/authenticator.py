@@ -26,6 +26,7 @@ from .tokens import INVALID, NO_PROVIDER, Token, TokenChecker, TokenRefused
 UNAUTHENTICATED: Final = "Unauthenticated"
 BAD_KEY: Final = "BadAdminKey"
 MOST_KNOWN_KEYS: Final = 100
+OWN_ATTRIBUTES: Final = ("subject", "issuer", "tokenIdentifier")
 
 logger: Final = logging.getLogger("convexpy.auth")
 
@@ -194,7 +195,7 @@ def acting(principal: Principal, attributes: Mapping[str, Any]) -> Principal:
     subject, issuer = attributes.get("subject"), attributes.get("issuer")
     if not isinstance(subject, str) or not subject or not isinstance(issuer, str | None):
         raise AuthFailed(401, INVALID, "who acts as a user names its `subject`, a text, and may name its `issuer`")
-    claims = {name: value for name, value in attributes.items() if name not in ("subject", "issuer")}
+    claims = {name: value for name, value in attributes.items() if name not in OWN_ATTRIBUTES}
     claims |= {"sub": subject} | ({} if issuer is None else {"iss": issuer})
     return Principal(Identity(subject, issuer, claims), is_admin=True, key_id=principal.key_id)
 

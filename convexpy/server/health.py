@@ -16,6 +16,7 @@ from ..migrations import framework
 from ..migrations.revision_gap import revision_gap
 from .backend import Backend
 from .envelope import logger
+from .stop_notice import notice_of
 
 PROBE_SECONDS = 5.0
 """How long the database may take to answer."""
@@ -39,15 +40,16 @@ class Health:
 
     async def ready(self, request: Request) -> Response:
         """``GET /ready``: 200, or 503 with the reasons."""
+        notice = notice_of(request.scope)
+        if notice is not None and notice.has_come:
+            return answer_ready(["the server stops"])
         if self._probe is None or self._probe.done():  # however many ask, one looks
             self._probe = asyncio.ensure_future(asyncio.to_thread(lambda: list(self._reasons())))
         try:
             reasons = await asyncio.wait_for(asyncio.shield(self._probe), PROBE_SECONDS)
         except TimeoutError:
             reasons = ["the database does not answer"]
-        body = to_json({"ready": not reasons, "reasons": reasons})
-        headers = {"cache-control": "no-store"}
-        return Response(body, 503 if reasons else 200, headers, media_type="application/json")
+        return answer_ready(reasons)
 
     def _reasons(self) -> Iterator[str]:
         """Why the server cannot serve. The log says more."""
@@ -62,7 +64,14 @@ class Health:
                 gap = revision_gap(connection, self._revisions) if self._revisions is not None else None
                 if gap is not None and gap.unapplied:
                     logger.warning("not ready: revisions have not been applied: %s", ", ".join(gap.unapplied))
-                    yield f"{len(gap.unapplied)} revisions have not been applied: run `convexpy db upgrade`"
+                    count = len(gap.unapplied)
+                    what = "1 revision has" if count == 1 else f"{count} revisions have"
+                    yield f"{what} not been applied: run `convexpy db upgrade`"
         except Exception as error:
             logger.warning("not ready: the database cannot be read: %s", text_of(error))
             yield "the database does not answer"
+
+
+def answer_ready(reasons: list[str]) -> Response:
+    body = to_json({"ready": not reasons, "reasons": reasons})
+    return Response(body, 503 if reasons else 200, {"cache-control": "no-store"}, media_type="application/json")

@@ -57,7 +57,9 @@ class UserRoutes:
         """The user by a token that is valid. A route is public, and its header may be another's than ours."""
         try:
             principal = await self._backend.auth.of_request(request)
-        except AuthFailed:
+        except AuthFailed as error:
+            if error.status == 503:
+                raise  # a user whose token cannot be verified at the moment is not nobody
             return None
         return principal.identity
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import socket
 
 import pytest
 
@@ -119,9 +121,9 @@ def test_the_checked_file_is_the_configured_one(sound_shop: Shop, tmp_path: Path
 
 def test_dev_says_who_lost_to_whom(sound_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     project = load_project(sound_shop.root)
-    server = DevServer(project, lambda: project)
+    server = DevServer(project, lambda: project, socket())
     now = datetime.now(UTC)
-    with server._opened(project) as convex:
+    with closing(server), server._opened(project) as convex:
         conflicts = convex.calls.transactions.conflicts
         conflicts.recent.append(CommittedTransaction({"orders:mark": {"UPDATE orders SET status = 'paid'"}}, now, now))
         conflicts._add(FailedAttempt(Attempt("orders:place", ["SELECT * FROM orders"], now, now), None))

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from support.strict import MYPY
+from support.strict import MYPY, one_mypy_at_a_time
 from typer.testing import CliRunner, Result
 
 from convexpy.cli import app
@@ -33,8 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def init(name: str) -> Result:
-    return CliRunner().invoke(app, ["init", name], prog_name="convexpy")
+def init(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["init", *arguments], prog_name="convexpy")
 
 
 def files(folder: Path) -> set[str]:
@@ -48,6 +48,13 @@ def test_it_writes_the_app_and_prints_the_tree_and_two_commands(here: Path) -> N
     assert set(result.stdout.split("\n")) >= {f"  {name}" for name in FILES}
     assert result.stdout.endswith("Next:\n  cd demo\n  convexpy dev\n")
     assert "my_app" not in "".join((here / "demo" / name).read_text() for name in FILES)
+
+
+def test_with_web_it_writes_a_page_as_well(here: Path) -> None:
+    assert init("demo", "--with-web").exit_code == 0
+    assert files(here / "demo") == FILES | {"demo/web.py", "demo/page.html"}
+    assert "<title>demo</title>" in (here / "demo/demo/page.html").read_text()
+    assert "then open http://127.0.0.1:3210" in (here / "demo/README.md").read_text()
 
 
 def test_the_package_name_is_made_from_the_folder_name(here: Path) -> None:
@@ -114,15 +121,16 @@ def test_its_own_tests_pass(here: Path) -> None:
 
 
 def test_its_types_are_strict(here: Path) -> None:
-    init("demo")
-    done = python_module(here / "demo", *MYPY, ".")
+    init("demo", "--with-web")
+    with one_mypy_at_a_time():
+        done = python_module(here / "demo", *MYPY, ".")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_app_loads_without_a_problem_or_a_warning(here: Path) -> None:
-    init("demo")
+    init("demo", "--with-web")
     done = python_module(here / "demo", "convexpy", "check")
-    assert (done.stdout, done.stderr, done.returncode) == ("ok: 6 functions, 1 cron\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("ok: 6 functions, 1 cron, 1 route\n", "", 0)
 
 
 def test_dev_starts_on_it_at_once_and_its_example_line_works(here: Path) -> None:

@@ -17,12 +17,11 @@ CONFIGURED = '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///shop.db
 @pytest.fixture
 def production(shop: Shop) -> Shop:
     shop.write("pyproject.toml", CONFIGURED)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     return shop
 
 
-@pytest.mark.parametrize("command", ["start", pytest.param("worker", marks=pytest.mark.long)])
+@pytest.mark.parametrize("command", ["worker", pytest.param("start", marks=pytest.mark.long)])
 def test_it_runs_what_is_scheduled_and_stops_cleanly(production: Shop, command: str) -> None:
     with Process(production.root, command) as server:
         server.line('"running: 7 functions, 1 cron"')
@@ -33,7 +32,7 @@ def test_it_runs_what_is_scheduled_and_stops_cleanly(production: Shop, command: 
     assert production.cli("run", "orders:statuses").stdout == '{"o1": "paid"}\n'
 
 
-@pytest.mark.parametrize("command", ["start", pytest.param("worker", marks=pytest.mark.long)])
+@pytest.mark.parametrize("command", ["worker", pytest.param("start", marks=pytest.mark.long)])
 def test_told_to_stop_while_it_still_starts_it_ends_as_cleanly(production: Shop, command: str) -> None:
     production.write("shop/slow.py", "import threading\nprint('starts', flush=True)\nthreading.Event().wait()\n")
     with Process(production.root, command) as server:
@@ -48,7 +47,7 @@ def test_told_to_stop_while_a_dataclass_is_made_it_ends_as_cleanly(production: S
         assert server.process.wait(DEADLINE_SECONDS) == 0
 
 
-@pytest.mark.parametrize("command", ["start", "dev", pytest.param("worker", marks=pytest.mark.long)])
+@pytest.mark.parametrize("command", ["worker", "dev"])
 def test_a_request_to_stop_that_another_thread_receives_is_heard(production: Shop, command: str) -> None:
     """Whichever thread the system hands a signal to, Python acts on it in the main one, which may just be waiting."""
     if not Path("/proc/self/task").is_dir():
@@ -60,7 +59,7 @@ def test_a_request_to_stop_that_another_thread_receives_is_heard(production: Sho
 
 
 def test_every_line_is_json_when_nobody_looks_and_arguments_are_not_logged(production: Shop) -> None:
-    with Process(production.root, "start") as server:
+    with Process(production.root, "worker") as server:
         server.line("running")
         production.cli("run", "orders:place", '{"order_id": "tr0ub4dor", "delay_seconds": 0}')
         server.line('"orders:charge"')
@@ -76,7 +75,7 @@ def test_a_job_that_fails_is_one_line_with_level_message_and_traceback(productio
         "    ctx.log.info('charges', extra={'cups': 3})\n    ctx.run_mutation(mark,",
     )
     production.change("shop/orders.py", 'status="paid")', 'status="paid")\n    raise ValueError("no money")')
-    with Process(production.root, "start") as server:
+    with Process(production.root, "worker") as server:
         server.line("running")
         production.cli("run", "orders:place", '{"order_id": "o1", "delay_seconds": 0}')
         said = json.loads(server.line('"charges"'))
@@ -105,14 +104,14 @@ def test_without_a_configured_database_it_refuses(shop: Shop, command: str) -> N
 
 
 def test_a_database_that_is_not_migrated_is_refused(shop: Shop) -> None:
-    with Process(shop.root, "start", "--database", "sqlite:///shop.db") as server:
+    with Process(shop.root, "worker", "--database", "sqlite:///shop.db") as server:
         server.line("convexpy db upgrade")
         assert server.process.wait(20) == 1
 
 
 def test_an_app_that_does_not_load_is_refused_with_its_problems(production: Shop) -> None:
     production.write("shop/broken.py", "x = (\n")
-    with Process(production.root, "start") as server:
+    with Process(production.root, "worker") as server:
         server.line("the app cannot be loaded")
         server.line("shop/broken.py:1")
         assert server.process.wait(20) == 1

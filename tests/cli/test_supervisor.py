@@ -28,7 +28,7 @@ from .workers import MARK, RUNNING, Workers, configure, end_all, eventually, hol
 # A worker that reports that it runs, and then ignores every request to stop.
 DEAF = (
     "import os, signal, socket, threading; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    "connection = socket.socket(fileno=int(os.environ['_CONVEXPY_CHILD_PROCESS'].split(':')[1])); "
+    "connection = socket.socket(fileno=int(os.environ['_CONVEXPY_CHILD_PROCESS'].split(':')[2])); "
     "connection.send(b'!'); threading.Event().wait()"
 )
 
@@ -160,7 +160,7 @@ def test_a_worker_that_keeps_dying_is_restarted_again_and_again(
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.05)
     caplog.set_level(logging.WARNING, "convexpy.server")
-    slot = supervisor.WorkerSlot(1, [sys.executable, "-S", "-c", "raise SystemExit(3)"])
+    slot = supervisor.ProcessSlot(supervisor.Role("1", [sys.executable, "-S", "-c", "raise SystemExit(3)"]))
 
     def dies() -> bool:
         slot.tick()
@@ -181,7 +181,7 @@ def test_a_worker_that_keeps_dying_is_restarted_again_and_again(
 
 def test_pauses_grow_to_half_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "convexpy.server")
-    slot = supervisor.WorkerSlot(1, ["/nowhere/python"])
+    slot = supervisor.ProcessSlot(supervisor.Role("1", ["/nowhere/python"]))
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     for _ in range(7):
@@ -198,7 +198,8 @@ def test_a_worker_that_does_not_end_is_killed(
 ) -> None:
     monkeypatch.setattr(supervisor, "EXIT_SECONDS", 0.3)
     caplog.set_level(logging.INFO, "convexpy.server")
-    deaf, codes = supervisor.Supervisor(2, [sys.executable, "-S", "-c", DEAF], 0.0), []
+    roles = [supervisor.Role(name, [sys.executable, "-S", "-c", DEAF]) for name in ("1", "2")]
+    deaf, codes = supervisor.Supervisor(roles, 0.0), []
     thread = threading.Thread(target=lambda: codes.append(deaf.run()))
     thread.start()
     eventually(lambda: "worker processes" in caplog.text, "they run")

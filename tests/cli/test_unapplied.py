@@ -14,13 +14,17 @@ from .shop import Shop
 
 CONFIGURED = '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///shop.db"\n'
 
+COMMANDS = [
+    ["worker"],
+    *(pytest.param(each, marks=pytest.mark.long) for each in (["start"], ["worker", "--processes", "2"])),
+]
+
 
 @pytest.fixture
 def behind(shop: Shop) -> Shop:
     """A project with two revisions, the first of which is applied."""
     shop.write("pyproject.toml", CONFIGURED)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     assert shop.cli("db", "revision", "--empty", "-m", "second").exit_code == 0
     return shop
 
@@ -30,7 +34,7 @@ def revision(shop: Shop, message: str) -> str:
     return file.stem.split("_")[-2]
 
 
-@pytest.mark.parametrize("command", [["start"], pytest.param(["worker", "--processes", "2"], marks=pytest.mark.long)])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_database_that_lacks_a_revision_is_refused(behind: Shop, command: list[str]) -> None:
     second = revision(behind, "second")
     with Process(behind.root, *command) as server:
@@ -39,7 +43,7 @@ def test_a_database_that_lacks_a_revision_is_refused(behind: Shop, command: list
         assert server.process.wait(DEADLINE_SECONDS) == 1
 
 
-@pytest.mark.parametrize("command", [["start"], pytest.param(["worker", "--processes", "2"], marks=pytest.mark.long)])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_it_can_be_allowed(behind: Shop, command: list[str]) -> None:
     second = revision(behind, "second")
     with Process(behind.root, *command, "--allow-unapplied") as server:
@@ -63,10 +67,10 @@ def test_a_web_app_refuses_it_as_well(behind: Shop) -> None:
 
 def test_a_job_that_is_due_waits_for_the_revision(behind: Shop) -> None:
     behind.cli("run", "orders:place", '{"order_id": "o1", "delay_seconds": 0}')
-    with Process(behind.root, "start") as server:
+    with Process(behind.root, "worker") as server:
         assert server.process.wait(DEADLINE_SECONDS) == 1
     behind.cli("db", "upgrade")
-    with Process(behind.root, "start") as server:
+    with Process(behind.root, "worker") as server:
         server.line('"orders:charge"')
         assert server.stop() == 0
     assert behind.cli("run", "orders:statuses").stdout == '{"o1": "paid"}\n'
@@ -77,7 +81,7 @@ def test_a_database_that_is_ahead_is_a_warning(behind: Shop) -> None:
     behind.cli("db", "upgrade")
     (file,) = (behind.root / "migrations").glob("*_second.py")
     file.unlink()
-    with Process(behind.root, "start") as server:
+    with Process(behind.root, "worker") as server:
         server.line(f"the database is ahead of this code: its revision {second} is not in ")
         server.line('"running')
         assert server.stop() == 0
@@ -86,14 +90,14 @@ def test_a_database_that_is_ahead_is_a_warning(behind: Shop) -> None:
 def test_a_database_that_dev_made_is_refused_once_there_are_revisions(shop: Shop) -> None:
     shop.make_database()
     shop.cli("db", "revision", "-m", "orders")
-    with Process(shop.root, "start", "--database", "sqlite:///.convexpy/dev.db") as server:
+    with Process(shop.root, "worker", "--database", "sqlite:///.convexpy/dev.db") as server:
         server.line(f"not been applied to the database: {revision(shop, 'orders')}")
         assert server.process.wait(DEADLINE_SECONDS) == 1
 
 
 def test_without_revisions_there_is_nothing_to_apply(shop: Shop) -> None:
     shop.make_database()
-    with Process(shop.root, "start", "--database", "sqlite:///.convexpy/dev.db") as server:
+    with Process(shop.root, "worker", "--database", "sqlite:///.convexpy/dev.db") as server:
         server.line('"running')
         assert server.stop() == 0
     assert not any("revision" in line for line in server.lines)

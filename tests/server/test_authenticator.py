@@ -98,7 +98,7 @@ def test_a_wrong_admin_key_is_refused_in_one_way(convex: ConvexTest) -> None:
 
 def test_an_admin_may_act_as_a_user(convex: ConvexTest) -> None:
     auth, key = authenticator(convex), stored_key(convex)
-    attributes = {"subject": "zoe", "issuer": "https://i", "email": "zoe@example.com"}
+    attributes = {"subject": "zoe", "issuer": "https://i", "email": "zoe@example.com", "tokenIdentifier": "x"}
     by_header = run(auth.from_header(f"Convex {key.text}:{as_user(attributes)}"))
     assert by_header == run(auth.from_key(key.text, attributes))
     assert by_header.is_admin

@@ -24,7 +24,7 @@ from convexpy.testing import ConvexTest
 from convexpy.testing.clock import VirtualClock
 
 PACKAGE = Path(convexpy.__file__).parent
-SECRETS = re.compile(r"\b(key|token|secret|digest|signature|password)s?$")
+SECRET_NAME = re.compile(r"(^|_)(key|token|secret|digest|signature|password)s?(_of|$)")
 
 
 @pytest.fixture
@@ -40,13 +40,12 @@ def made_key(convex: ConvexTest) -> NewKey:
 
 
 def compared_secrets(path: Path) -> Iterator[str]:
-    """Comparisons with == or != of what its name calls a secret."""
+    """Comparisons with == or != of what a name calls a secret."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Compare) and any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops):
-            for side in (node.left, *node.comparators):
-                name = getattr(side, "attr", getattr(side, "id", ""))
-                if SECRETS.search(name):
-                    yield f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+            sides = [side.func if isinstance(side, ast.Call) else side for side in (node.left, *node.comparators)]
+            if any(SECRET_NAME.search(getattr(side, "attr", getattr(side, "id", ""))) for side in sides):
+                yield f"{path.name}:{node.lineno}: {ast.unparse(node)}"
 
 
 def test_a8_no_secret_is_compared_with_an_equals_sign(tmp_path: Path) -> None:
@@ -54,8 +53,8 @@ def test_a8_no_secret_is_compared_with_an_equals_sign(tmp_path: Path) -> None:
     files = [*(PACKAGE / "server").glob("*.py"), *(PACKAGE / name for name in others)]
     assert [found for path in files for found in compared_secrets(path)] == []
     planted = tmp_path / "planted.py"
-    planted.write_text("if stored.digest == shown: pass")
-    assert list(compared_secrets(planted))
+    planted.write_text("x = stored.digest == shown\ny = shown != digest_of(key)\nz = key.id == key_id")
+    assert len(list(compared_secrets(planted))) == 2
 
 
 def test_a8_a_key_is_long_random_and_stored_as_a_digest(convex: ConvexTest) -> None:
@@ -73,8 +72,8 @@ def test_a8_a_key_is_in_no_repr() -> None:
     assert key.text not in repr(key)
     assert SECRET not in repr(Settings(auth=(provider(jwks=None, secret=SECRET),)))
     with pytest.raises(ValueError) as error:
-        Settings.model_validate({"auth": [{"issuer": "i", "secret": SECRET, "jwks": SECRET}], "port": -1})
-    assert SECRET not in str(error.value)
+        Settings.model_validate({"auth": [{"issuer": "i", "secret": "c4n4ry"}], "port": -1})
+    assert "c4n4ry" not in str(error.value)
 
 
 async def tries(auth: Authenticator, client: str | None, *keys: str) -> list[int]:

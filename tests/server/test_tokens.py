@@ -131,9 +131,10 @@ def malformed(good: str, header: str, payload: str, signature: str) -> Iterator[
     yield "a nested token", EC.token(good.encode(), cty="JWT")
     yield "a list", EC.token([claims()])
     yield "a text", EC.token('"ada"')
-    yield "depths", EC.token(b"[" * 8000 + b"]" * 8000)
+    yield "depths", EC.token(b"[" * 5000 + b"]" * 5000)
     yield "a number of 5,000 digits", EC.token(b'{"exp":' + b"9" * 5000 + b"}")
-    yield "NaN", EC.token(json.dumps(claims(exp=float("nan"))).encode())
+    yield "NaN", EC.token(json.dumps(claims(other=float("nan"))).encode())
+    yield "NaN as a time", EC.token(json.dumps(claims(exp=float("nan"))).encode())
     yield "a key twice", EC.token(json.dumps(claims()).replace("{", '{"sub": "bob", ', 1).encode())
     yield "a key twice, once escaped", EC.token(json.dumps(claims()).replace("{", '{"\\u0073ub": "b", ', 1).encode())
     yield "half of a surrogate pair", EC.token(claims(sub="\ud800"))
@@ -229,9 +230,10 @@ def test_a4_a_token_with_any_letter_changed_is_refused() -> None:
 
 def test_a4_the_header_chooses_no_key_but_by_id() -> None:
     auth = authenticator(provider(EC, RSA))
-    ignored = EC.token(jku="https://evil.example/keys", x5u="https://evil.example/pem", jwk=RSA.jwk)
-    assert accepted(auth, ignored)
-    assert accepted(auth, EC.token(kid=None))  # the only key for this algorithm
+    assert accepted(auth, EC.token(jku="https://evil.example/keys", x5u="https://evil.example/pem", jwk=RSA.jwk))
+    jwks = [{**signer.jwk, "kid": None} for signer in (Signer("EdDSA"), RSA, Signer("ES384"), EC)]
+    one_of_a_kind = [{name: value for name, value in jwk.items() if name not in ("kid", "alg")} for jwk in jwks]
+    assert accepted(authenticator(provider(jwks=data_uri(*one_of_a_kind))), EC.token(kid=None))
     two = authenticator(provider(EC, Signer("ES256", "other", key=private_key("ES256", 2))))
     assert "names no key" in refused(two, EC.token(kid=None)).message
 

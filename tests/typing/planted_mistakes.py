@@ -34,6 +34,8 @@ from good_builders import (
     token_action,
 )
 from good_calls import charge, charge_in_thread, expire, get_order, mark_paid, process_order, totals
+from good_routes import show, webhook
+from sqlalchemy import select
 
 from convexpy import (
     ActionCtx,
@@ -42,15 +44,20 @@ from convexpy import (
     Identity,
     JobId,
     MutationCtx,
+    Page,
+    PaginationOpts,
     QueryCtx,
     ScheduledFunction,
     Settings,
     SyncActionCtx,
     action,
     mutation,
+    paginate,
     query,
 )
+from convexpy.client import Remote
 from convexpy.testing import ConvexTest
+from convexpy.web import Request, Response, http_route
 
 # A handler takes the context that its builder gives.
 
@@ -103,6 +110,22 @@ query.use(require_user)  # error
 token_action.use(sync_counted)  # error
 mutation.extra(auth=1)  # error
 mutation(alias=["orders:old"])  # error
+
+
+# Pages.
+
+
+def pages(ctx: UserQueryCtx, action_ctx: ActionCtx, options: PaginationOpts) -> Page[User]:
+    paginate(action_ctx, select(User), options)  # error
+    paginate(ctx, select(User), 20)  # error
+    paginate(ctx, User, options)  # error
+    paginate(ctx, select(User), options, lambda user: user.email)  # error
+    paginate(ctx, select(User.id, Order.id), options, of_nothing)  # error
+    PaginationOpts(num_items="many")  # error
+    orders = select(Order)  # written in place, SQLAlchemy's types let it be a select of anything
+    texts: Page[str] = paginate(ctx, orders, options)  # error
+    print(texts.is_doen)  # error
+    return paginate(ctx, orders, options)  # error
 
 
 # What a transaction may do, and with which arguments.
@@ -242,6 +265,21 @@ async def in_async_code(convex: Convex) -> None:
     print(text)
 
 
+async def over_the_network(shop: Remote) -> None:
+    shop.run(process_order)  # error
+    shop.run(process_order, oder_id="o1")  # error
+    shop.run(process_order, order_id=1)  # error
+    shop.run(of_a_user)  # error
+    _text: str = shop.run(get_order, order_id="o1")  # error
+    await shop.run_async(process_order)  # error
+    _text = shop.run_async(process_order, order_id="o1")  # error
+    shop.subscribe(get_order)  # error
+    shop.subscribe(get_order, order_id=1)  # error
+    shop.subscribe(mark_paid, order_id="o1")  # error
+    _number: int = shop.subscribe(get_order, order_id="o1").get()  # error
+    Remote("https://shop.example", token=1)  # error
+
+
 def test_order(convex: ConvexTest) -> None:
     convex.run(process_order)  # error
     convex.run(get_order, order_id=1)  # error
@@ -253,3 +291,36 @@ def test_order(convex: ConvexTest) -> None:
     convex.job("0" * 32)  # error
     status: int = convex.run(get_order, order_id="o1").status  # error
     print(status)
+
+
+# A route is an action with a request, and returns a response.
+
+
+@http_route("GET", "/a")  # error
+async def route_with_a_transaction(ctx: MutationCtx, request: Request) -> Response:
+    raise NotImplementedError
+
+
+@http_route("GET", "/b")  # error
+async def route_without_a_request(ctx: ActionCtx) -> Response:
+    raise NotImplementedError
+
+
+@http_route("GET", "/c")  # error
+async def route_without_a_response(ctx: ActionCtx, request: Request) -> str:
+    raise NotImplementedError
+
+
+@http_route("GET", "/d")  # error
+def route_of_the_wrong_colour(ctx: ActionCtx, request: Request) -> Response:
+    raise NotImplementedError
+
+
+http_route("/e")  # error
+
+
+async def calls_of_routes(ctx: ActionCtx, sync_ctx: SyncActionCtx, request: Request) -> None:
+    await webhook(ctx, request)  # error
+    await webhook(ctx, request, account=1)  # error
+    show(ctx, request, order_id="o1", rest="")  # error
+    await webhook(ctx, account="a1")  # error

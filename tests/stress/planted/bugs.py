@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from .auth import AUTH
 from .batches import BATCH_BUGS
 from .bug import Bug
 from .calls import CALLS
 from .claim_cursor import CLAIM_CURSOR
+from .clients import CLIENTS
 from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
@@ -45,6 +47,8 @@ BUGS: Final[tuple[Bug, ...]] = (
     *UPGRADES,
     *TABLES,
     *DOORS,
+    *AUTH,
+    *CLIENTS,
     *FAILURES,
     *TESTING,
 )

@@ -31,7 +31,7 @@ TABLES: Final = (
     Bug(
         name="a start on tables that are not there yet",
         breaks="the code runs before its revision has, and every job that is due fails for good",
-        file="cli/start.py",
+        file="cli/service.py",
         old="        if not allow_unapplied:\n",
         new="        if gap.unknown:\n",
         tests=(f"{UNAPPLIED}::test_a_database_that_lacks_a_revision_is_refused",),

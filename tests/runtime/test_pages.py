@@ -175,7 +175,15 @@ class Client:
         self.convex, self.count = convex, count
         self.journals: list[str | None] = []
         self.pages: list[Page[Any]] = []
+        self.reader = convex.convex.database.live_reader()
         current["posts"] = make
+
+    def __enter__(self) -> Client:
+        self.load_more()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.reader.close()
 
     def load_more(self) -> None:
         self.journals.append(None)
@@ -184,21 +192,17 @@ class Client:
     def run(self) -> None:
         """Run every page again, in one snapshot."""
         calls = self.convex.convex.calls
-        reader = self.convex.convex.database.live_reader()
-        try:
+        with self.reader.snapshot() as snapshot:
             for place, journal in enumerate(self.journals):
                 cursor = self.pages[place - 1].continue_cursor if place else None
                 opts = PaginationOpts(num_items=self.count, cursor=cursor)
                 call = replace(calls.bind(page, (), {"name": "posts", "opts": opts}), journal=journal)
-                with reader.snapshot() as snapshot:
-                    run = calls.run_live(call, snapshot.transaction)
+                run = calls.run_live(call, snapshot.transaction)
                 assert run.error is None
                 assert run.journal == run.value.continue_cursor
                 assert journal in (None, run.journal)
                 self.journals[place] = run.journal
                 self.pages[place : place + 1] = [run.value]
-        finally:
-            reader.close()
 
     @property
     def items(self) -> list[Any]:
@@ -252,8 +256,11 @@ def test_pages_have_no_gap_and_no_overlap_while_rows_change(
     convex: ConvexTest, rows: list[tuple[int | None, int]], changes: list[tuple[str, int, int | None]], count: int
 ) -> None:
     fill(convex, [{"id": place, "rank": rank, "score": score} for place, (rank, score) in enumerate(rows)])
-    client = Client(convex, by_rank, count)
-    client.load_more()
+    with Client(convex, by_rank, count) as client:
+        change_rows(convex, client, changes)
+
+
+def change_rows(convex: ConvexTest, client: Client, changes: list[tuple[str, int, int | None]]) -> None:
     for place, (change, number, rank) in enumerate(changes):
         with convex.db() as db:
             if change == "insert":
@@ -308,18 +315,13 @@ def test_an_end_cursor_wins_over_the_journal_and_the_count(convex: ConvexTest) -
 
 def test_a_page_that_has_grown_can_be_split(convex: ConvexTest) -> None:
     fill(convex, [{"id": 0}, {"id": 100}])
-    client = Client(convex, lambda: select(Post), 2)
-    client.load_more()
-    with convex.db() as db:
-        db.execute(insert(Post), [{"id": number, "score": 0} for number in (1, 2)])
-        db.commit()
-    client.run()
-    assert (client.pages[0].page, client.pages[0].page_status) == ([0, 1, 2, 100], None)
-    with convex.db() as db:
-        db.execute(insert(Post), [{"id": 3, "score": 0}])
-        db.commit()
-    client.run()
-    grown = client.pages[0]
+    with Client(convex, lambda: select(Post), 2) as client:
+        insert_posts(convex, 1, 2)
+        client.run()
+        assert (client.pages[0].page, client.pages[0].page_status) == ([0, 1, 2, 100], None)
+        insert_posts(convex, 3)
+        client.run()
+        grown = client.pages[0]
     assert (grown.page, grown.page_status) == ([0, 1, 2, 3, 100], "SplitRecommended")
     assert grown.split_cursor is not None
     left = get(convex, lambda: select(Post), end_cursor=grown.split_cursor)
@@ -327,8 +329,14 @@ def test_a_page_that_has_grown_can_be_split(convex: ConvexTest) -> None:
     assert (left.page, right.page, right.continue_cursor) == ([0, 1], [2, 3, 100], grown.continue_cursor)
 
 
+def insert_posts(convex: ConvexTest, *numbers: int) -> None:
+    with convex.db() as db:
+        db.execute(insert(Post), [{"id": number, "score": 0} for number in numbers])
+        db.commit()
+
+
 VALUES: dict[str, list[Any]] = {
-    "whole": [-(2**40), 0, 2**40],
+    "whole": [-(2**31), 0, 2**31 - 1],
     "text": ["", 'a\n"', "ü€😀"],
     "at": [START, START + timedelta(microseconds=1), START + timedelta(days=1)],
     "day": [date(1999, 12, 31), date(2030, 1, 1), date(2030, 1, 2)],
@@ -486,16 +494,11 @@ def test_a_live_page_reads_by_the_keys_of_its_conditions(convex: ConvexTest) -> 
     with convex.db() as db:
         db.add(Author(id=7, name="", posts=[Post(id=number, score=0) for number in range(3)]))
         db.commit()
-    client = Client(convex, lambda: select(Post).where(Post.author_id == 7).order_by(Post.score, Post.id), 2)
-    client.load_more()
-    client.load_more()
-    calls, reader = convex.convex.calls, convex.convex.database.live_reader()
-    try:
+    with Client(convex, lambda: select(Post).where(Post.author_id == 7).order_by(Post.score, Post.id), 2) as client:
         opts = PaginationOpts(num_items=2, cursor=client.pages[0].continue_cursor)
-        with reader.snapshot() as snapshot:
+        calls = convex.convex.calls
+        with client.reader.snapshot() as snapshot:
             run = calls.run_live(calls.bind(page, (), {"name": "posts", "opts": opts}), snapshot.transaction)
-    finally:
-        reader.close()
     assert run.value.page == [2]
     assert run.reads.tables == {"page_posts": {("author_id", 7)}}
     assert not run.reads.everything

@@ -1,0 +1,1 @@
+"""A chat: messages in pages, who is typing, and the page that shows them."""

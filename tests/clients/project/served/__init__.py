@@ -1,0 +1,1 @@
+"""What clients of other languages call in the tests."""
