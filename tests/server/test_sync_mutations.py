@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from support.sockets import Closed, SocketClient, Sockets, serving, time_of
 from support.waiting import PATIENCE_SECONDS, wait_until
 
-from convexpy import ActionCtx, Convex, ConvexError, MutationCtx, QueryCtx, action, mutation, query
-from convexpy.server import sync_calls, sync_transitions
+from convexpy import ActionCtx, Convex, ConvexError, MutationCtx, QueryCtx, Settings, action, mutation, query
+from convexpy.server import sync_calls
 
 here = sys.modules[__name__]
 began, may_end = threading.Event(), threading.Event()
@@ -237,14 +237,19 @@ def test_a_mutation_of_a_client_that_left_goes_on(sockets: Sockets) -> None:
 
 
 @sqlite_only
-def test_mutations_without_a_pause_let_transitions_through(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each one keeps back the snapshots that may have it or not, so the next one waits if that goes on for long."""
-    monkeypatch.setattr(sync_transitions, "OVERDUE_SECONDS", 0.0)
-    client = sockets.connect()
-    client.modify(add={0: "count"}, base=1)
-    for number in range(30):
-        client.mutate(number, "add", line=f"{number}")
-    client.wait_for({0: 30})
+def test_a_mutation_that_waits_for_a_thread_is_not_begun_for_nobody(database: str) -> None:
+    settings = Settings(request_concurrency=1)
+    with Convex(database, functions=here, settings=settings) as live, serving(live.asgi(), here) as sockets:
+        busy, client = sockets.connect(), sockets.connect(session="another")
+        busy.mutate(0, "wait")
+        assert began.wait(PATIENCE_SECONDS)
+        client.mutate(0, "add", line="a")
+        wait_until(lambda: not live.calls.client_threads._waiting.empty(), "a call that waits")
+        client.leave()
+        may_end.set()
+        busy.mutate(1, "add", line="b")
+        frames = [busy.receive() for _ in range(3)]
+        assert [frame["result"] for frame in frames if frame["type"] == "MutationResponse"] == ["done", 1]
 
 
 @sqlite_only
