@@ -44,7 +44,7 @@ def test_a_snapshot_before_the_commit_is_sent_while_a_mutation_runs() -> None:
     assert client.sees(before)
 
 
-def test_a_snapshot_that_may_have_the_mutation_is_not_sent_before_its_response() -> None:
+def test_a_snapshot_that_may_have_a_mutation_waits_for_its_response() -> None:
     client = Client()
     own = client.transitions.begin_mutation()
     early = client.clock.next()
@@ -88,7 +88,7 @@ def test_a_mutation_that_failed_leaves_a_time_that_is_later() -> None:
     assert not client.sees(before)
 
 
-def test_a_query_set_that_moves_while_a_mutation_runs_is_looked_at_where_it_is() -> None:
+def test_a_query_set_that_has_moved_is_looked_at_where_it_is_then() -> None:
     client = Client()
     own = client.transitions.begin_mutation()
     looked_at: list[str] = []
