@@ -47,10 +47,9 @@ def convex(request: pytest.FixtureRequest, database: str) -> Iterator[ConvexTest
     """The functions of the test file itself: an app that is one file."""
     from app.models import Base
     from support.apps import START
+    from support.prepared import PreparedTest
 
-    from convexpy.testing import ConvexTest
-
-    with ConvexTest(request.module, metadata=Base.metadata, database_url=database, now=START) as convex:
+    with PreparedTest(request.module, metadata=Base.metadata, database_url=database, now=START) as convex:
         yield convex
 
 

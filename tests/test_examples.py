@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from cli.process import Process
-from support.strict import MYPY
+from support.strict import MYPY, one_mypy_at_a_time
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -84,7 +84,8 @@ def test_the_tests_of_an_example_pass(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_types_of_an_example_are_strict(name: str) -> None:
-    ran = run(EXAMPLES / name, *MYPY, MYPYPATH=str(ROOT))
+    with one_mypy_at_a_time():
+        ran = run(EXAMPLES / name, *MYPY, MYPYPATH=str(ROOT))
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

@@ -34,17 +34,17 @@ def check(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     from ..project import load_project
 
     app: App | None = None
-    against_database: list[str] = []
+    beside_the_app: list[str] = []
     failed: LoadError | SettingsError | None = None
     try:
         found = load_project(project)
         app = loaded(found)
         found.find_metadata()
-        against_database = list(database_warnings(found, app))
+        beside_the_app = [*auth_warnings(found), *database_warnings(found, app)]
     except (LoadError, SettingsError) as error:
         failed = error
     warnings = list(warnings_of(app)) if app is not None else []
-    warnings += against_database
+    warnings += beside_the_app
     if as_json:
         problems = [placed(problem) for problem in problems_of(failed)]
         show_json({"ok": failed is None, "problems": problems, "warnings": [placed(each) for each in warnings]})
@@ -75,6 +75,23 @@ def warnings_of(app: App) -> Iterator[str]:
                 f"{cron.place}: cron {cron.name!r} runs {function.name!r}, which is public: clients can call it too. "
                 f"Make it internal (@internal_{function.kind})"
             )
+
+
+def auth_warnings(project: Project) -> Iterator[str]:
+    """Issuers whose keys are here and cannot be read. Those at a URL are not asked for."""
+    here = [each for each in project.settings.auth if each.secret is None and each.keys_url is None]
+    if not here:
+        return
+    import asyncio
+
+    from ..server.key_sets import read_keys
+    from ..server.key_sources import KeysUnavailable, source_of
+
+    for provider in here:
+        try:
+            read_keys(asyncio.run(source_of(provider)()))
+        except KeysUnavailable as error:
+            yield f"auth: the keys of {provider.issuer!r} cannot be read, so no token is accepted: {error}"
 
 
 def database_warnings(project: Project, app: App) -> Iterator[str]:

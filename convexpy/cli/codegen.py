@@ -16,7 +16,7 @@ from .banner import shown_path
 from .failure import Failure, WrongUsage
 from .opening import loaded
 from .output import duration, say
-from .start import stop_on_signals
+from .signals import stop_on_signals
 
 if TYPE_CHECKING:
     from ..functions.load import App

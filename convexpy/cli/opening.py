@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +31,7 @@ def loaded(project: Project) -> App:
     """
     from ..app import checked_app
 
+    leave_libraries_to_the_end()
     project.put_on_path()
     with quiet():
         return checked_app(project.functions, project.settings)
@@ -82,6 +85,7 @@ def open_app(project: Project) -> Convex:
     """
     from ..app import Convex
 
+    leave_libraries_to_the_end()
     with quiet():
         return Convex.of_project(project)
 
@@ -95,6 +99,7 @@ def migrating(project: Project) -> Iterator[Engine]:
     """
     from ..database.database import connect
 
+    leave_libraries_to_the_end()
     project.make_state_folder()
     database = connect(project.database, project.settings)
     database.close()  # opened to check that it can be used
@@ -151,3 +156,13 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="convexpy")
         yield
+
+
+@cache
+def leave_libraries_to_the_end() -> None:
+    """Let the garbage collector skip what the imports of libraries have made, which lives as long as the process.
+
+    To traverse it takes a tenth of a second, and Python does so at the end of every process. Once a process: `dev` shall
+    not keep the versions of an app that it has reloaded.
+    """
+    gc.freeze()

@@ -136,6 +136,9 @@ class OpenTransaction(ABC):
         if self.footprints is not None:
             self.footprints.settle()
 
+    def begin_round(self, *, is_marked: bool = False) -> None:  # noqa: B027
+        """Before several live runs: what each of them leaves can be undone from now on."""
+
     def undo_run(self) -> None:
         """Undo what a live run has left: a failed statement, a setting. Then ``is_spoiled`` tells if that was all."""
         self.failed, self.not_batchable = None, False

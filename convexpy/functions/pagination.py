@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 Item = TypeVar("Item")
 
@@ -17,13 +18,15 @@ PageStatus: TypeAlias = Literal["SplitRecommended", "SplitRequired"]
 class PaginationOpts(BaseModel):
     """Which page a client asks for. Other options of Convex's clients are accepted, and have no effect."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
 
-    num_items: int = Field(alias="numItems", ge=1, le=10_000)
+    num_items: int = Field(ge=1, le=10_000)
     """How many items the page has when it is first made. It may grow and shrink with its rows."""
     cursor: str | None = None
     """Where it begins: ``continue_cursor`` of the page before. None: at the first item."""
-    end_cursor: str | None = Field(alias="endCursor", default=None)
+    end_cursor: str | None = None
     """Where it ends, whatever ``num_items`` says. None: after ``num_items``, or where it ended before."""
     id: float | None = None
     """Tells apart lists that are shown side by side. It has no other meaning."""
@@ -32,17 +35,17 @@ class PaginationOpts(BaseModel):
 class Page(BaseModel, Generic[Item]):
     """A page of a query, as ``paginate`` makes it."""
 
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
     page: list[Item]
     """The items."""
-    is_done: bool = Field(alias="isDone")
+    is_done: bool
     """Whether the page ends with the last item there is."""
-    continue_cursor: str = Field(alias="continueCursor")
+    continue_cursor: str
     """Where the next page begins."""
-    split_cursor: str | None = Field(alias="splitCursor", default=None)
+    split_cursor: str | None = None
     """Where a page that has grown too large can be split in two."""
-    page_status: PageStatus | None = Field(alias="pageStatus", default=None)
+    page_status: PageStatus | None = None
     """Whether it should be."""
 
 

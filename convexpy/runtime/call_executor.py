@@ -192,6 +192,7 @@ class CallExecutor:
 
         def attempt() -> list[LiveRun]:
             with self.database.read() as transaction:
+                transaction.begin_round()
                 return [self.run_live(call, transaction) for call in calls]
 
         def run() -> list[LiveRun]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Row, Select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
@@ -18,7 +18,9 @@ from .session import CallTransaction
 
 Item = TypeVar("Item")
 View = TypeVar("View")
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+First = TypeVar("First")
+Second = TypeVar("Second")
+Others = TypeVarTuple("Others")
 
 SPLIT_FACTOR: Final = 2
 """A page that has grown past so many times its size should be split."""
@@ -31,10 +33,15 @@ def paginate(
     ctx: QueryCtx, statement: Select[Item], opts: PaginationOpts, view: Callable[[Item], View]
 ) -> Page[View]: ...
 @overload
-def paginate(ctx: QueryCtx, statement: AnySelect, opts: PaginationOpts) -> Page[AnyRow]: ...
+def paginate(
+    ctx: QueryCtx, statement: Select[First, Second, *Others], opts: PaginationOpts
+) -> Page[Row[First, Second, *Others]]: ...
 @overload
 def paginate(
-    ctx: QueryCtx, statement: AnySelect, opts: PaginationOpts, view: Callable[[AnyRow], View]
+    ctx: QueryCtx,
+    statement: Select[First, Second, *Others],
+    opts: PaginationOpts,
+    view: Callable[[Row[First, Second, *Others]], View],
 ) -> Page[View]: ...
 def paginate(
     ctx: QueryCtx, statement: AnySelect, opts: PaginationOpts, view: Callable[[Any], Any] | None = None

@@ -21,7 +21,7 @@ from .authenticator import AuthFailed
 from .backend import Backend
 from .health import Health
 from .http_api import HttpApi
-from .limits import BodyLimit
+from .limits import RequestLimit
 from .openapi import OpenApi
 from .origins import OriginCheck, check_cors
 from .refusal import Refused, answer_refused
@@ -56,7 +56,7 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
             Middleware(AccessLog),
             Middleware(OriginCheck, settings),
             Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
-            Middleware(BodyLimit, settings.max_body_bytes),
+            Middleware(RequestLimit, settings.max_body_bytes),
         ],
         exception_handlers=dict.fromkeys((HTTPException, Refused, AuthFailed), answer_refused),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 import json
 import logging
@@ -15,7 +14,6 @@ from starlette.requests import HTTPConnection
 
 from ..clock import Clock
 from ..database.admin_keys import digest_of
-from ..errors import InternalError
 from ..runtime.call_executor import CallExecutor
 from ..runtime.identity import Identity
 from ..settings import AuthProvider
@@ -28,8 +26,7 @@ from .tokens import INVALID, NO_PROVIDER, Token, TokenChecker, TokenRefused
 UNAUTHENTICATED: Final = "Unauthenticated"
 BAD_KEY: Final = "BadAdminKey"
 MOST_KNOWN_KEYS: Final = 100
-CHECK_SECONDS: Final = 5.0
-"""How long a revoked key may serve an open socket."""
+OWN_ATTRIBUTES: Final = ("subject", "issuer", "tokenIdentifier")
 
 logger: Final = logging.getLogger("convexpy.auth")
 
@@ -168,20 +165,6 @@ class Authenticator:
         if principal.key_id is not None and not await self._keys.has(principal.key_id):
             raise AuthFailed(403, BAD_KEY, "there is no such admin key, or it was revoked")
 
-    async def until_refused(self, principal: Principal) -> AuthFailed:
-        """Wait until the caller of an open socket is no longer accepted, and return why. Looked up every few seconds.
-
-        For callers with an admin key: those with a token know when it expires.
-        """
-        while True:
-            try:
-                await self.check_again(principal)
-            except AuthFailed as failed:
-                return failed
-            except InternalError:
-                pass  # the database is away, and the key may be good
-            await asyncio.sleep(CHECK_SECONDS)
-
     def _checker(self, token: Token) -> TokenChecker:
         """Who checks a token, by what it says of itself.
 
@@ -212,7 +195,7 @@ def acting(principal: Principal, attributes: Mapping[str, Any]) -> Principal:
     subject, issuer = attributes.get("subject"), attributes.get("issuer")
     if not isinstance(subject, str) or not subject or not isinstance(issuer, str | None):
         raise AuthFailed(401, INVALID, "who acts as a user names its `subject`, a text, and may name its `issuer`")
-    claims = {name: value for name, value in attributes.items() if name not in ("subject", "issuer")}
+    claims = {name: value for name, value in attributes.items() if name not in OWN_ATTRIBUTES}
     claims |= {"sub": subject} | ({} if issuer is None else {"iss": issuer})
     return Principal(Identity(subject, issuer, claims), is_admin=True, key_id=principal.key_id)
 

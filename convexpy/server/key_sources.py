@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ..settings import DISCOVERY, AuthProvider, check_url, is_loopback, read_data_uri
@@ -22,7 +22,7 @@ MOST_REDIRECTS: Final = 3
 # What arrives compressed might be larger than it looks.
 HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
-KeySource = Callable[[], Awaitable[bytes]]
+KeySource = Callable[[], Coroutine[Any, Any, bytes]]
 """Reads a key set, as JSON. It raises KeysUnavailable."""
 
 

@@ -1,4 +1,4 @@
-"""``BodyLimit``: how large a request may be, and how long its body may take to arrive."""
+"""``RequestLimit``: how large a request may be, and how long its body may take to arrive."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .refusal import Refused
 
+MOST_HEADER_BYTES: Final = 64 * 1024
+MOST_ADDRESS_BYTES: Final = 64 * 1024
+"""Arguments of a query may be part of an address."""
 BODY_SECONDS: Final = 60.0
 """How long a client may take to send a body. A slow one holds no more than its own connection until then."""
 
 
-class BodyLimit:
-    """Refuses bodies that are too large, before and while they are read, that are compressed, and that never end."""
+class RequestLimit:
+    """Refuses what is too large, before and while it is read, bodies that are compressed, and those that never end."""
 
     def __init__(self, app: ASGIApp, most_bytes: int, seconds: float = BODY_SECONDS) -> None:
         self._app = app
@@ -26,15 +29,20 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refused = self._refusal(Headers(scope=scope))
+        refused = self._refusal(scope)
         if refused is not None:
             await refused.response(scope, receive, send)
             return
         body = LimitedBody(receive, self._most_bytes, self._seconds)
         await self._app(scope, body.receive, send)
 
-    def _refusal(self, headers: Headers) -> Refused | None:
-        """Why a request is refused by its headers alone."""
+    def _refusal(self, scope: Scope) -> Refused | None:
+        """Why a request is refused by its address and headers alone."""
+        if sum(len(name) + len(text) for name, text in scope["headers"]) > MOST_HEADER_BYTES:
+            return Refused(431, "HeadersTooLarge", f"the headers have more than {MOST_HEADER_BYTES} bytes")
+        if len(scope["path"]) + len(scope["query_string"]) > MOST_ADDRESS_BYTES:
+            return Refused(414, "AddressTooLong", f"the address has more than {MOST_ADDRESS_BYTES} bytes")
+        headers = Headers(scope=scope)
         coding = headers.get("content-encoding", "identity").strip().lower()
         if coding != "identity":
             return Refused(415, "UnsupportedContentEncoding", "send the body as it is, without Content-Encoding")

@@ -89,7 +89,10 @@ class ConvexTest:
     def _enter(self) -> None:
         self._worker = self._make_worker(self._prepare_database())
         self.convex.calls.redacts_errors = False  # a test sees errors in full, as `convexpy dev` does
-        self.convex.migrate()
+        if self._is_copy:
+            self.convex._is_migrated = True  # to look again takes an engine and a connection of its own
+        else:
+            self.convex.migrate()
         self._worker.start()
         self._watches = Watches(self.convex)
         self._worker.after_run = self._watches.look
@@ -110,6 +113,11 @@ class ConvexTest:
             return url
         self._dropped = server, server.new_database()
         return self._dropped[1].render_as_string(hide_password=False)
+
+    @property
+    def _is_copy(self) -> bool:
+        """Whether the database is a copy of one that this process has just migrated."""
+        return self._folder is not None or self._dropped is not None
 
     def _make_worker(self, url: str) -> VirtualWorker:
         """The app, and what runs its jobs."""

@@ -10,9 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+
+from support.fork_server import Forked
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60.0
@@ -38,16 +41,11 @@ class Process:
     def __init__(self, folder: Path, *args: str, env: dict[str, str] | None = None) -> None:
         self.lines: list[str] = []
         self._queue: SimpleQueue[str | None] = SimpleQueue()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "convexpy", *args],
-            cwd=folder,
-            env=environment(**(env or {})),
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        self.process = self._start(args, folder, environment(**(env or {})))
         threading.Thread(target=self._read, daemon=True).start()
+
+    def _start(self, args: Sequence[str], folder: Path, env: dict[str, str]) -> Forked | subprocess.Popen[str]:
+        return Forked("convexpy.cli:main", args, folder, env)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -90,3 +88,18 @@ class Process:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+class FreshProcess(Process):
+    """The same in an interpreter that imports everything, as a user's does: for tests of what a start takes."""
+
+    def _start(self, args: Sequence[str], folder: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "convexpy", *args],
+            cwd=folder,
+            env=env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
@@ -100,6 +100,9 @@ CRONS = """
 """
 
 
+MADE: dict[object, dict[str, bytes]] = {}
+
+
 class Shop:
     """A project with the package ``shop``."""
 
@@ -127,6 +130,10 @@ class Shop:
         paths = (path for path in self.root.rglob("*") if "__pycache__" not in path.parts)
         return {str(path.relative_to(self.root)) for path in paths}
 
+    def contents(self) -> dict[str, bytes]:
+        """What the files are, but for bytecode."""
+        return {name: (self.root / name).read_bytes() for name in self.files() if (self.root / name).is_file()}
+
     def cli(self, *args: str) -> Result:
         """Run a command in this process, as if typed in the project's folder."""
         forget_modules_in(self.root)
@@ -145,8 +152,30 @@ class Shop:
         finally:
             convex.close()
 
+    def once(self, make: Callable[[], None]) -> None:
+        """Let a function add files to the project. Of the same project they are made once, and then copied."""
+        before = self.contents()
+        key = (make.__qualname__, *sorted(before.items()))
+        if key not in MADE:
+            make()
+            MADE[key] = {name: content for name, content in self.contents().items() if name not in before}
+        for name, content in MADE[key].items():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_bytes(content)
+
+    def apply_revision(self) -> None:
+        """The configured database, made by a revision of the models."""
+        self.once(self._apply_revision)
+
+    def _apply_revision(self) -> None:
+        assert self.cli("db", "revision", "-m", "orders").exit_code == 0
+        assert self.cli("db", "upgrade").exit_code == 0
+
     def make_database(self) -> None:
         """The development database, with the tables of the framework and of the app, without waiting for `dev`."""
+        self.once(self._make_database)
+
+    def _make_database(self) -> None:
         with self.convex() as convex:
             convex.migrate()
             assert convex.metadata is not None

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from support.tokens import SECRET
+from support.tokens import SECRET, Signer, key_set
 
 from convexpy.errors import SettingsError
 from convexpy.project import load_project
@@ -53,6 +53,24 @@ def test_a_file_of_keys_is_relative_to_the_project(shop: Shop) -> None:
     write(shop, f'{table}"keys/jwks.json"\n', f'{table}"/etc/keys.json"\n', f"{table}'{data}'\n")
     found = [provider.jwks for provider in load_project(shop.root / "shop").settings.auth]
     assert found == [str(shop.root / "keys" / "jwks.json"), "/etc/keys.json", data]
+
+
+def test_check_warns_of_keys_that_cannot_be_read(shop: Shop) -> None:
+    table = '[[tool.convexpy.auth]]\nissuer = "i"\naudience = "x"\njwks = '
+    (shop.root / "good.json").write_bytes(key_set(Signer().jwk))
+    write(
+        shop,
+        GOOD,
+        f'{table}"good.json"\n',
+        f'{table}"gone.json"\n',
+        f"{table}'data:application/json,{{\"keys\":[]}}'\n",
+    )
+    result = shop.cli("check")
+    assert result.exit_code == 0
+    gone, empty = [line for line in result.stdout.splitlines() if line.startswith("warning: ")]
+    assert gone.startswith("warning: auth: the keys of 'i' cannot be read, so no token is accepted: ")
+    assert gone.endswith("gone.json: No such file or directory")
+    assert empty.endswith("what was read has no public key")
 
 
 def test_a_wrong_value_is_named_with_its_file_and_line(shop: Shop) -> None:

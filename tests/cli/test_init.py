@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from support.strict import MYPY
+from support.strict import MYPY, one_mypy_at_a_time
 from typer.testing import CliRunner, Result
 
 from convexpy.cli import app
@@ -122,7 +122,8 @@ def test_its_own_tests_pass(here: Path) -> None:
 
 def test_its_types_are_strict(here: Path) -> None:
     init("demo", "--with-web")
-    done = python_module(here / "demo", *MYPY, ".")
+    with one_mypy_at_a_time():
+        done = python_module(here / "demo", *MYPY, ".")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -17,8 +17,7 @@ CONFIGURED = '[tool.convexpy]\nfunctions = "shop"\ndatabase = "sqlite:///shop.db
 @pytest.fixture
 def production(shop: Shop) -> Shop:
     shop.write("pyproject.toml", CONFIGURED)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     return shop
 
 

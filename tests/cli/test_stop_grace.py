@@ -75,7 +75,7 @@ with Convex("sqlite:///shop.db", functions="shop", settings=Settings(stop_grace=
 """
 
 
-MORE = [pytest.param(name, marks=pytest.mark.long) for name in ("executor", "left_behind", "thread")]
+MORE = ("executor", "left_behind", "thread")
 
 
 @pytest.fixture
@@ -83,8 +83,7 @@ def endless(shop: Shop) -> Shop:
     shop.write("pyproject.toml", CONFIGURED)
     shop.write("shop/endless.py", ENDLESS)
     shop.write("shop/plan.py", PLAN)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     return shop
 
 

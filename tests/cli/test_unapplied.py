@@ -24,8 +24,7 @@ COMMANDS = [
 def behind(shop: Shop) -> Shop:
     """A project with two revisions, the first of which is applied."""
     shop.write("pyproject.toml", CONFIGURED)
-    shop.cli("db", "revision", "-m", "orders")
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
     assert shop.cli("db", "revision", "--empty", "-m", "second").exit_code == 0
     return shop
 

@@ -72,8 +72,7 @@ def configure(shop: Shop, url: str) -> None:
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     shop.write("pyproject.toml", "\n".join(["[tool.convexpy]", *lines]) + "\n")
     shop.write("shop/work.py", WORK)
-    assert shop.cli("db", "revision", "-m", "marks").exit_code == 0
-    assert shop.cli("db", "upgrade").exit_code == 0
+    shop.apply_revision()
 
 
 def plan(shop: Shop, arguments: str) -> None:

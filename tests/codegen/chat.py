@@ -11,7 +11,18 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType, TypedDict
 
-from convexpy import ActionCtx, MutationCtx, QueryCtx, action, internal_query, mutation, query
+from convexpy import (
+    ActionCtx,
+    Int64,
+    MutationCtx,
+    Page,
+    PaginationOpts,
+    QueryCtx,
+    action,
+    internal_query,
+    mutation,
+    query,
+)
 
 Json = TypeAliasType("Json", "list[Json] | dict[str, Json] | str | float | None")
 
@@ -62,6 +73,7 @@ class Everything(BaseModel):
     many: tuple[int, ...]
     tags: set[str]
     level: Literal[1, 2, None]
+    views: Int64
     per_status: dict[Status, float]
     old: Annotated[str, Field(deprecated=True)] = ""
 
@@ -73,6 +85,11 @@ def list_messages(ctx: QueryCtx, channel: str, since: datetime | None = None) ->
     Newest first; a */ in a text ends no comment.
     """
     return []
+
+
+@query
+def page_of_messages(ctx: QueryCtx, channel: str, pagination: PaginationOpts) -> Page[Message]:
+    return Page(page=[], is_done=True, continue_cursor="")
 
 
 @query

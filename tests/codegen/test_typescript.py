@@ -37,7 +37,7 @@ def test_typescript_reports_each_planted_mistake_and_nothing_else(tmp_path: Path
     command = [node_modules / ".bin" / "tsc", "--project", tmp_path, "--pretty", "false"]
     checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     planted = {number for number, line in enumerate(lines, 1) if number > 1 and re.search("; // ", line)}
-    assert len(planted) == 20
+    assert len(planted) == 24
     found = {int(number) for number in re.findall(r"^uses\.tsx\((\d+),", checked.stdout, re.M)}
     assert found == planted, checked.stdout
     assert len(re.findall(r"error TS", checked.stdout)) == len(re.findall(r"^uses\.tsx", checked.stdout, re.M))

@@ -1,5 +1,5 @@
 // Right uses, and wrong ones: each of these stands on a line that ends with what it is about.
-import { useAction, useMutation, useQuery } from "convex/react";
+import { useAction, useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { api } from "./api.js";
 import type { Channel, Message, Status } from "./api.js";
 
@@ -9,6 +9,9 @@ export function Right() {
   const skipped = useQuery(api.chat.list_messages, "skip");
   const channels: Channel[] | undefined = useQuery(api.chat.channels);
   const everything = useQuery(api.chat.everything, {});
+  const pages = usePaginatedQuery(api.chat.page_of_messages, { channel: "a" }, { initialNumItems: 10 });
+  const newest: Message | undefined = pages.results[0];
+  const views: bigint | undefined = everything?.views;
   const send = useMutation(api.chat.send).withOptimisticUpdate((store, { channel, body }) => {
     const shown = store.getQuery(api.chat.list_messages, { channel: channel.name }) ?? [];
     const mine: Message = { id: 0, author: "me", body, sent_at: "", status: "sent", reactions: {}, reply_to: null };
@@ -38,7 +41,7 @@ export function Right() {
   const exact: [number, string] = [count, label];
   const read: number | undefined = everything?.per_status.read;
   const topic: string | undefined = channels?.[0]?.topic;
-  return <p onClick={all}>{[text, width, status, loved, reply, sent, exact, read, topic, later, skipped].join()}</p>;
+  return <p onClick={all}>{[newest, views, text, width, status, loved, reply, sent, exact, read, topic, later, skipped].join()}</p>;
 }
 
 export function Wrong() {
@@ -51,6 +54,11 @@ export function Wrong() {
   useQuery(api.chat.listMessages, { channel: "a" }); // a name as it is not written
   useQuery(api.chat.secret, {}); // an internal function
   useQuery(api.chat.send, { channel: { name: "a" }, body: { kind: "text", text: "" } }); // a mutation as a query
+  usePaginatedQuery(api.chat.page_of_messages, {}, { initialNumItems: 10 }); // a missing argument of a page
+  usePaginatedQuery(api.chat.list_messages, { channel: "a" }, { initialNumItems: 10 }); // not a paginated query
+  const pages = usePaginatedQuery(api.chat.page_of_messages, { channel: "a" }, { initialNumItems: 10 });
+  const item: string = pages.results[0]; // an item of another type
+  const views: number | undefined = useQuery(api.chat.everything)?.views; // a bigint is no number
   const send = useMutation(api.chat.send);
   const clear = useMutation(api.chat.clear);
   const translate = useAction(api.chat.translate);
@@ -66,5 +74,5 @@ export function Wrong() {
   const maybe: Message[] = messages; // it may be loading
   const title = messages?.[0].title; // no such field
   const reply = messages?.[0].reply_to.author; // it may be null
-  return <p>{[wrong, author, maybe, title, reply].join()}</p>;
+  return <p>{[wrong, author, maybe, title, reply, item, views].join()}</p>;
 }

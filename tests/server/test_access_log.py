@@ -60,7 +60,7 @@ def test_no_argument_query_or_header_is_logged(client: HttpClient, caplog: pytes
     body = {"path": f"{ME}:pay", "args": {"card": CANARY}}
     client.post("/api/mutation", json=body)
     ours = [record for record in caplog.records if record.name.startswith("convexpy")]
-    assert len(ours) == 3
+    assert len(ours) >= 3
     assert not [record for record in ours if CANARY in repr(vars(record)) and record.name == "convexpy.access"]
     assert not [record for record in ours if CANARY in record.getMessage()]
 

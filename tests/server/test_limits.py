@@ -18,7 +18,7 @@ from support.http_client import HttpClient, served
 
 from convexpy import Convex, MutationCtx, QueryCtx, Settings, mutation, query
 from convexpy.runtime.client_threads import WAITING_PER_THREAD
-from convexpy.server.limits import BodyLimit
+from convexpy.server.limits import RequestLimit
 from convexpy.server.refusal import Refused
 
 ME = __name__
@@ -97,12 +97,20 @@ def test_a_body_that_never_ends_is_given_up() -> None:
         await receive()
 
     async def run() -> None:
-        scope = {"type": "http", "headers": []}
+        scope = {"type": "http", "headers": [], "path": "/", "query_string": b""}
         with pytest.raises(Refused) as refused:
-            await BodyLimit(app, MOST, seconds=0.01)(scope, endless, endless)
+            await RequestLimit(app, MOST, seconds=0.01)(scope, endless, endless)
         assert refused.value.status == 408
 
     asyncio.run(run())
+
+
+def test_headers_and_addresses_are_limited(client: HttpClient) -> None:
+    assert client.get("/health", headers={"x-long": "x" * 60_000}).status_code == 200
+    assert client.get("/health", headers={"x-long": "x" * 70_000}).status_code == 431
+    assert client.get("/health", headers=[(f"x-{number}", "x") for number in range(20_000)]).status_code == 431
+    assert client.get("/health", params={"x": "x" * 60_000}).status_code == 200
+    assert client.get("/" + "x" * 40_000, params={"x": "x" * 40_000}).status_code == 414
 
 
 gate = threading.Event()

@@ -72,8 +72,8 @@ def test_a8_a_key_is_in_no_repr() -> None:
     assert key.text not in repr(key)
     assert SECRET not in repr(Settings(auth=(provider(jwks=None, secret=SECRET),)))
     with pytest.raises(ValueError) as error:
-        Settings.model_validate({"auth": [{"issuer": "i", "secret": SECRET, "jwks": SECRET}], "port": -1})
-    assert SECRET not in str(error.value)
+        Settings.model_validate({"auth": [{"issuer": "i", "secret": "c4n4ry"}], "port": -1})
+    assert "c4n4ry" not in str(error.value)
 
 
 async def tries(auth: Authenticator, client: str | None, *keys: str) -> list[int]:

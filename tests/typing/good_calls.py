@@ -22,7 +22,7 @@ from good_builders import (
     token_action,
 )
 from pydantic import AwareDatetime, Field
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from convexpy import (
@@ -32,9 +32,12 @@ from convexpy import (
     Crons,
     Function,
     Identity,
+    Int64,
     JobId,
     JobState,
     MutationCtx,
+    Page,
+    PaginationOpts,
     QueryCtx,
     ScheduledFunction,
     Settings,
@@ -46,8 +49,10 @@ from convexpy import (
     internal_action,
     internal_mutation,
     internal_query,
+    paginate,
     query,
 )
+from convexpy.client import Remote
 from convexpy.testing import ConvexTest
 
 StateKind = Literal["pending", "inProgress", "success", "failed", "canceled"]
@@ -103,6 +108,24 @@ def job_fields(ctx: QueryCtx) -> None:
         assert_type(job.state.kind, StateKind)
         assert_type(job.state.error, str | None)
         assert_type(job.cron, str | None)
+
+
+@query
+def order_page(ctx: QueryCtx, options: PaginationOpts) -> Page[OrderView]:
+    columns = select(Order.id, Order.status, Order.expiry)
+    assert_type(paginate(ctx, columns, options, lambda row: row[0]), Page[str])
+    assert_type(paginate(ctx, columns, options).page, list[Row[str, str, JobId]])
+    assert_type(paginate(ctx, select(Order).order_by(Order.status), options), Page[Order])
+    found = paginate(ctx, select(Order).order_by(Order.status), options, OrderView.model_validate)
+    assert_type(found.page, list[OrderView])
+    assert_type(found.split_cursor, str | None)
+    ctx.run_query(order_page, options=PaginationOpts(num_items=5, cursor=found.continue_cursor, end_cursor=None))
+    return found
+
+
+@query
+def large(ctx: QueryCtx, number: Int64) -> Int64:
+    return number + 1
 
 
 # Mutations.
@@ -252,6 +275,17 @@ async def server() -> None:
         assert_type(both, Updates[dict[str, Any]])
         assert_type(someone.subscribe_all({"totals": (totals, {})}).get(), dict[str, Any])
         print(convex.call("orders:process_order", {"order_id": "o1"}), describe(charge), convex.run(internal.orders.x))
+
+
+async def over_the_network() -> None:
+    async with Remote("https://shop.example", token=lambda: "a token") as shop:
+        assert_type(shop.run(process_order, order_id="o1"), str)
+        assert_type(await shop.run_async(totals, limit=3), Totals)
+        assert_type(await shop.run_async(charge, "o1"), str)
+        with shop.subscribe(get_order, order_id="o1") as orders:
+            assert_type(orders, Updates[OrderView])
+        print(shop.run("orders:process_order", order_id="o1"), shop.run(internal.orders.x), shop.call("orders:totals"))
+        print(shop.subscribe("orders:totals", limit=3).get(timeout=1))
 
 
 def test_order(convex: ConvexTest) -> None:

@@ -35,6 +35,7 @@ from good_builders import (
 )
 from good_calls import charge, charge_in_thread, expire, get_order, mark_paid, process_order, totals
 from good_routes import show, webhook
+from sqlalchemy import select
 
 from convexpy import (
     ActionCtx,
@@ -43,14 +44,18 @@ from convexpy import (
     Identity,
     JobId,
     MutationCtx,
+    Page,
+    PaginationOpts,
     QueryCtx,
     ScheduledFunction,
     Settings,
     SyncActionCtx,
     action,
     mutation,
+    paginate,
     query,
 )
+from convexpy.client import Remote
 from convexpy.testing import ConvexTest
 from convexpy.web import Request, Response, http_route
 
@@ -105,6 +110,22 @@ query.use(require_user)  # error
 token_action.use(sync_counted)  # error
 mutation.extra(auth=1)  # error
 mutation(alias=["orders:old"])  # error
+
+
+# Pages.
+
+
+def pages(ctx: UserQueryCtx, action_ctx: ActionCtx, options: PaginationOpts) -> Page[User]:
+    paginate(action_ctx, select(User), options)  # error
+    paginate(ctx, select(User), 20)  # error
+    paginate(ctx, User, options)  # error
+    paginate(ctx, select(User), options, lambda user: user.email)  # error
+    paginate(ctx, select(User.id, Order.id), options, of_nothing)  # error
+    PaginationOpts(num_items="many")  # error
+    orders = select(Order)  # written in place, SQLAlchemy's types let it be a select of anything
+    texts: Page[str] = paginate(ctx, orders, options)  # error
+    print(texts.is_doen)  # error
+    return paginate(ctx, orders, options)  # error
 
 
 # What a transaction may do, and with which arguments.
@@ -242,6 +263,21 @@ async def in_async_code(convex: Convex) -> None:
     text: str = convex.run_async(process_order, order_id="o1")  # error
     await convex.run(charge, order_id="o1")  # error
     print(text)
+
+
+async def over_the_network(shop: Remote) -> None:
+    shop.run(process_order)  # error
+    shop.run(process_order, oder_id="o1")  # error
+    shop.run(process_order, order_id=1)  # error
+    shop.run(of_a_user)  # error
+    text: str = shop.run(get_order, order_id="o1")  # error
+    await shop.run_async(process_order)  # error
+    text = shop.run_async(process_order, order_id="o1")  # error
+    shop.subscribe(get_order)  # error
+    shop.subscribe(get_order, order_id=1)  # error
+    shop.subscribe(mark_paid, order_id="o1")  # error
+    number: int = shop.subscribe(get_order, order_id="o1").get()  # error
+    Remote("https://shop.example", token=1)  # error
 
 
 def test_order(convex: ConvexTest) -> None:

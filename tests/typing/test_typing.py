@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.strict import MYPY
+from support.strict import MYPY, one_mypy_at_a_time
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parents[1]
@@ -32,7 +32,8 @@ def run(*command: str) -> str:
 def mypy(folder: Path) -> dict[Finding, str]:
     """What mypy finds with nothing set but ``--strict``: none of this project's own configuration or plugins."""
     files = [str(path) for path in (*GOOD, PLANTED)]
-    output = run("-m", *MYPY, "--config-file=", "--show-absolute-path", *files)
+    with one_mypy_at_a_time():
+        output = run("-m", *MYPY, "--config-file=", "--show-absolute-path", *files)
     matches = re.finditer(r"^(.+?):(\d+): error: (.*)$", output, re.MULTILINE)
     return {(match[1], int(match[2])): match[3] for match in matches}
 

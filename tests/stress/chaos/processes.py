@@ -28,7 +28,7 @@ class ProcessGone(Exception):
 def forks() -> Any:
     """Where children come from: a process that has imported everything and started nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.fork_server", serve.__module__, work.__module__])
+    context.set_forkserver_preload([serve.__module__, work.__module__, f"{__package__}.fork_server"])
     # The fork server of Python 3.11 looks for what it preloads on PYTHONPATH only.
     root = str(Path(__file__).parents[len(serve.__module__.split(".")) - 1])
     here, before = os.pathsep.join((root, str(Path(__file__).parents[2]))), os.environ.get("PYTHONPATH", "")

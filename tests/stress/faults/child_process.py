@@ -53,7 +53,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIEN
 def forks() -> Any:
     """Where children come from: a process that has imported everything and started nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([serve.__module__])
+    context.set_forkserver_preload([serve.__module__, f"{__package__}.fork_server"])
     # The fork server of Python 3.11 looks for what it preloads on PYTHONPATH only.
     here, before = str(Path(__file__).parents[len(serve.__module__.split(".")) - 1]), os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in (here, before) if path)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +15,7 @@ from typing import Final
 
 from servers.postgres import Server, server
 from sqlalchemy import NullPool, create_engine, text
+from support.fork_server import Forked
 
 from convexpy import Convex, Settings
 from stress.live_log import app
@@ -30,6 +29,7 @@ SERVER: Final = {
     "wal_writer_delay": "10s",
     "max_connections": "60",
 }
+MAIN: Final = "stress.live_log.roles:main"
 LOST_IDS: Final = 20
 WRITERS: Final = 3
 READERS: Final = 3
@@ -61,7 +61,7 @@ class Run:
         self._rng = random.Random(options.seed)
         self._engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
         self._stops = {role: folder / f"stop {role}" for role in ("write", "read", "prune", "follow")}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Forked] = {}
         self._faults: list[Callable[[], None]] = []
         self.struck: dict[str, int] = {}
 
@@ -78,13 +78,9 @@ class Run:
         name = f"{role} {number}"
         more = [str(self.account(role, number))] if role in ("read", "follow") else []
         seed = str(self._rng.randrange(10**6))
-        command = [sys.executable, "-m", "stress.live_log.roles", role, self._url, seed, str(self._stops[role]), *more]
-        tests = Path(__file__).parents[2]
-        path = os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", str(tests.parent))])
+        args = [role, self._url, seed, str(self._stops[role]), *more]
         with (self._folder / "errors").open("ab") as errors:
-            self._processes[name] = subprocess.Popen(
-                command, stderr=errors, env={**os.environ, "PYTHONPATH": path}, cwd=self._folder
-            )
+            self._processes[name] = Forked(MAIN, args, self._folder, dict(os.environ), errors.fileno())
 
     def account(self, role: str, number: int) -> Path:
         return self._folder / f"{role} {number}.jsonl"
@@ -128,7 +124,7 @@ class Run:
     def freeze_a_follower(self) -> None:
         self.freeze(self._processes[f"follow {self._rng.randrange(self._options.followers)}"])
 
-    def freeze(self, process: subprocess.Popen[bytes]) -> None:
+    def freeze(self, process: Forked) -> None:
         process.send_signal(signal.SIGSTOP)
         time.sleep(self._rng.random() * 1.5)
         process.send_signal(signal.SIGCONT)
@@ -164,7 +160,7 @@ class Run:
             return int(connection.exec_driver_sql(statement).scalar_one())  # rolled back
         return -1
 
-    def signal(self, processes: list[subprocess.Popen[bytes]], number: int) -> None:
+    def signal(self, processes: list[Forked], number: int) -> None:
         for process in processes:
             process.send_signal(number)
 
