@@ -6,6 +6,7 @@ Its fixtures are those of several folders. Imports are inside of them: most fold
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +21,42 @@ LONG = ("test_a_primary_cut_off", "test_examples.py", "test_init.py", "test_supe
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        # Processes share what one of them has compiled. Before pytest starts they have been told not to write it down.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gc.disable()  # until the tests are collected, and nothing of that is garbage
     config.addinivalue_line("markers", "promise(*lines): the lines of the checklist that a test shows")
     config.addinivalue_line("markers", "long: left out, unless `-m long` or `-m ''` asks for it")
+    config.addinivalue_line("markers", "in_turns: its variants take turns on the databases; the others are long")
 
 
+@pytest.hookimpl(tryfirst=True)  # before those marked are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    take_turns(items)
     # What takes long comes first: last, it would leave one worker alone.
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
 
 
+def take_turns(items: list[pytest.Item]) -> None:
+    """Of tests that are ``in_turns``: the first variant is for each database, the second for the second one, and so on.
+
+    Their variants differ in what has been decided before a database is asked.
+    """
+    variants: dict[str, dict[object, int]] = {}
+    for item in items:
+        if item.get_closest_marker("in_turns") is None:
+            continue
+        assert isinstance(item, pytest.Function)
+        indices = dict(item.callspec.indices)
+        database = indices.pop("database")
+        numbers = variants.setdefault(item.nodeid.partition("[")[0], {})
+        number = numbers.setdefault(tuple(indices.items()), len(numbers))
+        if number > 0 and (number + database) % 2:
+            item.add_marker(pytest.mark.long)
+
+
 def pytest_collection_finish() -> None:
+    gc.enable()
     # Every collection of garbage from here on, and pytest asks for several, skips what the imports have made.
     gc.freeze()
 

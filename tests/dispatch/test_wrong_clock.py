@@ -62,6 +62,7 @@ def later(ctx: MutationCtx, days: float) -> JobId:
 @pytest.mark.parametrize("has_run", [True, False], ids=["ran", "claimed by none"])
 @pytest.mark.parametrize("restart", [True, False], ids=["restarted", "running"])
 @pytest.mark.parametrize("timetable", TIMETABLES)
+@pytest.mark.in_turns
 def test_a_cron_goes_on(database: str, clock: SettableClock, timetable: str, restart: bool, has_run: bool) -> None:
     app = app_with(TIMETABLES[timetable])
     with running(database, app, clock) as worker:

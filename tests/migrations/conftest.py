@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,17 +50,43 @@ def sqlite(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def database(engine: Engine) -> Engine:
+@pytest.fixture(scope="session")
+def server_template() -> Iterator[str]:
+    """The name of a PostgreSQL database with the framework's tables. To copy it is quicker than to migrate another."""
+    url = new_database()
+    migrate(create_engine(url, isolation_level="SERIALIZABLE", poolclass=NullPool))
+    yield str(url.database)
+    drop(url)
+
+
+@pytest.fixture(scope="session")
+def file_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file of SQLite."""
+    path = tmp_path_factory.mktemp("template") / "migrated.db"
+    migrate(sqlite_engine(path))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Engine:
     """A database with the framework's tables."""
-    migrate(engine)
+    fixture = "sqlite_database" if request.param == "sqlite" else "postgresql_database"
+    engine: Engine = request.getfixturevalue(fixture)
     return engine
 
 
 @pytest.fixture
-def sqlite_database(sqlite: Engine) -> Engine:
+def postgresql_database(server_template: str) -> Iterator[Engine]:
+    """A PostgreSQL database with the framework's tables."""
+    url = new_database(server_template)
+    yield create_engine(url, isolation_level="SERIALIZABLE", poolclass=NullPool)
+    drop(url)
+
+
+@pytest.fixture
+def sqlite_database(sqlite: Engine, file_template: Path) -> Engine:
     """A SQLite database with the framework's tables."""
-    migrate(sqlite)
+    shutil.copyfile(file_template, str(sqlite.url.database))
     return sqlite
 
 

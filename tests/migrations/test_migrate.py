@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, text
+from sqlalchemy import Column, Engine, Integer, MetaData, NullPool, Table, create_engine, inspect, text
+from support.forks import Child
 
 from convexpy.database import tables
 from convexpy.errors import DatabaseError
@@ -92,38 +94,20 @@ assert "alembic" not in sys.modules
 
 
 def test_several_processes_may_migrate_at_once(engine: Engine) -> None:
-    code = """
-import sys
-from sqlalchemy import create_engine
-from convexpy.migrations.framework import migrate
-import alembic.command
-engine = create_engine(sys.argv[1], isolation_level="SERIALIZABLE")
-print("ready", flush=True)
-sys.stdin.readline()
-migrate(engine)
-"""
-    url = engine.url.render_as_string(hide_password=False)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    errors = [process.communicate()[1] for process in processes]
+    gate, opener = os.pipe()
 
-    assert [process.returncode for process in processes] == [0] * 4, errors
+    def work() -> None:
+        os.read(gate, 1)
+        migrate(create_engine(engine.url, isolation_level="SERIALIZABLE", poolclass=NullPool))
+
+    children = [Child(work) for _ in range(4)]
+    os.write(opener, b"1234")
+    for child in children:
+        child.result()  # raises its error
+
     assert current_revision(engine) == HEAD
+    for end in (gate, opener):
+        os.close(end)
 
 
 def test_a_connection_in_a_transaction_is_joined_and_its_owner_decides(engine: Engine) -> None:

@@ -95,6 +95,7 @@ def schedule_badly(ctx: MutationCtx, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "misspelt", "wrong type", "constraint", "too many", "twice"])
+@pytest.mark.in_turns
 def test_bad_arguments_are_refused_when_scheduling(convex: ConvexTest, how: str) -> None:
     with pytest.raises(InvalidArguments, match=f"{__name__}:order") as refused:
         convex.run(schedule_badly, how=how)

@@ -180,6 +180,7 @@ def test_canceling_an_unknown_or_purged_job_does_nothing(convex: ConvexTest) -> 
 
 
 @pytest.mark.parametrize("malformed", ["", "x", "0" * 31, "0" * 33, "G" * 32, " " + "0" * 31, None, 5, True, b"0" * 32])
+@pytest.mark.in_turns
 def test_a_malformed_id_is_an_error(convex: ConvexTest, malformed: object) -> None:
     for how in (cancel, cancel_outside):
         with pytest.raises(InvalidSchedule, match="is not a job id"):

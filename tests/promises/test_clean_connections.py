@@ -39,16 +39,8 @@ def write(ctx: MutationCtx, text: str) -> None:
     ctx.db.add(Note(text=text))
 
 
-@pytest.fixture
-def on_postgres(request: pytest.FixtureRequest, convex: ConvexTest) -> None:
-    if convex.convex.database.url.get_backend_name() != "postgresql":
-        pytest.skip("about sessions of PostgreSQL")
-
-
-@pytest.fixture
-def on_sqlite(convex: ConvexTest) -> None:
-    if convex.convex.database.url.get_backend_name() != "sqlite":
-        pytest.skip("about connections of SQLite")
+on_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True)
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
@@ -95,7 +87,7 @@ ON_POSTGRES: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.usefixtures("on_postgres")
+@on_postgres
 @pytest.mark.parametrize("what", ON_POSTGRES)
 def test_a_session_of_postgres_is_clean_for_the_next_call(convex: ConvexTest, what: str) -> None:
     statements, look = ON_POSTGRES[what]
@@ -106,7 +98,7 @@ def test_a_session_of_postgres_is_clean_for_the_next_call(convex: ConvexTest, wh
     convex.run(write, text="works")
 
 
-@pytest.mark.usefixtures("on_postgres")
+@on_postgres
 def test_a_lock_that_a_query_took_is_released(convex: ConvexTest) -> None:
     convex.run(execute_in_a_query, statements=["SELECT pg_advisory_lock(7)"])
     assert convex.run(read_in_a_query, statement=LOCKS) == [[0]]
@@ -118,7 +110,7 @@ def lock_by_function(ctx: MutationCtx) -> None:
     ctx.db.connection().exec_driver_sql("CREATE TEMP TABLE drafts (id int)")
 
 
-@pytest.mark.usefixtures("on_postgres")
+@on_postgres
 def test_what_sqlalchemy_writes_itself_counts_as_well(convex: ConvexTest) -> None:
     convex.run(lock_by_function)
     assert convex.run(read, statement=LOCKS) == [[0]]
@@ -132,7 +124,7 @@ def backend(ctx: MutationCtx, statements: list[str]) -> int:
     return int(ctx.db.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
-@pytest.mark.usefixtures("on_postgres")
+@on_postgres
 @pytest.mark.parametrize(
     "statement",
     [
@@ -162,7 +154,7 @@ ON_SQLITE: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 @pytest.mark.parametrize("what", ON_SQLITE)
 def test_a_connection_of_sqlite_is_clean_for_the_next_call(convex: ConvexTest, what: str) -> None:
     statements, look = ON_SQLITE[what]
@@ -172,7 +164,7 @@ def test_a_connection_of_sqlite_is_clean_for_the_next_call(convex: ConvexTest, w
     convex.run(write, text="works")
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 @pytest.mark.parametrize("what", ["checks", "attached file", "like"])
 def test_a_connection_that_reads_is_clean_as_well(convex: ConvexTest, what: str) -> None:
     statements, look = ON_SQLITE[what]
@@ -188,6 +180,6 @@ def look_at_a_table(ctx: MutationCtx) -> int:
     return id(ctx.db.connection().connection.driver_connection)
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 def test_a_look_at_a_table_costs_no_connection(convex: ConvexTest) -> None:
     assert convex.run(look_at_a_table) == convex.run(look_at_a_table)

@@ -235,6 +235,7 @@ USES: list[Callable[[Any], object]] = [
 
 
 @pytest.mark.parametrize("use", USES)
+@pytest.mark.in_turns
 def test_a_context_that_outlives_its_call_can_no_longer_be_used(
     convex: ConvexTest, use: Callable[[Any], object]
 ) -> None:

@@ -135,6 +135,7 @@ def strict(database: str) -> Any:
 
 
 @pytest.mark.parametrize(("how", "error", "text"), DEVELOPER_ERRORS)
+@pytest.mark.in_turns
 def test_a_developer_error_is_raised_to_the_caller_and_nothing_is_written(
     strict: ConvexTest, how: str, error: type[BaseException], text: str
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_developer_error_is_raised_to_the_caller_and_nothing_is_written(
 
 @promise("S6")
 @pytest.mark.parametrize(("how", "error", "text"), DEVELOPER_ERRORS)
+@pytest.mark.in_turns
 def test_a_developer_error_fails_a_scheduled_mutation_at_once(
     strict: ConvexTest, how: str, error: type[BaseException], text: str
 ) -> None:
@@ -175,6 +177,7 @@ def test_the_error_of_a_failed_job_names_the_line_of_the_users_code(strict: Conv
     ids=lambda each: type(each).__name__,
 )
 @pytest.mark.parametrize("what", ["act", "act_plainly"])
+@pytest.mark.in_turns
 def test_a_developer_error_fails_a_scheduled_action(
     convex: ConvexTest, what: str, error: BaseException, text: str
 ) -> None:

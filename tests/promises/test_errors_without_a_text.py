@@ -105,6 +105,7 @@ def make(error: str) -> Exception:
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("name", ["write", "send", "send_on_a_thread"])
+@pytest.mark.in_turns
 def test_its_job_fails_after_one_run_with_a_text_of_the_frameworks(convex: ConvexTest, name: str, error: str) -> None:
     ran.clear()
     convex.run(schedule, name=name, error=error)
@@ -119,6 +120,7 @@ def test_its_job_fails_after_one_run_with_a_text_of_the_frameworks(convex: Conve
 
 
 @pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.in_turns
 def test_a_direct_call_raises_it_as_it_is_after_one_run(convex: ConvexTest, error: str) -> None:
     ran.clear()
     with pytest.raises(ERRORS[error]):

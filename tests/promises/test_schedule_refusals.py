@@ -190,6 +190,7 @@ def test_a_time_in_seconds_is_refused_and_says_what_to_do(convex: ConvexTest) ->
     ],
     ids=lambda each: repr(each)[:50],
 )
+@pytest.mark.in_turns
 def test_up_to_five_years_are_not(convex: ConvexTest, how: str, value: object) -> None:
     given[:] = [value]
     convex.run(try_to_schedule, how=how)

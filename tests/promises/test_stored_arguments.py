@@ -287,6 +287,7 @@ def test_any_text_and_any_numbers_arrive(
     ],
     ids=lambda each: type(each).__name__,
 )
+@pytest.mark.in_turns
 def test_what_would_not_come_back_the_same_is_refused_when_scheduling(
     database: str, annotation: Any, value: Any
 ) -> None:

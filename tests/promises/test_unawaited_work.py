@@ -104,6 +104,7 @@ UNAWAITED = [
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("function", UNAWAITED)
+@pytest.mark.in_turns
 def test_a_handler_that_returns_what_it_should_await_fails(convex: ConvexTest, function: Any) -> None:
     with pytest.raises(InvalidResult, match=r"test_unawaited_work\.py:\d+.*not awaited\. \w+"):
         convex.run(function)
@@ -117,6 +118,7 @@ def schedule(ctx: MutationCtx, name: str) -> JobId:
 
 
 @pytest.mark.parametrize("function", UNAWAITED[1:])
+@pytest.mark.in_turns
 def test_its_job_is_failed(convex: ConvexTest, function: Any) -> None:
     job_id = convex.run(schedule, name=function.name)
     convex.run_due()
