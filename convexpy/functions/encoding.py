@@ -48,11 +48,13 @@ class NotEncodable(ValueError):
 
 def number(value: object) -> float:
     """The form of an ``int``."""
+    if type(value) is int and -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+        return float(value)
     if isinstance(value, float) and value.is_integer():
         return number(int(value))
     if not isinstance(value, int) or isinstance(value, bool):
         raise PydanticSerializationUnexpectedValue(f"expected int, not {type(value).__name__}")
-    if -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+    if abs(value) <= LARGEST_NUMBER:  # of a subclass
         return float(value)
     raise NotEncodable(
         f"{shown(value)} is beyond 2**53, and would reach clients as another number. Annotate it with convexpy.Int64"
@@ -90,9 +92,20 @@ def key_of(key: Any) -> Any:
     if isinstance(key, str) and KEY.fullmatch(key) is None:
         raise NotEncodable(
             f"{key[:100]!r} cannot be a key of an object: clients refuse keys that begin with $, are longer than 1,024 "
-            "characters, or are not printable ASCII. Return a list of pairs"
+            "characters, or are not printable ASCII. Return a list of pairs, or give the field an alias"
         )
     return key
+
+
+def written_key(key: Any, handler: SerializerFunctionWrapHandler) -> Any:
+    return key_of(handler(key))
+
+
+def with_checked_extras(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
+    """The form of a model or of a ``TypedDict`` that keeps what it does not know."""
+    for key in value if isinstance(value, dict) else getattr(value, "__pydantic_extra__", None) or ():
+        key_of(key)
+    return handler(value)
 
 
 def free_form(value: Any, info: SerializationInfo) -> Any:
@@ -173,6 +186,8 @@ PLAIN: Final = frozenset(
         "definition-ref",
     }
 )
+# Those whose values are keys that clients accept.
+ASCII_KEYS: Final = frozenset({"int", "float", "bool", "uuid", "datetime", "date", "time", "timedelta", "decimal"})
 # Those whose values may be anything.
 FREE: Final = frozenset({"any", "is-instance", "function-plain"})
 # Those that contain others, and under which keys.
@@ -241,21 +256,45 @@ def encoded(schema: Schema) -> Schema:
             changed[key] = encoded_map(schema[key]) if is_map else encoded_parts(schema[key])
         elif key in IMPLIED:
             changed[key] = ANY
+    if kind in ("model-fields", "dataclass-args", "typed-dict"):
+        check_names(schema)
     if kind == "dict":
         changed["keys_schema"] = with_checked_keys(schema.get("keys_schema", {"type": "any"}))
     if kind in CLASSES:
         config = schema.get("config", {})
         changed["config"] = {**config, **ENCODED}
-        if kind == "model" and config.get("extra_fields_behavior") == "allow":
-            changed["schema"] = with_free_extras(changed["schema"])
+        if "allow" in (config.get("extra_fields_behavior"), schema.get("extra_behavior")):
+            return with_free_extras(changed)
     return changed
 
 
+def check_names(schema: Schema) -> None:
+    """Refuse names of fields that clients refuse."""
+    fields = schema.get("fields", {})
+    named = fields.items() if isinstance(fields, dict) else ((field["name"], field) for field in fields)
+    for name, field in named:
+        if not field.get("serialization_exclude"):
+            key_of(field.get("serialization_alias", name))
+    for field in schema.get("computed_fields", ()):
+        key_of(field.get("alias", field["property_name"]))
+
+
 def with_free_extras(schema: Schema) -> Schema:
-    """The fields of a model that keeps what it does not know. Validators may be around them."""
-    if schema["type"] == "model-fields":
+    """A class that keeps what it does not know."""
+    inner = {key: value for key, value in with_extras_schema(schema).items() if key != "ref"}
+    return outside_of(schema, wrap_serializer_function_ser_schema(with_checked_extras, schema=cast(Any, inner)))
+
+
+def with_extras_schema(schema: Schema) -> Schema:
+    if schema["type"] in ("model-fields", "typed-dict"):
         return {**schema, "extras_schema": ANY}
-    return {**schema, "schema": with_free_extras(schema["schema"])} if "schema" in schema else schema
+    return {**schema, "schema": with_extras_schema(schema["schema"])} if "schema" in schema else schema
+
+
+def outside_of(schema: Schema, serialization: Any) -> Schema:
+    """What stands in the place of a schema, also where others refer to it."""
+    outer: Schema = {"type": "any", "serialization": serialization}
+    return {**outer, "ref": schema["ref"]} if "ref" in schema else outer
 
 
 def encoded_parts(parts: Any) -> Any:
@@ -289,12 +328,8 @@ def with_own_serializer(schema: Schema, own: Schema) -> Schema:
 
 def around(schema: Schema) -> Schema:
     """A schema around one that writes plain JSON values. Bytes are base64 there."""
-    inner = {key: value for key, value in schema.items() if key != "ref"}
-    outer: Schema = {
-        "type": "any",
-        "serialization": wrap_serializer_function_ser_schema(finished, info_arg=True, schema=cast(Any, inner)),
-    }
-    return {**outer, "ref": schema["ref"]} if "ref" in schema else outer
+    inner: Any = {key: value for key, value in schema.items() if key != "ref"}
+    return outside_of(schema, wrap_serializer_function_ser_schema(finished, info_arg=True, schema=inner))
 
 
 def with_constants(schema: Schema) -> Schema:
@@ -315,9 +350,12 @@ def with_constants(schema: Schema) -> Schema:
 
 def with_checked_keys(schema: Schema) -> Schema:
     """The schema of an object's keys. Keys are text, whatever they are made of."""
+    if schema["type"] in ASCII_KEYS and "serialization" not in schema:
+        return schema
     if schema["type"] in ("str", "any") and "serialization" not in schema:
         return {"type": "any", "serialization": CHECKED_KEY}
-    return schema
+    inner = {key: value for key, value in schema.items() if key != "ref"}
+    return {"type": "any", "serialization": wrap_serializer_function_ser_schema(written_key, schema=cast(Any, inner))}
 
 
 def encode_any(value: object, *, camel: bool = False) -> bytes:

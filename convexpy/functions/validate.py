@@ -16,7 +16,7 @@ from pydantic_core import CoreConfig, PydanticSerializationError, SchemaSerializ
 from typing_extensions import TypedDict
 
 from ..errors import InvalidArguments, InvalidResult, LoadError, text_of
-from .encoding import encoding_serializer, reason_of
+from .encoding import NotEncodable, encoding_serializer, reason_of
 from .names import outside_name, with_camel_names
 from .pagination import ARGUMENT, is_options
 from .round_trip import difference
@@ -201,7 +201,7 @@ class ReturnValue:
             return self.encoder(camel).to_json(
                 value, by_alias=True, warnings="error", context={"redacted": redacted, "camel": camel}
             )
-        except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+        except (PydanticSerializationError, NotEncodable, UnicodeError, RecursionError) as error:
             raise InvalidResult(f"{function}: the result cannot be encoded: {reason_of(error)}") from error
 
     def encoder(self, camel: bool) -> SchemaSerializer:
