@@ -42,9 +42,10 @@ class Server:
 
     @property
     def secret(self) -> str:
-        """The secret by which the project checks tokens."""
+        """The secret by which the project checks tokens, if it does."""
         settings = tomllib.loads((self.folder / "pyproject.toml").read_text())
-        return str(settings["tool"]["convexpy"]["auth"][0]["secret"])
+        issuers = settings["tool"]["convexpy"].get("auth", [{"secret": ""}])
+        return str(issuers[0]["secret"])
 
     def token(self, subject: str) -> str:
         """A token of a user."""
