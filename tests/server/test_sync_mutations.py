@@ -139,7 +139,7 @@ def test_mutations_run_one_at_a_time_in_their_order(sockets: Sockets) -> None:
     client.act(6, "echo", line="not delayed by mutations")
     assert client.receive_type("ActionResponse")["requestId"] == 6
     may_end.set()
-    results = []
+    results: list[tuple[int, object]] = []
     while len(results) < 6:
         frame = client.receive()
         if frame["type"] == "MutationResponse":
@@ -214,7 +214,7 @@ def test_a_failed_query_has_one_id_for_all_sockets_and_the_log(
             client.receive_type("Transition")
     texts = {client.values[0]["errorMessage"] for client in clients}
     assert len(texts) == 1
-    found = [record.request for record in caplog.records if hasattr(record, "request")]  # type: ignore[attr-defined]
+    found = [record.request for record in caplog.records if hasattr(record, "request")]
     assert [f"[Request ID: {each}] Server Error" for each in found] == list(texts)
     assert "errorData" not in clients[0].values[0]
 
