@@ -187,7 +187,7 @@ class DevServer:
             say("`functions` names another package now: restart `convexpy dev` to use it", style="yellow")
             return False
         if any(getattr(project.settings, name) != getattr(self.project.settings, name) for name in AT_START):
-            say(f"{' and '.join(AT_START)} are of the next start of `convexpy dev`", style="yellow")
+            say("`host` or `port` is another one now: restart `convexpy dev` to use it", style="yellow")
         self._failed.add("code")
         with self._reimporting():
             convex = self._opened(project)

@@ -72,6 +72,10 @@ class HttpServer:
         before, self._current = self._current, ServedApp(app)
         self._server.submit(before.notice.give(self._grace))
 
+    def connections(self) -> list[Any]:
+        """The protocols of the open connections, for tests."""
+        return list(self._server.server_state.connections)
+
     def stop(self, deadline: float) -> None:
         """Take no more connections, let requests and sockets finish until a time of the monotonic clock, and end."""
         self._current.notice.has_come = True

@@ -162,7 +162,7 @@ def quiet() -> Iterator[None]:
 def leave_libraries_to_the_end() -> None:
     """Let the garbage collector skip what the imports of libraries have made, which lives as long as the process.
 
-    To traverse it takes a tenth of a second, and Python does so at the end of every process. Once a process:
-    `dev` shall not keep the versions of an app that it has reloaded.
+    To traverse it takes a tenth of a second, and Python does so at the end of every process. Once a process: `dev`
+    shall not keep the versions of an app that it has reloaded.
     """
     gc.freeze()

@@ -30,6 +30,8 @@ logger = logging.getLogger("convexpy.client")
 SILENCE_SECONDS: Final = 45.0
 """The server says something every 15 seconds. After so long without, the connection counts as broken."""
 CLOSE_SECONDS: Final = 1.0
+WARNED_AFTER: Final = 4
+"""So many failures in a row are more than a restart."""
 LARGEST_FRAME: Final = 256 * 1024 * 1024
 REQUEST_ID: Final = re.compile(r"^\[Request ID: [^\]]*\] ")
 
@@ -121,8 +123,9 @@ class LiveSocket:
                 self._fail(ConvexError("INTERNAL_SERVER_ERROR", f"{self._shown_url} does not speak with it: {error}"))
             except (SocketEnded, OSError, WebSocketException, TimeoutError, ValueError) as error:
                 self._last_close = str(error)[:100] or type(error).__name__
-                logger.debug("the connection to %s ended: %s", self._shown_url, error)
             self._failures += 1
+            level = logging.WARNING if self._failures == WARNED_AFTER else logging.DEBUG
+            logger.log(level, "%s: no connection for subscriptions: %s", self._shown_url, self._last_close)
             await asyncio.sleep(pause_seconds(self._failures))
 
     async def _connect(self) -> None:

@@ -42,6 +42,9 @@ class Commit:
     statements: dict[str, set[str]] = field(default_factory=dict)
     """The texts of its statements, up to a number, by the function that sent them."""
 
+    then: Callable[[], None] | None = None
+    """Called once it is committed, before anything else is told of it. It must return at once."""
+
     @property
     def function(self) -> str | None:
         """The function whose call it was, the first one of a batch. None: the framework's own transaction."""
@@ -93,6 +96,8 @@ class CommitFeed:
     def publish(self, commit: Commit, driver: Any = None) -> None:
         """A transaction of this process was committed. Never fails: an error would make the caller do it again."""
         try:
+            if commit.then is not None:
+                commit.then()
             if commit.scheduled:
                 # This process first: what it starts need not wait for the message to the others.
                 for listener in tuple(self._job_listeners):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
@@ -18,9 +16,9 @@ from .commits import Commit, Publish
 from .errors import ConnectionLost, driver_error, is_internal
 from .footprints import Footprints
 from .read_set import ReadSet
-from .savepoints import BEFORE, Savepoints, SavepointStatement, read_savepoint
-from .session_state import leaves_state
+from .savepoints import Savepoints, SavepointStatement
 from .statement_compiler import note_rendered
+from .verdict import verdict_on
 
 OPEN_TRANSACTION: Final = "convexpy_transaction"
 BEGIN: Final = "convexpy_begin"
@@ -38,18 +36,6 @@ MOST_CHARACTERS: Final = 2000
 Sync = Literal["as set", "always", "later"]
 
 
-class CommitWatch(Protocol):
-    """Is told of the COMMIT of a transaction, on its thread. It must return at once."""
-
-    def begins(self) -> None:
-        """It is sent next."""
-        ...
-
-    def committed(self) -> None:
-        """It has returned, and no other thread was told so yet."""
-        ...
-
-
 class OpenTransaction(ABC):
     """Owned by one thread until it is committed, rolled back or expired."""
 
@@ -65,15 +51,11 @@ class OpenTransaction(ABC):
         self.broken = False
         self.runs_handler = False
         self.is_open = True
-        self.commit_watch: CommitWatch | None = None
-        # This is a child that was forked within it.
-        self.is_inherited = False
+        self.is_inherited = False  # this is a child that was forked within it
         self.is_committing = False
-        # The thread waits for the answer to BEGIN.
-        self.waits_for_begin = False
+        self.waits_for_begin = False  # the thread waits for the answer to BEGIN
         self._statements: set[str] = set()
-        # A statement left something on the connection that other calls must not meet.
-        self.leaves_state = False
+        self.leaves_state = False  # a statement left something on the connection that other calls must not meet
         # A statement of the call would concern other calls of the same transaction.
         self.not_batchable = False
         self.on_statement: Callable[[object], None] | None = None
@@ -226,15 +208,11 @@ class OpenTransaction(ABC):
             self.check()
             self.is_open = False
         self.is_committing = True
-        if self.commit_watch is not None:
-            self.commit_watch.begins()
         try:
             self.send_commit()
         except BaseException:
             self.is_open = True  # so that close() rolls back whatever is left
             raise
-        if self.commit_watch is not None:
-            self.commit_watch.committed()
         if self._publish is not None:
             self._publish(self.changes, self.driver)  # while the connection is still at hand
         if self.footprints is not None:
@@ -313,62 +291,9 @@ def take_begin(info: Any) -> str:
 
 # The guard: hooks of SQLAlchemy that watch every statement of an engine's connections.
 
-# What would end or start a transaction behind the framework's back. Savepoints are the user's to use.
-TRANSACTION_STATEMENT: Final = re.compile(
-    BEFORE + r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+TO\b)|ROLLBACK\s*$)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-OWN_TABLE_CHANGE: Final = re.compile(
-    r"\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(?:\w+\.)?"
-    r"[\"`\[]?(_scheduled_functions|_convexpy_\w+)",
-    re.IGNORECASE,
-)
-# What is about a transaction, or said once in it: who shares one with others would say it for them as well.
-CONCERNS_OTHERS: Final = re.compile(
-    rf"^{BEFORE}(SET|RESET|PRAGMA|NOTIFY|LISTEN|UNLISTEN|DISCARD|CREATE|DROP|ALTER|LOCK|ATTACH)\b|pg_notify|set_config"
-    r"|_scheduled_functions|_convexpy_",
-    re.IGNORECASE | re.DOTALL,
-)
-# PostgreSQL executes several statements of one text, and what stands in quotes is none.
-FOLLOWING_STATEMENT: Final = re.compile(
-    rf";{BEFORE}(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK|SAVEPOINT|RELEASE)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
-# Its body has statements of its own: BEGIN ATOMIC … END on PostgreSQL, a trigger on SQLite.
-CREATES_BODY: Final = re.compile(rf"{BEFORE}CREATE\b.*\bBEGIN\b", re.IGNORECASE | re.DOTALL)
 # What the two databases say when something is written in a transaction that only reads.
 READ_ONLY_STATE: Final = "25006"
 READ_ONLY_WORDS: Final = "readonly database"
-
-
-class Verdict(NamedTuple):
-    """What a statement's text says of it."""
-
-    savepoint: SavepointStatement | None
-    ends: bool
-    leaves_state: bool
-    concerns_others: bool
-    own_table: str | None
-
-
-@lru_cache(maxsize=5000)
-def verdict_on(statement: str) -> Verdict:
-    own, leaves = OWN_TABLE_CHANGE.search(statement), leaves_state(statement)
-    return Verdict(
-        savepoint=read_savepoint(statement),
-        ends=TRANSACTION_STATEMENT.match(statement) is not None or goes_on_to_end(statement),
-        leaves_state=leaves,
-        concerns_others=leaves or own is not None or CONCERNS_OTHERS.search(statement) is not None,
-        own_table=own[1] if own else None,
-    )
-
-
-def goes_on_to_end(statement: str) -> bool:
-    """Whether a later statement of the same text ends the transaction, or is about a savepoint."""
-    if ";" not in statement or CREATES_BODY.match(statement):
-        return False
-    return FOLLOWING_STATEMENT.search(QUOTED.sub(" ", statement)) is not None
 
 
 def guard(engine: Engine, begin: Callable[[Any, str], None], commit: Callable[[Any], None]) -> None:

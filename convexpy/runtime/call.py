@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from ..database.requests import RequestKey
-from ..database.transaction import CommitWatch
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
@@ -28,6 +27,18 @@ class RequestId:
         if self._text is None:
             self._text = secrets.token_hex(8)
         return self._text
+
+
+class CommitWatch(Protocol):
+    """Is told of the COMMIT of a mutation, on its thread. It must return at once."""
+
+    def begins(self) -> None:
+        """It is sent next."""
+        ...
+
+    def committed(self) -> None:
+        """It has returned, and nothing else was told so yet."""
+        ...
 
 
 class ResultForm(Enum):

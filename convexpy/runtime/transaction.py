@@ -126,7 +126,9 @@ class TransactionRunner:
                 index = None
                 if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
                     raise JobLost
-                transaction.commit_watch = first[0].commit_watch
+                if (watch := first[0].commit_watch) is not None:
+                    transaction.changes.then = watch.committed
+                    watch.begins()
                 transaction.commit()
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)

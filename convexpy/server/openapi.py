@@ -112,7 +112,7 @@ def schemas_of(functions: Iterable[AnyFunction], camel: bool) -> tuple[dict[tupl
         inputs.append((each.name, "serialization", outside(each.result.adapter.core_schema)))
     made, definitions = GenerateJsonSchema(by_alias=True, ref_template=REFERENCE).generate_definitions(inputs)
     named: Document = dict(definitions.items())
-    schemas = {(str(name), mode): schema for (name, mode), schema in made.items()}
+    schemas: dict[tuple[str, Mode], Document] = {(str(name), mode): schema for (name, mode), schema in made.items()}
     for (name, mode), schema in schemas.items():
         if mode == "validation" and "$ref" in schema:  # the arguments of one function are nobody else's
             schemas[name, mode] = named.pop(schema["$ref"].rpartition("/")[2])

@@ -40,6 +40,9 @@ logger = logging.getLogger("convexpy.server")
 
 CONNECT_SECONDS: Final = 10.0
 """A client that has said nothing for so long is disconnected."""
+KEY_SECONDS: Final = 20.0
+"""How often it is checked that an admin key was not revoked."""
+EXPIRED: Final = "Could not validate token: Token expired"
 MANY_BYTES: Final = 4
 """How many of the largest messages may be kept for a client: its subscriptions, and responses that it does not read."""
 
@@ -75,7 +78,7 @@ class SyncConnection:
         self._sizes: dict[int, int] = {}
         self._size = 0
         self._principal = ANONYMOUS
-        self._expiry: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._ending: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
         self._reader: asyncio.Task[None] | None = None
 
@@ -91,8 +94,8 @@ class SyncConnection:
                 task.cancel()
             self._calls.leave()
             self._query_set.close()
-            if self._expiry is not None:
-                self._expiry.cancel()
+            if self._watch is not None:
+                self._watch.cancel()
         await asyncio.wait(tasks)
         if ending is not None:
             await self._socket.close(ending)
@@ -169,10 +172,7 @@ class SyncConnection:
     def _modify(self, message: ModifyQuerySet) -> None:
         """Subscribe to queries, and end subscriptions."""
         if message.base_version != self._received.query_set:
-            raise ProtocolViolation(
-                f"Base version {message.base_version} passed up doesn't match the current version "
-                f"{self._received.query_set}"
-            )
+            raise ProtocolViolation(not_current(message.base_version, self._received.query_set))
         if message.new_version <= message.base_version:
             raise ProtocolViolation("newVersion is larger than baseVersion")
         removed: list[int] = []
@@ -221,10 +221,7 @@ class SyncConnection:
     async def _authenticate(self, message: Authenticate) -> None:
         """Call on behalf of somebody else from now on. Later messages wait until it is known whether that may be."""
         if message.base_version != self._received.identity:
-            raise ProtocolViolation(
-                f"Base version {message.base_version} passed up doesn't match the current version "
-                f"{self._received.identity}"
-            )
+            raise ProtocolViolation(not_current(message.base_version, self._received.identity))
         try:
             principal = await self._principal_of(message)
         except AuthFailed as error:
@@ -234,7 +231,7 @@ class SyncConnection:
         self._received = self._received._replace(identity=self._received.identity + 1)
         is_other = principal.identity != self._principal.identity or principal.is_admin != self._principal.is_admin
         self._principal = principal
-        self._watch_expiry()
+        self._watch_principal(principal)
         binds = {number: self._binder(query) for number, query in self._queries.items()} if is_other else {}
         self._query_set.change(self._received, (), binds)
 
@@ -247,16 +244,26 @@ class SyncConnection:
             case _:
                 return ANONYMOUS
 
-    def _watch_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        if self._principal.expires is not None:
-            seconds = (self._principal.expires - self._backend.clock.now()).total_seconds()
-            self._expiry = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expire)
+    def _watch_principal(self, principal: Principal) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = asyncio.ensure_future(self._guarded(self._end_with(principal)))
 
-    def _expire(self) -> None:
-        self.end(self._auth_ending("Token expired", was_update=False))
+    async def _end_with(self, principal: Principal) -> None:
+        """Return when nothing can end the rights of a caller any more.
+
+        Raises:
+            Ending: They have ended: its token has expired, or its key was revoked.
+        """
+        if principal.expires is not None:
+            await asyncio.sleep(max(0.0, (principal.expires - self._backend.clock.now()).total_seconds()))
+            raise self._auth_ending(EXPIRED, was_update=False)
+        while principal.key_id is not None:
+            await asyncio.sleep(KEY_SECONDS)
+            try:
+                await self._backend.auth.check_again(principal)
+            except AuthFailed as error:
+                raise self._auth_ending(error.message, was_update=False) from error
 
     def _check_expiry(self) -> None:
         """Make sure that the client's token is valid still.
@@ -264,9 +271,8 @@ class SyncConnection:
         Raises:
             Ending: It is not.
         """
-        expires = self._principal.expires
-        if expires is not None and expires <= self._backend.clock.now():
-            raise self._auth_ending("Token expired", was_update=False)
+        if self._principal.is_expired(self._backend.clock.now()):
+            raise self._auth_ending(EXPIRED, was_update=False)
 
     def _auth_ending(self, message: str, *, was_update: bool) -> Ending:
         frame = auth_error(message, self._transitions.sent.set.identity, was_update=was_update)
@@ -284,6 +290,10 @@ class SyncConnection:
                 path = query.path if query is not None else "a query"
                 found.append(query_failed(number, self._failures.encoded(outcome, path), outcome.journal))
         return found
+
+
+def not_current(given: int, current: int) -> str:
+    return f"Base version {given} passed up doesn't match the current version {current}"
 
 
 def refuse(message: str) -> Call:

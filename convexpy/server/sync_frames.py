@@ -15,7 +15,7 @@ PING: Final = '{"type":"Ping"}'
 NO_LINES: Final = b',"logLines":[]'
 NULL: Final = b"null"
 LARGEST_FRAME: Final = 5_000_000
-"""A longer Transition is sent in pieces, to clients that know how to put them together."""
+"""In characters. A longer Transition is sent in pieces, to clients that know how to put them together."""
 PIECE: Final = 1_000_000
 """How many characters of it are in one."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from support.apps import START, app_of, code_of
 from support.faults import PlannedErrors, a_conflict
+from support.forks import fork
 from support.waiting import PATIENCE_SECONDS
 
 from convexpy import Convex, ConvexError, Identity, MutationCtx, internal_mutation, mutation
@@ -168,6 +171,19 @@ def test_another_process_knows_the_request(app: ConvexTest, database: str) -> No
     with Convex(database, functions=app_of(notify, write), metadata=Base.metadata) as other:
         assert send(other, "write", {"text": "tea"}).value == ["tea"]
     assert ran == ["tea"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_request_whose_process_died_after_its_commit_is_known(app: ConvexTest, database: str) -> None:
+    child = fork()
+    if child == 0:
+        with suppress(BaseException), Convex(database, functions=app_of(notify, write)) as own:
+            own.database.commits.listen(lambda commit: os._exit(9))  # before anybody has the result
+            send(own, "write", {"text": "tea"})
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    answer = send(app.convex, "write", {"text": "tea"})
+    assert (answer.value, answer.is_replay, ran, texts(app)) == (["tea"], True, [], ["tea"])
 
 
 def test_of_many_that_send_a_request_at_once_one_runs(app: ConvexTest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 from starlette.responses import StreamingResponse
 from support.apps import app_of
 from support.http_client import HttpClient, served
+from typer.testing import CliRunner
 
 from convexpy import (
     ActionCtx,
@@ -24,6 +26,7 @@ from convexpy import (
     mutation,
     query,
 )
+from convexpy.cli import app as app_of_commands
 from convexpy.web import Request, Response, http_route
 
 ME = __name__
@@ -259,3 +262,17 @@ def test_a_reload_brings_its_own_routes(tmp_path: Path, monkeypatch: pytest.Monk
         convex.reload()
         assert client.post("/same/x").status_code == 404
         assert client.post("/other/x").text.startswith("two")
+
+
+def test_routes_are_listed_beside_the_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.convexpy]\nfunctions = "listed_routes"\n')
+    (tmp_path / "listed_routes.py").write_text(BAD.partition('@http_route("POST", "/same/{b}")')[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    text = CliRunner().invoke(app_of_commands, ["functions", "--project", str(tmp_path)]).output
+    assert re.search(r"listed_routes:one\s+route\s+public\s+POST /same/\{a\}", text)
+    (document,) = json.loads(
+        CliRunner().invoke(app_of_commands, ["functions", "--project", str(tmp_path), "--json"]).output
+    )
+    assert (document["name"], document["kind"], document["method"]) == ("listed_routes:one", "route", "POST")
+    assert document["arguments"]["properties"]["a"]["type"] == "string"
+    assert "1 route" in CliRunner().invoke(app_of_commands, ["check", "--project", str(tmp_path)]).output

@@ -99,7 +99,7 @@ def test_a_body_that_never_ends_is_given_up() -> None:
     async def run() -> None:
         scope = {"type": "http", "headers": [], "path": "/", "query_string": b""}
         with pytest.raises(Refused) as refused:
-            await RequestLimit(app, MOST, seconds=0.01)(scope, endless, endless)
+            await asyncio.wait_for(RequestLimit(app, MOST, seconds=0.01)(scope, endless, endless), 30)
         assert refused.value.status == 408
 
     asyncio.run(run())
@@ -108,7 +108,7 @@ def test_a_body_that_never_ends_is_given_up() -> None:
 def test_headers_and_addresses_are_limited(client: HttpClient) -> None:
     assert client.get("/health", headers={"x-long": "x" * 60_000}).status_code == 200
     assert client.get("/health", headers={"x-long": "x" * 70_000}).status_code == 431
-    assert client.get("/health", headers=[(f"x-{number}", "x") for number in range(20_000)]).status_code == 431
+    assert client.get("/health", headers=[(f"x-{number}", "x" * 700) for number in range(100)]).status_code == 431
     assert client.get("/health", params={"x": "x" * 60_000}).status_code == 200
     assert client.get("/" + "x" * 40_000, params={"x": "x" * 40_000}).status_code == 414
 

@@ -39,7 +39,13 @@ class SocketClient:
     """One socket. It checks of each frame what has to be true of any."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, app: Any, module: str, path: str, headers: dict[str, str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        app: Any,
+        module: str,
+        path: str,
+        headers: dict[str, str],
+        state: dict[str, Any],
     ) -> None:
         self._loop = loop
         self._module = module
@@ -51,6 +57,8 @@ class SocketClient:
         self.values: dict[int, Any] = {}
         """What the client knows of its queries: values, and errors as the frames that tell of them."""
         self._responses: dict[int, int] = {}
+        self.taken = 0
+        """How many messages the server has read."""
         scope = {
             "type": "websocket",
             "path": path,
@@ -60,7 +68,7 @@ class SocketClient:
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "scheme": "ws",
             "subprotocols": [],
-            "state": {},
+            "state": state,
             "extensions": {},
         }
         self.task = asyncio.run_coroutine_threadsafe(app(scope, self._receive, self._send), loop)
@@ -70,7 +78,9 @@ class SocketClient:
     # The server's side, on its loop.
 
     async def _receive(self) -> dict[str, Any]:
-        return await self._input.get()
+        message = await self._input.get()
+        self.taken += 1
+        return message
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._reads.wait()
@@ -98,6 +108,11 @@ class SocketClient:
 
     def read_again(self) -> None:
         self._loop.call_soon_threadsafe(self._reads.set)
+
+    def receive_text(self) -> str:
+        """The next frame as it is, unchecked."""
+        text: str = self._output.get(timeout=PATIENCE_SECONDS)["text"]
+        return text
 
     def receive(self, timeout: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The next frame.
@@ -139,7 +154,7 @@ class SocketClient:
         frame = self.receive()
         while frame["type"] == "Ping":
             frame = self.receive()
-        assert frame["type"] == kind, frame
+        assert frame["type"] == kind, f"{frame}"[:1000]
         return frame
 
     def wait_for(self, values: dict[int, Any]) -> None:
@@ -173,6 +188,15 @@ class SocketClient:
         self.send(type="Action", requestId=number, udfPath=self._full(path), args=[args])
 
 
+def end_of(client: SocketClient) -> Closed:
+    """How the server has ended a socket."""
+    while True:
+        try:
+            client.receive()
+        except Closed as closed:
+            return closed
+
+
 class Sockets:
     """The loop of a server, and the clients on it."""
 
@@ -183,10 +207,12 @@ class Sockets:
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.clients: list[SocketClient] = []
+        self.state: dict[str, Any] = {}
+        """What the server says of itself in each scope."""
 
     def open(self, path: str = "/api/1.49.0/sync", **headers: str) -> SocketClient:
         """A socket on which nothing was said."""
-        client = SocketClient(self.loop, self.app, self._module, path, headers)
+        client = SocketClient(self.loop, self.app, self._module, path, headers, dict(self.state))
         self.clients.append(client)
         return client
 
@@ -201,9 +227,15 @@ class Sockets:
     def close(self) -> None:
         for client in self.clients:
             client.leave()
+        asyncio.run_coroutine_threadsafe(self._wait_for_calls(), self.loop).result(PATIENCE_SECONDS)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+    async def _wait_for_calls(self) -> None:
+        """What runs for clients goes on when they have left."""
+        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(tasks)
 
 
 @contextmanager

@@ -270,13 +270,13 @@ async def over_the_network(shop: Remote) -> None:
     shop.run(process_order, oder_id="o1")  # error
     shop.run(process_order, order_id=1)  # error
     shop.run(of_a_user)  # error
-    text: str = shop.run(get_order, order_id="o1")  # error
+    _text: str = shop.run(get_order, order_id="o1")  # error
     await shop.run_async(process_order)  # error
-    text = shop.run_async(process_order, order_id="o1")  # error
+    _text = shop.run_async(process_order, order_id="o1")  # error
     shop.subscribe(get_order)  # error
     shop.subscribe(get_order, order_id=1)  # error
     shop.subscribe(mark_paid, order_id="o1")  # error
-    number: int = shop.subscribe(get_order, order_id="o1").get()  # error
+    _number: int = shop.subscribe(get_order, order_id="o1").get()  # error
     Remote("https://shop.example", token=1)  # error
 
 

@@ -101,7 +101,8 @@ def test_a_prefix_that_no_proxy_takes_away_is_the_servers(convex: Convex) -> Non
     from convexpy.server.authenticator import Authenticator
     from convexpy.server.backend import Backend
 
-    backend = Backend(convex.calls, convex.live, convex.database, convex.settings, convex.clock, Authenticator())
+    auth = Authenticator.of(convex.calls)
+    backend = Backend(convex.calls, convex.live, convex.database, convex.settings, convex.clock, auth)
     with HttpClient(create_app(backend, prefix="/v1")) as client:
         assert client.get("/v1/health").text == "ok"
         assert client.get("/health").status_code == 404

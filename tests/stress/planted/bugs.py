@@ -9,6 +9,7 @@ from .batches import BATCH_BUGS
 from .bug import Bug
 from .calls import CALLS
 from .claim_cursor import CLAIM_CURSOR
+from .clients import CLIENTS
 from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
@@ -47,6 +48,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *TABLES,
     *DOORS,
     *AUTH,
+    *CLIENTS,
     *FAILURES,
     *TESTING,
 )
