@@ -135,7 +135,7 @@ class Refresh:
             if thread is None:
                 thread = self._threads[place] = self._start(speed, place)
             # Before it arrives. A change in between asks the group that it leaves, or this one, which looks anyway.
-            subscription.request_visit = partial(visit, thread, subscription)
+            subscription.visit = partial(visit, thread, subscription)
             thread.group.add(subscription)
             thread.wake()
 

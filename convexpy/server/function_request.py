@@ -45,10 +45,10 @@ def is_encoded(name: object) -> bool:
     Raises:
         Refused: 400, there is no such format.
     """
-    if name is None or name in CLEAN:
+    if name is None:
         return False
-    if isinstance(name, str) and name in ENCODED:
-        return True
+    if isinstance(name, str) and name in ENCODED | CLEAN:
+        return name in ENCODED
     raise bad_request("`format` is one of: json, convex_encoded_json", "BadFormat")
 
 

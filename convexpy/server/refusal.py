@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..errors import InternalError, Overloaded, RepeatRefused, WriteConflict
+from .access_log import NO_ANSWER, request_of
 from .authenticator import AuthFailed
+
+logger = logging.getLogger("convexpy.server")
 
 # What the framework says of an address or a method, in the form of the other refusals.
 CODES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
@@ -54,9 +58,17 @@ async def answer_refused(request: Request, error: Exception) -> Response:
         return error.response
     if isinstance(error, AuthFailed):
         return Refused(error.status, error.code, error.message).response
+    if isinstance(error, ClientDisconnect):  # while it sent its body: the answer is for the log
+        return Refused(NO_ANSWER, "ClientDisconnected", "the client has left").response
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "BadRequest")
     return Refused(error.status_code, code, error.detail, error.headers).response
+
+
+async def answer_failed(request: Request, error: Exception) -> Response:
+    """The answer to a request whose endpoint failed otherwise, which is a fault of the server's own."""
+    logger.error("%s failed", request.url.path, exc_info=error, extra={"request": str(request_of(request.scope))})
+    return Refused(500, "InternalServerError", TRY_AGAIN).response
 
 
 def refusal_of(error: InternalError | Overloaded | RepeatRefused) -> Refused:

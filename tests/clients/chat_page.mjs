@@ -10,7 +10,7 @@ const problems = [];
 async function openTab(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => problems.push(error.stack));
   await page.goto(process.env.PAGE_URL ?? url);
   return page;

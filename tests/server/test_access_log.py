@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.http_client import HttpClient, served
 
 from convexpy import MutationCtx, mutation
+from convexpy.server.http_api import HttpApi
 
 ME = __name__
 CANARY = "canary-4111"
@@ -77,3 +79,19 @@ def test_no_path_forges_a_line(client: HttpClient, caplog: pytest.LogCaptureFixt
 def test_a_long_path_is_cut(client: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
     client.get("/" + "a" * 60_000)
     assert len(access(caplog).getMessage()) < 1100
+
+
+def test_a_fault_of_the_server_itself_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: object, request: object) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(HttpApi, "debug_event", broken)
+    with served(sys.modules[ME], tmp_path) as (convex, _), HttpClient(convex.asgi(), raises=False) as client:
+        answer = client.post("/api/debug_event")
+    assert (answer.status_code, answer.json()["code"]) == (500, "InternalServerError")
+    assert CANARY not in answer.text
+    (record,) = [record for record in caplog.records if record.name == "convexpy.server"]
+    assert vars(record)["request"] == vars(access(caplog))["request"]
+    assert CANARY in caplog.text

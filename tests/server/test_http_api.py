@@ -191,6 +191,7 @@ def test_a_timestamp_is_given_and_taken_back(client: HttpClient) -> None:
         (400, "BadJsonBody", b'{"path": "x:y", "args": {"s": "\\ud800"}}'),
         (400, "BadJsonBody", b'{"path": "x:y", "args": ' + b"[" * 10_000),
         (400, "BadFormat", b'{"path": "x:y", "args": {}, "format": "xml"}'),
+        (400, "BadFormat", b'{"path": "x:y", "args": {}, "format": {}}'),
     ],
 )
 def test_a_malformed_request_is_refused(client: HttpClient, status: int, code: str, content: bytes) -> None:

@@ -100,7 +100,7 @@ export class Client {
 
   /** Run an action at most once. @param {string} name @param {Arguments} [args] @returns {Promise<any>} */
   async action(name, args = {}) {
-    return this.#request("Action", name, args);
+    return this.#request("Action", name, args, undefined);
   }
 
   /**
@@ -128,7 +128,7 @@ export class Client {
     for (const request of requests) request.reject(new Error(reason));
   }
 
-  #request(type, name, args, update = undefined) {
+  #request(type, name, args, update) {
     if (this.#state === "closed") throw new Error("the client is closed");
     const message = { requestId: this.#next.request++, udfPath: name, args: [encode(args)] };
     return new Promise((resolve, reject) => {

@@ -16,6 +16,7 @@ from .doors import DOORS
 from .failures import FAILURES
 from .footprints import FOOTPRINTS
 from .forks import FORKS
+from .http import HTTP
 from .jobs import JOBS
 from .live_log import LIVE_LOG
 from .live_queries import LIVE_QUERIES
@@ -48,6 +49,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *TABLES,
     *DOORS,
     *AUTH,
+    *HTTP,
     *CLIENTS,
     *FAILURES,
     *TESTING,

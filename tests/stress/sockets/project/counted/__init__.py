@@ -1,0 +1,1 @@
+"""Counters that every mutation adds one to, with a row of each."""
