@@ -12,6 +12,10 @@ async function openTab(options = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => problems.push(error.stack));
+  page.on("console", (message) => {
+    const isOurs = message.type() === "error" && !message.text().includes("net::ERR_"); // the server is away at times
+    if (isOurs) problems.push(message.text());
+  });
   await page.goto(process.env.PAGE_URL ?? url);
   return page;
 }

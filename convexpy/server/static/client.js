@@ -207,7 +207,7 @@ export class Client {
   #report(state) {
     if (state === this.#state || this.#state === "closed") return;
     this.#state = state;
-    if (this.options.onConnection) attempt(this.options.onConnection, state);
+    queueMicrotask(() => this.options.onConnection && attempt(this.options.onConnection, state)); // after `new Client`
   }
 
   #receive(text) {
@@ -331,7 +331,7 @@ function deliver(query) {
   }
 }
 
-/** Call a function of the page; that it throws must not stop the client. */
+/** Call a function of the page, whose errors must not stop the client. */
 function attempt(call, value) {
   try {
     call(value);
