@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_FILES: Final = 65_536
 OTHER_FILES: Final = 256
 MOST_FRAGMENTS: Final = 10_000
+NOT_UTF_8: Final = 1007
 MESSAGE_TOO_BIG: Final = 1009
 
 TOO_MANY: Final = (
@@ -180,9 +181,24 @@ class LimitedSocketProtocol(WebSocketsSansIOProtocol):
             return
         super().handle_cont(event)
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not is_utf_8(b"".join(self.frames)):
+            self.conn.fail(NOT_UTF_8, "a text is not UTF-8")  # uvicorn would log a traceback of each
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def look(self, now: float) -> None:
         """Close the connection if its client reads nothing."""
         self.unread.look(now, self.config.limits.unread_seconds)
+
+
+def is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def look_at(connections: Iterable[Any], now: float) -> None:

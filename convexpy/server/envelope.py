@@ -20,6 +20,7 @@ from ..errors import (
     InvalidArguments,
     InvalidResult,
     InvalidSchedule,
+    Overloaded,
     ReadOnlyError,
     TransactionEnded,
     text_of,
@@ -70,6 +71,9 @@ def describe(error: BaseException, request_id: object, *, debug: bool) -> Descri
 
 def log_failure(error: BaseException, request_id: object, name: str) -> None:
     """Log an error that is a fault of the server, in full and under the id that the client gets."""
+    if isinstance(error, Overloaded):  # when this happens, it happens often
+        logger.warning("%s was refused: %s", name, error.message, extra={"request": str(request_id), "function": name})
+        return
     if isinstance(error, ConvexError) and not is_of_server(error) and error.status < FAILED:
         return
     logger.error("%s failed", name, exc_info=error, extra={"request": str(request_id), "function": name})

@@ -7,6 +7,7 @@ import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from pydantic_core import to_json
@@ -22,6 +23,7 @@ from .access_log import request_of
 from .backend import Backend
 from .envelope import RAISED, Described, describe, log_failure
 from .function_request import FunctionRequest, check_is_json, parse_object, parse_value
+from .large_texts import work_on
 from .principal import Principal
 from .refusal import NO_RESULTS, Refused, bad_request, refusal_of
 
@@ -106,7 +108,8 @@ class HttpApi:
 
     async def _document(self, request: Request) -> dict[str, Any]:
         check_is_json(request.headers.get("content-type"))
-        return parse_object(await request.body(), self._settings)
+        body = await request.body()
+        return await work_on(len(body), lambda: parse_object(body, self._settings))
 
     async def _principal(self, request: Request) -> Principal:
         return await self._backend.auth.of_request(request)
@@ -116,7 +119,7 @@ class HttpApi:
     ) -> Response:
         """Call a function, and say in the envelope of Convex what came of it."""
         try:
-            call = replace(self._bind(wanted, principal, kind), request=request_of(request.scope))
+            call = replace(await self._bind(request, wanted, principal, kind), request=request_of(request.scope))
             if call.function.kind is Kind.MUTATION:
                 call = replace(call, request_key=request_key(request))
             value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
@@ -130,7 +133,8 @@ class HttpApi:
         calls: dict[int, Call] = {}
         for index, each in enumerate(wanted):
             try:
-                calls[index] = replace(self._bind(each, principal, Kind.QUERY), request=request_of(request.scope))
+                call = await self._bind(request, each, principal, Kind.QUERY)
+                calls[index] = replace(call, request=request_of(request.scope))
             except ConvexError as error:
                 envelopes[index] = self._failed(request, each, error)
         try:
@@ -144,10 +148,10 @@ class HttpApi:
                 envelopes[index] = success(run.value, wanted[index])
         return [envelopes[index] for index in range(len(wanted))]
 
-    def _bind(self, wanted: FunctionRequest, principal: Principal, kind: Kind | None) -> Call:
-        return self._calls.bind_client(
-            wanted.path, wanted.arguments, principal.identity, kind=kind, is_admin=principal.is_admin
-        )
+    async def _bind(self, request: Request, wanted: FunctionRequest, principal: Principal, kind: Kind | None) -> Call:
+        bind = partial(self._calls.bind_client, kind=kind, is_admin=principal.is_admin)
+        size = len(await request.body())
+        return await work_on(size, lambda: bind(wanted.path, wanted.arguments, principal.identity))
 
     def _failed(self, request: Request, wanted: FunctionRequest, error: BaseException) -> bytes:
         """The envelope of an error, which is logged if it is the server's.

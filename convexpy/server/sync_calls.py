@@ -14,6 +14,7 @@ from ..functions.declare import Kind
 from ..runtime.call import Call, RequestId
 from .backend import Backend
 from .envelope import RAISED, describe, log_failure
+from .large_texts import work_on
 from .principal import Principal
 from .sync_frames import action_failed, action_response, encoded_failure, mutation_failed, mutation_response
 from .sync_messages import CallRequest
@@ -108,7 +109,7 @@ class SocketCalls:
 
     async def _mutate(self, request: CallRequest, principal: Principal, request_id: RequestId, own: OwnCommit) -> bytes:
         call = replace(
-            bind_call(self._backend, request, principal),
+            await work_on(request.size, lambda: bind_call(self._backend, request, principal)),
             request=request_id,
             request_key=RequestKey(self.session, request.number),
             commit_watch=own,
@@ -135,7 +136,8 @@ class SocketCalls:
             self._waiting.remove(request.size)
 
     async def _act(self, request: CallRequest, principal: Principal, request_id: RequestId) -> bytes:
-        call = replace(bind_call(self._backend, request, principal), request=request_id)
+        bound = await work_on(request.size, lambda: bind_call(self._backend, request, principal))
+        call = replace(bound, request=request_id)
         result: bytes = await self._backend.calls.run_for_client(call)
         return result
 

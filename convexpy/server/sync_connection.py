@@ -17,6 +17,7 @@ from ..live.query_set import Bind, Results, SetVersion
 from ..runtime.call import Call
 from .authenticator import AuthFailed
 from .backend import Backend
+from .large_texts import work_on
 from .principal import ANONYMOUS, Principal
 from .sync_calls import SocketCalls, Start
 from .sync_failures import QueryFailures
@@ -147,7 +148,8 @@ class SyncConnection:
             await asyncio.sleep(0)  # frames that are there already would not let others have their turn
 
     async def _next_message(self) -> ClientMessage:
-        return parse_message(await self._socket.receive(), max_depth=self._settings.max_json_depth)
+        text = await self._socket.receive()
+        return await work_on(len(text), lambda: parse_message(text, max_depth=self._settings.max_json_depth))
 
     async def _handle(self, message: ClientMessage) -> None:
         match message:

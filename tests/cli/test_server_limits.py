@@ -242,6 +242,16 @@ def test_a_message_of_empty_fragments_closes_the_socket(connect: Callable[[], so
     assert struct.pack("!H", 1009) in rest(client)[:4]
 
 
+@pytest.mark.parametrize("fragments", [1, 2])
+def test_text_that_is_no_utf_8_closes_the_socket_and_leaves_no_trace(
+    connect: Callable[[], socket.socket], caplog: pytest.LogCaptureFixture, fragments: int
+) -> None:
+    client = open_socket(connect())
+    client.sendall(frame(TEXT, b"\xc3", fin=fragments == 1) + frame(CONTINUATION, b"\xff") * (fragments - 1))
+    assert struct.pack("!H", 1007) in rest(client)[:4]
+    assert not caplog.records
+
+
 def test_more_connections_than_allowed_are_refused(connect: Callable[[], socket.socket]) -> None:
     sockets = [open_socket(connect()) for _ in range(LIMITS.connections)]
     assert rest(connect()).startswith(b"HTTP/1.1 503 ")

@@ -20,6 +20,7 @@ from convexpy import (
     InvalidArguments,
     InvalidResult,
     MutationCtx,
+    Overloaded,
     QueryCtx,
     ReadOnlyError,
     Settings,
@@ -29,6 +30,7 @@ from convexpy import (
     mutation,
     query,
 )
+from convexpy.server.envelope import log_failure
 
 ME = __name__
 SECRET = "hunter2"
@@ -182,3 +184,11 @@ def test_errors_are_shown_in_full_in_development(tmp_path: Path) -> None:
         assert "Uncaught ValueError: hunter2\nTraceback" in message
         assert "test_envelope.py" in message
         assert "no_such_table" in client.call("query", f"{ME}:bad_sql")["errorMessage"]
+
+
+def test_a_call_that_is_refused_is_no_error_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "convexpy.server"):
+        log_failure(Overloaded(), "id", "a:b")
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "a:b was refused: too many calls wait" in record.getMessage()
