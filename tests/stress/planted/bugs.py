@@ -23,6 +23,7 @@ from .live_queries import LIVE_QUERIES
 from .pools import POOLS
 from .postgres import POSTGRES
 from .retention import RETENTION_BUGS
+from .serving import SERVING
 from .sqlite import SQLITE
 from .tables import TABLES
 from .testing import TESTING
@@ -51,6 +52,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *AUTH,
     *HTTP,
     *CLIENTS,
+    *SERVING,
     *FAILURES,
     *TESTING,
 )
