@@ -91,6 +91,11 @@ class Refresh:
         """The groups that have subscriptions."""
         return [thread.group for thread in self._all_threads()]
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a round does not end, so that its subscriptions get nothing new."""
+        return any(thread.is_stuck for thread in self._all_threads())
+
     def close(self) -> None:
         """End every subscription, and every thread."""
         with self._mutex:
