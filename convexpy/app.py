@@ -181,8 +181,8 @@ class Convex:
         from .server.backend import Backend
 
         auth = Authenticator.of(self.calls)
-        backend = Backend(self.calls, self.live, self.database, self.settings, self.clock, auth)
-        return create_app(backend, revisions=self._revisions)
+        parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
+        return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.

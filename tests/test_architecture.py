@@ -152,7 +152,7 @@ def test_a_file_that_breaks_every_rule_is_caught_by_each(
 
 TESTS = PROJECT / "tests"
 TEST_FILES = sorted(TESTS.rglob("test_*.py"))
-PUBLIC = {"convexpy", "convexpy.testing"}
+PUBLIC = {"convexpy", "convexpy.testing", "convexpy.web"}
 # What an app has inside.
 PARTS = {"worker", "calls"}
 LONGEST_TEST_NAME = 70

@@ -83,7 +83,7 @@ class JobExecutor:
         if isinstance(outcome, TransactionFailed):
             if outcome.is_conflict and items[0].shares and batch.conflicts < MOST_CONFLICTS:
                 batch.conflicts += 1
-                self._calls.limiter.narrow(BATCH)
+                self._calls.limiter.met_conflict(BATCH)
                 batch.again(items)
                 return []
             batch.conflicts = 0
@@ -129,7 +129,7 @@ class JobExecutor:
             recorder.report("success" if has_happened else "lost")
         elif failure.cause is not None:
             if failure.is_conflict:
-                self._calls.limiter.narrow(claim.name)
+                self._calls.limiter.met_conflict(claim.name)
             why = Failure.of(failure.cause)
             recorder.report(self.insist(lambda: self._try_again(claim, why.text, failure.is_conflict)), why)
         else:

@@ -21,6 +21,8 @@ Tick = Callable[[], float]
 LONGEST_PAUSE: Final = timedelta(seconds=5)
 # A transaction of the framework's own may take as long where the network is silent.
 PATIENCE_SECONDS: Final = 20.0
+STUCK_SECONDS: Final = 60.0
+"""A tick that has been under way for so long may never end."""
 
 
 class PeriodicThread:
@@ -36,6 +38,7 @@ class PeriodicThread:
         self._awake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._began: float | None = None
 
     def start(self) -> None:
         self._stopping = False
@@ -47,6 +50,14 @@ class PeriodicThread:
         """Call this tick now. Never lost: if it is under way, another one follows."""
         self._next[index] = 0.0
         self._awake.set()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it was started and calls nothing any more."""
+        thread, began = self._thread, self._began
+        if thread is None or self._stopping:
+            return False
+        return not thread.is_alive() or (began is not None and time.monotonic() - began > STUCK_SECONDS)
 
     def stop(self) -> None:
         """Return when the tick that is under way has ended, or has taken so long that it may never end."""
@@ -69,6 +80,7 @@ class PeriodicThread:
     def _call(self, index: int, tick: Tick) -> None:
         # Before the tick: a wake from here on asks for another one.
         self._next[index] = woken = float("inf")
+        self._began = time.monotonic()
         try:
             seconds = tick()
             self._failures[index] = 0
@@ -81,5 +93,7 @@ class PeriodicThread:
                 self._outage.failed(text, error)
             else:
                 logger.exception(text)
+        finally:
+            self._began = None
         if self._next[index] == woken:
             self._next[index] = time.monotonic() + seconds

@@ -64,6 +64,11 @@ class Worker:
     def is_running(self) -> bool:
         return bool(self._threads)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether one of its loops was started and stands still."""
+        return any(thread.is_stuck for thread in self._threads)
+
     def prepare(self, app: App) -> None:
         """Register as a worker, recover what dead ones left, and take over the app's crons.
 

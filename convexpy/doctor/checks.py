@@ -17,7 +17,7 @@ from ..errors import DatabaseError
 from ..functions.registry import Registry
 from ..migrations.framework import HEAD, current_revision
 from ..settings import Settings
-from . import code, connections, file, indexes, network, queue, server, slots
+from . import address, code, connections, file, indexes, network, queue, server, slots
 from .finding import Finding, note
 from .target import Check, Target
 
@@ -108,6 +108,7 @@ def findings(target: Target) -> Iterator[Finding]:
             yield from run_check(connections.check_connections, target)
             yield from run_check(queue.check_dead_rows, target)
     yield from run_check(indexes.check_foreign_keys, target)
+    yield from run_check(address.check_address, target)
     if is_postgres:
         yield from run_check(indexes.check_scans, target)
 

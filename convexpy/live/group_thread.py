@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -21,6 +22,8 @@ POLL_SECONDS: Final = 1.0
 """After this long without a hint it looks all the same."""
 LONGEST_PAUSE: Final = timedelta(seconds=5)
 PATIENCE_SECONDS: Final = 20.0
+STUCK_SECONDS: Final = 60.0
+"""A round that has taken so much longer than a query may take may never end."""
 
 
 class GroupThread:
@@ -35,6 +38,7 @@ class GroupThread:
         self._awake = threading.Event()
         self._is_stopping = False
         self._thread: threading.Thread | None = None
+        self._round_began: float | None = None
         self.group: RefreshGroup
 
     def start(self, group: RefreshGroup) -> None:
@@ -45,6 +49,12 @@ class GroupThread:
     def wake(self) -> None:
         """Look now. From any thread, and never lost: if a round is under way, another one follows."""
         self._awake.set()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a round of it does not end."""
+        began, longest = self._round_began, self._settings.query_time_limit.total_seconds() + STUCK_SECONDS
+        return began is not None and time.monotonic() - began > longest
 
     def stop(self) -> None:
         """End it. It closes its group."""
@@ -66,6 +76,7 @@ class GroupThread:
                 self._awake.clear()
                 if self.group.is_empty and self._may_end(self):
                     return
+                self._round_began = time.monotonic()
                 try:
                     goes_on = self.group.round()
                     failures = 0
@@ -77,6 +88,8 @@ class GroupThread:
                     failures += 1
                     self._note_failure(failures, error)
                     continue
+                finally:
+                    self._round_began = None
                 if not goes_on and not self.group.is_empty:
                     self._awake.wait(min(POLL_SECONDS, self.group.seconds_to_wait()))
         finally:

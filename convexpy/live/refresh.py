@@ -91,6 +91,11 @@ class Refresh:
         """The groups that have subscriptions."""
         return [thread.group for thread in self._all_threads()]
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a round does not end, so that its subscriptions get nothing new."""
+        return any(thread.is_stuck for thread in self._all_threads())
+
     def close(self) -> None:
         """End every subscription, and every thread."""
         with self._mutex:
@@ -135,7 +140,7 @@ class Refresh:
             if thread is None:
                 thread = self._threads[place] = self._start(speed, place)
             # Before it arrives. A change in between asks the group that it leaves, or this one, which looks anyway.
-            subscription.request_visit = partial(visit, thread, subscription)
+            subscription.visit = partial(visit, thread, subscription)
             thread.group.add(subscription)
             thread.wake()
 

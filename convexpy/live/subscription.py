@@ -34,8 +34,12 @@ class Subscriber(ABC):
         self.calls: dict[Any, LiveCall] = dict(calls)
         self.queries: dict[Any, LiveQuery] = {}
         self.is_closed = False
-        self.request_visit: Callable[[], None] = nothing
+        self.visit: Callable[[], None] = nothing
+        """Lets the group to which it belongs look at it. Another one after a move, so it is not to be kept."""
+
+    def request_visit(self) -> None:
         """Let its group look at it in the next round: it has changed, or wants its values. From any thread."""
+        self.visit()
 
     def change_calls(self) -> Collection[Hashable]:
         """Change ``calls`` as it was asked for, on the thread of its group. The names that now stand for others."""

@@ -261,7 +261,7 @@ class CallExecutor:
                 finally:
                     del error  # or the error and this frame would keep each other alive
             if conflict:
-                self.limiter.narrow(name)
+                self.limiter.met_conflict(name)
             if attempts > self.settings.mutation_retries:
                 raise given_up(name, attempts, cause) from cause
             self.clock.sleep(self.settings.backoff(attempts, conflict=conflict, longest=LONGEST_PAUSE).total_seconds())

@@ -1,9 +1,9 @@
 """How many threads of this process may do the same at the same time.
 
 Transactions that change the same rows can only commit one after the other: run side by side, each commit costs the
-others their work. So after a conflict, calls of that function run one at a time for a while. Batches of mutations have
-a limit of their own: Python runs one thread at a time, so a second batch helps only as far as the first one waits for
-the database, which is little on SQLite and much where every statement is a round trip.
+others their work. So when conflicts of a function are frequent, its calls run one at a time for a while. Batches of
+mutations have a limit of their own: Python runs one thread at a time, so a second batch helps only as far as the first
+one waits for the database, which is little on SQLite and much where every statement is a round trip.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from ..fork import in_child
 BATCH: Final = "<batch>"
 """The key of all batches; the other keys are names of functions."""
 
-# After a conflict, one at a time for so long.
+# When conflicts are frequent, one at a time for so long.
 NARROW_SECONDS: Final = 1.0
+# They are, if more than this share of the recent tries met one: a rare one costs less than to run one at a time.
+FREQUENT_SHARE: Final = 0.25
+# What the newest try weighs among them. Three conflicts in a row are frequent.
+NEWEST_WEIGHT: Final = 0.125
 # A batch waits for no longer than this for another one, which may hang or have a slow handler.
 BATCH_PATIENCE_SECONDS: Final = 1.0
 # How often the limit for batches is adapted.
@@ -39,6 +43,7 @@ class Slots:
     def __init__(self, patience_seconds: float) -> None:
         self.narrow_until = 0.0
         self.holders: dict[int, float] = {}
+        self._conflict_share = 0.0
         self._patience = patience_seconds
 
     def limit(self) -> float:
@@ -48,8 +53,18 @@ class Slots:
     def is_narrow(self) -> bool:
         return time.monotonic() < self.narrow_until
 
+    def begin_try(self) -> None:
+        """A thread tries. Called without a lock: a lost one matters little."""
+        self._conflict_share *= 1 - NEWEST_WEIGHT
+
+    def met_conflict(self) -> None:
+        """Its try met a conflict."""
+        self._conflict_share += NEWEST_WEIGHT
+        if self._conflict_share > FREQUENT_SHARE:
+            self.narrow()
+
     def narrow(self) -> None:
-        """A conflict: one thread at a time for a while."""
+        """One thread at a time for a while."""
         self.narrow_until = time.monotonic() + NARROW_SECONDS
 
     def wait_seconds(self) -> float:
@@ -79,6 +94,9 @@ class BatchSlots(Slots):
 
     def limit(self) -> float:
         return 1 if self.is_narrow() else self.wide
+
+    def met_conflict(self) -> None:
+        self.narrow()  # a conflict costs the work of all its calls
 
     def narrow(self) -> None:
         super().narrow()
@@ -121,7 +139,9 @@ class ConcurrencyLimiter:
     def hold(self, key: str) -> Iterator[None]:
         """Hold a slot of a key for the block, after waiting for it if need be."""
         slots, thread = self._slots.get(key), threading.get_ident()
-        # Most functions have never met a conflict. A thread that holds the key already calls itself.
+        if slots is not None:  # most functions have never met a conflict
+            slots.begin_try()
+        # A thread that holds the key already calls itself.
         if slots is None or thread in slots.holders or slots.limit() == math.inf:
             yield
             return
@@ -135,10 +155,10 @@ class ConcurrencyLimiter:
                 slots.ended(time.thread_time() - began)
                 self._changed.notify_all()
 
-    def narrow(self, key: str) -> None:
-        """A conflict: let one thread at a time hold this key for a while."""
+    def met_conflict(self, key: str) -> None:
+        """A conflict. If they are frequent, let one thread at a time hold this key for a while."""
         with self._changed:
-            self._slots.setdefault(key, Slots(self._patience)).narrow()
+            self._slots.setdefault(key, Slots(self._patience)).met_conflict()
 
     def _acquire(self, slots: Slots, thread: int) -> None:
         deadline = time.monotonic() + self._patience

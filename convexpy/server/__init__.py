@@ -1,1 +1,1 @@
-"""The doors for clients outside of Python: HTTP, sockets, and who calls."""
+"""The server for clients: HTTP, sockets, and authentication."""

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..runtime.call import RequestId
-from .refusal import NO_ANSWER
 
 logger = logging.getLogger("convexpy.access")
 
@@ -18,6 +17,8 @@ KEY: Final = "convexpy.request"
 PLAIN: Final = "/:@!$&'()*+,;=~"
 """What may stand in a path beside letters and digits. The rest is shown as %XX, so no path can forge a line."""
 LONGEST_PATH: Final = 1000
+NO_ANSWER: Final = 499
+"""The status in the log of a request whose client left before an answer began."""
 
 
 class AccessLog:

@@ -24,7 +24,7 @@ from .http_api import HttpApi
 from .limits import RequestLimit
 from .openapi import OpenApi
 from .origins import OriginCheck, check_cors
-from .refusal import Refused, answer_refused
+from .refusal import Refused, answer_failed, answer_refused
 from .routes import UserRoutes
 from .sync_endpoint import sync_endpoint
 
@@ -58,7 +58,10 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
             Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
             Middleware(RequestLimit, settings.max_body_bytes),
         ],
-        exception_handlers=dict.fromkeys((HTTPException, Refused, AuthFailed, ClientDisconnect), answer_refused),
+        exception_handlers={
+            **dict.fromkeys((HTTPException, Refused, AuthFailed, ClientDisconnect), answer_refused),
+            Exception: answer_failed,
+        },
     )
     app.router.redirect_slashes = False
     app.router.default = UserRoutes(backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..clock import Clock
@@ -22,3 +23,5 @@ class Backend:
     settings: Settings
     clock: Clock
     auth: Authenticator
+    is_worker_stuck: Callable[[], bool] = lambda: False
+    """Whether jobs and crons are run in this process, and a loop of them stands still."""

@@ -53,6 +53,10 @@ class Health:
 
     def _reasons(self) -> Iterator[str]:
         """Why the server cannot serve. The log says more."""
+        if self._backend.live.is_stuck:
+            yield "live queries stand still"
+        if self._backend.is_worker_stuck():
+            yield "the worker stands still"
         try:
             with self._backend.database.read_internal() as connection:
                 try:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -55,21 +55,33 @@ COMPONENTS: Final[Document] = {
 }
 
 
+class SchemaGenerator(GenerateJsonSchema):
+    """Makes the schemas. What has none may be anything: a document with a gap is better than no document."""
+
+    def __init__(self) -> None:
+        super().__init__(by_alias=True, ref_template=REFERENCE)
+        self.ignored_warning_kinds = {"skipped-choice", "non-serializable-default", "skipped-discriminator"}
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
+        """The schema of a type that has none."""
+        return {}
+
+
 class OpenApi:
     """The endpoint. The document is made once for each version of the app."""
 
     def __init__(self, backend: Backend) -> None:
         self._calls = backend.calls
         self._camel = backend.settings.names == "camel"
-        self._made: tuple[App, bytes] | None = None
+        self._made: tuple[App, str, bytes] | None = None
 
     async def document(self, request: Request) -> Response:
         """``GET /openapi.json``."""
-        app = self._calls.app
-        if self._made is None or self._made[0] is not app:
-            made = await asyncio.to_thread(document_of, app, request.scope.get("root_path", ""), self._camel)
-            self._made = app, to_json(made)
-        return Response(self._made[1], media_type="application/json", headers={"cache-control": "no-cache"})
+        app, address = self._calls.app, request.scope.get("root_path", "")
+        if self._made is None or self._made[0] is not app or self._made[1] != address:
+            made = await asyncio.to_thread(document_of, app, address, self._camel)
+            self._made = app, address, to_json(made)
+        return Response(self._made[2], media_type="application/json", headers={"cache-control": "no-cache"})
 
 
 def document_of(app: App, address: str, camel: bool) -> Document:
@@ -103,16 +115,16 @@ def document_of(app: App, address: str, camel: bool) -> Document:
     }
 
 
-def schemas_of(functions: Iterable[AnyFunction], camel: bool) -> tuple[dict[tuple[str, Mode], Document], Document]:
+def schemas_of(functions: Iterable[AnyFunction], camel: bool) -> tuple[dict[tuple[str, str], Document], Document]:
     """The schemas of arguments and results, and those that they refer to, each under a name of its own."""
     inputs: list[tuple[str, Mode, Any]] = []
     outside: Callable[[Any], Any] = with_camel_names if camel else lambda schema: schema
     for each in functions:
         inputs.append((each.name, "validation", outside(each.arguments.adapter.core_schema)))
         inputs.append((each.name, "serialization", outside(each.result.adapter.core_schema)))
-    made, definitions = GenerateJsonSchema(by_alias=True, ref_template=REFERENCE).generate_definitions(inputs)
+    made, definitions = SchemaGenerator().generate_definitions(inputs)
     named: Document = dict(definitions.items())
-    schemas: dict[tuple[str, Mode], Document] = {(str(name), mode): schema for (name, mode), schema in made.items()}
+    schemas: dict[tuple[str, str], Document] = {(str(name), mode): schema for (name, mode), schema in made.items()}
     for (name, mode), schema in schemas.items():
         if mode == "validation" and "$ref" in schema:  # the arguments of one function are nobody else's
             schemas[name, mode] = named.pop(schema["$ref"].rpartition("/")[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,14 +12,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..errors import InternalError, Overloaded, RepeatRefused, WriteConflict
+from .access_log import NO_ANSWER, request_of
 from .authenticator import AuthFailed
+
+logger = logging.getLogger("convexpy.server")
 
 # What the framework says of an address or a method, in the form of the other refusals.
 CODES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
 NO_RESULTS: Final = (InternalError, Overloaded, RepeatRefused)
 """Errors that are no result of a function."""
-NO_ANSWER: Final = 499
-"""The status in the log of a request whose client left before an answer began."""
 TRY_AGAIN: Final = "Your request couldn't be completed. Try again later."
 
 
@@ -52,15 +54,21 @@ def bad_request(message: str, code: str = "BadJsonBody") -> Refused:
 
 async def answer_refused(request: Request, error: Exception) -> Response:
     """The answer to a request whose endpoint raised ``Refused``, or what stands for it."""
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=NO_ANSWER)
     if isinstance(error, Refused):
         return error.response
     if isinstance(error, AuthFailed):
         return Refused(error.status, error.code, error.message).response
+    if isinstance(error, ClientDisconnect):  # while it sent its body: the answer is for the log
+        return Refused(NO_ANSWER, "ClientDisconnected", "the client has left").response
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "BadRequest")
     return Refused(error.status_code, code, error.detail, error.headers).response
+
+
+async def answer_failed(request: Request, error: Exception) -> Response:
+    """The answer to a request whose endpoint failed otherwise, which is a fault of the server's own."""
+    logger.error("%s failed", request.url.path, exc_info=error, extra={"request": str(request_of(request.scope))})
+    return Refused(500, "InternalServerError", TRY_AGAIN).response
 
 
 def refusal_of(error: InternalError | Overloaded | RepeatRefused) -> Refused:

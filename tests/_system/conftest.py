@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from servers.shared import drop, new_database
+from servers.shared import postgres_url
 
 from convexpy.testing import ConvexTest
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """The URL of an empty database. None stands for a SQLite file of the kit's own."""
-    if request.param == "sqlite":
-        yield None
-        return
-    url = new_database()
-    yield url.render_as_string(hide_password=False)
-    drop(url)
+def database(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a server, on which the kit makes a database for the test. None: a SQLite file of the kit's own."""
+    return None if request.param == "sqlite" else postgres_url().render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
     python -m tests.bench --only drain enqueue --rounds 3       some workloads
     python -m tests.bench --systems convexpy PgQueuer           some systems
     python -m tests.bench --scale 0.1 --rounds 1                a look
+    python -m tests.bench live, python -m tests.bench serve     live queries, and the server, on both databases
     python -m tests.bench --json FILE --chart FILE              for the documentation
 
     python -m tests.bench.trace                                 files, calls and threads that one call passes

@@ -17,7 +17,8 @@ from .environments import Environment
 from .result import conditions, current_commit, result
 from .rounds import run
 from .table import heading, table
-from .workloads import WORKLOADS, Workload
+from .workload import Workload
+from .workloads import WORKLOADS
 
 
 def main() -> None:

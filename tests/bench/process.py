@@ -38,11 +38,15 @@ class AdapterProcess:
         Raises:
             MeasurementFailed: The method raised, or did not return in time.
         """
-        self.send(json.dumps([command, *arguments]))
+        self.begin(command, *arguments)
         answer = json.loads(self.read_line())
         if "error" in answer:
             raise MeasurementFailed(f"{command}: {answer['error']}")
         return answer["result"]
+
+    def begin(self, command: str, *arguments: Any) -> None:
+        """Call a method of the adapter, and do not wait for it."""
+        self.send(json.dumps([command, *arguments]))
 
     def send(self, line: str) -> None:
         if self._process.stdin is None:
@@ -84,15 +88,19 @@ class WorkerCommand(AdapterProcess):
 
     def __init__(self, python: Path, config: Config, *options: str) -> None:
         self._log = TemporaryFile()  # noqa: SIM115
-        environ = {
-            FOLDER: config.starts,
-            "CONVEXPY_FUNCTIONS": "tests.bench.app",
-            "CONVEXPY_DATABASE": config.url,
-            "CONVEXPY_SQLITE_SYNCHRONOUS": config.synchronous,
-            **{f"CONVEXPY_{name.upper()}": str(value) for name, value in config.options.get("settings", {}).items()},
-        }
+        environ = {FOLDER: config.starts, **app_environment(config)}
         command = [str(python), "-m", "convexpy", "worker", "--project", str(ROOT), *options]
         self._process = start(command, environ, self._log)
+
+
+def app_environment(config: Config) -> dict[str, str]:
+    """The environment by which convexpy's command line finds the benchmark's app."""
+    return {
+        "CONVEXPY_FUNCTIONS": "tests.bench.app",
+        "CONVEXPY_DATABASE": config.url,
+        "CONVEXPY_SQLITE_SYNCHRONOUS": config.synchronous,
+        **{f"CONVEXPY_{name.upper()}": str(value) for name, value in config.options.get("settings", {}).items()},
+    }
 
 
 @contextmanager

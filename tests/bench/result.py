@@ -16,7 +16,7 @@ from .backends import DURABLE, Backends
 from .environments import Environment
 from .figures import Row, judge
 from .redis import DURABLE as REDIS_DURABLE
-from .workloads import Workload
+from .workload import Workload
 
 PACKAGES = ("convexpy", "SQLAlchemy", "psycopg", "pydantic")
 

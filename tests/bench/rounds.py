@@ -12,7 +12,7 @@ from .figures import Row
 from .process import MeasurementFailed
 from .systems import System
 from .table import amount
-from .workloads import Workload
+from .workload import Workload
 
 
 def run(

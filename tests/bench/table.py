@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .figures import Row, Target, judge, ratio
-from .workloads import Workload
+from .workload import Workload
 
 VERDICTS = {True: "met", False: "NOT MET", None: "not measured"}
 

@@ -21,7 +21,8 @@ from .figures import Metric, Row, Target, judge, ratio
 from .result import as_data
 from .starts import FOLDER, StartReader, StartRecorder
 from .table import amount, table
-from .workloads import WORKLOADS, Workload
+from .workload import Workload
+from .workloads import WORKLOADS
 
 RATE = Metric("jobs/s", higher_is_better=True)
 WAIT = Metric("p50")
@@ -217,3 +218,9 @@ def test_convexpy_drains_postgres(backends: Backends) -> None:
     found = run_once(workload("drain", "convexpy"), backends)["convexpy"]
     assert found.problem() is None
     assert (found.median("jobs/s") or 0) > 0
+
+
+def test_convexpy_serves_requests(backends: Backends) -> None:
+    found = run_once(workload("serve-mutation-sqlite", "convexpy"), backends)["convexpy"]
+    assert found.problem() is None
+    assert (found.median("requests/s") or 0) > 0

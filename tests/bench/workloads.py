@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from . import measures, systems
-from .backends import Backends
 from .config import Database
 from .figures import Metric, Target
+from .serve_workloads import SERVE_WORKLOADS
 from .systems import System
-
-Run = Callable[[Backends, System, float], measures.Figures]
+from .workload import Run, Workload
 
 JOBS = Metric("jobs/s", higher_is_better=True)
 CALLS = Metric("calls/s", higher_is_better=True)
@@ -20,19 +17,6 @@ PERCENTILES = (Metric("p50"), Metric("p99"), Metric("call p50"), Metric("call p9
 PAIRED = (Metric("ratio"), Metric("own us"), Metric("convexpy us"), Metric("bare us"))
 LIVE = (Metric("p50"), Metric("p99"), Metric("runs/commit"), Metric("CPU ms/commit"), Metric("MB"))
 COST = (Metric("queries/s"), Metric("CPU %"))
-
-
-@dataclass(frozen=True)
-class Workload:
-    name: str
-    title: str
-    figures: tuple[Metric, ...]
-    systems: tuple[System, ...]
-    targets: tuple[Target, ...]
-    run: Run
-
-    def metric(self, figure: str) -> Metric:
-        return next(measure for measure in self.figures if measure.name == figure)
 
 
 def drain(job: str, jobs: int) -> Run:
@@ -290,4 +274,5 @@ WORKLOADS = (
     ),
     *live_workloads("postgres", 5, 15),
     *live_workloads("sqlite", 2, 6),
+    *SERVE_WORKLOADS,
 )

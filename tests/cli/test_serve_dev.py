@@ -14,7 +14,7 @@ from convexpy.cli.failure import Failure
 from convexpy.cli.listener import bound, url_of
 
 from .process import Process
-from .served import call, connected, served_shop, url_in
+from .serving import call, connected, served_shop, url_in
 from .shop import Shop
 
 

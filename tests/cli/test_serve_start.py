@@ -14,7 +14,7 @@ import pytest
 
 from .development import wait_for
 from .process import DEADLINE_SECONDS, Process
-from .served import call, connected, served_shop, url_in
+from .serving import call, connected, served_shop, url_in
 from .shop import Shop
 from .workers import eventually, is_alive
 

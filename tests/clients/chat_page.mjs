@@ -10,8 +10,12 @@ const problems = [];
 async function openTab(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => problems.push(error.stack));
+  page.on("console", (message) => {
+    const isOurs = message.type() === "error" && !message.text().includes("net::ERR_"); // the server is away at times
+    if (isOurs) problems.push(message.text());
+  });
   await page.goto(process.env.PAGE_URL ?? url);
   return page;
 }

@@ -154,6 +154,30 @@ test("equal subscriptions are one query, and the last to leave removes it", asyn
   assert.deepEqual(changes.map(({ type, queryId }) => [type, queryId]), [["Add", 0], ["Remove", 0]]);
 });
 
+test("a listener that another one has ended is not called", () => {
+  const seen = [];
+  let second = () => {};
+  connected();
+  client.subscribe("m:list", {}, (value) => second(seen.push(["first", value])));
+  second = client.subscribe("m:list", {}, (value) => seen.push(["second", value]));
+  last().transition(1, [updated(0, 1)]);
+  assert.deepEqual(seen, [["first", 1]]);
+});
+
+test("a subscription that ended before it could be removed is not known to the next connection", async () => {
+  let give = () => {};
+  connected();
+  const stop = client.subscribe("m:list", {}, () => {});
+  client.setAuth(() => new Promise((resolve) => (give = resolve)));
+  stop(); // while the token is fetched nothing is sent
+  await settled();
+  last().break();
+  reconnected();
+  give("token");
+  await settled();
+  assert.deepEqual(last().types("ModifyQuerySet"), [{ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications: [] }]);
+});
+
 test("a query that fails tells its error, and the next value mends it", async () => {
   const seen = [];
   connected();
@@ -246,6 +270,8 @@ test("an optimistic value goes with the error of its mutation", async () => {
 test("unfinished mutations are sent again, under the same session and numbers", async () => {
   connected();
   const results = [client.mutation("m:a"), client.mutation("m:b"), client.mutation("m:c")];
+  let isDone = false;
+  results[1].then(() => (isDone = true));
   last().receive(succeeded(0, "a", 1));
   last().transition(1);
   last().receive(succeeded(1, "b", 2)); // and the connection breaks before the transition
@@ -256,6 +282,9 @@ test("unfinished mutations are sent again, under the same session and numbers", 
   assert.deepEqual([connect.sessionId, connect.connectionCount], [sessionId, 1]);
   assert.deepEqual([connect.lastCloseReason, connect.maxObservedTimestamp], ["closed with code 1012", ts(1)]);
   assert.deepEqual(last().sent.map((message) => message.requestId ?? message.type), ["Connect", "ModifyQuerySet", 1, 2]);
+  last().transition(2);
+  await settled();
+  assert.equal(isDone, false); // until the server says so on this connection
   last().receive(succeeded(1, "b", 2));
   last().receive(succeeded(2, "c", 3));
   last().transition(3);
@@ -268,6 +297,8 @@ test("an action in flight is lost with its connection, one that was not sent is 
   last().break();
   const kept = client.action("m:call");
   await assert.rejects(lost, /lost while the action ran/);
+  mock.timers.tick(30_000);
+  last().break(); // before it was open
   reconnected();
   assert.deepEqual(last().types("Action").map((message) => message.requestId), [1]);
   last().receive({ type: "ActionResponse", requestId: 1, success: true, result: "done", logLines: [] });
@@ -289,7 +320,7 @@ test("after a reconnect the queries and their journals are sent, and equal value
   assert.deepEqual(seen, [[1, 123n], [2]]);
 });
 
-test("a gap in the transitions is not papered over: the client connects again", () => {
+test("a gap in the transitions is not papered over: the client connects again", async () => {
   const states = [];
   connected({ onConnection: (state) => states.push(state) });
   last().transition(1);
@@ -299,6 +330,7 @@ test("a gap in the transitions is not papered over: the client connects again", 
   reconnected();
   assert.equal(last().sent[0].lastCloseReason, "ProtocolFailure");
   last().transition(8);
+  await null; // states are told after what caused them
   assert.deepEqual(states, ["connecting", "connected", "connecting", "connected"]);
 });
 
@@ -383,6 +415,25 @@ test("a function that cannot fetch a token is asked again, and nothing is sent a
   mock.timers.tick(10_000);
   await settled();
   assert.deepEqual(last().sent.slice(2).map(({ type }) => type), ["Authenticate", "Mutation"]);
+});
+
+test("of two tokens that are fetched at once the newer one counts", async () => {
+  const given = [];
+  const first = token({ exp: 1_800_000_100 });
+  connected();
+  client.setAuth(({ forceRefresh }) => (forceRefresh ? new Promise((resolve) => given.push(resolve)) : first));
+  await settled();
+  last().transition(1, [], 1);
+  elapse(90_000); // the token is refreshed, which takes long, and expires
+  last().receive({ type: "AuthError", error: "expired", baseVersion: 1, authUpdateAttempted: false });
+  await settled();
+  given[0]("older");
+  await settled();
+  reconnected();
+  assert.deepEqual(last().sent, []);
+  given[1]("newer");
+  await settled();
+  assert.deepEqual(last().types("Authenticate").map(({ value }) => value), ["newer"]);
 });
 
 test("an error about an older token is none of the newer one", async () => {

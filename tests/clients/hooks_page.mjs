@@ -25,7 +25,7 @@ await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 
 const browser = await launch();
 const page = await browser.newPage();
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(60_000);
 page.on("pageerror", (error) => console.log(error.stack));
 page.on("console", (message) => message.type() === "error" && console.log(message.text()));
 await page.goto(`http://127.0.0.1:${server.address().port}/`);

@@ -15,7 +15,7 @@ export async function ask(what) {
 
 /** Wait until the newest of the values is such a one. */
 export async function nextValue(values, isWanted) {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   while (values.length === 0 || !isWanted(values.at(-1))) {
     if (Date.now() > deadline) throw new Error(`the values were ${JSON.stringify(values.slice(-5))}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

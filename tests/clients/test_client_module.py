@@ -30,3 +30,16 @@ def test_the_client_is_one_readable_module() -> None:
     assert len(lines) <= 400
     assert max(map(len, lines)) <= 120
     assert not any(line.startswith("import ") for line in lines)
+
+
+def test_its_types_fit_right_uses_and_its_own_code(node_modules: Path, tmp_path: Path) -> None:
+    # `uses.ts` has wrong uses as well, each marked as an error that is expected.
+    for file in (STATIC / "client.d.ts", TESTS.with_name("uses.ts")):
+        shutil.copy(file, tmp_path)
+    code = (STATIC / "client.js").read_text().replace('"./client.js"', '"./client.d.ts"')
+    (tmp_path / "code.js").write_text(code)
+    common = ["--noEmit", "--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler"]
+    tsc = [str(node_modules / ".bin/tsc"), *common, "--types", "", "--lib", "es2022,dom,dom.iterable"]
+    for options in (["uses.ts"], ["--allowJs", "--checkJs", "--noImplicitAny", "false", "code.js"]):
+        checked = subprocess.run([*tsc, *options], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert checked.returncode == 0, checked.stdout

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import RunScript
 from .server import Server
 
 
 def test_the_npm_client_works_unchanged(run_node: RunScript, server: Server) -> None:
     run_node(server, "npm_walk.mjs")
+
+
+@pytest.mark.long
+def test_many_npm_clients_lose_and_double_nothing(run_node: RunScript, server: Server) -> None:
+    run_node(server, "npm_load.mjs")

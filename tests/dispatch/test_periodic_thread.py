@@ -180,3 +180,14 @@ def test_what_a_signal_kept_from_starting_can_be_stopped(database: str, monkeypa
                 start()
     thread.stop()
     opened.close()
+
+
+def test_a_tick_that_does_not_end_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    tick = GatedTick()
+    with running(tick) as thread:
+        assert tick.has_begun.wait(PATIENCE_SECONDS)
+        assert not thread.is_stuck
+        monkeypatch.setattr(periodic_thread, "STUCK_SECONDS", 0.0)
+        wait_until(lambda: thread.is_stuck, "the thread is stuck")
+        tick.may_end.set()
+        wait_until(lambda: not thread.is_stuck, "the thread goes on")

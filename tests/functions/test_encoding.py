@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     JsonValue,
     PlainSerializer,
     SerializeAsAny,
@@ -26,6 +27,7 @@ from pydantic import (
     field_serializer,
     model_serializer,
 )
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from convexpy import Int64, InvalidResult, QueryCtx, query
@@ -92,9 +94,16 @@ class LooseTree(BaseModel):
     inner: LooseTree | None = None
 
 
+class Bag(list[Any]):
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.list_schema()
+
+
 class Written(BaseModel):
     seconds: Annotated[int, PlainSerializer(lambda value: {"s": value}, when_used="json")]
     wrapped: Annotated[int, WrapSerializer(lambda value, handler: [handler(value), math.nan])] = 1
+    text: Annotated[bytes, WrapSerializer(lambda value, handler: handler(value))] = b"\0\xff"
     by_field: int = 2
 
     @field_serializer("by_field")
@@ -172,6 +181,7 @@ FORMS: list[tuple[Any, object, str]] = [
     (Any, {"a": [1, math.nan, b"x", -0.0, Level.HIGH]}, f'{{"a":[1.0,{NAN},{{"$bytes":"eA=="}},{MINUS_ZERO},3.0]}}'),
     (Any, (Cat(), Point(math.nan)), f'[{{"some_kind":"cat","lives":9.0}},{{"some_x":{NAN},"data":{{"$bytes":""}}}}]'),
     (list, [1, b"x"], '[1.0,{"$bytes":"eA=="}]'),
+    (Bag, [1, b"x"], '[1.0,{"$bytes":"eA=="}]'),
     (dict, {"a": 1}, '{"a":1.0}'),
     (object, 1, "1.0"),
     (JsonValue, {"a": [1, math.inf, None]}, f'{{"a":[1.0,{INFINITY},null]}}'),
@@ -180,7 +190,7 @@ FORMS: list[tuple[Any, object, str]] = [
     (LooseTree, {"inner": {"b": 1}, "c": b""}, '{"inner":{"inner":null,"b":1.0},"c":{"$bytes":""}}'),
     (dict[Colour, int], {Colour.RED: 1}, '{"red":1.0}'),
     (dict[str | int, int], {"a": 1, 2: 3}, '{"a":1.0,"2":3.0}'),
-    (Written, {"seconds": 1}, f'{{"seconds":{{"s":1.0}},"wrapped":[1.0,{NAN}],"by_field":[2.0]}}'),
+    (Written, {"seconds": 1}, f'{{"seconds":{{"s":1.0}},"wrapped":[1.0,{NAN}],"text":"AP8=","by_field":[2.0]}}'),
     (WholeModel, {}, f'{{"count":1.0,"more":{INFINITY}}}'),
     (Tree, {"size": 1, "children": [{"size": 2}]}, '{"size":1.0,"children":[{"size":2.0,"children":[]}]}'),
     (list[Annotated[Cat | Dog, Field(discriminator="some_kind")]], [Dog()], '[{"some_kind":"dog","weight":1.0}]'),

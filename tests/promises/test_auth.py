@@ -1,4 +1,4 @@
-"""Who calls over HTTP: a token's identity reaches functions and nothing that runs later; a key opens what is internal.
+"""The caller over HTTP: a token's identity reaches functions and nothing that runs later; a key opens what is internal.
 
 The names of tests begin with the rule of the security list that they show.
 """

@@ -152,5 +152,10 @@ def test_a_result_without_a_form_undoes_its_mutation(calls: CallExecutor) -> Non
     assert called(calls, "made:add_too_much", {"number": 7}) == b"7.0"
 
 
+def test_a_call_has_the_journal_of_its_client(calls: CallExecutor) -> None:
+    assert calls.bind_client("made:notes", {}, None, journal="j").journal == "j"
+    assert calls.bind_client("made:notes", {}, None).journal is None
+
+
 def test_a_result_of_an_action_is_encoded(calls: CallExecutor) -> None:
     assert called(calls, "made:act") == b'{"$float":"AAAAAAAA+H8="}'

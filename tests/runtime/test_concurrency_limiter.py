@@ -44,6 +44,12 @@ class Holder:
         assert not self._thread.is_alive()
 
 
+def narrow(limiter: ConcurrencyLimiter, key: str) -> None:
+    """Three conflicts in a row."""
+    for _ in range(3):
+        limiter.met_conflict(key)
+
+
 def end_all(*holders: Holder) -> None:
     for holder in holders:
         holder.end()
@@ -66,9 +72,9 @@ def test_a_function_without_conflicts_runs_on_any_number_of_threads() -> None:
     end_all(*holders)
 
 
-def test_after_a_conflict_a_function_runs_one_at_a_time() -> None:
+def test_a_function_whose_conflicts_are_frequent_runs_one_at_a_time() -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 1)
-    limiter.narrow("busy")
+    narrow(limiter, "busy")
     first = Holder(limiter, "busy")
     assert first.holds()
     second = Holder(limiter, "busy")
@@ -78,9 +84,34 @@ def test_after_a_conflict_a_function_runs_one_at_a_time() -> None:
     second.end()
 
 
+def test_rare_conflicts_narrow_nothing() -> None:
+    limiter = ConcurrencyLimiter(ENDLESS, 1)
+    for _ in range(20):
+        for _ in range(9):
+            with limiter.hold("busy"):
+                pass
+        limiter.met_conflict("busy")
+    holders = [Holder(limiter, "busy") for _ in range(3)]
+    assert all(holder.holds() for holder in holders)
+    end_all(*holders)
+
+
+def test_conflicts_of_every_second_try_are_frequent() -> None:
+    limiter = ConcurrencyLimiter(ENDLESS, 1)
+    for _ in range(6):
+        with limiter.hold("busy"), limiter.hold("busy"):
+            pass
+        limiter.met_conflict("busy")
+    first = Holder(limiter, "busy")
+    assert first.holds()
+    second = Holder(limiter, "busy")
+    assert second.waits()
+    end_all(first, second)
+
+
 def test_other_keys_are_not_narrowed_along() -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 1)
-    limiter.narrow("busy")
+    narrow(limiter, "busy")
     holders = [Holder(limiter, key) for key in ("busy", "calm", "calm", BATCH)]
     assert all(holder.holds() for holder in holders)
     end_all(*holders)
@@ -89,7 +120,7 @@ def test_other_keys_are_not_narrowed_along() -> None:
 def test_narrowing_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "NARROW_SECONDS", 0.1)
     limiter = ConcurrencyLimiter(ENDLESS, 1)
-    limiter.narrow("busy")
+    narrow(limiter, "busy")
     holders = [Holder(limiter, "busy") for _ in range(3)]
     assert all(holder.holds() for holder in holders)  # none has ended
     end_all(*holders)
@@ -97,7 +128,7 @@ def test_narrowing_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_call_that_raises_lets_the_next_one_in() -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 1)
-    limiter.narrow("busy")
+    narrow(limiter, "busy")
     with suppress(ValueError), limiter.hold("busy"):
         raise ValueError("on purpose")
     after = Holder(limiter, "busy")
@@ -111,7 +142,7 @@ def test_a_call_that_raises_lets_the_next_one_in() -> None:
 @pytest.mark.parametrize("key", ["busy", BATCH])
 def test_a_thread_that_holds_a_key_gets_it_again(key: str) -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 1)
-    limiter.narrow(key)
+    narrow(limiter, key)
     with limiter.hold(key):
         with limiter.hold(key):
             other = Holder(limiter, key)
@@ -124,7 +155,7 @@ def test_a_thread_that_holds_a_key_gets_it_again(key: str) -> None:
 @pytest.mark.parametrize("key", ["busy", BATCH])
 def test_a_nested_block_does_not_wait_for_its_own_thread(key: str) -> None:
     limiter, is_inside = ConcurrencyLimiter(ENDLESS, 1), threading.Event()
-    limiter.narrow(key)
+    narrow(limiter, key)
 
     def nest() -> None:
         with limiter.hold(key), limiter.hold(key):
@@ -136,8 +167,8 @@ def test_a_nested_block_does_not_wait_for_its_own_thread(key: str) -> None:
 
 def test_a_thread_may_hold_several_keys() -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 1)
-    limiter.narrow("busy")
-    limiter.narrow("other")
+    narrow(limiter, "busy")
+    narrow(limiter, "other")
     with limiter.hold("busy"), limiter.hold("other"), limiter.hold("busy"):
         others = [Holder(limiter, "busy"), Holder(limiter, "other")]
         assert all(holder.waits() for holder in others)
@@ -150,7 +181,7 @@ def test_a_thread_may_hold_several_keys() -> None:
 
 def test_a_waiter_goes_on_beside_a_call_that_hangs() -> None:
     limiter = ConcurrencyLimiter(0.05, 1)
-    limiter.narrow("busy")
+    narrow(limiter, "busy")
     hangs = Holder(limiter, "busy")
     assert hangs.holds()
     waiter = Holder(limiter, "busy")
@@ -173,7 +204,7 @@ def test_a_batch_waits_no_longer_than_its_patience(monkeypatch: pytest.MonkeyPat
 
 def test_many_that_wait_behind_one_that_hangs_all_go_on() -> None:
     limiter = ConcurrencyLimiter(0.05, 1)
-    limiter.narrow("busy")
+    narrow(limiter, "busy")
     hangs = Holder(limiter, "busy")
     assert hangs.holds()
     waiters = [Holder(limiter, "busy") for _ in range(5)]
@@ -234,7 +265,7 @@ def test_where_batches_compute_fewer_of_them_run(monkeypatch: pytest.MonkeyPatch
 def test_after_a_conflict_one_batch_runs_and_for_a_while_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 8)
     limiter.batches.wide = 3
-    limiter.narrow(BATCH)
+    limiter.met_conflict(BATCH)
     assert limiter.batches.wide == 2
     alone = Holder(limiter)
     assert alone.holds()
@@ -251,7 +282,7 @@ def test_after_a_conflict_one_batch_runs_and_for_a_while_not_more(monkeypatch: p
 def test_conflicts_leave_at_least_one_batch() -> None:
     limiter = ConcurrencyLimiter(ENDLESS, 8)
     for _ in range(3):
-        limiter.narrow(BATCH)
+        limiter.met_conflict(BATCH)
     assert limiter.batches.wide == 1
     with limiter.hold(BATCH):
         pass

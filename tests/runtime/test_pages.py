@@ -285,6 +285,17 @@ def order() -> list[Any]:
     return [Post.rank.desc().nulls_last(), Post.score, Post.id]
 
 
+@pytest.mark.parametrize("down", [False, True])
+def test_columns_of_one_direction_are_compared_together(convex: ConvexTest, down: bool) -> None:
+    fill(convex, [{"id": number, "score": number % 3} for number in range(7)])
+    column = Post.score.desc() if down else Post.score
+    every = [0, 3, 6, 1, 4, 2, 5]
+    assert all_pages(convex, lambda: select(Post).order_by(column)) == (every[::-1] if down else every)
+    end = get(convex, lambda: select(Post).order_by(column), count=3).continue_cursor
+    fixed = get(convex, lambda: select(Post).order_by(column), count=3, end_cursor=end)
+    assert fixed.page == (every[::-1] if down else every)[:3]
+
+
 def test_a_full_page_may_be_the_last_and_says_so_when_the_next_is_empty(convex: ConvexTest) -> None:
     fill(convex, [{"id": 1}, {"id": 2}, {"id": 3}])
     first = get(convex, lambda: select(Post))
@@ -377,6 +388,8 @@ def test_joins_labels_and_groups_are_paged(convex: ConvexTest) -> None:
     other = aliased(Author)
     by_name = lambda: select(Post.id, other.name).outerjoin(other, Post.author_id == other.id).order_by(other.name)  # noqa: E731
     assert all_pages(convex, by_name) == [(4, None), (3, "a"), (5, "a"), (1, "b"), (2, "b")]
+    by_name_down = lambda: by_name().order_by(None).order_by(other.name.desc(), Post.id)  # noqa: E731
+    assert all_pages(convex, by_name_down) == [(1, "b"), (2, "b"), (3, "a"), (5, "a"), (4, None)]
     many = lambda: select(Author.id, Post.id.label("post")).join(Author.posts)  # noqa: E731
     assert all_pages(convex, many, 1) == [(1, 1), (1, 2), (2, 3), (2, 5)]
     loaded = lambda: select(Author).options(joinedload(Author.posts)).order_by(Author.name)  # noqa: E731
@@ -447,9 +460,9 @@ def test_a_mutation_pages_over_its_own_rows(convex: ConvexTest) -> None:
     assert convex.run(page_in_a_mutation, opts=PaginationOpts(num_items=5)).page == [100]
 
 
-def refused(convex: ConvexTest, cursor: str) -> None:
+def refused(convex: ConvexTest, cursor: str, make: Callable[[], Select[Any]] = lambda: select(Post)) -> None:
     with pytest.raises(ConvexError, match="InvalidCursor") as error:
-        get(convex, lambda: select(Post), cursor)
+        get(convex, make, cursor)
     assert (error.value.code, error.value.data) == (
         "BAD_REQUEST",
         {"isConvexSystemError": True, "paginationError": "InvalidCursor"},
@@ -474,7 +487,7 @@ def test_foreign_cursors_are_refused(convex: ConvexTest) -> None:
         db.add_all([Author(id=number, name="") for number in range(3)])
         db.commit()
     of_function = convex.run(nested, opts=PaginationOpts(num_items=1))[1].continue_cursor
-    refused(convex, of_function)
+    refused(convex, of_function, lambda: select(Author.id))
     for make in (
         lambda: select(Post).order_by(Post.id.desc()),
         lambda: select(Post).order_by(Post.score),

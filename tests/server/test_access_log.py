@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from support.http_client import HttpClient, served
 
 from convexpy import MutationCtx, mutation
+from convexpy.server.http_api import HttpApi
 
 ME = __name__
 CANARY = "canary-4111"
@@ -81,17 +81,17 @@ def test_a_long_path_is_cut(client: HttpClient, caplog: pytest.LogCaptureFixture
     assert len(access(caplog).getMessage()) < 1100
 
 
-def test_a_client_that_leaves_while_it_sends_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    messages = iter(({"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}))
-    headers = [(b"host", b"shop.example"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": "/api/query", "headers": headers, "query_string": b""}
+def test_a_fault_of_the_server_itself_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: object, request: object) -> None:
+        raise RuntimeError(CANARY)
 
-    async def receive() -> dict[str, object]:
-        return next(messages)
-
-    async def send(message: object) -> None:
-        pass
-
-    with served(sys.modules[ME], tmp_path) as (convex, _):
-        asyncio.run(convex.asgi()(scope, receive, send))
-    assert vars(access(caplog))["status"] == 499
+    monkeypatch.setattr(HttpApi, "debug_event", broken)
+    with served(sys.modules[ME], tmp_path) as (convex, _), HttpClient(convex.asgi(), raises=False) as client:
+        answer = client.post("/api/debug_event")
+    assert (answer.status_code, answer.json()["code"]) == (500, "InternalServerError")
+    assert CANARY not in answer.text
+    (record,) = [record for record in caplog.records if record.name == "convexpy.server"]
+    assert vars(record)["request"] == vars(access(caplog))["request"]
+    assert CANARY in caplog.text

@@ -1,4 +1,4 @@
-"""Who calls, by a header: tokens, admin keys, and the user as whom an admin acts."""
+"""The caller, by a header: tokens, admin keys, and the user as whom an admin acts."""
 
 from __future__ import annotations
 

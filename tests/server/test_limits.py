@@ -156,24 +156,40 @@ def test_a_long_queue_is_refused(crowded: Convex) -> None:
     assert len(ran) == WAITING_PER_THREAD + 1
 
 
+async def mutate(app: Any, messages: list[Any], left: asyncio.Event) -> list[Any]:
+    """Send a request, and leave at an event. Returns what the server sent."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop(0)
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/api/mutation", "headers": headers, "query_string": b""}
+    await app(scope, receive, send)
+    return sent
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_failure(crowded: Convex, caplog: Any) -> None:
+    left = asyncio.Event()
+    left.set()
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    sent = asyncio.run(mutate(crowded.asgi(), [part], left))
+    assert sent[0]["status"] == 499
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_a_call_is_dropped_if_its_client_leaves_before_it_begins(crowded: Convex) -> None:
     app = crowded.asgi()
 
-    async def send(message: Any) -> None: ...
-
     async def request(number: int, left: asyncio.Event) -> None:
         content = json.dumps({"path": "made:wait", "args": {"number": number}}).encode()
-        messages = iter([{"type": "http.request", "body": content, "more_body": False}])
-
-        async def receive() -> Any:
-            for message in messages:
-                return message
-            await left.wait()
-            return {"type": "http.disconnect"}
-
-        headers = [(b"content-type", b"application/json")]
-        scope = {"type": "http", "method": "POST", "path": "/api/mutation", "headers": headers, "query_string": b""}
-        await app(scope, receive, send)
+        await mutate(app, [{"type": "http.request", "body": content}], left)
 
     async def run() -> None:
         leaves, stays = asyncio.Event(), asyncio.Event()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -41,6 +41,10 @@ def list_messages(ctx: QueryCtx, channel: str, most_recent: int = 10) -> list[Me
 
 @mutation
 def send(ctx: MutationCtx, message: Message) -> None: ...
+
+
+@query
+def anything(ctx: QueryCtx, odd: Any = object, choice: Literal["a"] | datetime | None = None) -> Any: ...
 
 
 @mutation
@@ -91,6 +95,7 @@ def test_every_public_function_has_an_address(document: Any) -> None:
         f"/api/run/{ME}/list_messages",
         f"/api/run/{ME}/send",
         f"/api/run/{ME}/touch",
+        f"/api/run/{ME}/anything",
         "/hooks/{account}/{rest}",
     }
 

@@ -1,4 +1,4 @@
-"""Who calls over a socket: logins, refused tokens, tokens that expire, and admin keys."""
+"""Identities of a socket: logins, refused tokens, tokens that expire, and admin keys."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 import pytest
 from app.models import Note
 from sqlalchemy import func, select
-from support.sockets import Closed, SocketClient, Sockets, serving, time_of
+from support.sockets import Closed, SocketClient, Sockets, serving
 from support.waiting import PATIENCE_SECONDS, wait_until
 
-from convexpy import ActionCtx, Convex, ConvexError, MutationCtx, QueryCtx, action, mutation, query
-from convexpy.server import sync_calls, sync_transitions
+from convexpy import ActionCtx, Convex, ConvexError, MutationCtx, QueryCtx, Settings, action, mutation, query
+from convexpy.server import sync_calls
 
 here = sys.modules[__name__]
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 began, may_end = threading.Event(), threading.Event()
 
 
@@ -88,9 +89,6 @@ def sockets(live: Convex) -> Iterator[Sockets]:
         may_end.set()
 
 
-sqlite_only = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
 def expect_transition(client: SocketClient, *, modifications: int) -> None:
     assert len(client.receive_type("Transition")["modifications"]) == modifications
 
@@ -110,7 +108,6 @@ def test_trap_1_a_transition_follows_each_mutation(sockets: Sockets) -> None:
     expect_transition(client, modifications=0)
 
 
-@sqlite_only
 def test_a_transition_follows_each_action(sockets: Sockets) -> None:
     client = sockets.connect()
     client.act(0, "echo", line="a")
@@ -124,7 +121,6 @@ def test_a_transition_follows_each_action(sockets: Sockets) -> None:
     assert "as Action, but it is defined as Mutation" in client.receive_type("ActionResponse")["result"]
 
 
-@sqlite_only
 def test_trap_5_an_ordinary_error_has_no_data(sockets: Sockets) -> None:
     client = sockets.connect()
     client.mutate(0, "fail")
@@ -134,25 +130,6 @@ def test_trap_5_an_ordinary_error_has_no_data(sockets: Sockets) -> None:
     assert frame["result"].endswith("] Server Error")
 
 
-def test_trap_2_no_mutation_is_seen_before_its_response_or_twice(sockets: Sockets) -> None:
-    """A page shows what it expects of a mutation until a Transition of its time: with two effects it would flicker."""
-    client = sockets.connect()
-    client.modify(add={0: "count"}, base=1)
-    client.wait_for({0: 0})
-    for number in range(60):
-        client.mutate(number, "add", line=f"{number}")
-    answered: list[int] = []
-    while len(answered) < 60 or client.values[0] < 60:
-        frame = client.receive()
-        if frame["type"] == "MutationResponse":
-            answered.append(time_of(frame["ts"]))
-        else:
-            assert client.values[0] == len(answered)
-            assert time_of(client.version["ts"]) >= answered[-1]
-    assert answered == sorted(set(answered))
-
-
-@sqlite_only
 def test_mutations_run_one_at_a_time_in_their_order(sockets: Sockets) -> None:
     client = sockets.connect()
     client.mutate(0, "wait")
@@ -162,7 +139,7 @@ def test_mutations_run_one_at_a_time_in_their_order(sockets: Sockets) -> None:
     client.act(6, "echo", line="not delayed by mutations")
     assert client.receive_type("ActionResponse")["requestId"] == 6
     may_end.set()
-    results = []
+    results: list[tuple[int, object]] = []
     while len(results) < 6:
         frame = client.receive()
         if frame["type"] == "MutationResponse":
@@ -170,7 +147,6 @@ def test_mutations_run_one_at_a_time_in_their_order(sockets: Sockets) -> None:
     assert results == [(0, "done"), (1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0), (5, 5.0)]
 
 
-@sqlite_only
 def test_a_mutation_that_runs_long_stops_no_transitions(sockets: Sockets, live: Convex) -> None:
     client = sockets.connect()
     client.modify(add={0: "broken"}, base=1)
@@ -182,7 +158,6 @@ def test_a_mutation_that_runs_long_stops_no_transitions(sockets: Sockets, live: 
     assert client.values[1] == 0
 
 
-@sqlite_only
 def test_a_thousand_mutations_may_wait(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_calls, "MOST_WAITING", 3)
     client = sockets.connect()
@@ -195,28 +170,6 @@ def test_a_thousand_mutations_may_wait(sockets: Sockets, monkeypatch: pytest.Mon
     assert (closed.value.code, closed.value.reason) == (1013, "TooManyConcurrentRequests")
 
 
-def test_trap_9_a_mutation_that_is_sent_again_runs_once(sockets: Sockets, database: str) -> None:
-    first = sockets.connect()
-    first.mutate(0, "add", line="a")
-    before = first.receive_type("MutationResponse")
-    with Convex(database, functions=here) as restarted, serving(restarted.asgi(), here) as others:
-        again = others.open()
-        again.connect(maxObservedTimestamp=before["ts"])
-        again.modify(add={0: "count"})
-        again.mutate(0, "add", line="a")
-        frame = again.receive()
-        while frame["type"] != "MutationResponse":
-            frame = again.receive()
-        assert (frame["success"], frame["result"]) == (True, before["result"])
-        assert time_of(frame["ts"]) > time_of(before["ts"])
-        again.receive_type("Transition")
-        assert again.values == {0: 1}
-        other = others.connect(session="another client, which counts from 0 as well")
-        other.mutate(0, "add", line="b")
-        assert other.receive_type("MutationResponse")["result"] == 2
-
-
-@sqlite_only
 def test_a_mutation_of_a_client_that_left_goes_on(sockets: Sockets) -> None:
     client = sockets.connect()
     client.modify(add={0: "count"}, base=1)
@@ -236,18 +189,21 @@ def test_a_mutation_of_a_client_that_left_goes_on(sockets: Sockets) -> None:
     assert again.values.get(0, 0) == 0
 
 
-@sqlite_only
-def test_mutations_without_a_pause_let_transitions_through(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each one keeps back the snapshots that may have it or not, so the next one waits if that goes on for long."""
-    monkeypatch.setattr(sync_transitions, "OVERDUE_SECONDS", 0.0)
-    client = sockets.connect()
-    client.modify(add={0: "count"}, base=1)
-    for number in range(30):
-        client.mutate(number, "add", line=f"{number}")
-    client.wait_for({0: 30})
+def test_a_mutation_that_waits_for_a_thread_is_not_begun_for_nobody(database: str) -> None:
+    settings = Settings(request_concurrency=1)
+    with Convex(database, functions=here, settings=settings) as live, serving(live.asgi(), here) as sockets:
+        busy, client = sockets.connect(), sockets.connect(session="another")
+        busy.mutate(0, "wait")
+        assert began.wait(PATIENCE_SECONDS)
+        client.mutate(0, "add", line="a")
+        wait_until(lambda: not live.calls.client_threads._waiting.empty(), "a call that waits")
+        client.leave()
+        may_end.set()
+        busy.mutate(1, "add", line="b")
+        frames = [busy.receive() for _ in range(3)]
+        assert [frame["result"] for frame in frames if frame["type"] == "MutationResponse"] == ["done", 1]
 
 
-@sqlite_only
 def test_a_failed_query_has_one_id_for_all_sockets_and_the_log(
     sockets: Sockets, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -258,12 +214,11 @@ def test_a_failed_query_has_one_id_for_all_sockets_and_the_log(
             client.receive_type("Transition")
     texts = {client.values[0]["errorMessage"] for client in clients}
     assert len(texts) == 1
-    found = [record.request for record in caplog.records if hasattr(record, "request")]  # type: ignore[attr-defined]
+    found = [record.request for record in caplog.records if hasattr(record, "request")]
     assert [f"[Request ID: {each}] Server Error" for each in found] == list(texts)
     assert "errorData" not in clients[0].values[0]
 
 
-@sqlite_only
 def test_a_commit_is_seen_by_other_clients(sockets: Sockets) -> None:
     reader, writer = sockets.connect(), sockets.connect(session="another")
     reader.modify(add={0: "count"}, base=1)

@@ -161,7 +161,7 @@ def test_nothing_is_read_while_too_much_waits(sockets: Sockets) -> None:
     assert other.receive_type("MutationResponse")["success"]
     assert client.taken < 10
     client.read_again()
-    found = []
+    found: list[int] = []
     while len(found) < 20:
         frame = client.receive()
         found += [frame["requestId"]] if frame["type"] == "MutationResponse" else []

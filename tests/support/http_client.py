@@ -18,11 +18,15 @@ ADDRESS = "http://shop.example"
 
 
 class HttpClient:
-    """Sends requests, one after the other, on an event loop of its own."""
+    """Sends requests, one after the other, on an event loop of its own.
 
-    def __init__(self, app: Any, address: str = ADDRESS) -> None:
+    ``raises``: whether what the app raises is raised here, and not only answered.
+    """
+
+    def __init__(self, app: Any, address: str = ADDRESS, *, raises: bool = True) -> None:
         self._runner = asyncio.Runner()
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=address)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=raises)
+        self._client = httpx.AsyncClient(transport=transport, base_url=address)
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +26,20 @@ def postgresql() -> Iterator[URL]:
     drop(url)
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Engine:
+@pytest.fixture(scope="session")
+def source_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database with the models' tables."""
-    engine = sqlite_engine(tmp_path / "source.db")
+    path = tmp_path_factory.mktemp("template") / "source.db"
+    engine = sqlite_engine(path)
     migrate(engine)
     sync_tables(engine, METADATA, never)
-    return engine
+    return path
+
+
+@pytest.fixture
+def source(tmp_path: Path, source_template: Path) -> Engine:
+    """A copy of it."""
+    return sqlite_engine(Path(shutil.copyfile(source_template, tmp_path / "source.db")))
 
 
 @pytest.fixture

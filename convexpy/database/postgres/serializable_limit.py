@@ -11,18 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..commit_log import NOTHING
+from ..commit_log import insert_statement
 from ..errors import SerializableLimitExceeded
-from ..tables import commits
+from ..write_set import WriteSet
 
 SLOTS_PER_BACKEND: Final = 10
 SELECT_SETTINGS: Final = "SELECT name, setting FROM pg_settings WHERE name ~ '^(max|autovacuum)_'"
-SELECT_FIRST_ID: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
-# A savepoint that writes is given the next transaction id, and its row returns it. A second connection could read the
-# id as well, but transactions that hold one connection and wait for another can exhaust the pool and deadlock.
-SAVEPOINT: Final = "SAVEPOINT convexpy_limit"
-INSERT_MARK: Final = f"INSERT INTO {commits.name} (id, writes) VALUES (%s, '{NOTHING}') RETURNING xmin::text::bigint"
-RELEASE: Final = "RELEASE convexpy_limit"
+# Four statements in one message, for one round trip. A savepoint that writes is given the next transaction id, and its
+# row returns it. A second connection could read the id as well, but transactions that hold one connection and wait for
+# another can exhaust the pool and deadlock.
+CHECK: Final = (
+    "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint; SAVEPOINT convexpy_limit; "
+    "{insert} RETURNING xmin::text::bigint; RELEASE convexpy_limit"
+)
 # xmin wraps around.
 XMIN_MODULUS: Final = 2**32
 # No server finishes more. A transaction shorter than its slots last at this rate needs no count.
@@ -51,10 +52,12 @@ class SerializableLimit:
         Raises:
             SerializableLimitExceeded: Too many transactions finished meanwhile. It is safe to run it again.
         """
-        first = driver.execute(SELECT_FIRST_ID, prepare=False).fetchone()[0]
-        driver.execute(SAVEPOINT, prepare=False)
-        now = driver.execute(INSERT_MARK, (commit_id,), prepare=False).fetchone()[0]
-        driver.execute(RELEASE, prepare=False)
+        insert = insert_statement(WriteSet(), commit_id=commit_id)
+        answers = driver.execute(CHECK.format(insert=insert), prepare=False)
+        first = answers.fetchone()[0]
+        answers.nextset()
+        answers.nextset()
+        now = answers.fetchone()[0]
         finished = (now - first) % XMIN_MODULUS
         if finished > self.slots * USABLE_SHARE:
             raise SerializableLimitExceeded(

@@ -100,7 +100,7 @@ export class Client {
 
   /** Run an action at most once. @param {string} name @param {Arguments} [args] @returns {Promise<any>} */
   async action(name, args = {}) {
-    return this.#request("Action", name, args);
+    return this.#request("Action", name, args, undefined);
   }
 
   /**
@@ -128,7 +128,7 @@ export class Client {
     for (const request of requests) request.reject(new Error(reason));
   }
 
-  #request(type, name, args, update = undefined) {
+  #request(type, name, args, update) {
     if (this.#state === "closed") throw new Error("the client is closed");
     const message = { requestId: this.#next.request++, udfPath: name, args: [encode(args)] };
     return new Promise((resolve, reject) => {
@@ -207,7 +207,7 @@ export class Client {
   #report(state) {
     if (state === this.#state || this.#state === "closed") return;
     this.#state = state;
-    if (this.options.onConnection) attempt(this.options.onConnection, state);
+    queueMicrotask(() => this.options.onConnection && attempt(this.options.onConnection, state)); // after `new Client`
   }
 
   #receive(text) {
@@ -331,7 +331,7 @@ function deliver(query) {
   }
 }
 
-/** Call a function of the page; that it throws must not stop the client. */
+/** Call a function of the page, whose errors must not stop the client. */
 function attempt(call, value) {
   try {
     call(value);

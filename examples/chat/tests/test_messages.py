@@ -36,7 +36,7 @@ def test_pages_go_from_the_newest_message_to_the_oldest(convex: ConvexTest, ada:
 
 def test_a_message_has_the_name_of_its_author_and_no_blanks_around_it(convex: ConvexTest, ada: UserView) -> None:
     ada.run(messages.send, channel="general", body="  hello\n")
-    page = convex.run(messages.page, channel="general", pagination=PaginationOpts(numItems=1, cursor=None))
+    page = convex.run(messages.page, channel="general", pagination=PaginationOpts(num_items=1, cursor=None))
     sent = messages.MessageView(id=1, author_id="ada", author="Ada", body="hello", sent_at=convex.now)
     assert page.page == [sent]
 

@@ -8,6 +8,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -16,7 +17,6 @@ from ..app.models import Message, newest_of
 from .adapter import Adapter
 from .session import engine
 
-MOST_SAMPLED = 100
 FIRST_SECONDS = 120.0
 REST_SECONDS = 3.0
 
@@ -25,6 +25,9 @@ Receive = Callable[[list[int]], None]
 
 class LiveAdapter(Adapter):
     """Receives the newest numbers of channels, and notes when."""
+
+    MOST_SAMPLED: ClassVar = 100
+    """Of how many subscribers of a channel the receipts are noted."""
 
     def follow(self, queries: int, subscribers: int) -> None:
         """Subscribe, and return once every subscriber has its first value."""
@@ -100,7 +103,7 @@ class LiveAdapter(Adapter):
     def _receiver(self, channel: int, number: int) -> Receive:
         receipts: list[tuple[float, int]] = []
         sampled = self._receipts.setdefault(channel, [])
-        is_sampled = number < MOST_SAMPLED
+        is_sampled = number < self.MOST_SAMPLED
         if is_sampled:
             sampled.append((number, receipts))
         is_first = True

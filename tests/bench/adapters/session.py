@@ -13,12 +13,14 @@ from ..app.models import Entry, write, write_by_driver
 from ..config import Config
 
 
-def engine(config: Config, threads: int = 1, isolation_level: str | None = None) -> Engine:
-    """An engine for this many threads, with the configured durability."""
+def engine(
+    config: Config, threads: int = 1, isolation_level: str | None = None, begin: str = "BEGIN IMMEDIATE"
+) -> Engine:
+    """An engine for this many threads, with the configured durability. ``begin``: how transactions begin on SQLite."""
     if config.database == "postgres":
         level = {"isolation_level": isolation_level} if isolation_level else {}
         return create_engine(config.url, pool_size=threads, max_overflow=4, **level)
-    made = create_engine(config.url)
+    made = create_engine(config.url, pool_size=threads)
 
     @event.listens_for(made, "connect")
     def prepare(driver: object, record: object) -> None:
@@ -27,8 +29,8 @@ def engine(config: Config, threads: int = 1, isolation_level: str | None = None)
             driver.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
     @event.listens_for(made, "begin")
-    def begin(connection: object) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+    def begin_as_given(connection: object) -> None:
+        connection.exec_driver_sql(begin)  # type: ignore[attr-defined]
 
     return made
 

@@ -290,25 +290,25 @@ def test_a_commit_that_broke_without_an_error_is_looked_up(url: URL, arrives: bo
     assert texts(url) == (["written"] if arrives else [])
 
 
-def test_a_commit_has_room_for_a_request_and_what_was_written(url: URL) -> None:
-    session, function, writes = "it's \\ a \u00fcser\U0001f600", "orders:place", WriteSet()
+def test_a_commit_says_what_was_written_and_by_what(url: URL) -> None:
+    function, writes = "it's \\ a \u00fcser\U0001f600:place", WriteSet()
     writes.add("orders", {"id": ["o'1", "\u00fc"]})
     with closing(connect(url, Settings())) as database:
         with database.write() as transaction:
             commit_id = new_commit_id(database.clock.now())
-            given = {"commit_id": commit_id, "function": function, "session": session, "request": 2**40}
             transaction.check()
             transaction.is_open = False  # as in commit()
-            transaction.send_with_commit(insert_statement(writes, **given))  # type: ignore[attr-defined, arg-type]
+            insert = insert_statement(writes, commit_id=commit_id, function=function)
+            transaction.send_with_commit(insert)  # type: ignore[attr-defined]
         with database.write_internal() as other:
             assert CommitLookup(commit_id).is_committed(other) is True
-    [row] = rows(url, f"SELECT session, request, function, writes FROM _convexpy_commits WHERE id = '{commit_id}'")
-    assert tuple(row[:3]) == (session, 2**40, function)
-    assert WriteSet.from_json(row[3]).tables == {"orders": {"id": {"o'1", "\u00fc"}}}
+    [row] = rows(url, f"SELECT function, writes FROM _convexpy_commits WHERE id = '{commit_id}'")
+    assert row[0] == function
+    assert WriteSet.from_json(row[1]).tables == {"orders": {"id": {"o'1", "\u00fc"}}}
 
 
 def test_the_row_of_a_fence_says_that_nothing_was_written(url: URL) -> None:
     with closing(connect(url, Settings())) as database:
         database._is_committed(new_commit_id(database.clock.now()), ConnectionError())  # type: ignore[attr-defined]
-    found = rows(url, "SELECT session, request, function, writes FROM _convexpy_commits WHERE id IS NOT NULL")
-    assert found == [(None, None, None, "{}")]
+    found = rows(url, "SELECT function, writes FROM _convexpy_commits WHERE id IS NOT NULL")
+    assert found == [(None, "{}")]

@@ -94,7 +94,7 @@ BATCH_BUGS: Final = (
     Bug(
         name="jobs seen half ended",
         breaks="a job that reads the jobs sees one as pending whose effects are there",
-        file="database/transaction.py",
+        file="database/verdict.py",
         old="""    r"|_scheduled_functions|_convexpy_",\n""",
         new="""    r"|_convexpy_",\n""",
         tests=(f"{SPLIT}::test_one_that_reads_the_jobs_sees_those_before_it_ended",),

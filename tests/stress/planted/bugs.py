@@ -16,12 +16,14 @@ from .doors import DOORS
 from .failures import FAILURES
 from .footprints import FOOTPRINTS
 from .forks import FORKS
+from .http import HTTP
 from .jobs import JOBS
 from .live_log import LIVE_LOG
 from .live_queries import LIVE_QUERIES
 from .pools import POOLS
 from .postgres import POSTGRES
 from .retention import RETENTION_BUGS
+from .serving import SERVING
 from .sockets import SOCKETS
 from .sqlite import SQLITE
 from .tables import TABLES
@@ -50,7 +52,9 @@ BUGS: Final[tuple[Bug, ...]] = (
     *DOORS,
     *SOCKETS,
     *AUTH,
+    *HTTP,
     *CLIENTS,
+    *SERVING,
     *FAILURES,
     *TESTING,
 )

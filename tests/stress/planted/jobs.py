@@ -116,6 +116,9 @@ JOBS: Final = (
         old="""\
                 if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
                     raise JobLost
+                if (watch := first[0].commit_watch) is not None:
+                    transaction.changes.then = watch.committed
+                    watch.begins()
                 transaction.commit()
 """,
         new="""\
@@ -133,6 +136,9 @@ JOBS: Final = (
         old="""\
                 if claims and not jobs.finish(transaction.connection, claims, None, self._clock.now()):
                     raise JobLost
+                if (watch := first[0].commit_watch) is not None:
+                    transaction.changes.then = watch.committed
+                    watch.begins()
                 transaction.commit()
 """,
         new="""\
@@ -140,6 +146,9 @@ JOBS: Final = (
                     with self._database.write_internal() as connection:
                         if not jobs.finish(connection, claims, None, self._clock.now()):
                             raise JobLost
+                if (watch := first[0].commit_watch) is not None:
+                    transaction.changes.then = watch.committed
+                    watch.begins()
                 transaction.commit()
 """,
         tests=(f"{UNKNOWN}::test_a_job_whose_own_commit_breaks_happens_once",),

@@ -92,7 +92,15 @@ POOLS: Final = (
         file="runtime/concurrency.py",
         old="        self.narrow_until = time.monotonic() + NARROW_SECONDS\n",
         new="        pass\n",
-        tests=(f"{LIMITER}::test_after_a_conflict_a_function_runs_one_at_a_time",),
+        tests=(f"{LIMITER}::test_a_function_whose_conflicts_are_frequent_runs_one_at_a_time",),
+    ),
+    Bug(
+        name="conflicts are never forgotten",
+        breaks="a function that meets a conflict in ten calls runs one call at a time",
+        file="runtime/concurrency.py",
+        old="            slots.begin_try()\n",
+        new="            pass\n",
+        tests=(f"{LIMITER}::test_rare_conflicts_narrow_nothing",),
     ),
     Bug(
         name="the timer loses an earlier deadline",

@@ -12,10 +12,9 @@ let channel = "";
 let me = null;
 let leaveChannel = () => {};
 let lastTyping = 0;
+let offlineTimer;
 
 // The connection
-
-let offlineTimer;
 
 function showConnection(state) {
   clearTimeout(offlineTimer);
