@@ -87,7 +87,7 @@ class Socket:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._send({"type": "websocket.send", "text": text})
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, RuntimeError) as error:  # uvicorn has closed it, as for a client that is silent
             raise Disconnected from error
         self.sent += 1
 
