@@ -131,9 +131,12 @@ class Run:
         striking = asyncio.ensure_future(self._strike()) if self._options.faults else None
         others = [] if striking is None else [striking]
         try:
+            reported = time.monotonic()
             while len(self.ledger.done) < self._options.mutations and time.monotonic() < until:
-                await asyncio.wait([*tasks, *others], timeout=REPORT_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
-                self.report()
+                await asyncio.wait([*tasks, *others], timeout=0.2, return_when=asyncio.FIRST_EXCEPTION)
+                if time.monotonic() - reported >= REPORT_SECONDS:
+                    self.report()
+                    reported = time.monotonic()
                 for task in [*tasks, *others]:
                     if task.done():
                         task.result()
