@@ -6,6 +6,7 @@ from typing import Final
 
 from .bug import Bug
 
+PROMISES: Final = "tests/promises/test_sockets.py"
 MUTATIONS: Final = "tests/server/test_sync_mutations.py"
 VERSIONS: Final = "tests/server/test_sync_versions.py"
 
@@ -16,7 +17,7 @@ SOCKETS: Final = (
         file="server/sync_transitions.py",
         old="        return is_before and snapshot.before >= self._needed\n",
         new="        return snapshot.before >= self._needed or not is_before\n",
-        tests=(f"{MUTATIONS}::test_trap_2_no_mutation_is_seen_before_its_response_or_twice",),
+        tests=(f"{PROMISES}::test_trap_2_no_mutation_is_seen_before_its_response_or_twice",),
     ),
     Bug(
         name="a time that is drawn after its snapshot",
@@ -32,7 +33,7 @@ SOCKETS: Final = (
         file="server/sync_calls.py",
         old="            request_key=RequestKey(self.session, request.number),\n",
         new="            request_key=None,\n",
-        tests=(f"{MUTATIONS}::test_trap_9_a_mutation_that_is_sent_again_runs_once",),
+        tests=(f"{PROMISES}::test_trap_9_a_mutation_that_is_sent_again_runs_once",),
     ),
     Bug(
         name="a queue of a socket without a bound",
@@ -48,7 +49,7 @@ SOCKETS: Final = (
         file="server/sync_transitions.py",
         old="        if not modifications and not self._is_asked_for and results.version == self.sent.set:\n",
         new="        if not modifications and results.version == self.sent.set:\n",
-        tests=(f"{MUTATIONS}::test_trap_1_a_transition_follows_each_mutation",),
+        tests=("tests/server/test_sync_transitions.py::test_an_empty_transition_is_sent_after_a_response_only",),
     ),
     Bug(
         name="another user with the results of the one before",
