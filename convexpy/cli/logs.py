@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("convexpy.server")
 ACCESS: Final = "convexpy.access"
 
+ENCODER: Final = json.JSONEncoder(default=repr)  # made once: json.dumps would make one for every record
 STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
 
@@ -55,7 +56,7 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(named(document, self._name), default=repr)
+        return ENCODER.encode(named(document, self._name))
 
 
 def is_outage(error: BaseException | None) -> bool:

@@ -382,8 +382,7 @@ def clean_json(encoded_json: bytes) -> bytes:
 
     A 64-bit integer becomes a decimal string, bytes base64, and what is not finite a string such as ``"NaN"``.
     """
-    value = json.loads(encoded_json, object_hook=clean_object, parse_float=clean_number)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return CLEAN_ENCODER.encode(CLEAN_DECODER.decode(encoded_json.decode())).encode()
 
 
 def clean_object(values: dict[str, Any]) -> Any:
@@ -401,6 +400,11 @@ def clean_object(values: dict[str, Any]) -> Any:
 def clean_number(text: str) -> int | float:
     value = float(text)
     return int(value) if value.is_integer() and abs(value) <= LARGEST_NUMBER else value
+
+
+# Made once: json.loads and json.dumps would make new ones for every text.
+CLEAN_DECODER: Final = json.JSONDecoder(object_hook=clean_object, parse_float=clean_number)
+CLEAN_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def shown(value: int) -> str:

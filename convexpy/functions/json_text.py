@@ -39,13 +39,7 @@ def parse_json(data: bytes | str, *, max_depth: int) -> object:
     try:
         text = data if isinstance(data, str) else data.decode()
         check_depth(text.encode() if isinstance(data, str) else data, max_depth)
-        value = json.loads(
-            text,
-            parse_int=whole_number,
-            parse_float=number_with_fraction,
-            parse_constant=no_constant,
-            object_pairs_hook=object_of,
-        )
+        value: object = DECODER.decode(text)
         if SURROGATE.search(text) is not None:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeError:
@@ -94,6 +88,15 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise MalformedJson("the JSON has an object with the same key twice")
     return made
+
+
+# Made once: json.loads would make one for every text.
+DECODER: Final = json.JSONDecoder(
+    parse_int=whole_number,
+    parse_float=number_with_fraction,
+    parse_constant=no_constant,
+    object_pairs_hook=object_of,
+)
 
 
 def decode_values(parsed: object) -> object:

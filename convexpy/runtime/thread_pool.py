@@ -41,6 +41,15 @@ class ThreadPool(ThreadPoolExecutor):
         self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._nested: ThreadPool | None = None
 
+    def has_room(self) -> bool:
+        """Whether work that is submitted now begins at once."""
+        with self._mutex:
+            if self._count < self._most:
+                return True
+            if is_idle := self._idle.acquire(blocking=False):
+                self._idle.release()
+            return is_idle
+
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run work on the next free thread."""
         future: Future[T] = Future()

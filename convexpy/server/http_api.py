@@ -119,10 +119,13 @@ class HttpApi:
     ) -> Response:
         """Call a function, and say in the envelope of Convex what came of it."""
         try:
-            call = replace(await self._bind(request, wanted, principal, kind), request=request_of(request.scope))
-            if call.function.kind is Kind.MUTATION:
-                call = replace(call, request_key=request_key(request))
-            value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
+            bound = await self._bind(request, wanted, principal, kind)
+            key = request_key(request) if bound.function.kind is Kind.MUTATION else None
+            call = replace(bound, request=request_of(request.scope), request_key=key)
+            if self._calls.client_threads.has_room():
+                value = await self._calls.run_for_client(call)
+            else:
+                value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
         except RAISED as error:
             return json_response(self._failed(request, wanted, error))
         return json_response(success(value, wanted))

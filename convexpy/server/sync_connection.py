@@ -68,7 +68,7 @@ class SyncConnection:
         self._failures = failures
         most = self._settings.max_body_bytes
         self._waiting = WaitingBytes(most)
-        self._outbox = Outbox(socket, self._waiting, MANY_BYTES * most)
+        self._outbox = Outbox(socket, self._waiting, MANY_BYTES * most, partial(self.end, None))
         clock = backend.live.versions
         wake = partial(running_loop_calls().soon, self._outbox.awake.set)
         self._query_set = backend.live.new_query_set(wake)

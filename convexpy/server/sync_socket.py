@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class Ending(Exception):
 
 
 class Disconnected(Exception):
-    """The client has left, or takes nothing any more."""
+    """The client has left."""
 
 
 class Socket:
@@ -52,6 +53,9 @@ class Socket:
         self._most_bytes = most_bytes
         self.received = 0
         self.sent = 0
+        self.is_sending = False
+        self.last_use = time.monotonic()
+        """When the last frame was given away, or has got room."""
 
     async def accept(self) -> None:
         """Answer the handshake."""
@@ -79,16 +83,17 @@ class Socket:
         return text
 
     async def send(self, text: str) -> None:
-        """Send a frame. It returns when there is room for another one.
+        """Send a frame. It returns when there is room for another one: who sends watches how long that takes.
 
         Raises:
-            Disconnected: The client has left, or took nothing for a minute.
+            Disconnected: The client has left.
         """
+        self.is_sending, self.last_use = True, time.monotonic()
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._send({"type": "websocket.send", "text": text})
-        except (OSError, TimeoutError, RuntimeError) as error:  # uvicorn has closed it, as for a client that is silent
+            await self._send({"type": "websocket.send", "text": text})
+        except (OSError, RuntimeError) as error:  # uvicorn has closed it, as for a client that is silent
             raise Disconnected from error
+        self.is_sending, self.last_use = False, time.monotonic()
         self.sent += 1
 
     async def close(self, ending: Ending) -> None:

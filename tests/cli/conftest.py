@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.modules import forget_modules_in
 
 from .shop import Shop
 
@@ -19,8 +18,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     monkeypatch.chdir(tmp_path)
-    yield Shop(tmp_path)
-    forget_modules_in(tmp_path)
+    shop = Shop(tmp_path)
+    shop.forget()
+    yield shop
+    shop.forget()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from queue import Queue
 from textwrap import dedent
 
-from support.modules import forget_modules_in
+from support.modules import forget_modules_in, forget_package
 from typer.testing import CliRunner, Result
 
 from convexpy.app import Convex
@@ -134,9 +134,14 @@ class Shop:
         """What the files are, but for bytecode."""
         return {name: (self.root / name).read_bytes() for name in self.files() if (self.root / name).is_file()}
 
+    def forget(self) -> None:
+        """Let its modules be imported anew, and not those of another test's project."""
+        forget_package("shop")
+        forget_modules_in(self.root)
+
     def cli(self, *args: str) -> Result:
         """Run a command in this process, as if typed in the project's folder."""
-        forget_modules_in(self.root)
+        self.forget()
         result = CliRunner().invoke(app, args, prog_name="convexpy")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -145,7 +150,7 @@ class Shop:
     @contextmanager
     def convex(self) -> Iterator[Convex]:
         """The project's engine, in this process."""
-        forget_modules_in(self.root)
+        self.forget()
         convex = open_app(load_project(self.root))
         try:
             yield convex

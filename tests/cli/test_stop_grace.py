@@ -93,7 +93,7 @@ def endless(shop: Shop) -> Shop:
 def test_a_thread_that_never_ends_does_not_keep_the_process_alive(endless: Shop, name: str) -> None:
     with Process(endless.root, "worker") as server:
         server.line('"running')
-        endless.cli("run", "plan:plan", f'{{"name": "{name}"}}')
+        assert endless.cli("run", "plan:plan", f'{{"name": "{name}"}}').exit_code == 0
         server.line("it works on a thread")
         server.process.terminate()
         if name != "to_thread":
@@ -106,7 +106,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process_alive(endless: Shop,
 def test_dev_ends_as_well(endless: Shop) -> None:
     with Process(endless.root, "dev") as server:
         server.line("ready")
-        endless.cli("run", "plan:plan", '{"name": "left_behind"}')
+        assert endless.cli("run", "plan:plan", '{"name": "left_behind"}').exit_code == 0
         server.line("it works on a thread")
         assert server.stop() == 0
 

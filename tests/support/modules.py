@@ -18,3 +18,9 @@ def forget_modules_in(folder: Path) -> None:
         if any(place and f"{place}{os.sep}".startswith(inside) for place in places):
             del sys.modules[name]
     importlib.invalidate_caches()
+
+
+def forget_package(package: str) -> None:
+    """Let a package be imported anew. A test of another folder may have one of the same name."""
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]

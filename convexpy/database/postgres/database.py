@@ -87,13 +87,7 @@ class PostgresDatabase:
     @contextmanager
     def write(self, *, sync: Sync = "as set", logged: bool = False) -> Iterator[OpenTransaction]:
         self.catalog.prepare()
-        opened = time.monotonic()
-
-        def check_limit(transaction: PostgresTransaction) -> None:
-            if time.monotonic() - opened > self._serializable_limit.seconds:
-                self._serializable_limit.check(transaction.driver, new_commit_id(self.clock.now()))
-
-        create = self._creator(logged=logged, before_commit=check_limit, catalog=self.catalog)
+        create = self._creator(logged=logged, before_commit=self._check_limit, catalog=self.catalog)
         with self._transaction(self._engine, self._begin.write(sync), "write", create) as transaction:
             yield transaction
 
@@ -190,8 +184,10 @@ class PostgresDatabase:
             with self.timer.limit(self._limits[limit], partial(cut_off_silent, driver)):
                 if self.clock.is_stale():
                     self.clock.synchronize(driver)
+                opened = time.monotonic()  # not earlier: it may have waited for a connection
                 begin(connection, statement)
                 transaction = create(connection)
+                transaction.opened = opened
                 self._open.add(transaction)
                 try:
                     yield transaction
@@ -204,6 +200,10 @@ class PostgresDatabase:
             raise
         finally:
             connection.close()
+
+    def _check_limit(self, transaction: PostgresTransaction) -> None:
+        if time.monotonic() - transaction.opened > self._serializable_limit.seconds:
+            self._serializable_limit.check(transaction.driver, new_commit_id(self.clock.now()))
 
     def _inspect_server(self) -> tuple[BeginStatements, SerializableLimit]:
         """Connect once, so that errors of the server are raised at the start and not during a call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -41,6 +42,8 @@ class PostgresTransaction(OpenTransaction):
         self._before_commit = before_commit
         self._is_beginning = True
         self.is_cut = False
+        self.opened = time.monotonic()
+        """Before BEGIN was sent, by ``time.monotonic``."""
 
     def new_footprints(self, reads: ReadSet | None) -> Footprints | None:
         if self._catalog is None:

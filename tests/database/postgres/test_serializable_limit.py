@@ -7,13 +7,16 @@ shows that this happens: two conflicting transactions both commit. The second sh
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
 from app.models import Base
 from servers.postgres import NoServer, Server, server
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from support.waiting import wait_until
 
 from convexpy import Convex, MutationCtx, WriteConflict, mutation
 from convexpy.database.postgres.serializable_limit import SerializableLimit
@@ -156,3 +159,19 @@ def open_while_another_finishes(ctx: MutationCtx) -> None:
 
 def test_metadata_of_the_tests_is_not_touched() -> None:
     assert "doctors" not in Base.metadata.tables
+
+
+def test_to_wait_for_a_connection_is_not_to_be_open(convex: Convex, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[object] = []
+    monkeypatch.setattr(SerializableLimit, "check", lambda *arguments: checked.append(arguments))
+    limit = convex.database._serializable_limit  # type: ignore[attr-defined]
+    with ExitStack() as stack:
+        for _ in range(4):  # all of its connections
+            stack.enter_context(convex.database.read())
+        waiting = threading.Thread(target=lambda: convex.run(pass_by))
+        began = time.monotonic()
+        waiting.start()
+        monkeypatch.setattr(limit, "seconds", 1.0)
+        wait_until(lambda: time.monotonic() - began > 1.1, "it has waited for longer than a transaction may be open")
+    waiting.join()
+    assert checked == []

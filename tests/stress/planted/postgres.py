@@ -41,8 +41,8 @@ POSTGRES: Final = (
         name="the serializable limit is not checked",
         breaks="a mutation that stayed open while very many others finished commits in spite of a conflict",
         file="database/postgres/database.py",
-        old="            if time.monotonic() - opened > self._serializable_limit.seconds:\n",
-        new="            if time.monotonic() < opened:\n",
+        old="        if time.monotonic() - transaction.opened > self._serializable_limit.seconds:\n",
+        new="        if time.monotonic() < transaction.opened:\n",
         tests=(LIMIT,),
     ),
     Bug(
