@@ -140,7 +140,8 @@ def test_trap_17_a_slow_reader_gets_the_newest_only(sockets: Sockets, live: Conv
 
 
 def test_a_reader_that_is_dead_is_disconnected(sockets: Sockets, live: Convex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_socket, "SEND_SECONDS", 0.01)
+    for module, name in ((sync_outbox, "PING_SECONDS"), (sync_outbox, "SEND_SECONDS"), (sync_socket, "SEND_SECONDS")):
+        monkeypatch.setattr(module, name, 0.05)
     client = sockets.connect()
     client.modify(add={0: "count"}, base=1)
     client.wait_for({0: 0})
@@ -170,7 +171,7 @@ def test_nothing_is_read_while_too_much_waits(sockets: Sockets) -> None:
 
 def test_a_client_that_lets_responses_wait_is_told_to_come_later(database: str) -> None:
     waiting = sync_outbox.WaitingBytes(1_000)
-    outbox = sync_outbox.Outbox(sync_socket.Socket(never, ignore, 100), waiting, 100)
+    outbox = sync_outbox.Outbox(sync_socket.Socket(never, ignore, 100), waiting, 100, lambda: None)
     outbox.put("x" * 200)  # one is sent, whatever its size
     with pytest.raises(sync_socket.Ending, match="TooManyUnreadResponses"):
         outbox.put("x")

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 TESTS = Path(__file__).parents[1]
 PRELOADED = (
     *("convexpy.app", "convexpy.cli.dev_server", "convexpy.project", "alembic.autogenerate", "alembic.command"),
-    "sqlalchemy.dialects.postgresql.psycopg",
+    *("convexpy.cli.http_server", "convexpy.server.asgi", "sqlalchemy.dialects.postgresql.psycopg"),
     "psycopg",
 )
 LARGEST = 1 << 20

@@ -105,8 +105,8 @@ HTTP: Final = (
         name="a key over HTTP that is not passed on",
         breaks="a client that sends again pays twice",
         file="server/http_api.py",
-        old="request=request_of(request.scope), request_key=key)",
-        new="request=request_of(request.scope))",
+        old="request_key=key)",
+        new="request_key=None)",
         tests=("tests/promises/test_http_calls.py::test_a_key_makes_a_mutation_happen_once",),
     ),
     Bug(
