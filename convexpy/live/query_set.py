@@ -18,7 +18,7 @@ Bind = Callable[[], Call]
 
 
 class SetVersion(NamedTuple):
-    """How many changes a query set has had: of its queries, and of who reads them."""
+    """How many changes a query set has had: of its queries, and of its user."""
 
     query_set: int = 0
     identity: int = 0
@@ -30,7 +30,7 @@ class Change(NamedTuple):
     version: SetVersion
     removed: Collection[int]
     calls: Mapping[int, LiveCall]
-    """Those that are new, and those that are made on behalf of somebody else from now on."""
+    """Those that are new, and those that are made on behalf of another user from now on."""
 
 
 class Results(NamedTuple):

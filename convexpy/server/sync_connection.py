@@ -221,7 +221,7 @@ class SyncConnection:
         )
 
     async def _authenticate(self, message: Authenticate) -> None:
-        """Call on behalf of somebody else from now on. Later messages wait until it is known whether that may be."""
+        """Call on behalf of another user from now on. Later messages wait until it is known whether that may be."""
         if message.base_version != self._received.identity:
             raise ProtocolViolation(not_current(message.base_version, self._received.identity))
         try:
