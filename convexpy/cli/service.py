@@ -139,10 +139,12 @@ def refuse_default_database(project: Project) -> None:
 
 def check_revisions(convex: Convex, project: Project, allow_unapplied: bool) -> None:
     """Refuse a database without tables that the code expects: due jobs would fail for good. Warn if it is ahead."""
+    from ..migrations import framework
     from ..migrations.revision_gap import revision_gap
     from .logs import log
 
     with convex.database.read_internal() as connection:
+        framework.check_revision(connection)
         gap = revision_gap(connection, project.migrations)
     if gap.unapplied:
         what = f"revisions that have not been applied to the database: {', '.join(gap.unapplied)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
 from types import SimpleNamespace
 
 import pytest
@@ -42,6 +43,16 @@ def test_an_app_that_does_not_load_is_reported_once(production: Shop) -> None:
 
 def test_a_database_that_is_not_migrated_is_refused_once(production: Shop) -> None:
     assert refused(production.root, "--database", "sqlite:///new.db").count("convexpy db upgrade") == 1
+
+
+def test_start_refuses_a_database_that_is_not_migrated(production: Shop) -> None:
+    (production.root / "empty.db").touch()
+    rmtree(production.root / "migrations")  # unapplied revisions are another reason
+    with Process(production.root, "start", "--database", "sqlite:///empty.db") as running:
+        assert running.process.wait(DEADLINE_SECONDS) == 1
+        with pytest.raises(AssertionError):
+            running.line("this is the end")
+        assert "\n".join(running.lines).count("convexpy db upgrade") == 1
 
 
 def test_several_processes_need_a_configured_database(shop: Shop) -> None:
