@@ -116,12 +116,12 @@ class Authenticator:
             logger.info("a token was refused: %s", refused)
             # Its holder may know that it is too old: only a good token is told so.
             brief = "the token has expired" if refused.is_expired else "the token was refused"
-            raise AuthFailed(401, refused.code, self._told(brief, str(refused))) from None
+            raise AuthFailed(401, refused.code, self._text(brief, str(refused))) from None
         except KeysUnavailable as error:
             raise AuthFailed(
                 503,
                 "AuthProviderDiscoveryFailed",
-                self._told("tokens cannot be verified at the moment. Try again later", str(error)),
+                self._text("tokens cannot be verified at the moment. Try again later", str(error)),
             ) from None
 
     async def from_key(
@@ -182,7 +182,7 @@ class Authenticator:
         expected = " or ".join(repr(checker.provider.audience) for checker in of_issuer)
         raise TokenRefused(NO_PROVIDER, f"its audience is {token.claims.get('aud')!r:.100}, expected is {expected}")
 
-    def _told(self, brief: str, reason: str) -> str:
+    def _text(self, brief: str, reason: str) -> str:
         return reason if self._debug else brief
 
 

@@ -11,7 +11,7 @@ export type ConnectionState = "connecting" | "connected" | "closed";
 export type FetchToken = (options: { forceRefresh: boolean }) => Promise<string | null | undefined> | string | null;
 
 export interface ClientOptions {
-  /** Told at once, and whenever the state changes. */
+  /** Called once the client is made, and whenever the state changes. */
   onConnection?: (state: ConnectionState) => void;
   /** The class of the sockets, where there is no global one: that of the package `ws` in Node 20. */
   webSocket?: any;
