@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
+from support.ports import free_port
+
 from .config import Config
 from .process import AdapterProcess, MeasurementFailed, app_environment, start
 from .starts import FOLDER
@@ -54,10 +56,3 @@ class ServerProcess(AdapterProcess):
                 time.sleep(0.05)
             else:
                 return
-
-
-def free_port() -> int:
-    """A port that nothing listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

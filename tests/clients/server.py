@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -15,18 +14,12 @@ from pathlib import Path
 
 import jwt
 from cli.process import Process
+from support.ports import free_port
 
 HERE = Path(__file__).parent
 PROJECT = HERE / "project"
 CHAT = HERE.parents[1] / "examples/chat"
 SCRIPT_SECONDS = 240
-
-
-def free_port() -> int:
-    """A port that nothing listens at. The server comes back at it after a restart."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -14,8 +14,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 from sqlalchemy import URL
+from support.ports import free_port
 
-from .postgres import NOBODY, NoServer, free_port, is_root
+from .postgres import NOBODY, NoServer, is_root
 
 PATIENCE_SECONDS = 30.0
 

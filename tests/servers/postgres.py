@@ -6,7 +6,6 @@ import atexit
 import getpass
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal, Protocol
+
+from support.ports import free_port
 
 # Fast, and safe against everything but a power cut: what the tests do does not outlive them.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -62,12 +63,6 @@ def open_copy(folder: Path) -> Path:
         if part.is_dir():
             shutil.copytree(part, copy / part.name, symlinks=True)
     return copy / folder.relative_to(package.parent)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Machine(Protocol):

@@ -15,8 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from servers.postgres import free_port, server
+from servers.postgres import server
 from sqlalchemy import text
+from support.ports import free_port
 
 from .client import Client
 from .history import History, Wrong
