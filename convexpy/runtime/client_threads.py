@@ -11,8 +11,10 @@ from ..errors import Overloaded
 from ..settings import Settings
 from .thread_pool import ThreadPool
 
-WAITING_PER_THREAD: Final = 20
+WAITING_PER_THREAD: Final = 80
 """How many calls may wait for each thread. A client of more is told to come again, while its answer is worth it."""
+ACTIONS_PER_THREAD: Final = 20
+"""Actions mostly wait for the outside world, so more of them run than there are threads."""
 
 
 class ClientThreads(ThreadPool):
@@ -39,7 +41,7 @@ class ActionLimit:
     """How many actions of clients run at the same time: many, since they mostly wait for the outside world."""
 
     def __init__(self, settings: Settings) -> None:
-        self._most = max(settings.action_concurrency, settings.request_concurrency) * WAITING_PER_THREAD
+        self._most = max(settings.action_concurrency, settings.request_concurrency) * ACTIONS_PER_THREAD
         self._count = 0
 
     @contextmanager
