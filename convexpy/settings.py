@@ -217,7 +217,8 @@ class Settings(BaseModel):
     request_concurrency: int = Field(default=8, ge=1)
     """How many calls of clients run at the same time in a server process. More wait, and never for scheduled jobs.
 
-    A process uses one processor. More calls at once mostly wait for each other: on SQLite 32 answer a fifth less than 8.
+    A process uses one processor. More calls at once mostly wait for each other: with 32 on
+    SQLite a fifth less is answered than with 8.
     """
     debug: bool = False
     """Whether errors are shown in full: with the values of SQL parameters, and to clients. `convexpy dev` sets it."""
