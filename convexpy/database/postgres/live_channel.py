@@ -23,7 +23,7 @@ from ..commits import Commit
 from ..live_reader import LOOK_SECONDS
 from ..timer import Timer
 from .connection import cut_off, cut_off_silent
-from .notifier import PAUSE_SECONDS, TIMEOUT_SECONDS, connect_driver
+from .notifier import TIMEOUT_SECONDS, connect_driver
 
 CHANNEL: Final = "convexpy_live"
 LOCK: Final = 0x636F6E766C697665
@@ -32,6 +32,8 @@ IS_ALONE: Final = f"pg_try_advisory_xact_lock({LOCK})"
 SUBSCRIBE: Final = f"SELECT pg_advisory_lock_shared({LOCK})"
 # Two snapshots with the same text show the same.
 LOOK: Final = "SELECT pg_current_snapshot()::text"
+# NOTIFY takes a lock on the whole cluster when it commits, so commits that come within this time share one.
+PAUSE_SECONDS: Final = 0.001
 logger = logging.getLogger("convexpy.database")
 
 

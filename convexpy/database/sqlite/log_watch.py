@@ -27,7 +27,7 @@ from .file_watch import FileWatch, InotifyWriteWatch, PollingWatch
 
 UNLOGGED: Final = "unlogged_commits"
 """The key of the number of the framework's own commits that left no row in the log."""
-PAUSE_SECONDS: Final = 0.005
+PAUSE_SECONDS: Final = 0.001
 PAUSES: Final = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
 """Seconds between the looks after a write to the log."""
 SELECT_COMMITS: Final = (
