@@ -24,6 +24,9 @@ FIRST_SECONDS: Final = 0.5
 """Until it says something for the first time: many a subscription is over by then."""
 PATIENCE_SECONDS: Final = 20.0
 MOST_CHARACTERS: Final = 200
+SLICE: Final = 25
+"""After so many queries the rounds, which wait for the interpreter meanwhile, go first."""
+SLICE_PAUSE_SECONDS: Final = 0.001
 
 
 class SummaryThread:
@@ -70,7 +73,9 @@ class SummaryThread:
 
     def _summaries(self) -> Iterator[Summary]:
         for group in self._groups():
-            for query in list(group.queries.values()):
+            for number, query in enumerate(list(group.queries.values())):
+                if number % SLICE == SLICE - 1 and self._has_ended.wait(SLICE_PAUSE_SECONDS):
+                    return
                 yield summary_of(query, group.subscribers(query))
 
 

@@ -13,6 +13,8 @@ from typing import ClassVar
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from convexpy.cli.service import tune_garbage_collector
+
 from ..app.models import Message, newest_of
 from .adapter import Adapter
 from .session import engine
@@ -35,6 +37,7 @@ class LiveAdapter(Adapter):
         each = max(1, subscribers // queries)
         receivers = [(channel, self._receiver(channel, number)) for channel in range(queries) for number in range(each)]
         self._waiting = len(receivers)
+        tune_garbage_collector()
         self.subscribe(receivers)
         deadline = time.monotonic() + FIRST_SECONDS
         while self._waiting:
