@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.ports import free_port
+from servers.ports import free_port
 
 from .environments import Unavailable
 from .process import end

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
-from support.ports import free_port
+from servers.ports import free_port
 
 from .config import Config
 from .process import AdapterProcess, MeasurementFailed, app_environment, start

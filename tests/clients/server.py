@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jwt
 from cli.process import Process
-from support.ports import free_port
+from servers.ports import free_port
 
 HERE = Path(__file__).parent
 PROJECT = HERE / "project"

@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from sqlalchemy import URL
-from support.ports import free_port
+from .ports import free_port
 
 from .postgres import NOBODY, NoServer, is_root
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal, Protocol
 
-from support.ports import free_port
+from .ports import free_port
 
 # Fast, and safe against everything but a power cut: what the tests do does not outlive them.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from resource import getpagesize
 from typing import Final
 
-from support.ports import free_port
+from servers.ports import free_port
 
 from stress.sockets.client import Client
 from stress.sockets.history import Wrong

@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from servers.ports import free_port
 from servers.postgres import server
 from sqlalchemy import text
-from support.ports import free_port
 
 from .client import Client
 from .history import History, Wrong
