@@ -15,3 +15,8 @@ def test_the_npm_client_works_unchanged(run_node: RunScript, server: Server) -> 
 @pytest.mark.long
 def test_many_npm_clients_lose_and_double_nothing(run_node: RunScript, server: Server) -> None:
     run_node(server, "npm_load.mjs")
+
+
+@pytest.mark.long
+def test_options_that_few_use_of_the_npm_client_work(run_node: RunScript, server: Server) -> None:
+    run_node(server, "npm_options.mjs")
