@@ -28,16 +28,21 @@ RunScript = Callable[..., str]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    """A server of the functions that scripts call."""
+def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The address of a new database. None: a server's own SQLite file."""
     if request.param == "sqlite":
-        with Server(PROJECT, tmp_path) as server:
-            yield server
+        yield None
         return
-    database = Template(MetaData()).copy()
-    with Server(PROJECT, tmp_path, database.render_as_string(hide_password=False)) as server:
+    made = Template(MetaData()).copy()
+    yield made.render_as_string(hide_password=False)
+    drop(made)
+
+
+@pytest.fixture
+def server(database: str | None, tmp_path: Path) -> Iterator[Server]:
+    """A server of the functions that scripts call."""
+    with Server(PROJECT, tmp_path, database) as server:
         yield server
-    drop(database)
 
 
 @pytest.fixture

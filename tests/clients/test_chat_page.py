@@ -11,8 +11,10 @@ from .conftest import RunScript
 from .server import CHAT, Server
 
 
-def test_two_tabs_of_the_chat_stay_live_through_a_restart(run_node: RunScript, chromium: str, tmp_path: Path) -> None:
-    with Server(CHAT, tmp_path) as server:
+def test_two_tabs_of_the_chat_stay_live_through_a_restart(
+    run_node: RunScript, chromium: str, database: str | None, tmp_path: Path
+) -> None:
+    with Server(CHAT, tmp_path, database) as server:
         run_node(server, "chat_page.mjs", CHROMIUM=chromium)
 
 

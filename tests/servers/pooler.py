@@ -14,8 +14,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from sqlalchemy import URL
-from .ports import free_port
 
+from .ports import free_port
 from .postgres import NOBODY, NoServer, is_root
 
 PATIENCE_SECONDS = 30.0
