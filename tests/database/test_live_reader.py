@@ -282,14 +282,25 @@ def test_a_write_of_another_program_means_everything(opened: Database, reader: L
 
 
 @on_sqlite
-def test_a_write_of_another_program_is_noticed_beside_our_own(opened: Database, reader: LiveReader) -> None:
-    hints = Hints()
-    reader.listen(hints.wake)
+def test_a_write_of_another_program_is_noticed_beside_our_own(
+    opened: Database, reader: LiveReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints, no_look = Hints(), threading.Lock()
     watch: Any = reader._watch  # type: ignore[attr-defined]
+    connect = watch._connect
+
+    @contextmanager
+    def connect_later() -> Iterator[Any]:
+        with no_look, connect() as driver:
+            yield driver
+
+    monkeypatch.setattr(watch, "_connect", connect_later)
+    reader.listen(hints.wake)
     for n in range(1, 4):
-        with another_program(opened) as program:
-            program.execute("INSERT INTO notes (text) VALUES (?)", (f"by hand {n}",))
-        commit(opened, f"own {n}")
+        with no_look:  # one look finds both
+            with another_program(opened) as program:
+                program.execute("INSERT INTO notes (text) VALUES (?)", (f"by hand {n}",))
+            commit(opened, f"own {n}")
         while watch.foreign_writes < n:
             hints.wait()
             found_by(reader)
