@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..database import cron_pauses, jobs, workers
+from ..database import cron_pauses, cron_runs, jobs, workers
 from ..database import crons as stored
 from ..database.cron_pauses import CronPause
 from ..database.crons import DeclaredCron
@@ -181,6 +181,7 @@ class CronScheduler:
             self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
         )
         jobs.insert_jobs(connection, [skipped], now)
+        cron_runs.add_skipped(connection, row.name, slot, why)
 
 
 def slots_between(missed: int | None, slot: datetime, last: datetime) -> str:
