@@ -135,3 +135,17 @@ export const session = {
 };
 /** Whether what changes something may be shown: not with a read-only key. */
 export const isWritable = () => session.value?.writable === true;
+
+/**
+ * A client whose calls are those of a user, or of nobody: as the form of a function chooses. Its caller closes it.
+ * @param {Record<string, any> | null} attributes of the identity, such as `{ subject: "ada" }` @returns {Client}
+ */
+export function clientAs(attributes) {
+  const acting = new Client(root.href);
+  if (attributes) {
+    const bytes = new TextEncoder().encode(JSON.stringify(attributes));
+    const token = btoa(String.fromCharCode(...bytes));
+    acting.setAuth(async () => token);
+  }
+  return acting;
+}
