@@ -13,6 +13,7 @@ from ..database.types import JobId
 from ..functions.builders import ActionBuilder, MutationBuilder, NoContext, QueryBuilder
 from ..functions.load import App
 from ..functions.registry import AnyFunction
+from ..runtime.admin import Admin
 from ..runtime.call_executor import CallExecutor
 from ..runtime.context import (
     Context,
@@ -89,6 +90,11 @@ def calls_of(ctx: Context) -> CallExecutor:
 def part_of(ctx: Context) -> CallTransaction:
     part: CallTransaction = vars(ctx)["_transaction"]
     return part
+
+
+def admin_of(ctx: QueryCtx) -> Admin | None:
+    """The rights of the admin key with which a client calls. None: it is no client, but Python, a job or a cron."""
+    return ctx._call.admin
 
 
 system_query: Final[QueryBuilder[SystemQueryCtx]] = internal_query.use(with_system_query)
