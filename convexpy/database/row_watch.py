@@ -132,8 +132,9 @@ class RowWatch:
         """Read what a statement is about to write. Whatever fails is undone, and the rows count as not known."""
         transaction = self._transaction
         transaction.wait_for_begin()
-        if transaction.footprints is not None:
-            transaction.footprints.pause()
+        self._pause_footprints()
+        writes = transaction.changes.writes
+        known = dict(writes.tables), writes.everything
         transaction.driver.execute(f"SAVEPOINT {SAVEPOINT}")
         names = [str(table.name) for table in keys.written] if keys is not None and keys.written else None
         try:
@@ -145,9 +146,13 @@ class RowWatch:
             for name in names or sorted(footprint(statement).writes):
                 self._unread[name] = "which rows were written is not known"
         finally:
-            if transaction.footprints is not None:
-                transaction.footprints.pause()
+            self._pause_footprints()
+            writes.tables, writes.everything = known  # what was sent here only reads, whatever it looks like
             transaction.driver.execute(f"RELEASE {SAVEPOINT}")
+
+    def _pause_footprints(self) -> None:
+        if self._transaction.footprints is not None:
+            self._transaction.footprints.pause()
 
     def _read(self, statement: str, keys: StatementKeys | None, context: Any) -> None:
         compiled = getattr(context, "compiled", None)

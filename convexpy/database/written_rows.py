@@ -32,7 +32,9 @@ def rows_to_write(table: Table, compiled: Any, context: Any) -> Iterator[Select[
         def with_value(element: Any, values: Any = values, **_: Any) -> Any:
             if not isinstance(element, elements.BindParameter) or element not in names:
                 return None
-            value = values[names[element]]
+            name = names[element]
+            each = context._expanded_parameters.get(name)  # of a list, each value has a name of its own
+            value = values[name] if each is None else [values[one] for one in each]
             return bindparam(None, value, type_=element.type, expanding=element.expanding, unique=True)
 
         where = [visitors.replacement_traverse(clause, {}, with_value) for clause in criteria]
