@@ -39,7 +39,7 @@ class CallError(Document):
         is_own = isinstance(error, ConvexError)
         return cls(
             exception=type(error).__name__,
-            message=describe(error).partition("\n  at ")[0],
+            message=error.message if is_own else describe(error).partition("\n  at ")[0],
             code=error.code if is_own else None,
             data=json_text(error.data) if is_own and error.data is not None else None,
             trace=trace_of(error),
