@@ -81,7 +81,7 @@ export function strip({ minutes, now, step = 60_000, label = "Jobs a minute", ch
   const x = (/** @type {number} */ time) => `${short(((time - start) / (end - start)) * 100)}%`;
   const width = `${short((step / (end - start)) * 66)}%`;
   const tall = (/** @type {number} */ count) => (count > 0 ? Math.max(2, (count / most) * (height - 12)) : 0);
-  const column = ({ time, ran = 0, failed = 0, due = 0 }) => {
+  const column = (/** @type {Minute} */ { time, ran = 0, failed = 0, due = 0 }) => {
     const [grey, red, dotted] = [tall(ran), failed > 0 ? Math.max(3, tall(failed)) : 0, tall(due)];
     const top = height - grey - red - (red ? 1.5 : 0);
     return svg`

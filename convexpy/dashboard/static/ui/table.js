@@ -404,6 +404,7 @@ function columnHead({ title, isNumber, sorted, onSort }) {
 }
 
 /** @param {Column} column @param {any} item */
-function cell({ view, isNumber, className = "", place = "" }, item) {
-  return html`<span role="gridcell" class=${`${isNumber ? "num" : ""} ${className} ${place && `at-${place}`}`}>${view(item)}</span>`;
+function cell({ view, isNumber, className = "", place }, item) {
+  const names = [isNumber && "num", className, place && `at-${place}`].filter(Boolean).join(" ");
+  return html`<span role="gridcell" class=${names || nothing}>${view(item)}</span>`;
 }
