@@ -13,6 +13,7 @@ from ..database.types import JobId
 from ..functions.builders import MutationBuilder, QueryBuilder
 from ..functions.load import App
 from ..functions.registry import AnyFunction
+from ..runtime.admin import Admin
 from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
 from ..runtime.session import CallTransaction
 
@@ -44,11 +45,11 @@ class SystemMutationCtx(MutationCtx):
         """The connection of the call's transaction, which may write to the framework's own tables in this block."""
         transaction = part_of(self).transaction
         transaction.not_batchable = True
-        transaction.runs_handler = False
+        before, transaction.runs_handler = transaction.runs_handler, False  # one block may be within another
         try:
             yield transaction.connection
         finally:
-            transaction.runs_handler = True
+            transaction.runs_handler = before
 
 
 def with_system_query(ctx: QueryCtx) -> SystemQueryCtx:
@@ -63,6 +64,11 @@ def with_system_mutation(ctx: MutationCtx) -> SystemMutationCtx:
 def part_of(ctx: Context) -> CallTransaction:
     part: CallTransaction = vars(ctx)["_transaction"]
     return part
+
+
+def admin_of(ctx: QueryCtx) -> Admin | None:
+    """The rights of the admin key with which a client calls. None: it is no client, but Python, a job or a cron."""
+    return ctx._call.admin
 
 
 system_query: Final[QueryBuilder[SystemQueryCtx]] = internal_query.use(with_system_query)

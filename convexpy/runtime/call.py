@@ -11,6 +11,7 @@ from ..database.requests import RequestKey
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
+from .admin import Admin
 from .events import Job, Scheduled
 from .identity import Identity
 
@@ -75,6 +76,13 @@ class Call:
     """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
     given: object = None
     """The arguments as a client gave them, by which a repeated request is recognized."""
+    admin: Admin | None = None
+    """The rights of the admin key with which a client calls. None: it has shown none."""
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it only serves to show a page of the dashboard: it is no run of the app."""
+        return self.admin is not None and self.admin.is_watching(self.function.name)
 
 
 @dataclass(frozen=True, slots=True)

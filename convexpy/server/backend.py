@@ -25,3 +25,5 @@ class Backend:
     auth: Authenticator
     is_worker_stuck: Callable[[], bool] = lambda: False
     """Whether jobs and crons are run in this process, and a loop of them stands still."""
+    dashboard_live: Refresh | None = None
+    """Live queries of the dashboard. None: they run with those of the app."""
