@@ -91,6 +91,8 @@ class Call:
     """The arguments as a client gave them, by which a repeated request is recognized."""
     attempt: int = 1
     """Of a mutation that is called directly: how often it was begun, after conflicts and failures of the database."""
+    actor: str | None = None
+    """Who changes things by it, as the audit log names it: an admin key. None: no client with one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Origin(NamedTuple):
     """Or the id of the request."""
     about: str | None = None
     """Of a request, a JSON object: ``function``, ``caller``, ``started`` in milliseconds since 1970; ``user``, the user's
-    token identifier, if there was one; ``attempt``, if it was not the first."""
+    token identifier, and ``actor``, the admin key, if there was one; ``attempt``, if it was not the first."""
 
 
 def origin_of(call: Call, now: datetime) -> Origin:
@@ -35,6 +35,8 @@ def origin_of(call: Call, now: datetime) -> Origin:
     }
     if call.identity is not None:
         about["user"] = call.identity.token_identifier
+    if call.actor is not None:
+        about["actor"] = call.actor
     if call.attempt > 1:
         about["attempt"] = call.attempt
     return Origin(None, str(request), json.dumps(about, separators=(",", ":")))
