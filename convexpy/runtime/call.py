@@ -15,7 +15,6 @@ from ..functions.registry import AnyFunction
 from .events import Job, Scheduled
 from .identity import Identity
 
-
 Caller = Literal["python", "http", "socket", "cli", "dashboard"]
 """Where a request comes from."""
 
