@@ -30,7 +30,7 @@ from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
 from .admin import Admin
-from .call import Call, CallResult, ResultForm, check_kind
+from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
@@ -64,6 +64,8 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.caller: Caller = "python"
+        """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke)
@@ -237,7 +239,8 @@ class CallExecutor:
             return self.actions.run(call)
         if kind is Kind.QUERY:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
-        return self._with_retries(name, lambda: self._run_mutation(call))
+        attempts = count(1)
+        return self._with_retries(name, lambda: self._run_mutation(call, next(attempts)))
 
     def run_dry(self, call: Call) -> DryRun:
         """Run a mutation in a transaction that is rolled back: nothing of it is kept, announced or reported as a run.
@@ -292,7 +295,8 @@ class CallExecutor:
         self.dashboard_threads.shutdown()
         self.transactions.conflicts.stop()
 
-    def _run_mutation(self, call: Call) -> CallResult:
+    def _run_mutation(self, call: Call, attempt: int) -> CallResult:
+        call = call if attempt == 1 else replace(call, attempt=attempt)
         with self.limiter.hold(call.function.name):
             return self.transactions.run_transaction((fresh(call), None))[0]
 
@@ -328,6 +332,7 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
+        call.request.begin(call.function.name, self.caller, self.clock.now())
         listeners = NO_LISTENERS if call.is_watching else self.listeners
         return RunRecorder(listeners, self.clock, call.function.name, call.function.kind)
 

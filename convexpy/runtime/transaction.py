@@ -136,7 +136,9 @@ class TransactionRunner:
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)
             statements = transaction.changes.statements if transaction else {first[0].function.name: set()}
-            self.conflicts.failed(error, failed.cause, statements, began, first[0].job if len(statements) == 1 else None)
+            self.conflicts.failed(
+                error, failed.cause, statements, began, first[0].job if len(statements) == 1 else None
+            )
             raise failed from error
         self.conflicts.recent.append(CommittedTransaction(transaction.changes.statements, began, self._clock.now()))
         return results
@@ -255,7 +257,7 @@ class TransactionRunner:
 
         def new_buffer(now: datetime) -> ScheduleBuffer:
             limits = Limits(self._settings)
-            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
 
         return CallTransaction(self._database, app, transaction, self._clock, new_buffer)
 
