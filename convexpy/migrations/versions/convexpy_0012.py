@@ -1,5 +1,7 @@
 """What the dashboard shows: runs by minute, errors, attempts, origins, pauses and runs of crons, an audit log."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -26,6 +28,9 @@ def upgrade() -> None:
         sa.Column("details", sa.Text),
     )
     op.create_index("_convexpy_audit_by_time", "_convexpy_audit", ["time"])
+    # With which sessions of the dashboard are signed.
+    values = sa.table("_convexpy_metadata", sa.column("key", sa.Text), sa.column("value", sa.Text))
+    op.execute(sa.insert(values).values(key="session_key", value=secrets.token_hex(32)))
 
 
 def add_origins() -> None:
