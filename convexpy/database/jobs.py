@@ -23,6 +23,8 @@ from .tables import jobs, queue
 from .transaction import OPEN_TRANSACTION, OpenTransaction
 from .types import JobId
 
+RETRY: Final = "retry:"
+"""A job that repeats another one by hand has this and the other's id in the column of its request."""
 FROM_THE_START: Final[Mapping[str, QueuePosition]] = {}
 
 
