@@ -21,7 +21,7 @@ from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
-from .call import Call, CallResult, ResultForm, check_kind
+from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
@@ -30,6 +30,7 @@ from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
 from .identity import Identity
 from .live_run import LiveRun
+from .run_collector import RunCollector
 from .session import CallTransaction
 from .transaction import TransactionFailed, TransactionRunner
 
@@ -50,11 +51,14 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.caller: Caller = "python"
+        """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
+        self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
         self.client_threads = ClientThreads(settings)
         self.client_actions = ActionLimit(settings)
 
@@ -212,7 +216,8 @@ class CallExecutor:
             return self.actions.run(call)
         if kind is Kind.QUERY:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
-        return self._with_retries(name, lambda: self._run_mutation(call))
+        attempts = count(1)
+        return self._with_retries(name, lambda: self._run_mutation(call, next(attempts)))
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
@@ -239,13 +244,19 @@ class CallExecutor:
 
         return self._with_retries(name, attempt)
 
+    def collect_runs(self) -> None:
+        """Sum up the runs of this process, and store the sums every few seconds."""
+        self.collector.start(self.listeners)
+
     def stop(self) -> None:
+        self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
         self.client_threads.shutdown()
         self.transactions.conflicts.stop()
 
-    def _run_mutation(self, call: Call) -> CallResult:
+    def _run_mutation(self, call: Call, attempt: int) -> CallResult:
+        call = call if attempt == 1 else replace(call, attempt=attempt)
         with self.limiter.hold(call.function.name):
             return self.transactions.run_transaction((fresh(call), None))[0]
 
@@ -281,6 +292,7 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
+        call.request.begin(call.function.name, self.caller, self.clock.now())
         return RunRecorder(self.listeners, self.clock, call.function.name, call.function.kind)
 
 
