@@ -143,6 +143,7 @@ class Convex:
         self._check_migrated()
         if self._revisions is not None:
             self.calls.retried("the check of revisions", partial(self._check_applied, self._revisions))
+        self._begin_logs()
         self.worker.start(self._app)
 
     def stop(self) -> None:
@@ -180,6 +181,7 @@ class Convex:
         from .server.authenticator import Authenticator
         from .server.backend import Backend
 
+        self._begin_logs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
         return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)
@@ -285,6 +287,11 @@ class Convex:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _begin_logs(self) -> None:
+        """A process that serves or works keeps its log, for those who look at it."""
+        package = self._functions if isinstance(self._functions, str) else self._functions.__name__
+        self.calls.logs.begin(package)
 
     def _renew_worker(self) -> None:
         """In a child: what was started runs in the parent, and not here."""

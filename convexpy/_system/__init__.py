@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import conflicts, crons, functions, jobs, keys, live
+from . import conflicts, crons, functions, jobs, keys, live, logs
 
 MODULES: Final = MappingProxyType(
     {
@@ -15,5 +15,6 @@ MODULES: Final = MappingProxyType(
         "_system/jobs": jobs,
         "_system/keys": keys,
         "_system/live": live,
+        "_system/logs": logs,
     }
 )

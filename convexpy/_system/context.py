@@ -13,6 +13,7 @@ from ..database.types import JobId
 from ..functions.builders import MutationBuilder, QueryBuilder
 from ..functions.load import App
 from ..functions.registry import AnyFunction
+from ..runtime.call_executor import CallExecutor
 from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
 from ..runtime.session import CallTransaction
 
@@ -63,6 +64,12 @@ def with_system_mutation(ctx: MutationCtx) -> SystemMutationCtx:
 def part_of(ctx: Context) -> CallTransaction:
     part: CallTransaction = vars(ctx)["_transaction"]
     return part
+
+
+def executor_of(ctx: Context) -> CallExecutor:
+    """What runs the call: it has the settings, the clock and the logs of this process."""
+    executor: CallExecutor = vars(ctx)["_caller"]._executor
+    return executor
 
 
 system_query: Final[QueryBuilder[SystemQueryCtx]] = internal_query.use(with_system_query)

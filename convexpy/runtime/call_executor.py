@@ -31,6 +31,7 @@ from .handler import invoke
 from .identity import Identity
 from .live_run import LiveRun
 from .session import CallTransaction
+from .shared_logs import SharedLogs
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.logs = SharedLogs(database, clock, self.listeners)
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
@@ -240,6 +242,7 @@ class CallExecutor:
         return self._with_retries(name, attempt)
 
     def stop(self) -> None:
+        self.logs.stop()
         self.event_loop.stop()
         self.actions.stop()
         self.client_threads.shutdown()
@@ -281,7 +284,8 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
-        return RunRecorder(self.listeners, self.clock, call.function.name, call.function.kind)
+        function = call.function
+        return RunRecorder(self.listeners, self.clock, function.name, function.kind, request=call.request)
 
 
 class TransactionCaller:
