@@ -182,6 +182,7 @@ class Convex:
         from .server.backend import Backend
 
         self._begin_logs()
+        self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
         return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)
