@@ -5,13 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import conflicts, crons, functions, jobs, keys, live, logs
+from . import audit, conflicts, crons, functions, health, jobs, keys, live, logs
 
 MODULES: Final = MappingProxyType(
     {
+        "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,
         "_system/functions": functions,
+        "_system/health": health,
         "_system/jobs": jobs,
         "_system/keys": keys,
         "_system/live": live,

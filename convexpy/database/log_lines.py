@@ -16,15 +16,18 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from ..clock import unix_milliseconds
+from .old_rows import OldRows
 from .tables import LOGS_WATCHED, logs, metadata_table
 from .workers import this_host
 
 WATCHED_FOR: Final = timedelta(seconds=30)
 """So long after that, nobody looks any more."""
-PURGED_AFTER: Final = timedelta(hours=1)
+KEPT: Final = timedelta(hours=1)
 """The last lines of a process that died are worth reading."""
 MOST_PORTIONS: Final = 1000
 """So many rows are looked at, of all processes."""
+
+OLD_LINES: Final = OldRows(logs, logs.c.time)
 
 Line = dict[str, Any]
 
@@ -83,7 +86,6 @@ def write_lines(connection: Connection, key: PortionKey, now: datetime, lines: S
     """Show others these lines of this process; ``anew``: instead of all that it has shown before."""
     if anew:
         forget_lines(connection, key.process)
-        connection.execute(delete(logs).where(logs.c.time < now - PURGED_AFTER))
     values = {"host": this_host().partition(" ")[0], "pid": os.getpid(), "lines": json.dumps(lines, default=str)}
     connection.execute(insert(logs).values(process=key.process, number=key.number, time=now, **values))
 
@@ -97,7 +99,7 @@ def portion_keys(connection: Connection, besides: str, now: datetime) -> list[Po
     """What other processes show, the newest first."""
     rows = connection.execute(
         select(logs.c.process, logs.c.number)
-        .where(logs.c.time >= now - PURGED_AFTER)
+        .where(logs.c.time >= now - KEPT)
         .order_by(logs.c.time.desc())
         .limit(MOST_PORTIONS)
     )
