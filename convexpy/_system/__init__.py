@@ -5,13 +5,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import audit, conflicts, crons, functions, health, jobs, keys, live, logs
+from . import audit, conflicts, crons, errors, functions, health, jobs, keys, live, logs
 
 MODULES: Final = MappingProxyType(
     {
         "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,
+        "_system/errors": errors,
         "_system/functions": functions,
         "_system/health": health,
         "_system/jobs": jobs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -34,11 +34,22 @@ class SystemMutationCtx(MutationCtx):
 
     app: App
 
-    def schedule_stored(self, function: AnyFunction, stored_args: str, cron: str | None = None) -> JobId:
-        """Schedule a function now, with arguments that a job or a cron stores already."""
+    def schedule_stored(
+        self,
+        function: AnyFunction,
+        stored_args: str,
+        cron: str | None = None,
+        *,
+        when: datetime | None = None,
+        repeats: JobId | None = None,
+    ) -> JobId:
+        """Schedule a function, now or then, with arguments as a job or a cron stores them.
+
+        ``repeats``: the job that the new one repeats.
+        """
         buffer = part_of(self).buffer
         assert buffer is not None
-        return buffer.add_stored(self.now, function, stored_args, cron)
+        return buffer.add_stored(when or self.now, function, stored_args, cron, repeats)
 
     @contextmanager
     def framework_tables(self) -> Iterator[Connection]:

@@ -59,6 +59,7 @@ class FailedJob(NamedTuple):
 
     id: JobId
     error: str
+    completed_time: datetime
 
 
 OLD_ERRORS: Final = OldRows(errors, errors.c.last_time)
@@ -135,7 +136,7 @@ def failed_jobs(connection: Connection, function: str) -> list[FailedJob]:
         .subquery()
     )
     found = (
-        select(jobs.c.id, func.coalesce(jobs.c.state_error, ""))
+        select(jobs.c.id, func.coalesce(jobs.c.state_error, ""), latest.c.completed_time)
         .join(latest, latest.c.job_id == jobs.c.id)
         .where(jobs.c.name == function)
         .order_by(latest.c.completed_time.desc())

@@ -259,6 +259,8 @@ NEW_JOB: Final = given(
     "completed_time",
     "cron",
     "parent",
+    "request",
+    "origin",
     "attempts",
 )
 INSERT_JOB: Final = Statement(insert(jobs).values(NEW_JOB))

@@ -21,7 +21,7 @@ from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
-from .call import Call, CallResult, ResultForm, check_kind
+from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
@@ -53,6 +53,8 @@ class CallExecutor:
         self.clock = clock
         self.listeners = RunListeners()
         self.logs = SharedLogs(database, clock, self.listeners)
+        self.caller: Caller = "python"
+        """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
@@ -216,7 +218,8 @@ class CallExecutor:
             return self.actions.run(call)
         if kind is Kind.QUERY:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
-        return self._with_retries(name, lambda: self._run_mutation(call))
+        attempts = count(1)
+        return self._with_retries(name, lambda: self._run_mutation(call, next(attempts)))
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
@@ -255,7 +258,8 @@ class CallExecutor:
         self.client_threads.shutdown()
         self.transactions.conflicts.stop()
 
-    def _run_mutation(self, call: Call) -> CallResult:
+    def _run_mutation(self, call: Call, attempt: int) -> CallResult:
+        call = call if attempt == 1 else replace(call, attempt=attempt)
         with self.limiter.hold(call.function.name):
             return self.transactions.run_transaction((fresh(call), None))[0]
 
@@ -292,6 +296,7 @@ class CallExecutor:
 
     def _recorder(self, call: Call) -> RunRecorder:
         function = call.function
+        call.request.begin(function.name, self.caller, self.clock.now())
         return RunRecorder(self.listeners, self.clock, function.name, function.kind, request=call.request)
 
 

@@ -244,7 +244,10 @@ def trace_of(error: BaseException) -> str:
 
 def is_own(code: CodeType) -> bool:
     """Whether this is code of the user's, in a file."""
-    filename = code.co_filename
+    return is_own_file(code.co_filename)
+
+
+def is_own_file(filename: str) -> bool:
     return not is_internal_frame(filename) and "site-packages" not in filename and "<" not in filename
 
 

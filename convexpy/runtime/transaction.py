@@ -205,7 +205,7 @@ class TransactionRunner:
 
         def new_buffer(now: datetime) -> ScheduleBuffer:
             limits, finishes_job = Limits(self._settings), claim is not None
-            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
 
         part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
         try:

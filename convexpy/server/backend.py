@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..clock import Clock
 from ..database.database import Database
 from ..live.refresh import Refresh
+from ..runtime.call import Caller
 from ..runtime.call_executor import CallExecutor
 from ..settings import Settings
 from .authenticator import Authenticator
@@ -25,3 +26,5 @@ class Backend:
     auth: Authenticator
     is_worker_stuck: Callable[[], bool] = lambda: False
     """Whether jobs and crons are run in this process, and a loop of them stands still."""
+    socket_caller: Caller = "socket"
+    """Where the calls of its sockets come from."""
