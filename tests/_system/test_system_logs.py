@@ -221,7 +221,7 @@ def test_another_process_shows_its_lines_while_somebody_looks(
     other.tick()
     after = {other.process: 2}
     assert [line["text"] for line in lines(convex, after=after)] == ["a third"]
-    convex.advance(60)
+    convex.advance(minutes=1)
     record(other, "nobody looks any more")
     other.tick()
     assert other.tick() == LOOK_SECONDS
