@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -15,6 +16,7 @@ from ..runtime.log_ring import LogLine as StoredLine
 from ..runtime.shared_logs import Shown
 from .context import SystemQueryCtx, executor_of, system_query
 from .document import Document, UnixTime
+from .traceback import RaisedError, parse_trace
 
 LOOKED_EVERY: Final = timedelta(seconds=1)
 MOST_LINES: Final = 1000
@@ -45,14 +47,16 @@ class LogLine(Document):
     cron: str | None
     scheduled: int
     """How many jobs the run scheduled."""
-    trace: str | None
+    errors: Sequence[RaisedError]
+    """The traceback, part by part; empty if there is none. Of a long one, the beginning is left out."""
     extra: Mapping[str, str]
     """The ``extra`` of the record."""
 
     @classmethod
     def of(cls, process: str, line: StoredLine) -> Self:
-        values: dict[str, Any] = {name: getattr(line, name) for name in cls.model_fields if name != "process"}
-        return cls(**{**values, "process": process, "time": datetime.fromtimestamp(line.time, UTC)})
+        values: dict[str, Any] = {field.name: getattr(line, field.name) for field in fields(line)}
+        trace, when = values.pop("trace"), datetime.fromtimestamp(values.pop("time"), UTC)
+        return cls(**values, process=process, time=when, errors=parse_trace(trace) if trace is not None else ())
 
 
 class LogProcess(Document):
