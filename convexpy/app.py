@@ -75,6 +75,7 @@ class Convex:
         self.clock = clock or self.database.clock
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
         self.live = Refresh(self.calls, self.database, self.settings, self.clock)
+        self.dashboard_live = Refresh(self.calls, self.database, self.settings, self.clock, is_dashboard=True)
         self.worker = self.new_worker()
         self._is_migrated = False
         self._revisions: Path | None = None
@@ -185,7 +186,7 @@ class Convex:
         self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
-        return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)
+        return create_app(Backend(*parts, lambda: self.worker.is_stuck, self.dashboard_live), revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.
@@ -273,12 +274,14 @@ class Convex:
         self._app = app
         self.calls.app = app
         self.live.reset(RELOAD)
+        self.dashboard_live.reset(RELOAD)
         if self.worker.is_running:
             self.worker.adopt(app)
 
     def close(self) -> None:
         """Stop, and close every connection."""
         self.live.close()
+        self.dashboard_live.close()
         self.stop()
         self.calls.stop()
         self.database.close()

@@ -1,5 +1,7 @@
 """What the dashboard shows: runs by minute, errors, attempts, origins, pauses and runs of crons, an audit log."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -37,6 +39,9 @@ def upgrade() -> None:
         sa.Column("lines", sa.Text, nullable=False),
     )
     op.create_index("_convexpy_logs_by_time", "_convexpy_logs", ["time"])
+    # With which sessions of the dashboard are signed.
+    values = sa.table("_convexpy_metadata", sa.column("key", sa.Text), sa.column("value", sa.Text))
+    op.execute(sa.insert(values).values(key="session_key", value=secrets.token_hex(32)))
 
 
 def add_origins() -> None:

@@ -36,7 +36,7 @@ export class Signal {
 
   get value() {
     this.refresh();
-    reader?.#see(this);
+    if (reader) reader.#see(this);
     return this.#held;
   }
 
