@@ -75,6 +75,7 @@ class Convex:
         self.clock = clock or self.database.clock
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
         self.live = Refresh(self.calls, self.database, self.settings, self.clock)
+        self.dashboard_live = Refresh(self.calls, self.database, self.settings, self.clock, is_dashboard=True)
         self.worker = self.new_worker()
         self._is_migrated = False
         self._revisions: Path | None = None
@@ -143,6 +144,7 @@ class Convex:
         self._check_migrated()
         if self._revisions is not None:
             self.calls.retried("the check of revisions", partial(self._check_applied, self._revisions))
+        self._begin_logs()
         self.worker.start(self._app)
 
     def stop(self) -> None:
@@ -180,10 +182,11 @@ class Convex:
         from .server.authenticator import Authenticator
         from .server.backend import Backend
 
+        self._begin_logs()
         self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
-        return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)
+        return create_app(Backend(*parts, lambda: self.worker.is_stuck, self.dashboard_live), revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.
@@ -271,12 +274,14 @@ class Convex:
         self._app = app
         self.calls.app = app
         self.live.reset(RELOAD)
+        self.dashboard_live.reset(RELOAD)
         if self.worker.is_running:
             self.worker.adopt(app)
 
     def close(self) -> None:
         """Stop, and close every connection."""
         self.live.close()
+        self.dashboard_live.close()
         self.stop()
         self.calls.stop()
         self.database.close()
@@ -286,6 +291,11 @@ class Convex:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _begin_logs(self) -> None:
+        """A process that serves or works keeps its log, for those who look at it."""
+        package = self._functions if isinstance(self._functions, str) else self._functions.__name__
+        self.calls.logs.begin(package)
 
     def _renew_worker(self) -> None:
         """In a child: what was started runs in the parent, and not here."""

@@ -12,6 +12,7 @@ from ..database.requests import RequestKey
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
+from .admin import Admin
 from .events import Job, Scheduled
 from .identity import Identity
 
@@ -91,8 +92,13 @@ class Call:
     """The arguments as a client gave them, by which a repeated request is recognized."""
     attempt: int = 1
     """Of a mutation that is called directly: how often it was begun, after conflicts and failures of the database."""
-    actor: str | None = None
-    """Who changes things by it, as the audit log names it: an admin key. None: no client with one."""
+    admin: Admin | None = None
+    """The rights of the admin key with which a client calls. None: it has shown none."""
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it only serves to show a page of the dashboard: it is no run of the app."""
+        return self.admin is not None and self.admin.is_watching(self.function.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import CallNotAllowed, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
+from ..errors import CallNotAllowed, ConvexError, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
 from ..functions.declare import Kind
 from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
+from .admin import Admin
 from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
@@ -32,6 +33,7 @@ from .identity import Identity
 from .live_run import LiveRun
 from .run_collector import RunCollector
 from .session import CallTransaction
+from .shared_logs import SharedLogs
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -40,6 +42,9 @@ T = TypeVar("T")
 IMMUTABLE: Final = frozenset({str, int, float, bool, bytes, datetime, type(None)})
 # A caller waits for a direct call, so pauses between its retries stay short.
 LONGEST_PAUSE: Final = timedelta(seconds=1)
+DASHBOARD_THREADS: Final = 2
+"""How many calls of the dashboard run at the same time. So it uses at most two connections of the pool."""
+NO_LISTENERS: Final = RunListeners()
 
 
 class CallExecutor:
@@ -51,6 +56,7 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.logs = SharedLogs(database, clock, self.listeners)
         self.caller: Caller = "python"
         """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
@@ -59,7 +65,8 @@ class CallExecutor:
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
         self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
-        self.client_threads = ClientThreads(settings)
+        self.client_threads = ClientThreads(settings.request_concurrency, "convexpy-client")
+        self.dashboard_threads = ClientThreads(DASHBOARD_THREADS, "convexpy-dashboard")
         self.client_actions = ActionLimit(settings)
 
     @property
@@ -80,7 +87,7 @@ class CallExecutor:
         values = function.arguments.bind(function.name, args, kwargs)
         if parent is None:
             return Call(function, values, identity)
-        return Call(function, values, parent.identity, parent.job, request=parent.request, actor=parent.actor)
+        return Call(function, values, parent.identity, parent.job, request=parent.request, admin=parent.admin)
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
@@ -95,7 +102,7 @@ class CallExecutor:
         identity: Identity | None,
         *,
         kind: Kind | None = None,
-        is_admin: bool = False,
+        admin: Admin | None = None,
         journal: str | None = None,
     ) -> Call:
         """A call of a client outside of the server, whose result is wanted as bytes in Convex's encoding.
@@ -105,21 +112,24 @@ class CallExecutor:
             arguments: Parsed JSON in Convex's encoding: an object, or a list of one object.
             identity: On whose behalf.
             kind: What the client takes the function for. None: anything.
-            is_admin: Whether internal functions exist for it.
+            admin: The rights of its admin key, by which internal functions exist for it.
             journal: Of a query that makes a page: where it ended before.
 
         Raises:
             FunctionNotFound: There is no function of this name, or an internal one.
             CallNotAllowed: It is of another kind.
+            ConvexError: The admin key is for queries only (FORBIDDEN).
             InvalidArguments: The arguments do not fit its signature.
         """
         camel = self.settings.names == "camel"
-        function = self.app.registry.find_for_client(name, camel=camel, with_internal=is_admin)
+        function = self.app.registry.find_for_client(name, camel=camel, with_internal=admin is not None)
         if function is None:
             raise FunctionNotFound(f"Could not find public function for '{name}'.")
         if kind is not None and function.kind is not kind:
             is_kind = function.kind.capitalize()
             raise CallNotAllowed(f"Trying to execute {name} as {kind.capitalize()}, but it is defined as {is_kind}.")
+        if admin is not None and admin.is_read_only and function.kind is not Kind.QUERY:
+            raise ConvexError("FORBIDDEN", f"this admin key is read-only, and {name} is {function.kind.phrase}")
         if isinstance(arguments, list) and len(arguments) == 1:
             arguments = arguments[0]
         try:
@@ -135,6 +145,7 @@ class CallExecutor:
             redacts_errors=self.redacts_errors,
             journal=journal,
             given=values,
+            admin=admin,
         )
 
     def run(self, call: Call) -> Any:
@@ -182,8 +193,13 @@ class CallExecutor:
         if call.function.kind is Kind.ACTION:
             with self.client_actions.hold():
                 return await self.run_async(call)
-        self.client_threads.check()
-        return await in_thread(self.client_threads, lambda: self._run_if_wanted(call, is_wanted))
+        threads = self.threads_of(call.admin)
+        threads.check()
+        return await in_thread(threads, lambda: self._run_if_wanted(call, is_wanted))
+
+    def threads_of(self, admin: Admin | None) -> ClientThreads:
+        """Where queries and mutations of a client run: those of the dashboard never take the place of others."""
+        return self.dashboard_threads if admin is not None and admin.is_dashboard else self.client_threads
 
     async def run_together(self, calls: Sequence[Call], is_wanted: Callable[[], bool]) -> list[LiveRun]:
         """Run queries of a client on one snapshot. Each has a value, or an error of its own.
@@ -249,10 +265,12 @@ class CallExecutor:
         self.collector.start(self.listeners)
 
     def stop(self) -> None:
+        self.logs.stop()
         self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
         self.client_threads.shutdown()
+        self.dashboard_threads.shutdown()
         self.transactions.conflicts.stop()
 
     def _run_mutation(self, call: Call, attempt: int) -> CallResult:
@@ -292,8 +310,10 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
-        call.request.begin(call.function.name, self.caller, self.clock.now())
-        return RunRecorder(self.listeners, self.clock, call.function.name, call.function.kind)
+        function = call.function
+        call.request.begin(function.name, self.caller, self.clock.now())
+        listeners = NO_LISTENERS if call.is_watching else self.listeners
+        return RunRecorder(listeners, self.clock, function.name, function.kind, request=call.request)
 
 
 class TransactionCaller:

@@ -23,6 +23,7 @@ from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
 from ..functions.load import App
 from ..settings import Settings
+from .admin import DASHBOARD_LIMIT
 from .call import Call, CallResult
 from .conflicts import CommittedTransaction, ConflictTracker
 from .handler import TimeLimit
@@ -149,7 +150,7 @@ class TransactionRunner:
             with self._database.read() as transaction:
                 part = CallTransaction(self._database, self._app(), transaction, self._clock)
                 try:
-                    result = self._handle(call, part, self._settings.query_time_limit, None, copy_context())
+                    result = self._handle(call, part, self._query_limit(call), None, copy_context())
                     part.flush()
                     return result
                 finally:
@@ -169,7 +170,7 @@ class TransactionRunner:
         began = time.perf_counter()
         try:
             try:
-                run.value = self._handle(call, part, self._settings.query_time_limit, None, self.new_context())
+                run.value = self._handle(call, part, self._query_limit(call), None, self.new_context())
                 part.flush()
             finally:
                 transaction.runs_handler = False
@@ -182,6 +183,10 @@ class TransactionRunner:
             raise TransactionFailed(run.error, transaction, 0) from run.error
         leave(transaction, run)
         return run
+
+    def _query_limit(self, call: Call) -> timedelta:
+        limit = self._settings.query_time_limit
+        return min(limit, DASHBOARD_LIMIT) if call.is_watching else limit
 
     def _run(
         self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .access_log import AccessLog
 from .authenticator import AuthFailed
 from .backend import Backend
+from .dashboard import dashboard_routes
 from .health import Health
 from .http_api import HttpApi
 from .limits import RequestLimit
@@ -50,7 +51,13 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
     settings = backend.settings
     check_cors(settings)
     app = Starlette(
-        routes=[*api_routes(backend), *other_routes(backend, revisions), *socket_routes(backend), *static_routes()],
+        routes=[
+            *api_routes(backend),
+            *other_routes(backend, revisions),
+            *socket_routes(backend),
+            *dashboard_routes(backend),
+            *static_routes(),
+        ],
         middleware=[
             Middleware(SingleSlashes),
             Middleware(AccessLog),

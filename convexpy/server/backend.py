@@ -28,3 +28,5 @@ class Backend:
     """Whether jobs and crons are run in this process, and a loop of them stands still."""
     socket_caller: Caller = "socket"
     """Where the calls of its sockets come from."""
+    dashboard_live: Refresh | None = None
+    """Live queries of the dashboard. None: they run with those of the app."""

@@ -176,5 +176,5 @@ class SocketCalls:
 def bind_call(backend: Backend, request: CallRequest, principal: Principal) -> Call:
     """The call that a client asks for."""
     return backend.calls.bind_client(
-        request.path, request.arguments, principal.identity, kind=request.kind, is_admin=principal.is_admin
+        request.path, request.arguments, principal.identity, kind=request.kind, admin=principal.admin
     )

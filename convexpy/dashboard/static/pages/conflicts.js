@@ -1,0 +1,14 @@
+/** Conflicts. */
+
+import { html } from "../ui/render.js";
+import { pageHead } from "../ui/states.js";
+
+/** @import { Page } from "../ui/pages.js" */
+
+/** @type {Page} */
+export default {
+  title: "Conflicts",
+  open() {
+    return () => html`<div class="page">${pageHead("Conflicts")}</div>`;
+  },
+};

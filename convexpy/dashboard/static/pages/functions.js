@@ -1,0 +1,14 @@
+/** Functions. */
+
+import { html } from "../ui/render.js";
+import { pageHead } from "../ui/states.js";
+
+/** @import { Page } from "../ui/pages.js" */
+
+/** @type {Page} */
+export default {
+  title: "Functions",
+  open() {
+    return () => html`<div class="page">${pageHead("Functions")}</div>`;
+  },
+};

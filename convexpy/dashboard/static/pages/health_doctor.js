@@ -1,0 +1,78 @@
+/** What `convexpy doctor` finds: asked once as the page is opened, and again by a button. */
+
+import { address, setParams } from "../ui/address.js";
+import { query } from "../ui/api.js";
+import { number, relative } from "../ui/format.js";
+import { icon, stateIcon } from "../ui/icons.js";
+import { html, nothing, signal } from "../ui/render.js";
+import { problem, waitingLines } from "../ui/states.js";
+
+/** @typedef {{ mark: "risk" | "note" | "ok", about: string, seen: string, why: string, todo: string }} Finding */
+
+const SHOWN = 4;
+const SHAPES = { risk: () => stateIcon("failed"), note: () => icon("info"), ok: () => stateIcon("success") };
+const COLOURS = { risk: "failed", note: "", ok: "success" };
+
+/** Begin to ask. @returns {() => unknown} what is rendered */
+export function doctor() {
+  const answer = signal(/** @type {{ value?: any, error?: unknown }} */ ({}));
+  const ask = () => {
+    answer.value = {};
+    query("_system/health:findings").then(
+      (value) => (answer.value = { value }),
+      (error) => (answer.value = { error }),
+    );
+  };
+  ask();
+  return () => {
+    const { value, error } = answer.value;
+    const all = address.value.params.get("doctor") === "all";
+    return html`
+      <div class="sect">
+        <h2 id="health-doctor">Doctor</h2>
+        ${value ? html`<span class="dim">${counts(value.findings)}</span>` : nothing}
+        ${value && value.findings.length ? toggle(value.findings, all) : nothing}
+      </div>
+      ${error ? problem(error, { what: "The doctor does not answer", again: ask }) : value ? findings(value, all, ask) : waitingLines(4)}`;
+  };
+}
+
+/** @param {Finding[]} findings */
+function counts(findings) {
+  const count = (/** @type {string} */ mark) => findings.filter((each) => each.mark === mark).length;
+  const [risks, notes, ok] = ["risk", "note", "ok"].map(count);
+  const words = [risks && html`<span class="bad">${risks === 1 ? "1 risk" : `${risks} risks`}</span>`, notes && (notes === 1 ? "1 note" : `${notes} notes`), `${number(ok)} ok`];
+  return words.filter(Boolean).map((word, index) => html`${index ? ", " : ""}${word}`);
+}
+
+/** @param {Finding[]} findings @param {boolean} all */
+function toggle(findings, all) {
+  if (findings.length <= SHOWN && !all) return nothing;
+  return html`<button type="button" class="link push" aria-expanded=${all} @click=${() => setParams({ doctor: all ? null : "all" })}>${all ? "Fewer" : "All findings"}</button>`;
+}
+
+/** @param {any} value @param {boolean} all @param {() => void} ask */
+function findings({ findings: found, problem: why, checkedTime }, all, ask) {
+  if (why) return problem(new Error(why), { what: "The doctor cannot look", again: ask });
+  const shown = all ? found : found.slice(0, Math.max(SHOWN, found.findIndex((/** @type {Finding} */ each) => each.mark === "ok")));
+  return html`
+    <table class="findings">
+      <tbody>${shown.map((/** @type {Finding} */ each) => line(each, all))}</tbody>
+    </table>
+    <p class="checked dim">Checked ${relative(checkedTime)}.
+      <button type="button" class="link" @click=${ask}>Check again</button> <span class="hide-narrow">An answer is kept for a minute.</span></p>`;
+}
+
+/** @param {Finding} finding @param {boolean} all */
+function line({ mark, about, seen, why, todo }, all) {
+  const isWorth = mark !== "ok";
+  return html`
+    <tr>
+      <td class="f-mark"><span class=${`state ${COLOURS[mark]}`}>${SHAPES[mark]()}${mark}</span></td>
+      <td class="f-about soft">${about}</td>
+      <td class="f-seen">${coded(seen)}${isWorth && why ? html`: ${coded(why)}.` : nothing}${isWorth && todo && (all || mark === "risk") ? html` <span class="soft">${coded(todo)}.</span>` : nothing}</td>
+    </tr>`;
+}
+
+/** What stands between backticks is code. @param {string} text */
+const coded = (text) => text.split("`").map((piece, index) => (index % 2 ? html`<code>${piece}</code>` : piece));

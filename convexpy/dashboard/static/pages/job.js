@@ -1,0 +1,14 @@
+/** Job. */
+
+import { html } from "../ui/render.js";
+import { pageHead } from "../ui/states.js";
+
+/** @import { Page } from "../ui/pages.js" */
+
+/** @type {Page} */
+export default {
+  title: "Job",
+  open() {
+    return () => html`<div class="page">${pageHead("Job")}</div>`;
+  },
+};

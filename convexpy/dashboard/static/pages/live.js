@@ -1,0 +1,14 @@
+/** Live. */
+
+import { html } from "../ui/render.js";
+import { pageHead } from "../ui/states.js";
+
+/** @import { Page } from "../ui/pages.js" */
+
+/** @type {Page} */
+export default {
+  title: "Live",
+  open() {
+    return () => html`<div class="page">${pageHead("Live")}</div>`;
+  },
+};

@@ -1,0 +1,3 @@
+/** The command palette. */
+
+export function openPalette() {}

@@ -1,0 +1,407 @@
+/**
+ * Templates that update only what changed, and signals that say when.
+ *
+ *     const count = signal(0);
+ *     mount(document.body, () => html`<button @click=${() => count.value++}>${count.value}</button>`);
+ *
+ * A value in a template is text, however it looks: nothing of it is ever read as markup. `name=${x}` sets an attribute,
+ * `?name` one that is there or not, `.name` a property, `@name` a listener, `ref=${f}` calls `f` with the element once,
+ * `style=${{ width: "3px", "--depth": 2 }}` sets properties of its style. White space with a line break between two
+ * tags is left out.
+ */
+
+const CALM_PAUSE = 250; // milliseconds between two renderings for data that changed by itself
+
+let reader = /** @type {Signal<any> | null} */ (null); // what runs now, and depends on what it reads
+let batches = 0;
+let isCalm = false;
+const waiting = /** @type {Set<Signal<any>>} */ (new Set()); // effects to run as the batch ends
+
+/** A value that tells of its changes; with `compute`, one that follows from others. @template T */
+export class Signal {
+  #held;
+  #compute;
+  #react;
+  #version = 0;
+  #isStale = true;
+  #watchers = /** @type {Set<Signal<any>>} */ (new Set());
+  #sources = /** @type {Map<Signal<any>, number>} */ (new Map());
+
+  /** @param {T} value @param {() => T} [compute] @param {() => void} [react] what an effect does as a source changes */
+  constructor(value, compute, react) {
+    this.#held = value;
+    this.#compute = compute;
+    this.#react = react;
+  }
+
+  get value() {
+    this.refresh();
+    if (reader) reader.#see(this);
+    return this.#held;
+  }
+
+  set value(value) {
+    if (Object.is(value, this.#held)) return;
+    this.#held = value;
+    this.#version++;
+    batch(() => [...this.#watchers].forEach((watcher) => watcher.#notify()));
+  }
+
+  /** The value, of which the caller does not become dependent. */
+  peek() {
+    this.refresh();
+    return this.#held;
+  }
+
+  refresh() {
+    const isTold = this.#react !== undefined || this.#watchers.size > 0;
+    if (!this.#compute || (isTold && !this.#isStale)) return;
+    if (this.#version === 0 || this.#hasChanged()) {
+      const value = this.#run(this.#compute);
+      if (this.#version === 0 || !Object.is(value, this.#held)) this.#version++;
+      this.#held = value;
+    }
+    this.#isStale = false;
+  }
+
+  stop() {
+    for (const source of this.#sources.keys()) source.#unwatch(this);
+    this.#compute = undefined;
+    waiting.delete(this);
+  }
+
+  #hasChanged() {
+    return [...this.#sources].some(([source, version]) => (source.refresh(), source.#version !== version));
+  }
+
+  /** @param {() => T} compute */
+  #run(compute) {
+    const [outer, before] = [reader, this.#sources];
+    this.#sources = new Map();
+    reader = this;
+    try {
+      return compute();
+    } finally {
+      reader = outer;
+      for (const source of before.keys()) if (!this.#sources.has(source)) source.#unwatch(this);
+    }
+  }
+
+  /** @param {Signal<any>} source */
+  #see(source) {
+    if (this.#sources.has(source)) return;
+    this.#sources.set(source, source.#version);
+    if (this.#react || this.#watchers.size > 0) source.#watch(this);
+  }
+
+  /** @param {Signal<any>} watcher */
+  #watch(watcher) {
+    if (this.#watchers.size === 0) for (const source of this.#sources.keys()) source.#watch(this);
+    this.#watchers.add(watcher);
+  }
+
+  /** @param {Signal<any>} watcher */
+  #unwatch(watcher) {
+    this.#watchers.delete(watcher);
+    if (this.#watchers.size === 0) for (const source of this.#sources.keys()) source.#unwatch(this);
+  }
+
+  #notify() {
+    this.#isStale = true;
+    if (this.#react) this.#react();
+    else for (const watcher of this.#watchers) watcher.#notify();
+  }
+}
+
+/** @template T @param {T} value */
+export const signal = (value) => /** @type {Signal<T>} */ (new Signal(value));
+
+/** @template T @param {() => T} compute @returns {Signal<T>} */
+export const computed = (compute) => new Signal(/** @type {any} */ (undefined), compute);
+
+/** Runs now and whenever a signal that it read has changed. What it returns runs before the next time, and at the end.
+ * @param {() => void | (() => void)} run @returns {() => void} what ends it */
+export function effect(run) {
+  let cleanUp = /** @type {void | (() => void)} */ (undefined);
+  const once = () => void (cleanUp?.(), (cleanUp = run()));
+  const cell = new Signal(/** @type {void} */ (undefined), once, () => void waiting.add(cell));
+  cell.refresh();
+  return () => void (cell.stop(), cleanUp?.(), (cleanUp = undefined));
+}
+
+/** Several changes at once: effects run after the last. @template T @param {() => T} change @returns {T} */
+export function batch(change) {
+  batches++;
+  try {
+    return change();
+  } finally {
+    for (let rounds = 0; batches === 1 && waiting.size > 0; rounds++) {
+      if (rounds > 100) throw (waiting.clear(), new Error("effects change what they depend on, without an end"));
+      const effects = [...waiting];
+      waiting.clear();
+      for (const each of effects) attempt(() => each.refresh());
+    }
+    batches--;
+  }
+}
+
+/** Changes that no input asked for: they are rendered at most four times a second. @param {() => void} change */
+export function calmly(change) {
+  const before = isCalm;
+  isCalm = true;
+  try {
+    batch(change);
+  } finally {
+    isCalm = before;
+  }
+}
+
+/** @param {() => void} run @param {(error: unknown) => void} [onError] */
+function attempt(run, onError = console.error) {
+  try {
+    run();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+class Template {
+  /** @param {TemplateStringsArray} strings @param {unknown[]} values @param {boolean} isSvg */
+  constructor(strings, values, isSvg) {
+    this.strings = strings;
+    this.values = values;
+    this.isSvg = isSvg;
+  }
+}
+
+class Keyed {
+  /** @param {readonly any[]} items @param {(item: any, index: number) => unknown} key @param {(item: any, index: number) => unknown} view */
+  constructor(items, key, view) {
+    this.items = items;
+    this.key = key;
+    this.view = view;
+  }
+}
+
+export const nothing = Symbol("nothing");
+/** @param {TemplateStringsArray} strings @param {unknown[]} values */
+export const html = (strings, ...values) => new Template(strings, values, false);
+/** What stands inside of an `<svg>`. @param {TemplateStringsArray} strings @param {unknown[]} values */
+export const svg = (strings, ...values) => new Template(strings, values, true);
+/** A list whose nodes move with their items. @template T @param {readonly T[]} items
+ * @param {(item: T, index: number) => unknown} key @param {(item: T, index: number) => unknown} view */
+export const keyed = (items, key, view) => new Keyed(items, key, view);
+
+const MARK = "convexpy-";
+const REFUSED = /^on|^srcdoc$|^\.(inner|outer)html$/i;
+const ADDRESSES = new Set(["href", "src", "action", "formaction", "xlink:href"]);
+/** @typedef {{ index: number, name: string, texts: string[], places: number[] }} Place */
+const prepared = /** @type {WeakMap<object, { content: DocumentFragment, places: Place[] }>} */ (new WeakMap());
+let drawn = /** @type {(() => void)[]} */ ([]); // what is called after a rendering
+
+/** Reads a template once: its nodes, and where among them values go. @param {Template} template */
+function prepare({ strings, isSvg }) {
+  const names = /** @type {string[]} */ ([]);
+  let [markup, state] = ["", "text"];
+  for (const [place, text] of strings.entries()) {
+    for (const letter of text) {
+      if (state === "text") state = letter === "<" ? "tag" : state;
+      else if (state === "tag") state = { ">": "text", '"': '"', "'": "'" }[letter] ?? state;
+      else if (state === letter) state = "tag";
+    }
+    names[place] = /([^\s"'<>/=]+)=["']?$/.exec(text)?.[1] ?? "";
+    const mark = state === "text" ? `<!--${MARK}${place};-->` : `${MARK}${place};`;
+    markup += text + (place < strings.length - 1 ? mark : "<!---->");
+  }
+  const holder = document.createElement("template");
+  markup = markup.replace(/>\s*\n\s*</g, "><").trim();
+  holder.innerHTML = isSvg ? `<svg>${markup}</svg>` : markup;
+  const { content } = holder;
+  if (isSvg) content.replaceChildren(.../** @type {Element} */ (content.firstChild).childNodes);
+  const places = [...nodesOf(content)].flatMap((node, index) => placesOf(node, names).map((each) => ({ index, ...each })));
+  return { content, places };
+}
+
+/** @param {Node} root @returns {Generator<Element | Comment>} */
+function* nodesOf(root) {
+  const walker = document.createTreeWalker(root, 1 | 128);
+  for (let node; (node = walker.nextNode()); ) yield /** @type {any} */ (node);
+}
+
+/** @param {Element | Comment} node @param {string[]} names */
+function placesOf(node, names) {
+  const marks = new RegExp(`${MARK}(\\d+);`);
+  if (!("attributes" in node)) return marks.test(node.data) ? [{ name: "", texts: [], places: [+node.data.split(marks)[1]] }] : [];
+  return [...node.attributes].flatMap(({ name, value }) => {
+    const pieces = value.split(marks);
+    if (REFUSED.test(name) || (name === "style" && pieces.length === 1)) throw new Error(`a template has ${name}="…"`);
+    if (pieces.length === 1) return [];
+    node.removeAttribute(name);
+    const places = pieces.filter((_, at) => at % 2 === 1).map(Number);
+    return [{ name: /^[.@?]/.test(name) ? names[places[0]] : name, texts: pieces.filter((_, at) => at % 2 === 0), places }];
+  });
+}
+
+/** What writes values into one place of a copy. @param {any} node @param {Place} place @returns {(values: unknown[]) => void} */
+function writer(node, { name, texts, places }) {
+  if (name === "") {
+    const child = new Child(node, node.nextSibling);
+    return (values) => child.show(values[places[0]]);
+  }
+  let last = /** @type {any} */ (nothing);
+  const bare = name.slice(1);
+  /** @type {(value: any) => void} */
+  let write = (value) => setAttribute(node, name, value);
+  if (name[0] === "?") write = (value) => node.toggleAttribute(bare, Boolean(value));
+  if (name[0] === ".") return (values) => void (node[bare] === values[places[0]] || (node[bare] = values[places[0]]));
+  if (name === "style") write = (value) => setStyle(node.style, value, last);
+  if (name === "ref") write = (value) => void (last === nothing && value && drawn.push(() => value(node)));
+  if (name[0] === "@") {
+    node.addEventListener(bare, (/** @type {Event} */ event) => typeof last === "function" && batch(() => last(event)));
+    write = () => {};
+  }
+  return (values) => {
+    const isWhole = places.length === 1 && texts.every((text) => text === "");
+    const value = isWhole ? values[places[0]] : texts.map((text, at) => (at ? asText(values[places[at - 1]]) : "") + text).join("");
+    if (Object.is(value, last)) return;
+    write(value);
+    last = value;
+  };
+}
+
+/** @param {unknown} value */
+const asText = (value) => (value === nothing || value === undefined || value === null || typeof value === "boolean" ? "" : String(value));
+
+/** @param {Element} element @param {string} name @param {unknown} value */
+function setAttribute(element, name, value) {
+  const isAbsent = value === nothing || value === undefined || value === null || (value === false && !name.startsWith("aria-"));
+  if (isAbsent) return element.removeAttribute(name);
+  const text = value === true && !name.startsWith("aria-") ? "" : String(value);
+  const isScript = ADDRESSES.has(name) && /^[\s\0-\x20]*(javascript|data|vbscript):/i.test(text);
+  element.setAttribute(name, isScript ? "about:blank" : text);
+}
+
+/** @param {CSSStyleDeclaration} style @param {any} now @param {any} before */
+function setStyle(style, now, before) {
+  for (const name of Object.keys(typeof before === "object" ? before ?? {} : {})) if (!(name in (now ?? {}))) style.removeProperty(name);
+  for (const [name, value] of Object.entries(now ?? {})) style.setProperty(name, String(value));
+}
+
+/** What stands between two nodes: text, a copy of a template, a list, or a node. The second may be the parent's end. */
+class Child {
+  #shown = /** @type {any} */ (null);
+
+  /** @param {ChildNode} start @param {ChildNode | null} end */
+  constructor(start, end) {
+    this.start = start;
+    this.end = end;
+  }
+
+  /** @param {unknown} value */
+  show(value) {
+    if (value instanceof Template) this.#showTemplate(value);
+    else if (value instanceof Keyed) this.#showList(value);
+    else if (Array.isArray(value)) this.#showList(new Keyed(value, (_, index) => index, (item) => item));
+    else if (value instanceof Node) this.#shown === value || this.#replace(value, value);
+    else if (this.#shown?.nodeType !== 3) this.#replace(document.createTextNode(asText(value)));
+    else if (this.#shown.data !== asText(value)) this.#shown.data = asText(value);
+  }
+
+  clear() {
+    while (this.start.nextSibling !== this.end) this.start.nextSibling?.remove();
+    this.#shown = null;
+  }
+
+  remove() {
+    this.clear();
+    this.start.remove();
+    this.end?.remove();
+  }
+
+  /** @param {Node} node */
+  #replace(node, shown = /** @type {any} */ (node)) {
+    this.clear();
+    this.start.after(node);
+    this.#shown = shown;
+  }
+
+  /** @param {Template} template */
+  #showTemplate(template) {
+    if (this.#shown?.strings !== template.strings) {
+      const known = prepared.get(template.strings) ?? prepare(template);
+      prepared.set(template.strings, known);
+      const copy = document.importNode(known.content, true);
+      const nodes = [...nodesOf(copy)];
+      const writers = known.places.map((place) => writer(nodes[place.index], place));
+      const isLate = known.places.map(({ name }) => name[0] === "."); // the value of a <select> comes after its options
+      const inOrder = [...writers.filter((_, at) => !isLate[at]), ...writers.filter((_, at) => isLate[at])];
+      this.#replace(copy, { strings: template.strings, writers: inOrder });
+    }
+    for (const write of this.#shown.writers) write(template.values);
+  }
+
+  /** @param {Keyed} list */
+  #showList({ items, key, view }) {
+    if (!(this.#shown instanceof Map)) this.#replace(document.createDocumentFragment(), new Map());
+    const before = /** @type {Map<unknown, Child>} */ (this.#shown);
+    const now = (this.#shown = new Map());
+    for (const [index, item] of items.entries()) {
+      const id = key(item, index);
+      const unique = now.has(id) ? Symbol() : id;
+      now.set(unique, before.get(unique) ?? newItem());
+    }
+    for (const [id, child] of before) if (!now.has(id)) child.remove();
+    let [cursor, index] = [this.start.nextSibling, 0];
+    for (const child of now.values()) {
+      if (child.start !== cursor) move(child, /** @type {ParentNode} */ (this.start.parentNode), cursor);
+      child.show(view(items[index], index++));
+      cursor = child.end.nextSibling;
+    }
+  }
+}
+
+function newItem() {
+  const [start, end] = [document.createComment(""), document.createComment("")];
+  document.createDocumentFragment().append(start, end);
+  return new Child(start, end);
+}
+
+/** @param {Child} child @param {ParentNode} parent @param {Node | null} before */
+function move({ start, end }, parent, before) {
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  for (let node = /** @type {ChildNode | null} */ (start), next; node; node = next) {
+    next = node === end ? null : node.nextSibling;
+    parent.insertBefore(node, before);
+  }
+  if (focused !== document.activeElement) focused?.focus({ preventScroll: true });
+}
+
+/**
+ * Show what `view` returns at the end of an element, and again whenever a signal that it read has changed: at once, or
+ * for changes that are made calmly at most four times a second, and never while the page is hidden.
+ * @param {Element} container @param {() => unknown} view @param {(error: unknown) => void} [onError]
+ * @returns {() => void} what takes it away
+ */
+export function mount(container, view, onError = console.error) {
+  const root = newItem();
+  container.append(root.start, /** @type {Node} */ (root.end));
+  let [last, isQueued] = [0, false];
+  let timer = /** @type {any} */ (undefined);
+  const draw = () => {
+    clearTimeout(timer);
+    [timer, isQueued, last] = [undefined, false, performance.now()];
+    attempt(() => cell.refresh(), onError);
+    const calls = drawn;
+    drawn = [];
+    for (const call of calls) attempt(call);
+  };
+  const drawCalmly = () => (document.hidden ? document.addEventListener("visibilitychange", draw, { once: true }) : draw());
+  const onChange = () => {
+    if (isCalm) timer ??= setTimeout(drawCalmly, last + CALM_PAUSE - performance.now());
+    else if (!isQueued) queueMicrotask(draw);
+    isQueued ||= !isCalm;
+  };
+  const cell = new Signal(/** @type {void} */ (undefined), () => root.show(view()), onChange);
+  draw();
+  return () => (cell.stop(), clearTimeout(timer), root.remove());
+}
