@@ -65,7 +65,7 @@ def repeat(ctx: SystemMutationCtx, job_id: JobId, by: str) -> JobId:
         raise ConvexError("CONFLICT", f"{old.name} is a query now, and a query cannot be a job")
     stored_args = json.dumps(old.args)
     function.arguments.load(function.name, stored_args)
-    about = {"function": ctx.function.name, "user": by, "started": unix_milliseconds(ctx.now)}
+    about = {"function": ctx.function.name, "actor": by, "started": unix_milliseconds(ctx.now)}
     return ctx.schedule_stored(function, stored_args, origin=Origin(None, RETRY + job_id, json.dumps(about)))
 
 
