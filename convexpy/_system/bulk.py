@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import time_ns
 from typing import Final, Literal
 
 from ..database.due_times import make_due
@@ -17,10 +18,10 @@ from ..database.job_filter import JobFilter
 from ..database.job_search import search
 from ..database.job_tree import children_of
 from ..database.scheduled_function import StateKind
-from ..database.types import EPOCH, JobId
+from ..database.types import MICROSECOND, JobId
 from ..errors import ConvexError, InvalidArguments, InvalidSchedule
 from ..runtime.schedule import check_job_id, time_at
-from .audit import audit
+from .audit import actor_of, audit
 from .context import SystemMutationCtx, SystemQueryCtx, system_mutation, system_query
 from .document import Document, UnixTime
 from .job_changes import PORTION, JobIds, repeat
@@ -91,11 +92,9 @@ def bulk(
     count, more = (len(checked), False) if checked is not None else counted(ctx, action, filter or Filter())
     if count == 0:
         raise ConvexError("NOT_FOUND", "there is no such job")
-    # What comes later does not fit.
-    newest = int((ctx.now - EPOCH) / timedelta(microseconds=1)) * 1_000
-    job_id = ctx.schedule.after(
-        DELAY, apply, action=action, job_ids=checked, filter=filter, time=time, newest=newest, began=ctx.now
-    )
+    newest = time_ns()  # as jobs have it that wait: what is scheduled later does not fit
+    asked = {"action": action, "job_ids": checked, "filter": filter, "time": time, "newest": newest, "began": ctx.now}
+    job_id = ctx.schedule.after(DELAY, apply, **asked, by=actor_of(ctx))
     details = {"filter": filter.to_json() if filter else None, "jobs": count, "more": more, "by": job_id}
     audit(ctx, action, f"{count:,}{'+' if more else ''} jobs", details)
     return BulkStarted(job_id=job_id, count=count, more=more, time=ctx.now + DELAY)
@@ -128,21 +127,22 @@ def apply(
     time: float | None,
     newest: int,
     began: datetime,
+    by: str,
     cursor: str | None = None,
     looked_at: int = 0,
 ) -> int:
     """A portion of a bulk action, and the job of the next one. With how many jobs something was done."""
     if job_ids is not None:
-        return act(ctx, action, [JobId(job_id) for job_id in job_ids], time)
+        return act(ctx, action, [JobId(job_id) for job_id in job_ids], time, by)
     wanted = narrowed(ctx, action, filter or Filter(), newest, began)
     with ctx.framework_tables() as connection:
         begin = None if cursor is None else read_cursor(cursor)
         found = search(connection, wanted, ctx.now, begin, RETRIES if action == "retry" else PORTION)
-    done = act(ctx, action, [row.id for row in found.rows], time)
+    done = act(ctx, action, [row.id for row in found.rows], time, by)
     if found.cursor is not None:
         following = {"cursor": written(found.cursor), "looked_at": looked_at + len(found.rows)}
         ctx.schedule.now(
-            apply, action=action, job_ids=None, filter=filter, time=time, newest=newest, began=began, **following
+            apply, action=action, job_ids=None, filter=filter, time=time, newest=newest, began=began, by=by, **following
         )
     return done
 
@@ -188,28 +188,28 @@ def narrowed(ctx: SystemMutationCtx, action: Action, filter: Filter, newest: int
     wanted = in_states(filter.resolved(ctx.app), action)
     assert wanted is not None
     if action == "retry":
-        until = began if wanted.until is None else min(wanted.until, began)
-        return replace(wanted, until=until.astimezone(UTC))
+        end = began.astimezone(UTC) + MICROSECOND
+        return replace(wanted, until=end if wanted.until is None else min(wanted.until, end))
     return replace(wanted, position=newest)
 
 
-def act(ctx: SystemMutationCtx, action: Action, ids: Sequence[JobId], time: float | None) -> int:
+def act(ctx: SystemMutationCtx, action: Action, ids: Sequence[JobId], time: float | None, by: str) -> int:
     """With how many of these jobs it was done. What is over stays as it is if it is canceled, and counts."""
     if action in ("run_now", "reschedule"):
         when = ctx.now if time is None else time_at(ctx.now, time)
         with ctx.framework_tables() as connection:
             return len(make_due(connection, ids, when, ctx.now))
     if action == "retry":
-        return sum(retry_one(ctx, job_id) for job_id in ids)
+        return sum(retry_one(ctx, job_id, by) for job_id in ids)
     for job_id in ids:
         if ctx.job is None or ctx.job.id != job_id:
             ctx.schedule.cancel(job_id)
     return len(ids)
 
 
-def retry_one(ctx: SystemMutationCtx, job_id: JobId) -> bool:
+def retry_one(ctx: SystemMutationCtx, job_id: JobId, by: str) -> bool:
     try:
-        repeat(ctx, job_id)
+        repeat(ctx, job_id, by)
     except (ConvexError, InvalidArguments, InvalidSchedule):  # it is gone, is not over, or no longer fits
         return False
     return True

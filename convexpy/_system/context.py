@@ -16,6 +16,7 @@ from ..functions.registry import AnyFunction
 from ..runtime.admin import Admin
 from ..runtime.call_executor import CallExecutor
 from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
+from ..runtime.origin import Origin
 from ..runtime.session import CallTransaction
 
 LOOKED_EVERY: Final = timedelta(seconds=5)
@@ -42,15 +43,20 @@ class SystemMutationCtx(MutationCtx):
         cron: str | None = None,
         *,
         when: datetime | None = None,
-        repeats: JobId | None = None,
+        origin: Origin | None = None,
     ) -> JobId:
-        """Schedule a function, now or then, with arguments as a job or a cron stores them.
+        """Schedule a function with arguments as a job or a cron stores them.
 
-        ``repeats``: the job that the new one repeats.
+        Args:
+            function: What runs.
+            stored_args: Its arguments.
+            cron: The cron whose run it is.
+            when: When it is due. None: now.
+            origin: What scheduled it. None: this call.
         """
         buffer = part_of(self).buffer
         assert buffer is not None
-        return buffer.add_stored(when or self.now, function, stored_args, cron, repeats)
+        return buffer.add_stored(when or self.now, function, stored_args, cron, origin)
 
     @contextmanager
     def framework_tables(self) -> Iterator[Connection]:

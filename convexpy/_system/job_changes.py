@@ -9,12 +9,15 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from ..clock import unix_milliseconds
 from ..database.due_times import make_due
+from ..database.jobs import RETRY
 from ..database.types import JobId
 from ..errors import ConvexError
 from ..functions.declare import Kind
+from ..runtime.origin import Origin
 from ..runtime.schedule import check_job_id, time_at
-from .audit import audit
+from .audit import actor_of, audit
 from .context import SystemMutationCtx, system_mutation
 from .job_document import Job
 
@@ -45,13 +48,13 @@ def retry(ctx: SystemMutationCtx, job_id: str) -> JobId:
         ConvexError: There is no such job (NOT_FOUND), it is not finished (CONFLICT), or its function or arguments no
             longer fit.
     """
-    new = repeat(ctx, check_job_id(job_id))
+    new = repeat(ctx, check_job_id(job_id), actor_of(ctx))
     audit(ctx, "retry", job_id, {"new": new})
     return new
 
 
-def repeat(ctx: SystemMutationCtx, job_id: JobId) -> JobId:
-    """What ``retry`` does."""
+def repeat(ctx: SystemMutationCtx, job_id: JobId, by: str) -> JobId:
+    """What ``retry`` does. ``by``: the actor."""
     old = ctx.system.get(job_id)
     if old is None:
         raise ConvexError("NOT_FOUND", f"there is no job {job_id}")
@@ -62,7 +65,8 @@ def repeat(ctx: SystemMutationCtx, job_id: JobId) -> JobId:
         raise ConvexError("CONFLICT", f"{old.name} is a query now, and a query cannot be a job")
     stored_args = json.dumps(old.args)
     function.arguments.load(function.name, stored_args)
-    return ctx.schedule_stored(function, stored_args, repeats=job_id)
+    about = {"function": ctx.function.name, "actor": by, "started": unix_milliseconds(ctx.now)}
+    return ctx.schedule_stored(function, stored_args, origin=Origin(None, RETRY + job_id, json.dumps(about)))
 
 
 @system_mutation
@@ -95,9 +99,7 @@ def move(ctx: SystemMutationCtx, job_ids: Sequence[str], time: datetime, action:
 
 
 @system_mutation
-def schedule(
-    ctx: SystemMutationCtx, function: str, args: dict[str, Any], time: float | None = None
-) -> JobId:
+def schedule(ctx: SystemMutationCtx, function: str, args: dict[str, Any], time: float | None = None) -> JobId:
     """Schedule a function by its name. A job has no identity: it runs for the app, not for a user.
 
     Args:

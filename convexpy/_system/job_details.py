@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..database.job_queries import find_job
 from ..database.job_rows import names_of
 from ..database.job_tree import find_row, holder_of, retries_of
 from ..database.scheduled_function import StateKind
+from ..runtime.failure_origin import origin_of
 from ..runtime.schedule import check_job_id
 from .context import SystemQueryCtx, system_query
 from .document import Document
 from .job_lists import LISTED_EVERY, ListedJob
+from .traceback import RaisedError, parse_trace
 
 
 class JobDetails(Document):
@@ -21,8 +24,13 @@ class JobDetails(Document):
     args: dict[str, Any]
     error: str | None
     last_error: str | None
-    trace: str | None
-    """The traceback of its error and of its causes."""
+    exception: str | None
+    """The class of its error; of a ``ConvexError`` its code."""
+    message: str | None
+    fingerprint: str | None
+    """The group of its error, in ``_system/errors``."""
+    trace: Sequence[RaisedError]
+    """The traceback of its error and of its causes. Empty: there is none."""
     worker: str | None
     """The process that holds it: its machine and its process id."""
     retried_as: str | None
@@ -44,12 +52,16 @@ def details(ctx: SystemQueryCtx, job_id: str) -> JobDetails | None:
     parents = names_of(ctx.connection, [row.parent] if row.parent else [])
     retries = retries_of(ctx.connection, checked)
     last = retries[-1] if retries else None
+    failed = origin_of(job.name, job.state_error) if job.state_kind == "failed" and job.state_error else None
     return JobDetails(
         job=ListedJob.of(row, parents),
         args=job.args,
         error=job.state_error,
         last_error=job.last_error,
-        trace=job.state_trace,
+        exception=failed[0].exception if failed else None,
+        message=failed[1] if failed else None,
+        fingerprint=failed[0].fingerprint if failed else None,
+        trace=parse_trace(job.state_trace) if job.state_trace else (),
         worker=holder_of(ctx.connection, checked),
         retried_as=last.id if last else None,
         retried_state=last.state if last else None,

@@ -9,16 +9,16 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
-from ..database.durations import merged, quantile
 from ..database.job_counts import counts as count_jobs
 from ..database.job_counts import due_between
 from ..database.job_delays import delays_of, oldest_due
 from ..database.job_filter import JobFilter
 from ..database.job_rows import JobRow, names_of
 from ..database.job_scans import Place
-from ..database.job_search import Cursor, search as search_jobs
+from ..database.job_search import Cursor
+from ..database.job_search import search as search_jobs
 from ..database.job_tree import retried
-from ..database.minutes import MINUTE, minute_of, sums_by_minute
+from ..database.minutes import MINUTE, RunSums, minute_of, sums_by_minute
 from ..database.scheduled_function import StateKind
 from ..database.types import JobId
 from ..errors import ConvexError
@@ -57,7 +57,9 @@ class Filter(Document):
         if self.functions or self.modules:
             known = [*registry.functions, *(alias for each in registry.functions.values() for alias in each.aliases)]
             modules = JobFilter(left_out=self.modules)
-            functions = tuple(dict.fromkeys([*self.functions, *(name for name in known if not modules.fits_name(name))]))
+            functions = tuple(
+                dict.fromkeys([*self.functions, *(name for name in known if not modules.fits_name(name))])
+            )
         since, until = (each.astimezone(UTC) if each else None for each in (self.since, self.until))
         return JobFilter(self.states, functions, self.left_out, self.cron, since, until, self.text or None)
 
@@ -69,6 +71,8 @@ class Origin(Document):
     caller: str | None
     """``http``, ``socket``, ``python``, ``cli`` or ``dashboard``."""
     user: str | None
+    actor: str | None
+    """The admin key that was used, or ``dev``."""
     started: int | None
     """Milliseconds since 1970."""
     attempt: int
@@ -78,7 +82,7 @@ class Origin(Document):
         if text is None:
             return None
         values: dict[str, Any] = json.loads(text)
-        names = ("function", "caller", "user", "started")
+        names = ("function", "caller", "user", "actor", "started")
         return cls(**{name: values.get(name) for name in names}, attempt=values.get("attempt", 1))
 
 
@@ -115,7 +119,7 @@ class ListedJob(Document):
 
 
 class JobPage(Document):
-    """Jobs that fit a filter: what is in progress, what is pending, soonest first, and what is finished, latest first."""
+    """Jobs that fit a filter: what is in progress; what is pending, soonest first; what is over, latest first."""
 
     jobs: Sequence[ListedJob]
     cursor: str | None
@@ -195,7 +199,9 @@ def figures(ctx: SystemQueryCtx) -> JobFigures:
     """Lag, jobs a second, durations and failures."""
     minutes = sums_by_minute(ctx.connection, ctx.now, MINUTES)
     due, sums = oldest_due(ctx.connection), [each.sums for each in minutes]
-    part = (ctx.now - minute_of(ctx.now)) / MINUTE
+    part, latest = (ctx.now - minute_of(ctx.now)) / MINUTE, RunSums()
+    for each in sums[-5:]:
+        latest.add(each)
     return JobFigures(
         minutes=[each.minute for each in minutes],
         oldest_due=due if due is not None and due <= ctx.now else None,
@@ -203,7 +209,7 @@ def figures(ctx: SystemQueryCtx) -> JobFigures:
         # A minute back from now: the current one, and the rest from the one before it.
         jobs_per_second=(sums[-1].jobs + sums[-2].jobs * (1 - part)) / 60,
         jobs=[each.jobs for each in sums],
-        p95=quantile(merged(each.durations for each in sums[-5:]), 0.95),
+        p95=latest.p95,
         p95_by_minute=[each.p95 for each in sums],
         failed=sum(each.job_failures for each in sums),
         ran=sum(each.jobs for each in sums),

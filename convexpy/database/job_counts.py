@@ -17,7 +17,7 @@ from .job_statements import KINDS
 from .scheduled_function import STATE_KINDS, StateKind
 from .statement import Statement
 from .tables import finished, queue
-from .types import JobId, Timestamp
+from .types import Timestamp
 
 MOST_COUNTED: Final = 10_000
 BATCH: Final = 2_500
@@ -60,7 +60,7 @@ def counts(connection: Connection, wanted: JobFilter, now: datetime) -> dict[Sta
     claimed = scans.claimed(connection)
     since, until = wanted.range
     values = {"since": since, "until": until, "limit": MOST_COUNTED + 1}
-    found = {state: 0 for state in STATE_KINDS}
+    found = dict.fromkeys(STATE_KINDS, 0)
     found["inProgress"] = sum(1 for job in claimed if job.run_token)
     found["pending"] = sum(1 for job in claimed if not job.run_token)
     for kind in KINDS:

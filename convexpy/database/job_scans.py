@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import String, bindparam, func, select, tuple_
+from sqlalchemy import BigInteger, String, bindparam, func, select, tuple_
 from sqlalchemy.engine import Connection
 
 from .job_statements import KINDS, after
@@ -111,12 +111,13 @@ OF_FUNCTION: Final = latest_of(jobs.c.name, jobs.c.id.label("tie"))
 OF_CRON: Final = latest_of(jobs.c.cron, jobs.c.id.label("tie"))
 WAITING_OF_CRON: Final = latest_of(jobs.c.cron, _position)
 
+_after_time: Final = bindparam("after_time", type_=Timestamp)
 AHEAD_OF_FUNCTION: Final = Statement(
     select(jobs.c.scheduled_time, _position, jobs.c.id)
     .where(
         jobs.c.name == bindparam("of"),
-        jobs.c.scheduled_time >= bindparam("after_time", type_=Timestamp),
-        (jobs.c.scheduled_time > bindparam("after_time", type_=Timestamp)) | (_position.element > bindparam("after_tie")),
+        jobs.c.scheduled_time >= _after_time,
+        (jobs.c.scheduled_time > _after_time) | (_position.element > bindparam("after_tie", type_=BigInteger)),
     )
     .order_by(jobs.c.scheduled_time, _position.element)
     .limit(bindparam("limit")),

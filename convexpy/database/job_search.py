@@ -74,36 +74,51 @@ def search(
         room = limit - len(found.rows)
         most = min(room, most_pending) if section == "pending" and most_pending is not None else room
         places = places_of(connection, wanted, section, start, now)
-        rows, last, looked = take(connection, wanted, places, most, MOST_LOOKED_AT - looked_at)
-        found.rows += rows
-        looked_at += looked
-        if section == "pending" and len(rows) == most < room:
-            found.has_more_pending = next(places, None) is not None
-        elif last is not None and (len(rows) == most or looked_at >= MOST_LOOKED_AT):
-            found.cursor, found.is_cut = Cursor(section, last), len(rows) < most
+        taken = take(connection, wanted, places, most, MOST_LOOKED_AT - looked_at)
+        found.rows += taken.rows
+        looked_at += taken.looked_at
+        is_full = len(taken.rows) == most
+        if section == "pending" and most < room:
+            found.has_more_pending = taken.has_more
+        elif taken.last is not None and (is_full or looked_at >= MOST_LOOKED_AT):
+            if taken.has_more or section != SECTIONS[-1]:
+                found.cursor, found.is_cut = Cursor(section, taken.last), not is_full
             return found
     return found
 
 
-def take(
-    connection: Connection, wanted: JobFilter, places: Iterator[Place], most: int, budget: int
-) -> tuple[list[JobRow], Place | None, int]:
-    """The first jobs that fit, the last place that was looked at, and at how many that is."""
+class Taken(NamedTuple):
+    """What a scan gave that fits."""
+
+    rows: list[JobRow]
+    last: Place | None
+    """The last place that was looked at."""
+    looked_at: int
+    """At how many."""
+    has_more: bool
+
+
+def take(connection: Connection, wanted: JobFilter, places: Iterator[Place], most: int, budget: int) -> Taken:
+    """The first jobs that fit."""
     rows: list[JobRow] = []
-    last, looked, size = None, 0, min(max(most, SMALLEST_BATCH), LARGEST_BATCH)
-    while len(rows) < most and looked < budget:
-        batch = list(islice(places, min(size, budget - looked)))
+    batch: list[Place] = []
+    last, looked_at, size = None, 0, min(max(most, SMALLEST_BATCH), LARGEST_BATCH)
+    while len(rows) < most and looked_at < budget:
+        batch = list(islice(places, min(size, budget - looked_at)))
         if not batch:
             break
         fit = fitting(connection, wanted, [place.job_id for place in batch])
-        for place in batch:
-            last, looked = place, looked + 1
+        for number, place in enumerate(batch, start=1):
+            last, looked_at = place, looked_at + 1
             if (row := fit.get(place.job_id)) is not None:
                 rows.append(row)
                 if len(rows) == most:
+                    batch = [each for each in batch[number:] if each.job_id in fit]
                     break
+        else:
+            batch = []
         size = min(4 * size, LARGEST_BATCH)
-    return rows, last, looked
+    return Taken(rows, last, looked_at, bool(batch) or next(places, None) is not None)
 
 
 def places_of(

@@ -165,6 +165,7 @@ def finish(
     ids, pairs = [key.job_id for key in keys], [key.job_id + key.token for key in keys]
     end = {"end": "success" if error is None else "failed", "error": error, "trace": trace, "now": now}
     changes = changes_of(connection)
+    end["began"] = changes.began
     changes.ended.extend(ids)
     changes.change_jobs(ids)
     if connection.dialect.name == "postgresql":

@@ -35,8 +35,8 @@ def origin_of(call: Call, now: datetime) -> Origin:
     }
     if call.identity is not None:
         about["user"] = call.identity.token_identifier
-    if call.actor is not None:
-        about["actor"] = call.actor
+    if call.admin is not None:
+        about["actor"] = call.admin.name
     if call.attempt > 1:
         about["attempt"] = call.attempt
     return Origin(None, str(request), json.dumps(about, separators=(",", ":")))
