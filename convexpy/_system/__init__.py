@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import audit, conflicts, crons, errors, functions, health, jobs, keys, live, logs
+from . import app, audit, conflicts, crons, errors, functions, health, jobs, keys, live, logs
 
 MODULES: Final = MappingProxyType(
     {
+        "_system/app": app,
         "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,

@@ -104,10 +104,15 @@ export function strip({ minutes, now, step = 60_000, label = "Jobs a minute", ch
         <line class="now" x1=${x(now)} x2=${x(now)} y1="-4" y2="53"/>
       </svg>
       <div class="axis" aria-hidden="true">
-        ${labels.map((time) => html`<span style=${{ left: x(time), visibility: isNearNow(time) ? "hidden" : "visible" }}>${minuteClock(time)}</span>`)}
-        <span class="now-label" style=${{ left: x(now), transform: "translateX(-50%)" }}>now ${minuteClock(now)}</span>
+        ${labels.filter((time) => !isNearNow(time)).map((time) => tick(x(time), minuteClock(time), time === start, time === end))}
+        <span class="now-label" style=${{ left: x(now) }}>now ${minuteClock(now)}</span>
       </div>
     </figure>`;
+}
+
+/** A label of an axis; the first and the last stay within it. @param {string} left @param {unknown} text */
+function tick(left, text, isFirst = false, isLast = false) {
+  return html`<span class=${isFirst ? "first" : isLast ? "last" : ""} style=${{ left }}>${text}</span>`;
 }
 
 /** @param {number} start @param {number} end @param {number} step @param {(from: number, to: number) => void} onChoose */
@@ -145,7 +150,7 @@ export function histogram(buckets, { label, format = number, marks = [] }) {
     return `${short(((at < 0 ? buckets.length : at) + 0.5) * step)}%`;
   };
   const words = `${label}: ${number(total)} values. ${marks.map((mark) => `${mark.label} ${format(mark.value)}`).join(", ")}`;
-  const shown = buckets.filter((_, at) => at % Math.ceil(buckets.length / 6) === 0);
+  const shown = buckets.filter((_, at) => at % Math.ceil(buckets.length / 4) === 0);
   return html`
     <figure class="histogram">
       <svg role="img" aria-label=${words}>
@@ -156,7 +161,7 @@ export function histogram(buckets, { label, format = number, marks = [] }) {
         ${marks.map(({ value }) => svg`<line class="mark" x1=${x(value)} x2=${x(value)} y1="0" y2="72"/>`)}
         <line class="base" x1="0" x2="100%" y1="72" y2="72"/>
       </svg>
-      <div class="axis" aria-hidden="true">${shown.map(({ upTo }) => html`<span style=${{ left: x(upTo) }}>${format(upTo)}</span>`)}</div>
+      <div class="axis" aria-hidden="true">${shown.map(({ upTo }) => tick(x(upTo), format(upTo)))}</div>
     </figure>`;
 }
 
@@ -203,7 +208,7 @@ export function chart({ title, times, series, format = number, figure, unit = no
         ${at >= 0 ? html`<span class=${`at ${share > 0.5 ? "left" : ""}`} role="status" style=${{ left: `${short(share * 100)}%` }}>${minuteClock(times[at])}, ${said(values)}</span>` : nothing}
       </div>
       <div class="axis" aria-hidden="true">
-        ${labels.map((time, each) => html`<span style=${{ left: `${short((each * 100) / 3)}%` }}>${minuteClock(time)}</span>`)}
+        ${labels.map((time, each) => tick(`${short((each * 100) / 3)}%`, minuteClock(time), each === 0, each === 3))}
       </div>
     </figure>`;
 }

@@ -210,8 +210,9 @@ function prepare({ strings, isSvg }) {
       else if (state === letter) state = "tag";
     }
     names[place] = /([^\s"'<>/=]+)=["']?$/.exec(text)?.[1] ?? "";
-    const mark = state === "text" ? `<!--${MARK}${place};-->` : `${MARK}${place};`;
-    markup += text + (place < strings.length - 1 ? mark : "<!---->");
+    const mark = { text: `<!--${MARK}${place};-->`, tag: `"${MARK}${place};"` }[state] ?? `${MARK}${place};`;
+    // A style is not read from markup: the browser would take it for one of the page, which its policy forbids.
+    markup += text.replace(/ style=(["']?)$/, ` ${MARK}style=$1`) + (place < strings.length - 1 ? mark : "<!---->");
   }
   const holder = document.createElement("template");
   markup = markup.replace(/>\s*\n\s*</g, "><").trim();
@@ -234,11 +235,11 @@ function placesOf(node, names) {
   if (!("attributes" in node)) return marks.test(node.data) ? [{ name: "", texts: [], places: [+node.data.split(marks)[1]] }] : [];
   return [...node.attributes].flatMap(({ name, value }) => {
     const pieces = value.split(marks);
-    if (REFUSED.test(name) || (name === "style" && pieces.length === 1)) throw new Error(`a template has ${name}="…"`);
+    if (REFUSED.test(name) || name === "style") throw new Error(`a template has ${name}="…"`);
     if (pieces.length === 1) return [];
     node.removeAttribute(name);
     const places = pieces.filter((_, at) => at % 2 === 1).map(Number);
-    return [{ name: /^[.@?]/.test(name) ? names[places[0]] : name, texts: pieces.filter((_, at) => at % 2 === 0), places }];
+    return [{ name: /^[.@?]|^convexpy-/.test(name) ? names[places[0]] : name, texts: pieces.filter((_, at) => at % 2 === 0), places }];
   });
 }
 

@@ -54,7 +54,8 @@ import { onClose } from "./scope.js";
  */
 /** @typedef {{ id: string, top: number, height: number, group?: Group, key?: string }} Entry */
 
-const HEAD = 36;
+const HEAD = 36; // the height of a group's head, and the room for the head of the list
+const CHECK = 26;
 const MORE = 12; // lines above and below those in view
 const NEW_MS = 1_200;
 const CHANGED_MS = 600;
@@ -179,7 +180,7 @@ export class List {
     const { width, isNarrow } = this.#size.value;
     if (isNarrow) return all.filter(({ place }) => place);
     const kept = [...all];
-    const needed = () => kept.reduce((sum, column) => sum + (column.width ?? 160), this.#options.isSelectable ? 38 : 0);
+    const needed = () => kept.reduce((sum, column) => sum + (column.width ?? 160), this.#options.isSelectable ? CHECK : 0);
     while (needed() > width && kept.length > 2) kept.splice(kept.length - 2, 1);
     return kept;
   }
@@ -193,7 +194,7 @@ export class List {
     const [first, last] = [bound(entries, top) - MORE, bound(entries, top + seen) + MORE];
     const inView = entries.slice(Math.max(0, first), last);
     const tracks = columns.map(({ width }) => (width ? `${width}px` : "minmax(0, 1fr)"));
-    if (isSelectable) tracks.unshift("38px");
+    if (isSelectable) tracks.unshift(`${CHECK}px`);
     const places = isNarrow ? "" : tracks.join(" ");
     return html`
       <div class="list-box">
