@@ -14,7 +14,15 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import CallNotAllowed, ConvexError, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
+from ..errors import (
+    CallNotAllowed,
+    ConvexError,
+    FunctionNotFound,
+    InternalError,
+    InvalidArguments,
+    Overloaded,
+    WriteConflict,
+)
 from ..functions.declare import Kind
 from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App

@@ -10,6 +10,7 @@ from ..database.database import Database
 from ..live.refresh import Refresh
 from ..runtime.call import Caller
 from ..runtime.call_executor import CallExecutor
+from ..runtime.metrics import Metrics
 from ..settings import Settings
 from .authenticator import Authenticator
 
@@ -30,3 +31,5 @@ class Backend:
     """Where the calls of its sockets come from."""
     dashboard_live: Refresh | None = None
     """Live queries of the dashboard. None: they run with those of the app."""
+    metrics: Metrics | None = None
+    """What is counted. None: the package that counts is not installed."""
