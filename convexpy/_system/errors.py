@@ -11,7 +11,15 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from ..clock import unix_milliseconds
-from ..database.error_groups import ErrorGroup, FailedJob, SeenError, error_times, failed_jobs, find_error, recent_errors
+from ..database.error_groups import (
+    ErrorGroup,
+    FailedJob,
+    SeenError,
+    error_times,
+    failed_jobs,
+    find_error,
+    recent_errors,
+)
 from ..database.job_queries import find_jobs, list_jobs
 from ..database.minutes import MINUTE, minute_of
 from ..database.scheduled_function import ScheduledFunction
@@ -103,7 +111,9 @@ def get(ctx: SystemQueryCtx, fingerprint: str, minutes: Minutes = 60) -> ErrorDe
     times = error_times(ctx.connection, parts.since, [fingerprint]).get(fingerprint, {})
     count = len(left_to_replay(ctx.connection, found, ctx.now))
     summary = summary_of(found.group, parts.trend(times))
-    return ErrorDetail(**summary, trace=parse_trace(found.trace) if found.trace else [], job_id=found.group.job_id, replayable=count)
+    return ErrorDetail(
+        **summary, trace=parse_trace(found.trace) if found.trace else [], job_id=found.group.job_id, replayable=count
+    )
 
 
 @system_query(refresh=LOOKED_EVERY)

@@ -56,9 +56,9 @@ def parse_trace(trace: str) -> Sequence[RaisedError]:
             about = {"line": int(found["line"]), "function": found["function"], "is_own": is_own_file(file)}
             frames.append(Frame(file=short_path(file), code="", **about))
         elif frames and not text and line.startswith("    "):
-            if not frames[-1].code and not line.strip(" ~^") == "":
+            if not frames[-1].code and line.strip(" ~^"):
                 frames[-1] = frames[-1].model_copy(update={"code": line.strip()})
-        elif line != HEAD:
+        elif line != HEAD and (text or line):
             text.append(line)
     return [*errors, RaisedError(frames=frames, text="\n".join(text).strip(), link=link)]
 

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..database import crons as stored
 from ..database import cron_runs, jobs, workers
+from ..database import crons as stored
 from ..database.crons import DeclaredCron
 from ..database.database import Database
 from ..database.jobs import NewJob

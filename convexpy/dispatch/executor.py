@@ -134,7 +134,9 @@ class JobExecutor:
             why = Failure.of(failure.cause)
             outcome: AttemptOutcome = "conflict" if failure.is_conflict else "error"
             began, seconds = self._calls.clock.now(), recorder.seconds()
-            attempt = Attempt(claim.job_id, claim.attempt, began - timedelta(seconds=seconds), seconds, outcome, why.text)
+            attempt = Attempt(
+                claim.job_id, claim.attempt, began - timedelta(seconds=seconds), seconds, outcome, why.text
+            )
             recorder.report(self.insist(lambda: self._try_again(claim, attempt)), why)
         else:
             self._fail(claim, failure.error, recorder)

@@ -23,7 +23,7 @@ LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Retention:
-    """Finished jobs past their retention, old rows of the commit log, of answered requests, and of what was seen of runs.
+    """Finished jobs past their retention, and old rows: of the commit log, of answered requests, of sums and errors.
 
     Any number of workers may purge at once.
     """

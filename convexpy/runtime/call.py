@@ -16,7 +16,6 @@ from .admin import Admin
 from .events import Job, Scheduled
 from .identity import Identity
 
-
 Caller = Literal["python", "http", "socket", "cli", "dashboard"]
 """Where a request comes from."""
 
