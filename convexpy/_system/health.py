@@ -217,7 +217,9 @@ class DoctorVisits:
             if thread is not None and not thread.is_alive():
                 thread = None
             if thread is None and (last.checked_time is None or last.checked_time < wanted):
-                thread = threading.Thread(target=self._look, args=(url, clock, look), name="convexpy-doctor", daemon=True)
+                thread = threading.Thread(
+                    target=self._look, args=(url, clock, look), name="convexpy-doctor", daemon=True
+                )
                 self._looking[url] = thread
                 thread.start()
         return last.model_copy(update={"is_looking": thread is not None})
