@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import conflicts, crons, functions, jobs, keys, live
+from . import audit, conflicts, crons, functions, jobs, keys, live
 
 MODULES: Final = MappingProxyType(
     {
+        "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,
         "_system/functions": functions,

@@ -44,11 +44,11 @@ class SystemMutationCtx(MutationCtx):
         """The connection of the call's transaction, which may write to the framework's own tables in this block."""
         transaction = part_of(self).transaction
         transaction.not_batchable = True
-        transaction.runs_handler = False
+        before, transaction.runs_handler = transaction.runs_handler, False  # one block may be within another
         try:
             yield transaction.connection
         finally:
-            transaction.runs_handler = True
+            transaction.runs_handler = before
 
 
 def with_system_query(ctx: QueryCtx) -> SystemQueryCtx:

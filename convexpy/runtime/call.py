@@ -75,6 +75,8 @@ class Call:
     """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
     given: object = None
     """The arguments as a client gave them, by which a repeated request is recognized."""
+    actor: str | None = None
+    """Who changes things by it, as the audit log names it: an admin key. None: no client with one."""
 
 
 @dataclass(frozen=True, slots=True)

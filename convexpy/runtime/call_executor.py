@@ -76,7 +76,7 @@ class CallExecutor:
         values = function.arguments.bind(function.name, args, kwargs)
         if parent is None:
             return Call(function, values, identity)
-        return Call(function, values, parent.identity, parent.job, request=parent.request)
+        return Call(function, values, parent.identity, parent.job, request=parent.request, actor=parent.actor)
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
