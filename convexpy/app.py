@@ -180,6 +180,7 @@ class Convex:
         from .server.authenticator import Authenticator
         from .server.backend import Backend
 
+        self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
         return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)

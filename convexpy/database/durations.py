@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 SHORTEST: Final = 2.0**-20
@@ -18,13 +18,10 @@ def bucket_of(seconds: float) -> int:
     return 2 * exponent + (mantissa >= HALF_OCTAVE)
 
 
-def merged(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    """One histogram of all."""
-    total: dict[int, int] = {}
-    for histogram in histograms:
-        for bucket, count in histogram.items():
-            total[bucket] = total.get(bucket, 0) + count
-    return total
+def add_to(histogram: dict[int, int], other: Mapping[int, int]) -> None:
+    """Add another histogram to one."""
+    for bucket, count in other.items():
+        histogram[bucket] = histogram.get(bucket, 0) + count
 
 
 def quantile(histogram: Mapping[int, int], part: float) -> float | None:

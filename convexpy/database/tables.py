@@ -218,7 +218,7 @@ conflicts: Final = Table(
     Column("last_time", Timestamp, nullable=False),
 )
 
-# What each process ran in each minute.
+# What each process ran in each minute. An empty name of a function: all functions together.
 minutes: Final = Table(
     "_convexpy_minutes",
     metadata,
@@ -236,7 +236,8 @@ minutes: Final = Table(
     Column("durations", Text, nullable=False),
 )
 
-# Attempts of jobs that were rolled back: by a conflict, by an internal error, or as their worker was lost.
+# Attempts of jobs that were rolled back: by a conflict, by an internal error, or as their worker was lost. When the
+# lost one began is not known: at the earliest when it was due.
 attempts: Final = Table(
     "_convexpy_attempts",
     metadata,
@@ -263,12 +264,14 @@ errors: Final = Table(
     Column("place", Text),
     # Of the last one.
     Column("message", Text, nullable=False),
-    Column("trace", Text),
     Column("job_id", JobIdType),
     Column("times", BigInteger, nullable=False),
     Column("first_time", Timestamp, nullable=False),
     Column("last_time", Timestamp, nullable=False),
+    # The last column: it is long, and seldom read.
+    Column("trace", Text),
 )
+Index("_convexpy_errors_by_time", errors.c.last_time)
 
 error_minutes: Final = Table(
     "_convexpy_error_minutes",

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ..settings import Settings
 from . import job_statements as sql
+from .attempts import Attempt, add_attempt
 from .claim import ClaimKey
 from .crons import DeclaredCron
 from .jobs import finish, release
@@ -159,7 +160,11 @@ def recover_jobs(
             continue
         # A job that kills its process is delayed more each time, so that other jobs run in between.
         due = now + settings.backoff(row.attempts + 1)
-        queued += release(connection, ClaimKey(row.job_id, row.claim_token), row.kind, LOST_CLAIM, due)
+        if release(connection, ClaimKey(row.job_id, row.claim_token), row.kind, LOST_CLAIM, due):
+            queued += 1
+            seconds = max(0.0, (now - row.due_time).total_seconds())
+            lost = Attempt(row.job_id, row.attempts + 1, row.due_time, seconds, "lost", LOST_CLAIM)
+            add_attempt(connection, lost)
     return failed, queued
 
 

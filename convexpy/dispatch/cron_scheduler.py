@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..clock import Clock
 from ..database import crons as stored
-from ..database import jobs, workers
+from ..database import cron_runs, jobs, workers
 from ..database.crons import DeclaredCron
 from ..database.database import Database
 from ..database.jobs import NewJob
@@ -164,3 +164,4 @@ class CronScheduler:
             self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
         )
         jobs.insert_jobs(connection, [skipped], now)
+        cron_runs.add_skipped(connection, row.name, slot, why)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
 from ..database import jobs
+from ..database.attempts import Attempt, AttemptOutcome, add_attempt
 from ..database.claim import Claim, ClaimKey
 from ..database.errors import is_internal
 from ..database.outage import Outage
@@ -131,7 +132,10 @@ class JobExecutor:
             if failure.is_conflict:
                 self._calls.limiter.met_conflict(claim.name)
             why = Failure.of(failure.cause)
-            recorder.report(self.insist(lambda: self._try_again(claim, why.text, failure.is_conflict)), why)
+            outcome: AttemptOutcome = "conflict" if failure.is_conflict else "error"
+            began, seconds = self._calls.clock.now(), recorder.seconds()
+            attempt = Attempt(claim.job_id, claim.attempt, began - timedelta(seconds=seconds), seconds, outcome, why.text)
+            recorder.report(self.insist(lambda: self._try_again(claim, attempt)), why)
         else:
             self._fail(claim, failure.error, recorder)
 
@@ -243,12 +247,13 @@ class JobExecutor:
 
         return self._change(finish)
 
-    def _try_again(self, claim: Claim, error: str, conflict: bool) -> Outcome:
+    def _try_again(self, claim: Claim, attempt: Attempt) -> Outcome:
         """Give a job back after an internal error; or find that it had been committed, and only the answer was lost."""
-        wait = self._calls.settings.backoff(claim.attempt, conflict=conflict)
+        wait = self._calls.settings.backoff(claim.attempt, conflict=attempt.outcome == "conflict")
 
         def release(connection: Connection, now: datetime) -> Outcome:
-            if jobs.release(connection, claim, claim.kind, error, now + wait):
+            if jobs.release(connection, claim, claim.kind, attempt.error or "", now + wait):
+                add_attempt(connection, attempt)
                 return "retry"
             return "success" if jobs.has_ended(connection, claim.job_id, None) else "lost"
 

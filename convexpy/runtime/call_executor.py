@@ -30,6 +30,7 @@ from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
 from .identity import Identity
 from .live_run import LiveRun
+from .run_collector import RunCollector
 from .session import CallTransaction
 from .transaction import TransactionFailed, TransactionRunner
 
@@ -55,6 +56,7 @@ class CallExecutor:
         self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
+        self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
         self.client_threads = ClientThreads(settings)
         self.client_actions = ActionLimit(settings)
 
@@ -239,7 +241,12 @@ class CallExecutor:
 
         return self._with_retries(name, attempt)
 
+    def collect_runs(self) -> None:
+        """Sum up the runs of this process, and store the sums every few seconds."""
+        self.collector.start(self.listeners)
+
     def stop(self) -> None:
+        self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
         self.client_threads.shutdown()

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from ..clock import Clock
+from ..database.attempts import ExplainedAttempt, explain_attempts
 from ..database.conflicts import ConflictRecord, add_conflicts, finished_meanwhile, purge_conflicts
 from ..database.database import Database
 from ..database.errors import conflict_table, is_conflict
@@ -22,6 +23,7 @@ from ..database.footprint import Footprint, footprint_of_all
 from ..database.tables import FRAMEWORK_TABLES
 from ..fork import in_child
 from ..settings import Settings
+from .events import Job
 
 logger = logging.getLogger("convexpy.run")
 
@@ -63,6 +65,8 @@ class FailedAttempt:
 
     attempt: Attempt
     table: str | None
+    job: Job | None = None
+    """The job whose attempt it was, if its function was alone in the transaction."""
 
 
 class ConflictTracker:
@@ -81,6 +85,7 @@ class ConflictTracker:
         """What was committed lately: appended to after every commit."""
         self._failed: deque[FailedAttempt] = deque(maxlen=RECENT)
         self._unwritten: Counter[tuple[str, str | None, str | None]] = Counter()
+        self._unwritten_attempts: deque[ExplainedAttempt] = deque(maxlen=RECENT)
         self._mutex = threading.Lock()
         self._flushing = threading.Lock()
         self._awake = threading.Event()
@@ -97,14 +102,15 @@ class ConflictTracker:
         cause: BaseException | None,
         statements: Mapping[str, Collection[str]],
         began: datetime,
+        job: Job | None = None,
     ) -> None:
-        """A transaction failed, maybe by a conflict."""
+        """A transaction failed, maybe by a conflict. ``job``: the one that was alone in it."""
         if cause is None or not is_conflict(cause):
             return
         try:
             table, ended = conflict_table(error, cause), self._clock.now()
             for function, texts in statements.items():
-                self._add(FailedAttempt(Attempt(function, texts, began, ended), table))
+                self._add(FailedAttempt(Attempt(function, texts, began, ended), table, job))
         except Exception:  # to know less is better than to fail in another way
             logger.exception("a conflict of %s could not be recorded", ", ".join(statements))
 
@@ -112,17 +118,22 @@ class ConflictTracker:
         """Explain what is new, notify the listeners and store it. What cannot be stored now is kept."""
         with self._flushing:
             new = [self._failed.popleft() for _ in range(len(self._failed))]
-            found = Counter(self._explain(failed) for failed in new)
+            explained = [(failed.job, self._explain(failed)) for failed in new]
+            found = Counter(pair for _, pair in explained)
+            attempts = [ExplainedAttempt(*job, other, table) for job, (_, other, table) in explained if job is not None]
             now = self._clock.now()
             for record in as_records(found, now):
                 for listener in self._listeners:
                     listener(record)
             self._unwritten += found
+            self._unwritten_attempts.extend(attempts)
             if self._unwritten:
                 with self._database.write_internal() as connection:
                     add_conflicts(connection, as_records(self._unwritten, now))
+                    explain_attempts(connection, self._unwritten_attempts)
                     purge_conflicts(connection, now - self._settings.retention)
                 self._unwritten.clear()
+                self._unwritten_attempts.clear()
 
     def stop(self) -> None:
         """Store what is left."""

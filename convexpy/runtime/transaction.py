@@ -133,7 +133,7 @@ class TransactionRunner:
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)
             statements = transaction.changes.statements if transaction else {first[0].function.name: set()}
-            self.conflicts.failed(error, failed.cause, statements, began)
+            self.conflicts.failed(error, failed.cause, statements, began, first[0].job if len(statements) == 1 else None)
             raise failed from error
         self.conflicts.recent.append(CommittedTransaction(transaction.changes.statements, began, self._clock.now()))
         return results

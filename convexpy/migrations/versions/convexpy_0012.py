@@ -72,12 +72,13 @@ def add_errors() -> None:
         sa.Column("exception", sa.Text, nullable=False),
         sa.Column("place", sa.Text),
         sa.Column("message", sa.Text, nullable=False),
-        sa.Column("trace", sa.Text),
         sa.Column("job_id", job_id),
         sa.Column("times", sa.BigInteger, nullable=False),
         sa.Column("first_time", timestamp, nullable=False),
         sa.Column("last_time", timestamp, nullable=False),
+        sa.Column("trace", sa.Text),
     )
+    op.create_index("_convexpy_errors_by_time", "_convexpy_errors", ["last_time"])
     op.create_table(
         "_convexpy_error_minutes",
         sa.Column("minute", timestamp, primary_key=True),
