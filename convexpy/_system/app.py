@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Literal, Self
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import StringConstraints
 
 from ..database import overview as stored
+from ..database.job_queries import jobs_by_prefix
+from ..database.scheduled_function import StateKind
 from .context import SystemQueryCtx, admin_of, executor_of, system_query
 from .document import Document, UnixTime
+
+
+MOST_FOUND: Final = 6
+"""Jobs that the palette shows at most."""
 
 
 class Count(Document):
@@ -92,3 +101,30 @@ def overview(ctx: SystemQueryCtx) -> Overview:
         ),
         workers=Workers(count=workers.count, heard_time=workers.heard_time),
     )
+
+
+class FoundJob(Document):
+    """A job, in few words."""
+
+    id: str
+    name: str
+    state: StateKind
+    time: UnixTime
+    """When it was over, began, or is due."""
+
+
+@system_query
+def find_jobs(
+    ctx: SystemQueryCtx, prefix: Annotated[str, StringConstraints(pattern="^[0-9a-f]{4,32}$")]
+) -> Sequence[FoundJob]:
+    """The first jobs whose id begins with these hexadecimal digits, six at most."""
+    found = jobs_by_prefix(ctx.connection, prefix, MOST_FOUND)
+    return [
+        FoundJob(
+            id=job.id,
+            name=job.name,
+            state=job.state_kind,
+            time=job.completed_time or job.started_time or job.next_try or job.scheduled_time,
+        )
+        for job in found
+    ]
