@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, literal_column, select
 from sqlalchemy.engine import Connection
 
 from . import job_scans as scans
-from .job_filter import JobFilter
+from .job_filter import SECTIONS, JobFilter
 from .job_rows import count_fitting
 from .job_search import places_of
 from .job_statements import KINDS
@@ -74,16 +74,17 @@ def looked_up(connection: Connection, wanted: JobFilter, now: datetime) -> dict[
     """The first jobs of each section are looked at."""
     found: dict[str, int] = {}
     more = set[StateKind]()
-    for section, states in (("running", ["inProgress"]), ("pending", ["pending"]), ("finished", wanted.ends)):
+    for section in SECTIONS:
         if not wanted.has_section(section):
             continue
+        part = wanted.within(section)
         places = places_of(connection, wanted, section, None, now)
         left = MOST_COUNTED
         while left and (ids := [place.job_id for place in islice(places, min(BATCH, left))]):
             left -= len(ids)
-            add(found, count_fitting(connection, wanted, ids))
+            add(found, count_fitting(connection, part, ids))
         if not left and next(places, None) is not None:
-            more.update(states)
+            more.update(part.states)
     return {state: Count(found.get(state, 0), state in more) for state in wanted.allowed_states}
 
 

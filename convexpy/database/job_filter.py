@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal, get_args
 
@@ -48,6 +48,11 @@ class JobFilter:
     def ends(self) -> list[StateKind]:
         """The states of finished jobs that fit."""
         return [state for state in ENDS if self.allows(state)]
+
+    def within(self, section: Section) -> JobFilter:
+        """Of those that fit, the jobs of a section."""
+        states: dict[Section, tuple[StateKind, ...]] = {"running": ("inProgress",), "pending": ("pending",)}
+        return replace(self, states=states.get(section, tuple(self.ends)))
 
     def has_section(self, section: Section) -> bool:
         """Whether jobs of a section may fit."""

@@ -74,7 +74,7 @@ def search(
         room = limit - len(found.rows)
         most = min(room, most_pending) if section == "pending" and most_pending is not None else room
         places = places_of(connection, wanted, section, start, now)
-        taken = take(connection, wanted, places, most, MOST_LOOKED_AT - looked_at)
+        taken = take(connection, wanted.within(section), places, most, MOST_LOOKED_AT - looked_at)
         found.rows += taken.rows
         looked_at += taken.looked_at
         is_full = len(taken.rows) == most
