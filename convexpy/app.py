@@ -198,9 +198,13 @@ class Convex:
         self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
-        return create_app(
-            Backend(*parts, lambda: self.worker.is_stuck, self.dashboard_live, self.metrics), revisions=self._revisions
+        backend = Backend(
+            *parts,
+            is_worker_stuck=lambda: self.worker.is_stuck,
+            dashboard_live=self.dashboard_live,
+            metrics=self.metrics,
         )
+        return create_app(backend, revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.

@@ -32,15 +32,17 @@ def list(ctx: SystemQueryCtx) -> Sequence[ConflictSummary]:
     is_postgres, found = ctx.connection.dialect.name == "postgresql", []
     for record in list_conflicts(ctx.connection):
         statements = record.statements or ConflictStatements()
-        about = {"function": record.function, "other": record.other, "table": record.table}
+        pair = record.function, record.other, record.table
         found.append(
             ConflictSummary(
-                **about,
+                function=record.function,
+                other=record.other,
+                table=record.table,
                 times=record.times,
                 last_time=record.last_time,
                 lost=tuple(statements.lost),
                 won=tuple(statements.won),
-                advice=conflict_advice(**about, statements=statements, is_postgres=is_postgres),
+                advice=conflict_advice(*pair, statements, is_postgres=is_postgres),
             )
         )
     return found

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Final, Literal
 
-from ..database.health_figures import DatabaseFigures, SpanSums, database_figures, spans, sums_of_spans, worker_figures
+from pydantic import Field
+from sqlalchemy import URL
+
+from ..clock import Clock
+from ..database.health_figures import SpanSums, database_figures, spans, sums_of_spans, worker_figures
 from ..database.job_delays import delay_of, oldest_due
 from ..doctor.finding import Finding, Mark
+from ..errors import text_of
+from ..functions.registry import Registry
+from ..settings import Settings
 from .context import LOOKED_EVERY, SystemQueryCtx, executor_of, system_query
 from .document import Document, UnixTime
 
@@ -21,8 +28,9 @@ MEASURE_SECONDS: Final = 0.5
 """For how long the doctor measures the rate of transactions."""
 LIMIT_SECONDS: Final = 10.0
 """How long a statement of the doctor may take."""
-KEPT_SECONDS: Final = 60.0
-"""What the doctor found is shown for so long."""
+CHECKED_EVERY: Final = timedelta(seconds=10)
+"""Whoever asks again within this time is told the same."""
+ORDER: Final[dict[Mark, int]] = {"risk": 0, "note": 1, "ok": 2}
 
 
 class RunFigures(Document):
@@ -113,9 +121,12 @@ class Findings(Document):
     """The findings of all checks, risks first."""
 
     findings: Sequence[DoctorFinding]
-    checked_time: UnixTime
+    checked_time: UnixTime | None
+    """When they were found. None: it has not looked yet."""
     problem: str | None
     """Why there are none."""
+    is_looking: bool
+    """Whether it looks now: in a few seconds there are others."""
 
 
 @system_query(refresh=FIGURES_EVERY)
@@ -177,52 +188,58 @@ def database(ctx: SystemQueryCtx) -> DatabaseStatus:
     return DatabaseStatus(kind="PostgreSQL" if is_postgres else "SQLite", version=version, **vars(found))
 
 
-@system_query
-def findings(ctx: SystemQueryCtx) -> Findings:
-    """What `convexpy doctor` finds: not live. It is asked at most once a minute, in each process."""
+@system_query(refresh=timedelta(seconds=1))
+def findings(ctx: SystemQueryCtx, since: Annotated[int, Field(ge=0)] = 0) -> Findings:
+    """What `convexpy doctor` finds. It looks when it is asked, not by itself, and at most every ten seconds.
+
+    Args:
+        since: In milliseconds since 1970: what was found before is too old.
+    """
     executor = executor_of(ctx)
-    return DOCTOR.findings(ctx, executor.database.url.render_as_string(hide_password=False))
+    now = executor.clock.now()
+    wanted = min(datetime.fromtimestamp(since / 1000, UTC), now - CHECKED_EVERY)
+    look = partial(look_at, executor.database.url, executor.settings, ctx.app.registry)
+    return DOCTOR.visit(executor.database.url.render_as_string(hide_password=False), wanted, executor.clock, look)
 
 
 class DoctorVisits:
-    """What the doctor found last, of each database. One visit at a time."""
+    """What the doctor found last, of each database. It looks on a thread of its own: that takes seconds."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._last: dict[str, tuple[float, Findings]] = {}
+        self._last: dict[str, Findings] = {}
+        self._looking: dict[str, threading.Thread] = {}
 
-    def findings(self, ctx: SystemQueryCtx, url: str) -> Findings:
-        """What was found less than a minute ago, or is found now."""
+    def visit(self, url: str, wanted: datetime, clock: Clock, look: Callable[[], list[Finding]]) -> Findings:
+        """What was found last. If that was before a time, it looks again, and says so."""
         with self._mutex:
-            at, found = self._last.get(url, (0.0, None))
-            if found is None or time.monotonic() - at > KEPT_SECONDS:
-                found = checked(ctx)
-                self._last[url] = time.monotonic(), found
-            return found
+            last, thread = self._last.get(url, NOTHING), self._looking.get(url)
+            if thread is not None and not thread.is_alive():
+                thread = None
+            if thread is None and (last.checked_time is None or last.checked_time < wanted):
+                thread = threading.Thread(
+                    target=self._look, args=(url, clock, look), name="convexpy-doctor", daemon=True
+                )
+                self._looking[url] = thread
+                thread.start()
+        return last.model_copy(update={"is_looking": thread is not None})
+
+    def _look(self, url: str, clock: Clock, look: Callable[[], list[Finding]]) -> None:
+        found, problem = list[Finding](), None
+        try:
+            found = look()
+        except Exception as error:
+            problem = text_of(error)
+        shown = [DoctorFinding(**each.document()) for each in sorted(found, key=lambda each: ORDER[each.mark])]
+        with self._mutex:
+            self._last[url] = Findings(findings=shown, checked_time=clock.now(), problem=problem, is_looking=False)
 
 
-DOCTOR: Final = DoctorVisits()
-
-
-def checked(ctx: SystemQueryCtx) -> Findings:
+def look_at(url: URL, settings: Settings, registry: Registry) -> list[Finding]:
     from ..doctor.checks import run_checks  # it brings the migrations
 
-    executor, problem = executor_of(ctx), None
-    found: list[Finding] = []
-    try:
-        found = run_checks(
-            executor.database.url,
-            executor.settings,
-            seconds=MEASURE_SECONDS,
-            registry=ctx.app.registry,
-            limit=LIMIT_SECONDS,
-        )
-    except Exception as error:
-        problem = str(error)
-    order: dict[Mark, int] = {"risk": 0, "note": 1, "ok": 2}
-    shown = [DoctorFinding(**each.document()) for each in sorted(found, key=lambda each: order[each.mark])]
-    return Findings(findings=shown, checked_time=now_of(ctx), problem=problem)
+    return run_checks(url, settings, seconds=MEASURE_SECONDS, registry=registry, limit=LIMIT_SECONDS)
 
 
-def now_of(ctx: SystemQueryCtx) -> datetime:
-    return executor_of(ctx).clock.now()
+NOTHING: Final = Findings(findings=[], checked_time=None, problem=None, is_looking=False)
+DOCTOR: Final = DoctorVisits()

@@ -11,7 +11,9 @@ from .footprint import LITERALS, Footprint, footprint
 from .tables import FRAMEWORK_TABLES
 
 INDEX_ADVICE: Final = "Write mapped_column(…, index=True) for the columns that mutations look rows up by"
-WHOLE_TABLE: Final = "a mutation that does so conflicts with every mutation that writes any of its rows; a query never does"
+WHOLE_TABLE: Final = (
+    "a mutation that does so conflicts with every mutation that writes any of its rows; a query never does"
+)
 PORTIONS: Final = "Let it take 100 rows at a time, and schedule itself again until none is left"
 ANOTHER: Final = "another transaction"
 
@@ -59,16 +61,18 @@ def conflict_advice(
             f"{winner} was open. Keep that one short: work in portions, and leave what waits for others to an action."
         )
     if table in FRAMEWORK_TABLES:
-        return f"They met on convexpy's own {table}: it costs {function} one more run, and there is nothing to change."
+        return f"They met on convexpy's own {table}: it costs {function} another run, and there is nothing to change."
     where = f"`{table}`" if table else "the same rows"
     if is_whole_read(statements.lost):
         return f"{function} reads {where} as a whole: {WHOLE_TABLE}. {INDEX_ADVICE}."
     if changes_many(statements.won):
-        return f"{winner} changes many rows of {where} at once, and meets every call that reads one of them. {PORTIONS}."
+        return (
+            f"{winner} changes many rows of {where} at once, and meets whoever reads one of them. {PORTIONS}."
+        )
     if function == other:
         return (
-            f"Calls of {function} change the same row of {where}, so they run one after the other. Let each add a row of "
-            "its own, and let a query or a cron sum them up."
+            f"Calls of {function} change the same row of {where}, so they run one after the other. Let each add a row "
+            "of its own, and let a query or a cron sum them up."
         )
     if other is None:
         return (

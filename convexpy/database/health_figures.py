@@ -94,9 +94,7 @@ def sums_of_spans(connection: Connection, wanted: Sequence[Span]) -> list[SpanSu
     found = {span.start: SpanSums(span) for span in wanted}
     by_minute = {minute: span.start for span in wanted for minute in span.minutes}
     rows = connection.execute(
-        select(minutes)
-        .where(minutes.c.minute.in_(by_minute), minutes.c.function == ALL_FUNCTIONS)
-        .limit(MOST_ROWS)
+        select(minutes).where(minutes.c.minute.in_(by_minute), minutes.c.function == ALL_FUNCTIONS).limit(MOST_ROWS)
     )
     for row in rows:
         found[by_minute[row.minute]].sums.add(sums_of(row))

@@ -123,16 +123,19 @@ def tables_of(reads: ReadSet) -> list[str]:
 
 def footprint_of(reads: ReadSet) -> list[dict[str, Any]]:
     """What was read of each table: its rows with these values, or any row."""
-    return [
-        {
-            "table": table,
-            "isWhole": pins is None,
-            "columns": sorted({column for column, _ in pins or ()}),
-            "keys": len(pins or ()),
-            "conditions": [shortened(f"{column} = {value}") for column, value in sorted(pins or (), key=str)][:MOST_PINS],
-        }
-        for table, pins in sorted(reads.tables.items())
-    ]
+    found = []
+    for table, pins in sorted(reads.tables.items()):
+        known = sorted(pins or (), key=str)
+        found.append(
+            {
+                "table": table,
+                "isWhole": pins is None,
+                "columns": sorted({column for column, _ in known}),
+                "keys": len(known),
+                "conditions": [shortened(f"{column} = {value}") for column, value in known[:MOST_PINS]],
+            }
+        )
+    return found
 
 
 def shortened(text: str) -> str:

@@ -47,9 +47,10 @@ class LogFilter:
         )
 
     def _fits_function(self, name: str | None) -> bool:
-        if self.function is None:
+        wanted = self.function
+        if wanted is None or name == wanted:
             return True
-        return name is not None and (name.startswith(self.function) if self.function[-1:] == ":" else name == self.function)
+        return name is not None and wanted.endswith(":") and name.startswith(wanted)
 
     def _has_text(self, line: LogLine) -> bool:
         assert self.text is not None

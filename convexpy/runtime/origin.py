@@ -19,8 +19,8 @@ class Origin(NamedTuple):
     request: str | None = None
     """Or the id of the request."""
     about: str | None = None
-    """Of a request, a JSON object: ``function``, ``caller``, ``started`` in milliseconds since 1970; ``user``, the token
-    identifier of the user, and ``actor``, the admin key, if there was one; ``attempt``, if it was not the first."""
+    """Of a request, a JSON object: ``function``, ``caller``, ``started`` in milliseconds since 1970; ``user``, a token
+    identifier, and ``actor``, the admin key, if there was one; ``attempt``, if it was not the first."""
 
 
 def origin_of(call: Call, now: datetime) -> Origin:

@@ -229,5 +229,3 @@ def newest_of(rows: Sequence[tuple[Portion, list[LogLine]]]) -> Iterator[LogLine
             if line.number < before:
                 before = line.number
                 yield line
-
-

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from convexpy import ConvexError, MutationCtx, QueryCtx, mutation, query
 from convexpy.database import log_lines
@@ -124,9 +125,7 @@ def test_a_job_that_fails_is_one_line(convex: ConvexTest, logs: SharedLogs) -> N
         ({"limit": 1}, ["ValueError"]),
     ],
 )
-def test_lines_are_filtered(
-    convex: ConvexTest, logs: SharedLogs, wanted: dict[str, Any], expected: list[str]
-) -> None:
+def test_lines_are_filtered(convex: ConvexTest, logs: SharedLogs, wanted: dict[str, Any], expected: list[str]) -> None:
     place(convex)
     fail(convex)
     assert [line["text"].partition(":")[0] for line in lines(convex, **wanted)] == expected
@@ -273,7 +272,12 @@ def test_what_was_read_is_not_read_again(
     assert [line["text"] for line in lines(convex)] == ["one"]
     read: list[list[PortionKey]] = []
     original = log_lines.read_portions
-    monkeypatch.setattr(log_lines, "read_portions", lambda connection, keys: read.append(keys) or original(connection, keys))
+
+    def noted(connection: Connection, keys: list[PortionKey]) -> list[log_lines.Portion]:
+        read.append(keys)
+        return original(connection, keys)
+
+    monkeypatch.setattr(log_lines, "read_portions", noted)
     record(other, "two")
     other.tick()
     assert [line["text"] for line in lines(convex)] == ["one", "two"]
@@ -288,8 +292,6 @@ def test_its_statements_read_by_an_index(convex: ConvexTest, logs: SharedLogs, o
     with convex.convex.database.read_internal() as connection:
         is_sqlite = connection.dialect.name == "sqlite"
         statements: list[str] = []
-        from sqlalchemy import event
-
         def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
             statements.append(statement)
             explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"

@@ -1,7 +1,7 @@
-/** What `convexpy doctor` finds: asked once as the page is opened, and again by a button. */
+/** What `convexpy doctor` finds: it looks as the page is opened, and again when a button asks for it. */
 
 import { address, setParams } from "../ui/address.js";
-import { query } from "../ui/api.js";
+import { live } from "../ui/api.js";
 import { number, relative } from "../ui/format.js";
 import { icon, stateIcon } from "../ui/icons.js";
 import { html, nothing, signal } from "../ui/render.js";
@@ -10,30 +10,26 @@ import { problem, waitingLines } from "../ui/states.js";
 /** @typedef {{ mark: "risk" | "note" | "ok", about: string, seen: string, why: string, todo: string }} Finding */
 
 const SHOWN = 4;
+const KEPT = 10 * 60_000; // what was found so long ago is still shown as the page is opened
 const SHAPES = { risk: () => stateIcon("failed"), note: () => icon("info"), ok: () => stateIcon("success") };
 const COLOURS = { risk: "failed", note: "", ok: "success" };
 
 /** Begin to ask. @returns {() => unknown} what is rendered */
 export function doctor() {
-  const answer = signal(/** @type {{ value?: any, error?: unknown }} */ ({}));
-  const ask = () => {
-    answer.value = {};
-    query("_system/health:findings").then(
-      (value) => (answer.value = { value }),
-      (error) => (answer.value = { error }),
-    );
-  };
-  ask();
+  const since = signal(Date.now() - KEPT);
+  const answer = live.of(() => ["_system/health:findings", { since: since.value }]);
+  const ask = () => (since.value = Date.now());
   return () => {
-    const { value, error } = answer.value;
+    const { value, error } = answer;
     const all = address.value.params.get("doctor") === "all";
+    const isThere = value?.checkedTime;
     return html`
       <div class="sect">
         <h2 id="health-doctor">Doctor</h2>
-        ${value ? html`<span class="dim">${counts(value.findings)}</span>` : nothing}
-        ${value && value.findings.length ? toggle(value.findings, all) : nothing}
+        ${isThere ? html`<span class="dim">${counts(value.findings)}</span>` : nothing}
+        ${isThere && value.findings.length ? toggle(value.findings, all) : nothing}
       </div>
-      ${error ? problem(error, { what: "The doctor does not answer", again: ask }) : value ? findings(value, all, ask) : waitingLines(4)}`;
+      ${error ? problem(error, { what: "The doctor does not answer", again: ask }) : isThere ? findings(value, all, ask) : waitingLines(4)}`;
   };
 }
 
@@ -52,15 +48,14 @@ function toggle(findings, all) {
 }
 
 /** @param {any} value @param {boolean} all @param {() => void} ask */
-function findings({ findings: found, problem: why, checkedTime }, all, ask) {
+function findings({ findings: found, problem: why, checkedTime, isLooking }, all, ask) {
   if (why) return problem(new Error(why), { what: "The doctor cannot look", again: ask });
   const shown = all ? found : found.slice(0, Math.max(SHOWN, found.findIndex((/** @type {Finding} */ each) => each.mark === "ok")));
   return html`
     <table class="findings">
       <tbody>${shown.map((/** @type {Finding} */ each) => line(each, all))}</tbody>
     </table>
-    <p class="checked dim">Checked ${relative(checkedTime)}.
-      <button type="button" class="link" @click=${ask}>Check again</button> <span class="hide-narrow">An answer is kept for a minute.</span></p>`;
+    <p class="checked dim">${isLooking ? "Checking…" : html`Checked ${relative(checkedTime)}. <button type="button" class="link" @click=${ask}>Check again</button>`}</p>`;
 }
 
 /** @param {Finding} finding @param {boolean} all */

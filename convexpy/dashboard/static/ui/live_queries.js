@@ -52,3 +52,12 @@ const REASONS = {
   "(no function)": "a commit of no function",
   "(reload)": "new code",
 };
+
+/** The name of a query in an address, in which no argument stands. @param {LiveQuery} query */
+export function keyOf(query) {
+  let hash = 0x811c9dc5;
+  for (const character of `${query.function} ${query.arguments} ${query.identity} ${query.process}`) {
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
