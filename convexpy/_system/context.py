@@ -10,12 +10,20 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ..database.types import JobId
-from ..functions.builders import MutationBuilder, QueryBuilder
+from ..functions.builders import ActionBuilder, MutationBuilder, NoContext, QueryBuilder
 from ..functions.load import App
 from ..functions.registry import AnyFunction
 from ..runtime.admin import Admin
 from ..runtime.call_executor import CallExecutor
-from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
+from ..runtime.context import (
+    Context,
+    MutationCtx,
+    QueryCtx,
+    SyncActionCtx,
+    internal_action,
+    internal_mutation,
+    internal_query,
+)
 from ..runtime.origin import Origin
 from ..runtime.session import CallTransaction
 
@@ -70,6 +78,13 @@ class SystemMutationCtx(MutationCtx):
             transaction.runs_handler = before
 
 
+class SystemActionCtx(SyncActionCtx):
+    """The context of a ``_system`` action."""
+
+    calls: CallExecutor
+    """Runs any function of the app."""
+
+
 def with_system_query(ctx: QueryCtx) -> SystemQueryCtx:
     part = part_of(ctx)
     return ctx.extend(SystemQueryCtx, app=part.app, connection=part.transaction.connection)
@@ -77,6 +92,16 @@ def with_system_query(ctx: QueryCtx) -> SystemQueryCtx:
 
 def with_system_mutation(ctx: MutationCtx) -> SystemMutationCtx:
     return ctx.extend(SystemMutationCtx, app=part_of(ctx).app)
+
+
+def with_system_action(ctx: SyncActionCtx) -> SystemActionCtx:
+    return ctx.extend(SystemActionCtx, calls=calls_of(ctx))
+
+
+def calls_of(ctx: Context) -> CallExecutor:
+    """What runs the calls of a context."""
+    calls: CallExecutor = vars(ctx)["_caller"]._executor
+    return calls
 
 
 def part_of(ctx: Context) -> CallTransaction:
@@ -97,3 +122,4 @@ def admin_of(ctx: QueryCtx) -> Admin | None:
 
 system_query: Final[QueryBuilder[SystemQueryCtx]] = internal_query.use(with_system_query)
 system_mutation: Final[MutationBuilder[SystemMutationCtx]] = internal_mutation.use(with_system_mutation)
+system_action: Final[ActionBuilder[NoContext, SystemActionCtx]] = internal_action.use(with_system_action)

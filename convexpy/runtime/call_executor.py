@@ -34,6 +34,7 @@ from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
+from .dry_run import DryRun
 from .event_loop import EventLoopThread
 from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
@@ -69,7 +70,7 @@ class CallExecutor:
         """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
         self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
@@ -243,6 +244,22 @@ class CallExecutor:
         attempts = count(1)
         return self._with_retries(name, lambda: self._run_mutation(call, next(attempts)))
 
+    def run_dry(self, call: Call) -> DryRun:
+        """Run a mutation in a transaction that is rolled back: nothing of it is kept, announced or reported as a run.
+
+        It waits for its turn as any mutation does. The numbers that it took from sequences are gone.
+
+        Raises:
+            CallNotAllowed: It is an action, or a query.
+            InternalError: The database failed at every attempt.
+        """
+        function = call.function
+        if function.kind is Kind.ACTION:
+            raise CallNotAllowed(f"{function.name} is an action: what it does outside could not be rolled back")
+        if function.kind is Kind.QUERY:
+            raise CallNotAllowed(f"{function.name} is a query and writes nothing: run it")
+        return self._with_retries(function.name, lambda: self.transactions.run_dry(fresh(call)))
+
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
 
@@ -304,7 +321,7 @@ class CallExecutor:
             self.clock.sleep(self.settings.backoff(attempts, conflict=conflict, longest=LONGEST_PAUSE).total_seconds())
         raise AssertionError("unreachable")
 
-    def _invoke(self, call: Call, part: CallTransaction) -> Any:
+    def invoke(self, call: Call, part: CallTransaction) -> Any:
         """Run the handler of a query or a mutation within a transaction."""
         attributes: dict[str, Any] = {
             "_transaction": part,
@@ -336,7 +353,7 @@ class TransactionCaller:
         call = self._executor.bind(target, args, kwargs, parent=self._parent)
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
-            return copy_context().run(self._executor._invoke, call, self._part)
+            return copy_context().run(self._executor.invoke, call, self._part)
 
 
 def check_wanted(is_wanted: Callable[[], bool]) -> None:
