@@ -109,12 +109,6 @@ def part_of(ctx: Context) -> CallTransaction:
     return part
 
 
-def executor_of(ctx: Context) -> CallExecutor:
-    """What runs the call: it has the settings, the clock and the logs of this process."""
-    executor: CallExecutor = vars(ctx)["_caller"]._executor
-    return executor
-
-
 def admin_of(ctx: QueryCtx) -> Admin | None:
     """The rights of the admin key with which a client calls. None: it is no client, but Python, a job or a cron."""
     return ctx._call.admin

@@ -18,7 +18,7 @@ from ..doctor.finding import Finding, Mark
 from ..errors import text_of
 from ..functions.registry import Registry
 from ..settings import Settings
-from .context import LOOKED_EVERY, SystemQueryCtx, executor_of, system_query
+from .context import LOOKED_EVERY, SystemQueryCtx, calls_of, system_query
 from .document import Document, UnixTime
 
 FIGURES_EVERY: Final = timedelta(seconds=10)
@@ -170,7 +170,7 @@ def milliseconds(seconds: float | None) -> float | None:
 @system_query(refresh=LOOKED_EVERY)
 def workers(ctx: SystemQueryCtx) -> Workers:
     """Who runs jobs, when each was heard last, and how much it holds."""
-    settings = executor_of(ctx).settings
+    settings = calls_of(ctx).settings
     found = worker_figures(ctx.connection, ctx.now, settings.heartbeat_timeout)
     return Workers(
         workers=[WorkerStatus(**vars(each)) for each in found],
@@ -195,11 +195,11 @@ def findings(ctx: SystemQueryCtx, since: Annotated[int, Field(ge=0)] = 0) -> Fin
     Args:
         since: In milliseconds since 1970: what was found before is too old.
     """
-    executor = executor_of(ctx)
-    now = executor.clock.now()
+    calls = calls_of(ctx)
+    now = calls.clock.now()
     wanted = min(datetime.fromtimestamp(since / 1000, UTC), now - CHECKED_EVERY)
-    look = partial(look_at, executor.database.url, executor.settings, ctx.app.registry)
-    return DOCTOR.visit(executor.database.url.render_as_string(hide_password=False), wanted, executor.clock, look)
+    look = partial(look_at, calls.database.url, calls.settings, ctx.app.registry)
+    return DOCTOR.visit(calls.database.url.render_as_string(hide_password=False), wanted, calls.clock, look)
 
 
 class DoctorVisits:

@@ -14,7 +14,7 @@ from pydantic import Field
 from ..runtime.log_filter import LogFilter
 from ..runtime.log_ring import LogLine as StoredLine
 from ..runtime.shared_logs import Shown
-from .context import SystemQueryCtx, executor_of, system_query
+from .context import SystemQueryCtx, calls_of, system_query
 from .document import Document, UnixTime
 from .traceback import RaisedError, parse_trace
 
@@ -103,7 +103,7 @@ def lines(
         limit: At most so many.
     """
     wanted = LogFilter(after or {}, function or None, outcome, level, request, job, text or None)
-    shown = executor_of(ctx).logs.read(ctx.connection, wanted)
+    shown = calls_of(ctx).logs.read(ctx.connection, wanted)
     by_time = merge(*(fitting(each, wanted) for each in shown), key=lambda found: -found[1].time)
     newest = list(islice(by_time, limit + 1))
     return LogLines(
