@@ -116,6 +116,7 @@ class TransactionRunner:
         try:
             with self._database.write(logged=first[1] is None) as transaction:
                 began, until = self._clock.now(), time.monotonic() + self.batch_seconds
+                transaction.changes.began = began
                 if rest is None and first[1] is not None and not jobs.lock(transaction.connection, first[1]):
                     raise JobLost
                 for index, (call, claim) in enumerate(chain((first,), rest or ())):

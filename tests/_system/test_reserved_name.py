@@ -20,6 +20,10 @@ NAMES = {
     "_system/crons:list",
     "_system/crons:run",
     "_system/functions:list",
+    "_system/health:database",
+    "_system/health:figures",
+    "_system/health:findings",
+    "_system/health:workers",
     "_system/jobs:cancel",
     "_system/jobs:get",
     "_system/jobs:list",
@@ -28,6 +32,7 @@ NAMES = {
     "_system/keys:new",
     "_system/keys:revoke",
     "_system/live:list",
+    "_system/logs:lines",
 }
 MUTATION = "from convexpy import mutation\n@mutation\ndef work(ctx): ...\n"
 
