@@ -43,7 +43,7 @@ function lane({ slots, more, until }, top, x, now, end) {
   const share = (/** @type {number} */ from) => `${(((end - Math.max(now, from)) / DAY) * 100).toFixed(2)}%`;
   return svg`
     <line x1="0" x2="100%" y1=${top} y2=${top}/>
-    ${until > now ? svg`<rect class="off" x="0" width=${x(until)} y=${top + 3} height=${LANE - 6}/><text class="paused" x="8" y=${top + 16}>${`paused until ${utcInstant(until)}`}</text>` : nothing}
+    ${until > now ? svg`<rect class="off" fill="url(#left-out)" x="0" width=${x(until)} y=${top + 3} height=${LANE - 6}/><text class="paused" x="8" y=${top + 16}>${`paused until ${utcInstant(until)}`}</text>` : nothing}
     ${more
       ? svg`<rect class="dense" x=${x(Math.max(now, until))} width=${until < end ? share(until) : "0"} y=${top + 8} height=${LANE - 16}/>`
       : running.map((time) => svg`<rect x=${x(time)} width="3" y=${top + 6} height=${LANE - 12}><title>${utcInstant(time)}</title></rect>`)}`;
