@@ -119,7 +119,10 @@ def test_a_pause_is_shown_with_what_it_leaves_out_and_audited(convex: ConvexTest
     (after,) = convex.run(system_crons.list)
     assert (after.pause, after.next_run) == (None, slot)
     entries = convex.call("_system/audit:list")["entries"]
-    assert [(entry["action"], entry["target"]) for entry in entries] == [("resume", "cron sweep"), ("pause", "cron sweep")]
+    assert [(entry["action"], entry["target"]) for entry in entries] == [
+        ("resume", "cron sweep"),
+        ("pause", "cron sweep"),
+    ]
     assert "moving" in entries[1]["details"]
 
 
