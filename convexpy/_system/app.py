@@ -15,7 +15,6 @@ from ..database.scheduled_function import StateKind
 from .context import SystemQueryCtx, admin_of, executor_of, system_query
 from .document import Document, UnixTime
 
-
 MOST_FOUND: Final = 6
 """Jobs that the palette shows at most."""
 
