@@ -30,13 +30,13 @@ def origin_of(call: Call, now: datetime) -> Origin:
     request = call.request
     about: dict[str, Any] = {
         "function": request.function or call.function.name,
-        "caller": request.caller,
+        "caller": "dashboard" if call.admin is not None and call.admin.is_dashboard else request.caller,
         "started": unix_milliseconds(request.started or now),
     }
     if call.identity is not None:
         about["user"] = call.identity.token_identifier
-    if call.actor is not None:
-        about["actor"] = call.actor
+    if call.admin is not None:
+        about["actor"] = call.admin.name
     if call.attempt > 1:
         about["attempt"] = call.attempt
     return Origin(None, str(request), json.dumps(about, separators=(",", ":")))

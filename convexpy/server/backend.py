@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..clock import Clock
 from ..database.database import Database
 from ..live.refresh import Refresh
-from ..runtime.call import Caller
 from ..runtime.call_executor import CallExecutor
 from ..runtime.metrics import Metrics
 from ..settings import Settings
@@ -31,5 +30,3 @@ class Backend:
     """Live queries of the dashboard. None: they run with those of the app."""
     metrics: Metrics | None = None
     """What is counted. None: the package that counts is not installed."""
-    socket_caller: Caller = "socket"
-    """Where the calls of its sockets come from."""

@@ -49,11 +49,10 @@ let loaded = 0;
 async function load() {
   if (Date.now() - loaded < 60_000) return;
   loaded = Date.now();
-  const [known, stored] = await Promise.all(
-    ["_system/functions:list", "_system/data:tables"].map((name) => query(name).catch(() => [])),
-  );
-  functions.value = known;
-  tables.value = stored;
+  await Promise.allSettled([
+    query("_system/app:function_names").then((names) => (functions.value = names)),
+    query("_system/data:tables").then((names) => (tables.value = names)),
+  ]);
 }
 
 /** Whether each word of the text is in a name. @param {string} name @param {string} text */
