@@ -42,6 +42,7 @@ from .identity import Identity
 from .live_run import LiveRun
 from .run_collector import RunCollector
 from .session import CallTransaction
+from .tracing import JobSpans, call_span
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -64,11 +65,12 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.job_spans = JobSpans(database, self.listeners)
         self.caller: Caller = "python"
         """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke, self.job_spans)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
         self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
@@ -164,7 +166,8 @@ class CallExecutor:
         """
         recorder = self._recorder(call)
         try:
-            result = self.execute(call)
+            with call_span(call):
+                result = self.execute(call)
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
@@ -176,10 +179,11 @@ class CallExecutor:
         """The same, without blocking the current event loop."""
         recorder = self._recorder(call)
         try:
-            if call.function.kind is Kind.ACTION:
-                result = await self.actions.run_for(call)
-            else:
-                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
+            with call_span(call):
+                if call.function.kind is Kind.ACTION:
+                    result = await self.actions.run_for(call)
+                else:
+                    result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
