@@ -127,7 +127,7 @@ def test_the_attempts_of_a_job_link_to_what_scheduled_it(kit: ConvexTest, spans:
         (link,) = span.links
         assert (id_of(link.context), link.context.trace_id) == (id_of(cause.context), cause.context.trace_id)
         assert span.parent is None
-    assert len(kit.jobs("success")) == 3
+    assert len(kit.jobs("success")) == 2
 
 
 def test_a_failure_is_told_by_its_type(kit: ConvexTest, spans: Spans) -> None:
