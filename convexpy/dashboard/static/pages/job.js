@@ -35,15 +35,14 @@ export default {
   open(scope) {
     const id = () => address.value.parts[0] ?? "";
     const details = live.of(() => ["_system/jobs:details", { job_id: id() }]);
+    /** What is known of this job, not of the one before. @returns {Details | null | undefined} */
+    const known = () => (details.value?.job.id === id() ? details.value : details.isLoading ? undefined : details.value);
     const tree = live.of(() => ["_system/jobs:tree", { job_id: id() }]);
     const log = live.of(() => ["_system/logs:lines", { job: id(), limit: 100 }]);
     const group = live.of(() => {
-      const fingerprint = shown()?.fingerprint;
+      const fingerprint = known()?.fingerprint;
       return fingerprint && ["_system/errors:get", { fingerprint, minutes: 60 }];
     });
-    /** What is known of this job, not of the one before. @returns {Details | null | undefined} */
-    const shown = () => (details.value?.job.id === id() ? details.value : details.isLoading ? undefined : details.value);
-    const known = () => /** @type {Details | null | undefined} */ (shown());
     scope.keys({
       r: () => isWritable() && act(known(), (job) => (isOver(job) ? retryOne(job, { isOpened: true }) : job.state === "pending" && runNow(job))),
       c: { label: "Cancel", run: () => isWritable() && act(known(), (job) => !isOver(job) && cancelOne(job)) },
