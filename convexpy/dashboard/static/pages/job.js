@@ -1,6 +1,6 @@
 /** One job: what became of it, what began it and what came of it, its error, arguments, attempts and log. */
 
-import { address, link, part, setParams } from "../ui/address.js";
+import { address, link, part } from "../ui/address.js";
 import { isWritable, live } from "../ui/api.js";
 import { clock, duration, functionName, instant, isUtc, now, number, plural, relative } from "../ui/format.js";
 import { icon, state, stateIcon, stateWord } from "../ui/icons.js";
@@ -63,7 +63,7 @@ export default {
       return html`
         <div class="page">
           ${head(found)}
-          ${nodes.length > 0 ? timeLine(nodes, found.job.id, { isCut: tree.value.isCut, isTrue: address.value.params.get("scale") === "true" }) : tree.error ? problem(tree.error) : nothing}
+          ${nodes.length > 0 ? timeLine(nodes, found.job.id, { isCut: tree.value.isCut, isTrue: isSet("scale", "true"), isWhole: isSet("tree", "all") }) : tree.error ? problem(tree.error) : nothing}
           <div class="job-cols">
             <div>${errorPart(found, group.value)}${own ? attempts(own) : nothing}${logPart(log)}</div>
             <div>${argumentsPart(found)}${facts(found)}</div>
@@ -72,6 +72,9 @@ export default {
     };
   },
 };
+
+/** @param {string} name @param {string} value */
+const isSet = (name, value) => address.value.params.get(name) === value;
 
 /** @param {Details | null | undefined} found @param {(job: Job) => unknown} run */
 function act(found, run) {

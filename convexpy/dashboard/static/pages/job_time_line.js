@@ -20,6 +20,26 @@ const SHORTEST = 2; // milliseconds: what took less is drawn as this
 const FOLD = 0.05; // of the width
 const MOST_FOLDS = 8;
 const SMALLEST_PIECE = 0.08;
+const FEW = 24; // lines
+const NEAREST = 4; // of the way down to a job, itself among them
+
+/**
+ * Of a large tree, the part that a job is in: the way down to it, and what is under it.
+ * @param {Node[]} nodes @param {string} here @returns {Node[]}
+ */
+export function partOf(nodes, here) {
+  if (nodes.length <= FEW) return nodes;
+  const known = new Map(nodes.map((node) => [node.job.id, node]));
+  const way = /** @type {string[]} */ ([]);
+  for (let id = /** @type {string | null} */ (here); id !== null && !way.includes(id); id = known.get(id)?.above ?? null) way.unshift(id);
+  const kept = new Set([way[0], ...way.slice(-NEAREST)]);
+  let under = 0;
+  for (const { job, above } of nodes) {
+    const isUnder = above !== null && kept.has(above) && !way.slice(0, -1).includes(above);
+    if (isUnder && under++ < FEW) kept.add(job.id);
+  }
+  return nodes.filter(({ job }) => kept.has(job.id));
+}
 
 /** When a job was scheduled, if its id tells. @param {Job} job */
 export function createdTime(job) {
@@ -53,13 +73,14 @@ function barsOf({ job, rolledBack }, from, now) {
 
 /**
  * The lines of a tree, what began it first.
- * @param {Node[]} nodes @param {number} now @param {{ note(node: Node): string, by(origin: import("../ui/job_parts.js").Origin | null): string }} words
+ * @param {Node[]} nodes those that are shown @param {Node[]} all @param {number} now @param {{ note(node: Node): string, by(origin: import("../ui/job_parts.js").Origin | null): string }} words
  * @returns {Row[]}
  */
-export function rowsOf(nodes, now, { note, by }) {
+export function rowsOf(nodes, all, now, { note, by }) {
   const rows = /** @type {Row[]} */ ([]);
   const places = /** @type {Map<string, number>} */ (new Map());
   const { job: first } = nodes[0];
+  const aboveOf = new Map(all.map(({ job, above }) => [job.id, above]));
   const base = { bars: [], from: null, note: "", tone: /** @type {const} */ ("") };
   const created = (/** @type {Node} */ { job }) => createdTime(job);
   const firsts = nodes.filter(({ link }) => link === "first");
@@ -79,9 +100,16 @@ export function rowsOf(nodes, now, { note, by }) {
   }
   const root = rows.length - 1;
   for (const node of nodes) {
-    const { job, link, above } = node;
+    const { job, link } = node;
+    let [above, between] = [node.above, 0];
+    for (; above !== null && !places.has(above); between++) above = aboveOf.get(above) ?? null;
     let over = above !== null ? (places.get(above) ?? -1) : root;
     let depth = over >= 0 ? rows[over].depth + 1 : 0;
+    if (between > 0) {
+      const word = `… ${between} ${between === 1 ? "job" : "jobs"} between`;
+      rows.push({ ...base, id: `before ${job.id}`, depth, word, kind: "", state: "", above: -1 });
+      [over, depth] = [rows.length - 1, depth + 1];
+    }
     const from = created(node);
     if (link === "retried") {
       const time = job.origin?.started ?? from ?? job.scheduledTime;

@@ -1,14 +1,17 @@
 /** The time line of a job's tree, drawn: depth on the left, time on the right. */
 
 import { link, setParams } from "../ui/address.js";
-import { duration, functionName, instant, now } from "../ui/format.js";
+import { duration, functionName, instant, now, number } from "../ui/format.js";
 import { state, stateWord } from "../ui/icons.js";
 import { isOver } from "../ui/job_parts.js";
 import { html, nothing, svg } from "../ui/render.js";
-import { rowsOf, scaleOf, ticksOf } from "./job_time_line.js";
+import { partOf, rowsOf, scaleOf, ticksOf } from "./job_time_line.js";
 
 /** @import { Node, Row, Bar, Scale } from "./job_time_line.js" */
 
+/** @type {Record<string, string>} */
+const KINDS = { http: "HTTP", python: "Python", cli: "command line" };
+const DEEPEST = 9; // further in there would be no room for names
 const LINE = 34;
 const HEAD = 26;
 const BAR = 12;
@@ -35,10 +38,11 @@ const legend = html`
     <span><i class="key conf"></i>conflict, rolled back</span><span><i class="key no"></i>failed</span>
   </div>`;
 
-/** @param {Node[]} nodes @param {string} here the job of the page @param {{ isCut: boolean, isTrue: boolean }} options */
-export function timeLine(nodes, here, { isCut, isTrue }) {
+/** @param {Node[]} all @param {string} here the job of the page @param {{ isCut: boolean, isTrue: boolean, isWhole: boolean }} options */
+export function timeLine(all, here, { isCut, isTrue, isWhole }) {
+  const nodes = isWhole ? all : partOf(all, here);
   const runs = nodes.some(({ job }) => !isOver(job));
-  const rows = rowsOf(nodes, runs ? now.value : now.peek(), { note: noteOf, by: byOf });
+  const rows = rowsOf(nodes, all, runs ? now.value : now.peek(), { note: noteOf, by: byOf });
   const scale = scaleOf(rows, isTrue);
   const height = HEAD + LINE * rows.length;
   const choose = (/** @type {boolean} */ value) => setParams({ scale: value ? "true" : null });
@@ -62,17 +66,25 @@ export function timeLine(nodes, here, { isCut, isTrue }) {
           </svg>
         </div>
       </div>
-      ${isCut ? html`<p class="hint">The tree has more jobs than these ${nodes.length}.</p>` : nothing}
+      ${nodes.length < all.length || isCut || isWhole ? more(nodes.length, all.length, isCut, isWhole) : nothing}
     </section>`;
+}
+
+/** @param {number} shown @param {number} known @param {boolean} isCut @param {boolean} isWhole */
+function more(shown, known, isCut, isWhole) {
+  const whole = `${number(known)}${isCut ? "+" : ""}`;
+  const turn = () => setParams({ tree: isWhole ? null : "all" });
+  const button = html`<button type="button" class="link" @click=${turn}>${isWhole ? "Show the part of this job" : `Show all ${number(known)}`}</button>`;
+  return html`<p class="hint tree-more">${number(shown)} of the ${whole} jobs of the tree. ${shown < known || isWhole ? button : nothing}</p>`;
 }
 
 /** @param {Row} row @param {string} here */
 function nameOf({ id, depth, node, word, by, name, kind, state: kindOfState }, here) {
   const isHere = id === here;
   const what = name ? functionName(name) : html`<span class="cut">${word}${by ? html` <span class="soft">by ${by}</span>` : nothing}</span>`;
-  const line = html`${state(kindOfState, { isHidden: true })}${what}<span class="kind">${kind}${isHere ? " · this job" : ""}</span>`;
+  const line = html`${kindOfState ? state(kindOfState, { isHidden: true }) : nothing}${what}<span class="kind">${KINDS[kind] ?? kind}${isHere ? " · this job" : ""}</span>`;
   return html`
-    <li class=${isHere ? "here" : ""} style=${{ "--d": depth }} aria-current=${isHere ? "true" : nothing}>
+    <li class=${isHere ? "here" : ""} style=${{ "--d": Math.min(depth, DEEPEST) }} aria-current=${isHere ? "true" : nothing}>
       ${node && !isHere ? html`<a href=${link(`/job/${id}`)}>${line}</a>` : html`<span class="wf-line">${line}</span>`}
     </li>`;
 }
