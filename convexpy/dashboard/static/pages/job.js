@@ -96,17 +96,17 @@ function sentence({ job, retriedAs, retriedState, worker }) {
   const took = job.startedTime !== null && job.completedTime !== null ? duration(Math.max(job.completedTime - job.startedTime, 0.5)) : "";
   const word = html`<b class=${`is-${job.state}`}>${stateWord(job.state)}</b>`;
   const again = job.attempts > 1 ? ` It took ${plural(job.attempts, "attempt")}.` : "";
-  const retry = retriedAs ? html` <a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.` : nothing;
-  const old = job.retryOf ? html` A retry of <a class="link" href=${link(`/job/${job.retryOf}`)}>${shortId(job.retryOf)}</a>${job.origin?.actor ? ` by ${job.origin.actor}` : ""}.` : nothing;
+  const retry = retriedAs ? html`<a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.` : nothing;
+  const old = job.retryOf ? html`A retry of <a class="link" href=${link(`/job/${job.retryOf}`)}>${shortId(job.retryOf)}</a>${job.origin?.actor ? ` by ${job.origin.actor}` : ""}.` : nothing;
   if (job.state === "pending") {
     const due = job.nextTry ?? job.scheduledTime;
     const when = job.attempts > 0 ? html`, next try ${relative(due)}` : due > now.value ? html`, runs ${relative(due)}` : html`, due ${relative(due)}`;
-    return html`${word}${when}.${worker ? " A worker holds it." : ""}${job.attempts > 0 ? ` ${plural(job.attempts, "attempt")} so far.` : ""}${old}`;
+    return html`${word}${when}.${worker ? " A worker holds it." : ""}${job.attempts > 0 ? ` ${plural(job.attempts, "attempt")} so far.` : ""} ${old}`;
   }
-  if (job.state === "inProgress") return html`${word} for ${duration(Math.max(0, now.value - (job.startedTime ?? now.value)))}.${worker ? ` On ${worker}.` : ""}${old}`;
-  if (job.state === "canceled") return html`${word} ${relative(job.completedTime)}.${job.error ? ` ${job.error}.` : ""}${old}${retry}`;
+  if (job.state === "inProgress") return html`${word} for ${duration(Math.max(0, now.value - (job.startedTime ?? now.value)))}.${worker ? ` On ${worker}.` : ""} ${old}`;
+  if (job.state === "canceled") return html`${word} ${relative(job.completedTime)}.${job.error ? ` ${job.error}.` : ""} ${old} ${retry}`;
   const once = job.state === "failed" && job.kind === "action" ? " An action runs at most once." : "";
-  return html`${word}${took ? ` after ${took}` : ""}, ${relative(job.completedTime)}.${once}${again}${old}${retry}`;
+  return html`${word}${took ? ` after ${took}` : ""}, ${relative(job.completedTime)}.${once}${again} ${old} ${retry}`;
 }
 
 /** @param {Details} found */
@@ -148,7 +148,7 @@ function errorPart(found, group) {
         ${fingerprint ? html`<a class="link" href=${link(`/errors/${part(fingerprint)}`)}>All of this kind</a>` : nothing}
         <span class="push">${copyButton(`${error}\n\n${text}`)}</span></div>
       <div class="err"><b>${exception ?? firstLine(error)}</b><p>${message ?? ""}</p></div>
-      ${trace.length > 0 ? traceback(trace) : nothing}
+      ${trace.length > 0 ? html`<div class=${trace.length === 1 ? "one-error" : "errors"}>${traceback(trace)}</div>` : nothing}
     </section>`;
 }
 
