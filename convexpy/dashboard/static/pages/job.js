@@ -2,11 +2,12 @@
 
 import { address, link, part } from "../ui/address.js";
 import { isWritable, live } from "../ui/api.js";
+import { valuesOf } from "../ui/arguments.js";
 import { clock, duration, functionName, instant, isUtc, now, number, plural, relative } from "../ui/format.js";
 import { icon, state, stateIcon, stateWord } from "../ui/icons.js";
 import { cancelOne, openReschedule, retryOne, runNow } from "../ui/job_actions.js";
 import { firstLine, isOver, plainName, shortId } from "../ui/job_parts.js";
-import { jsonText, jsonView } from "../ui/json.js";
+import { jsonView } from "../ui/json.js";
 import { openNewJob } from "../ui/new_job.js";
 import { html, nothing } from "../ui/render.js";
 import { copyButton, problem, waitingLines } from "../ui/states.js";
@@ -21,7 +22,7 @@ import { timeLine } from "./job_time_line_view.js";
 
 /**
  * @typedef {object} Details `JobDetails` of `_system/job_details.py`
- * @property {Job} job @property {Record<string, any>} args @property {string | null} error @property {string | null} lastError
+ * @property {Job} job @property {string} args JSON @property {string | null} error @property {string | null} lastError
  * @property {string | null} exception @property {string | null} message @property {string | null} fingerprint
  * @property {RaisedError[]} trace @property {string | null} worker @property {string | null} retriedAs
  * @property {string | null} retriedState
@@ -82,7 +83,7 @@ function act(found, run) {
 }
 
 /** @param {Details} found */
-const openEdit = (found) => openNewJob({ name: found.job.name, args: found.args, isOpened: true });
+const openEdit = (found) => openNewJob({ name: found.job.name, args: valuesOf(found.args), isOpened: true });
 
 /** @param {string} id */
 const missing = (id) => html`
@@ -195,8 +196,8 @@ const precise = (time) => instant(time).split(", ")[1].split(" ")[0];
 /** @param {Details} found */
 const argumentsPart = ({ args }) => html`
   <section>
-    <div class="sect"><h2>Arguments</h2><span class="push">${copyButton(jsonText(args))}</span></div>
-    ${jsonView(args, { label: "Arguments" })}
+    <div class="sect"><h2>Arguments</h2><span class="push">${copyButton(args)}</span></div>
+    ${jsonView(valuesOf(args), { label: "Arguments" })}
   </section>`;
 
 /** @param {Details} found */
