@@ -34,14 +34,16 @@ def main() -> None:
     parser.add_argument("--url", help="a running server, such as http://127.0.0.1:3210")
     parser.add_argument("--key", help="an admin key, if it asks for one")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these pages")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="wide, narrow")
+    parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES, help="light, dark")
     parser.add_argument("--full", action="store_true", help="the whole page, not only what fits the window")
     wanted = parser.parse_args()
     wanted.out.mkdir(parents=True, exist_ok=True)
     with served(wanted.url, wanted.key) as (url, key), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS])
         chosen = [place for place in places(url, key) if not wanted.only or place.name in wanted.only]
-        for size in SIZES:
-            for theme in THEMES:
+        for size in wanted.sizes:
+            for theme in wanted.themes:
                 take(browser, url, key, size, theme, chosen, wanted.out, full=wanted.full)
         browser.close()
 
