@@ -23,7 +23,7 @@ from support.chromium import ARGUMENTS, find_chromium  # noqa: E402
 from .pages import Place, places  # noqa: E402
 from .visitor import NARROW, WIDE, Theme, Visitor  # noqa: E402
 
-SETTLED_MS = 1_500
+SETTLED_MS = 1_000
 SIZES = {"wide": WIDE, "narrow": NARROW}
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
@@ -83,6 +83,7 @@ def take(
         file = out / f"{place.name}-{size}-{theme}.png"
         try:
             visitor.open(place.path)
+            visitor.settle()
             if place.prepare is not None:
                 place.prepare(visitor.page)
             visitor.page.wait_for_timeout(SETTLED_MS)
