@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from convexpy import (
 from convexpy._system import audit as audit_log
 from convexpy._system import jobs
 from convexpy._system.job_lists import Filter
+from convexpy.database.due_times import make_due
+from convexpy.database.jobs import claim as claim_jobs
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 
@@ -90,13 +93,28 @@ def test_a_claimed_job_is_not_moved(convex: ConvexTest) -> None:
     assert ran == ["claimed"]
 
 
-def test_a_job_that_is_being_claimed_is_moved_or_claimed(convex: ConvexTest) -> None:
-    (job_id,) = convex.run(plan, labels=["once"], seconds=0)
+def test_a_claim_that_is_being_made_comes_first(convex: ConvexTest) -> None:
+    (job_id,) = convex.run(plan, labels=["claimed"], seconds=0)
     later = (convex.now + timedelta(days=1)).timestamp() * 1000
-    assert convex.run(jobs.reschedule, job_ids=[job_id], time=later) == [job_id]
-    assert convex.convex.worker.dispatcher.claim(Kind.MUTATION, 10) == []
-    convex.advance(days=2)
-    assert ran == ["once"]
+    database, worker = convex.convex.database, convex.convex.worker.dispatcher._heartbeat.worker
+    with ThreadPoolExecutor(1) as thread:
+        with database.write_internal() as connection:
+            (claim,) = claim_jobs(connection, "mutation", worker, convex.now, 10)
+            moved = thread.submit(convex.convex.run, jobs.reschedule, job_ids=[job_id], time=later)
+        assert moved.result() == []
+    convex.convex.worker.run(claim)
+    assert ran == ["claimed"]
+
+
+def test_a_job_that_is_moved_is_not_claimed(convex: ConvexTest) -> None:
+    (job_id,) = convex.run(plan, labels=["later"], seconds=0)
+    later = convex.now + timedelta(days=1)
+    database, worker = convex.convex.database, convex.convex.worker.dispatcher._heartbeat.worker
+    with database.write_internal() as connection:
+        assert make_due(connection, [job_id], later, convex.now) == [job_id]
+        assert claim_jobs(connection, "mutation", worker, convex.now, 10) == []
+    convex.advance(hours=1)
+    assert ran == []
 
 
 def test_a_bulk_cancel_happens_ten_seconds_later_and_not_if_undone(convex: ConvexTest) -> None:
@@ -144,7 +162,20 @@ def test_failed_jobs_are_tried_again_each_as_a_new_one(convex: ConvexTest) -> No
     assert convex.run(jobs.details, job_id=good).retried_as is None  # type: ignore[union-attr]
     new = convex.run(jobs.details, job_id=str(again.retried_as))
     assert new is not None
-    assert (new.job.retry_of, new.job.parent, new.args) == (bad, None, {"label": "bad"})
+    assert (new.job.retry_of, new.job.parent, new.args) == (bad, None, '{"label": "bad"}')
+
+
+def test_a_job_is_canceled_at_once_and_again_scheduled_for_its_time(convex: ConvexTest) -> None:
+    (job_id,) = convex.run(plan, labels=["again"])
+    due = convex.now + timedelta(hours=1)
+    assert convex.run(jobs.cancel_now, job_ids=[job_id, UNKNOWN]) == [job_id]
+    assert convex.run(jobs.cancel_now, job_ids=[job_id]) == []
+    new = convex.run(jobs.retry, job_id=job_id, time=due.timestamp() * 1000)
+    convex.advance(minutes=59)
+    assert ran == []
+    convex.advance(minutes=1)
+    assert ran == ["again"]
+    assert [job.scheduled_time for job in (convex.job(job_id), convex.job(new)) if job] == [due, due]
 
 
 def test_chosen_jobs_are_moved_together(convex: ConvexTest) -> None:
@@ -183,7 +214,7 @@ def test_a_job_is_scheduled_from_json(convex: ConvexTest) -> None:
     assert ran == ["typed", "at"]
     job = convex.run(jobs.details, job_id=job_id)
     assert job is not None
-    assert job.args == {"label": "typed"}
+    assert job.args == '{"label": "typed"}'
     for wrong in ({"function": name("work"), "args": {"label": 1}}, {"function": name("read"), "args": {}}):
         with pytest.raises(ConvexError):
             convex.call("_system/jobs:schedule", wrong)

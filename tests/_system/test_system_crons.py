@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-
 from support.apps import app_of
 
 from convexpy import ConvexError, Crons, MutationCtx, Settings, internal_mutation, mutation
