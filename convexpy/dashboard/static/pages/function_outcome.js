@@ -13,7 +13,7 @@ import { html, nothing } from "../ui/render.js";
 /** @typedef {Outcome & { changes: import("../ui/diff.js").TableChanges[], unknown: string[], scheduled: { name: string, time: number, milliseconds: number, args: string }[], canceled: string[], statements: { text: string, rows: number | null, milliseconds: number }[], statementCount: number }} DryOutcome */
 
 /** The value of a JSON text; one that was cut off stays text. @param {string} text */
-function valueView(text) {
+export function valueView(text) {
   try {
     return jsonView(JSON.parse(text), { label: "Result" });
   } catch {

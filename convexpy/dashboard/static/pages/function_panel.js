@@ -9,6 +9,7 @@ import { icon, state } from "../ui/icons.js";
 import { jsonLine } from "../ui/json.js";
 import { batch, html, nothing, signal } from "../ui/render.js";
 import { failed, trying } from "../ui/toast.js";
+import { BesidePanel } from "./function_beside.js";
 import { dryOutcome, liveOutcome, plainOutcome } from "./function_outcome.js";
 
 /** @import { FunctionInfo } from "./functions.js" */
@@ -31,6 +32,7 @@ export class FunctionPanel {
   /** Of this visit, by function: arguments are not kept elsewhere. */
   #calls = signal(/** @type {ReadonlyMap<string, Call[]>} */ (new Map()));
   #subjects = signal(/** @type {readonly string[]} */ ([]));
+  #beside = new BesidePanel();
   #seen = { value: /** @type {any} */ (undefined), time: 0 };
   #history = live.of(() => this.#info.value && ["_system/functions:function_stats", { name: this.#info.value.name }]);
   #watched = live.of(() => {
@@ -39,8 +41,8 @@ export class FunctionPanel {
     return info && args && ["_system/functions:watch", { name: info.name, args, ...this.#identity() }];
   });
 
-  /** @param {FunctionInfo} info */
-  view(info) {
+  /** @param {FunctionInfo} info @param {readonly FunctionInfo[]} all */
+  view(info, all) {
     const job = address.value.params.get("job");
     const key = JSON.stringify([info.name, job, info.arguments]);
     if (this.#opened !== key) {
@@ -54,7 +56,8 @@ export class FunctionPanel {
       ${figures(isReady ? this.#history.value : undefined)}
       <div class="work">
         ${isReady && form ? this.#callForm(info, form) : html`<div></div>`}
-        <div class="outcome" role="region" aria-label="Outcome" aria-live="polite">${isReady ? this.#outcome(info) : nothing}</div>
+        <div class="outcome" role="region" aria-label="Outcome" aria-live="polite">${isReady ? this.#outcome(info) : nothing}
+          ${isReady && form && info.kind !== "query" ? this.#beside.view(all.filter(({ kind }) => kind === "query"), form.values.value) : nothing}</div>
       </div>`;
   }
 

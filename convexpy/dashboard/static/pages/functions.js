@@ -66,7 +66,7 @@ export default {
         return html`
           <div class="three">
             <nav class="tree" aria-label="Functions">${field}${tree(found(), numbers, info?.name)}</nav>
-            <div class="page">${info ? panel.view(info) : missing(name)}</div>
+            <div class="page">${info ? panel.view(info, all()) : missing(name)}</div>
           </div>`;
       });
     };
