@@ -9,10 +9,10 @@ from typing import Any, Final, Self
 from ..database.row_changes import Action, RowChanges
 from ..database.row_changes import RowChange as StoredChange
 from ..database.row_watch import SentStatement
-from ..errors import ConvexError
+from ..errors import ConvexError, text_of
 from ..runtime.call import Call, ResultForm
 from ..runtime.dry_run import DryRun
-from ..runtime.events import Job, describe, trace_of
+from ..runtime.events import Job, storable, trace_of
 from ..runtime.schedule import check_job_id
 from .context import SystemActionCtx
 from .document import Document, UnixTime
@@ -38,7 +38,7 @@ class CallError(Document):
         own = error if isinstance(error, ConvexError) else None
         return cls(
             exception=type(error).__name__,
-            message=own.message if own is not None else describe(error).partition("\n  at ")[0],
+            message=own.message if own is not None else storable(text_of(error)),
             code=own.code if own is not None else None,
             data=json_text(own.data) if own is not None and own.data is not None else None,
             trace=trace_of(error),

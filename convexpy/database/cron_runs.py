@@ -49,6 +49,14 @@ def add_skipped(connection: Connection, cron: str, slot: datetime, reason: str) 
     _trim(connection, cron)
 
 
+def has_many_skipped(connection: Connection, cron: str, since: datetime, most: int) -> bool:
+    """Whether so many slots since a time are recorded as left out."""
+    skipped = select(table.c.slot_time).where(
+        table.c.cron == cron, table.c.slot_time >= since, table.c.outcome == "skipped"
+    )
+    return len(connection.execute(skipped.limit(most)).all()) == most
+
+
 def add_finished(connection: Connection, runs: Sequence[FinishedRun]) -> None:
     """Record runs that are over, under the slots that their jobs have. What is recorded already stays as it is."""
     for run in runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -24,6 +24,9 @@ from ..settings import Settings
 from .heartbeat import Heartbeat
 
 logger = logging.getLogger("convexpy.dispatch")
+
+SHOWN_LEFT_OUT: Final = 5
+"""How many slots of one pause are among the last runs of a cron."""
 
 
 class CronScheduler:
@@ -171,17 +174,22 @@ class CronScheduler:
         if missed != 0:
             text = f"{text} (with {slots_between(missed, row.next_time, last)})"
         if not stored.is_taken(connection, row.name, row.next_time):
-            self._skip(connection, row, row.next_time, text, now)
+            # A long pause shall not push what has run before out of the last runs.
+            is_told = cron_runs.has_many_skipped(connection, row.name, pause.time, SHOWN_LEFT_OUT)
+            self._skip(connection, row, row.next_time, text, now, is_recent_run=not is_told)
         return True
 
-    def _skip(self, connection: Connection, row: Any, slot: datetime, why: str, now: datetime) -> None:
-        """Say in the history that slots were skipped."""
+    def _skip(
+        self, connection: Connection, row: Any, slot: datetime, why: str, now: datetime, *, is_recent_run: bool = True
+    ) -> None:
+        """Say in the history that slots were skipped, and among the last runs."""
         kind = "mutation"  # it never runs
         skipped = NewJob(
             self._database.new_job_id(), row.function, kind, row.args_text, slot, cron=row.name, canceled=True, note=why
         )
         jobs.insert_jobs(connection, [skipped], now)
-        cron_runs.add_skipped(connection, row.name, slot, why)
+        if is_recent_run:
+            cron_runs.add_skipped(connection, row.name, slot, why)
 
 
 def slots_between(missed: int | None, slot: datetime, last: datetime) -> str:
