@@ -5,13 +5,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import audit, conflicts, crons, functions, jobs, keys, live
+from . import audit, conflicts, crons, data, functions, jobs, keys, live
 
 MODULES: Final = MappingProxyType(
     {
         "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,
+        "_system/data": data,
         "_system/functions": functions,
         "_system/jobs": jobs,
         "_system/keys": keys,
