@@ -102,7 +102,9 @@ def referred(effect: Effect) -> Refused:
     return Refused(f"{rows} of {effect.table} {refer} to it by {', '.join(effect.foreign_key.columns)}")
 
 
-def about(text: str, shape: Shape) -> str | None:
-    """The only column that a check of SQLite names."""
+def about(name: str, shape: Shape) -> str | None:
+    """The only column that a check of SQLite is about: it gives the check's name, or its text if it has none."""
+    _, found, rest = (shape.definition or "").partition(name)
+    text = rest.partition("\n")[0] if found and re.fullmatch(r"\w+", name) else name
     names = [column.name for column in shape.columns if re.search(rf"\b{re.escape(column.name)}\b", text)]
     return names[0] if len(names) == 1 else None
