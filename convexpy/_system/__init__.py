@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import audit, conflicts, crons, data, functions, jobs, keys, live
+from . import app, audit, conflicts, crons, data, functions, jobs, keys, live
 
 MODULES: Final = MappingProxyType(
     {
+        "_system/app": app,
         "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,

@@ -14,6 +14,7 @@ from ..functions.builders import MutationBuilder, QueryBuilder
 from ..functions.load import App
 from ..functions.registry import AnyFunction
 from ..runtime.admin import Admin
+from ..runtime.call_executor import CallExecutor
 from ..runtime.context import Context, MutationCtx, QueryCtx, internal_mutation, internal_query
 from ..runtime.session import CallTransaction
 
@@ -64,6 +65,12 @@ def with_system_mutation(ctx: MutationCtx) -> SystemMutationCtx:
 def part_of(ctx: Context) -> CallTransaction:
     part: CallTransaction = vars(ctx)["_transaction"]
     return part
+
+
+def executor_of(ctx: Context) -> CallExecutor:
+    """What runs the call: it has the settings, the clock and the logs of this process."""
+    executor: CallExecutor = vars(ctx)["_caller"]._executor
+    return executor
 
 
 def admin_of(ctx: QueryCtx) -> Admin | None:

@@ -17,6 +17,12 @@ def find_job(connection: Connection, job_id: str) -> ScheduledFunction | None:
     return None if row is None else detached(row)
 
 
+def jobs_by_prefix(connection: Connection, prefix: str, limit: int) -> list[ScheduledFunction]:
+    """The first jobs whose id begins with these hexadecimal digits."""
+    begin_so = select(jobs).where(jobs.c.id >= prefix, jobs.c.id < f"{prefix}g").order_by(jobs.c.id)
+    return _rows(connection, begin_so.limit(limit))
+
+
 def is_canceled(connection: Connection, job_id: JobId) -> bool:
     """Whether this job exists and is canceled."""
     state = connection.execute(select(jobs.c.state_kind).where(jobs.c.id == job_id)).scalar()
