@@ -36,9 +36,7 @@ def add_entry(
 
 def list_entries(connection: Connection, limit: int, before: str | None = None) -> Sequence[AuditEntry]:
     """The rows that were written last; ``before``: those before the row with this id. Ids begin with the time."""
-    rows = (
-        select(audit.c["id", "time", "actor", "action", "target", "details"]).order_by(audit.c.id.desc()).limit(limit)
-    )
+    rows = select(audit).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(audit.c.id < before)
     return [AuditEntry(*row) for row in connection.execute(rows)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -101,3 +102,9 @@ def detached(row: Any) -> ScheduledFunction:
     """A job as an object that belongs to no session: what is done to it changes nothing."""
     values = row._mapping
     return ScheduledFunction(**{column.key: values[column] for column in jobs.c})
+
+
+def find_jobs(connection: Connection, job_ids: Sequence[JobId]) -> list[ScheduledFunction]:
+    """The jobs with these ids, as far as they exist, in this order."""
+    found = {row.id: detached(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(job_ids)))}
+    return [found[job_id] for job_id in job_ids if job_id in found]

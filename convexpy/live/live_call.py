@@ -69,7 +69,9 @@ class LiveCall:
         self.arguments = stored_arguments(call)
         """As JSON. None: they have no exact form there."""
         arguments: Hashable = next(_numbers) if self.arguments is None else self.arguments
-        self.key = QueryKey(self.name, arguments, (call.form, call.redacts_errors, call.admin), call.identity, call.journal)
+        self.key = QueryKey(
+            self.name, arguments, (call.form, call.redacts_errors, call.admin), call.identity, call.journal
+        )
 
     @classmethod
     def of_client(cls, bind: Callable[[], Call], app: App) -> LiveCall:

@@ -39,7 +39,7 @@ class Refresh:
     def __init__(
         self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock, *, is_dashboard: bool = False
     ) -> None:
-        """``is_dashboard``: its queries only watch. They rest between rounds, and are none of the app's live queries."""
+        """``is_dashboard``: its queries only watch. They rest between rounds, and are no live queries of the app."""
         self._calls = calls
         self._is_dashboard = is_dashboard
         self._database = database
@@ -162,7 +162,11 @@ class Refresh:
 
     def _start(self, speed: Speed, place: Speed | int) -> GroupThread:
         thread = GroupThread(
-            speed.value, self._settings, self._outage, lambda thread: self._may_end(place, thread), rests=self._is_dashboard
+            speed.value,
+            self._settings,
+            self._outage,
+            lambda thread: self._may_end(place, thread),
+            rests=self._is_dashboard,
         )
         group = RefreshGroup(
             self._database.live_reader,

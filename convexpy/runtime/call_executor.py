@@ -14,7 +14,15 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import CallNotAllowed, ConvexError, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
+from ..errors import (
+    CallNotAllowed,
+    ConvexError,
+    FunctionNotFound,
+    InternalError,
+    InvalidArguments,
+    Overloaded,
+    WriteConflict,
+)
 from ..functions.declare import Kind
 from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App
@@ -22,16 +30,19 @@ from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
 from .admin import Admin
-from .call import Call, CallResult, ResultForm, check_kind
+from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
+from .dry_run import DryRun
 from .event_loop import EventLoopThread
 from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
 from .identity import Identity
 from .live_run import LiveRun
+from .run_collector import RunCollector
 from .session import CallTransaction
+from .shared_logs import SharedLogs
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -54,11 +65,15 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.logs = SharedLogs(database, clock, self.listeners)
+        self.caller: Caller = "python"
+        """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
+        self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
         self.client_threads = ClientThreads(settings.request_concurrency, "convexpy-client")
         self.dashboard_threads = ClientThreads(DASHBOARD_THREADS, "convexpy-dashboard")
         self.client_actions = ActionLimit(settings)
@@ -226,7 +241,24 @@ class CallExecutor:
             return self.actions.run(call)
         if kind is Kind.QUERY:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
-        return self._with_retries(name, lambda: self._run_mutation(call))
+        attempts = count(1)
+        return self._with_retries(name, lambda: self._run_mutation(call, next(attempts)))
+
+    def run_dry(self, call: Call) -> DryRun:
+        """Run a mutation in a transaction that is rolled back: nothing of it is kept, announced or reported as a run.
+
+        It waits for its turn as any mutation does. The numbers that it took from sequences are gone.
+
+        Raises:
+            CallNotAllowed: It is an action, or a query.
+            InternalError: The database failed at every attempt.
+        """
+        function = call.function
+        if function.kind is Kind.ACTION:
+            raise CallNotAllowed(f"{function.name} is an action: what it does outside could not be rolled back")
+        if function.kind is Kind.QUERY:
+            raise CallNotAllowed(f"{function.name} is a query and writes nothing: run it")
+        return self._with_retries(function.name, lambda: self.transactions.run_dry(fresh(call)))
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
@@ -253,14 +285,21 @@ class CallExecutor:
 
         return self._with_retries(name, attempt)
 
+    def collect_runs(self) -> None:
+        """Sum up the runs of this process, and store the sums every few seconds."""
+        self.collector.start(self.listeners)
+
     def stop(self) -> None:
+        self.logs.stop()
+        self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
         self.client_threads.shutdown()
         self.dashboard_threads.shutdown()
         self.transactions.conflicts.stop()
 
-    def _run_mutation(self, call: Call) -> CallResult:
+    def _run_mutation(self, call: Call, attempt: int) -> CallResult:
+        call = call if attempt == 1 else replace(call, attempt=attempt)
         with self.limiter.hold(call.function.name):
             return self.transactions.run_transaction((fresh(call), None))[0]
 
@@ -282,7 +321,7 @@ class CallExecutor:
             self.clock.sleep(self.settings.backoff(attempts, conflict=conflict, longest=LONGEST_PAUSE).total_seconds())
         raise AssertionError("unreachable")
 
-    def _invoke(self, call: Call, part: CallTransaction) -> Any:
+    def invoke(self, call: Call, part: CallTransaction) -> Any:
         """Run the handler of a query or a mutation within a transaction."""
         attributes: dict[str, Any] = {
             "_transaction": part,
@@ -296,8 +335,10 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
+        function = call.function
+        call.request.begin(function.name, self.caller, self.clock.now())
         listeners = NO_LISTENERS if call.is_watching else self.listeners
-        return RunRecorder(listeners, self.clock, call.function.name, call.function.kind)
+        return RunRecorder(listeners, self.clock, function.name, function.kind, request=call.request)
 
 
 class TransactionCaller:
@@ -312,7 +353,7 @@ class TransactionCaller:
         call = self._executor.bind(target, args, kwargs, parent=self._parent)
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
-            return copy_context().run(self._executor._invoke, call, self._part)
+            return copy_context().run(self._executor.invoke, call, self._part)
 
 
 def check_wanted(is_wanted: Callable[[], bool]) -> None:

@@ -19,6 +19,7 @@ from ..database.claim import Claim
 from ..database.database import Database
 from ..database.errors import is_conflict, is_internal
 from ..database.read_set import ReadSet
+from ..database.row_watch import RowWatch
 from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
 from ..functions.load import App
@@ -26,6 +27,7 @@ from ..settings import Settings
 from .admin import DASHBOARD_LIMIT
 from .call import Call, CallResult
 from .conflicts import CommittedTransaction, ConflictTracker
+from .dry_run import DryRun
 from .handler import TimeLimit
 from .live_run import LivePart, LiveRun, broke, leave
 from .repeats import digest_of, kept_result, result_bytes
@@ -114,6 +116,7 @@ class TransactionRunner:
         try:
             with self._database.write(logged=first[1] is None) as transaction:
                 began, until = self._clock.now(), time.monotonic() + self.batch_seconds
+                transaction.changes.began = began
                 if rest is None and first[1] is not None and not jobs.lock(transaction.connection, first[1]):
                     raise JobLost
                 for index, (call, claim) in enumerate(chain((first,), rest or ())):
@@ -134,7 +137,9 @@ class TransactionRunner:
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)
             statements = transaction.changes.statements if transaction else {first[0].function.name: set()}
-            self.conflicts.failed(error, failed.cause, statements, began)
+            self.conflicts.failed(
+                error, failed.cause, statements, began, first[0].job if len(statements) == 1 else None
+            )
             raise failed from error
         self.conflicts.recent.append(CommittedTransaction(transaction.changes.statements, began, self._clock.now()))
         return results
@@ -157,6 +162,38 @@ class TransactionRunner:
                     part.close()
         except BaseException as error:
             raise TransactionFailed(error, transaction, 0) from error
+
+    def run_dry(self, call: Call) -> DryRun:
+        """Run a mutation to the end, but for its COMMIT: what it did is rolled back.
+
+        Raises:
+            TransactionFailed: The database failed, and not the mutation.
+        """
+        transaction: OpenTransaction | None = None
+        run = DryRun()
+        try:
+            with self._database.write() as transaction:
+                transaction.leaves_state = True  # no other call gets a connection that was watched
+                transaction.begin_call(call.function.name)
+                watch = RowWatch(transaction)
+                with watch.watching():
+                    part = self._new_part(call, transaction, finishes_job=False)
+                    began = time.perf_counter()
+                    try:
+                        run.value = self._handle(
+                            call, part, self._settings.mutation_time_limit, None, self.new_context()
+                        )
+                        part.flush()
+                        run.end(part.buffer, watch, time.perf_counter() - began)
+                    except Exception as error:
+                        if internal_cause(error, transaction) is not None:
+                            raise
+                        run.fail(error, watch, time.perf_counter() - began)
+                    finally:
+                        part.close()
+        except BaseException as error:
+            raise TransactionFailed(error, transaction, 0) from error
+        return run
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query in a snapshot that others share, note what it depends on, and undo what it has left.
@@ -206,13 +243,8 @@ class TransactionRunner:
     def _run_handler(
         self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None
     ) -> CallResult:
-        began, app = time.monotonic(), self._app()
-
-        def new_buffer(now: datetime) -> ScheduleBuffer:
-            limits, finishes_job = Limits(self._settings), claim is not None
-            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
-
-        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
+        began = time.monotonic()
+        part = self._new_part(call, transaction, finishes_job=claim is not None)
         try:
             context = copy_context() if claim is None else self.new_context()
             value = self._handle(call, part, self._settings.mutation_time_limit, on_expire, context)
@@ -220,6 +252,15 @@ class TransactionRunner:
         finally:
             part.close()
         return CallResult(value, part.scheduled(), time.monotonic() - began)
+
+    def _new_part(self, call: Call, transaction: OpenTransaction, *, finishes_job: bool) -> CallTransaction:
+        app = self._app()
+
+        def new_buffer(now: datetime) -> ScheduleBuffer:
+            limits = Limits(self._settings)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
+
+        return CallTransaction(self._database, app, transaction, self._clock, new_buffer)
 
     def _handle(
         self,

@@ -31,7 +31,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope[KEY] = RequestId()
+        request_id = scope[KEY] = RequestId(caller="http")
         began = time.perf_counter()
         status = NO_ANSWER
 
@@ -67,4 +67,4 @@ def log_request(scope: Scope, status: int, milliseconds: float, request_id: Requ
 def request_of(scope: Scope) -> RequestId:
     """The id of a request."""
     found = scope.get(KEY)
-    return found if isinstance(found, RequestId) else RequestId()
+    return found if isinstance(found, RequestId) else RequestId(caller="http")

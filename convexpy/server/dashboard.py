@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -53,17 +54,17 @@ AGAIN: Final = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" 
 """A page that loads the same address once more, on its own behalf."""
 
 
-def dashboard_routes(backend: Backend) -> list[BaseRoute]:
+def dashboard_routes(backend: Backend, gate: DashboardGate) -> list[BaseRoute]:
     """The routes of the dashboard, if the settings have one."""
     if not backend.settings.dashboard:
         return []
-    gate = DashboardGate(Sessions(backend.calls, backend.clock), backend.auth, backend.settings)
     return [Route("/dashboard", with_slash), Mount("/dashboard", app_of(backend, gate))]
 
 
 def app_of(backend: Backend, gate: DashboardGate) -> ASGIApp:
     """The app that answers below ``/dashboard/``."""
     login = DashboardLogin(gate, Sessions(backend.calls, backend.clock), backend.auth)
+    backend = replace(backend, live=backend.dashboard_live or backend.live)
     pages, api = DashboardPages(gate), DashboardApi(backend, gate)
     router = Router(
         [
@@ -75,7 +76,7 @@ def app_of(backend: Backend, gate: DashboardGate) -> ASGIApp:
             Route("/api/mutation", api.mutation, methods=["POST"]),
             Route("/api/action", api.action, methods=["POST"]),
             Route("/api/function", api.any_function, methods=["POST"]),
-            WebSocketRoute("/api/sync", sync_endpoint(api.backend, gate.admit)),
+            WebSocketRoute("/api/sync", sync_endpoint(backend, gate.admit)),
             Route("/api/{path:path}", not_found),
             Route("/static/{path:path}", pages.file, methods=["GET"]),
             Route("/{path:path}", pages.page, methods=["GET"]),
@@ -144,7 +145,11 @@ class DashboardApi(HttpApi):
         found = await self._gate.find(request)
         if found is None or found.admin is None:
             raise AuthFailed(401, "Unauthenticated", "there is no session, or it has ended: log in")
-        document = {"name": found.admin.name, "readOnly": found.admin.is_read_only, "needsKey": found.key_id is not None}
+        document = {
+            "name": found.admin.name,
+            "readOnly": found.admin.is_read_only,
+            "needsKey": found.key_id is not None,
+        }
         return Response(to_json(document), media_type="application/json")
 
     async def _principal(self, request: Request) -> Principal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import Final
+from typing import Final, Literal, TypedDict
 from urllib.parse import parse_qs, quote
 
 from starlette.requests import Request
@@ -47,6 +47,15 @@ A session ends after {hours} hours, and with its key.</p>
 </body>
 </html>
 """
+
+
+class CookieAttributes(TypedDict):
+    """Where a browser sends a cookie, and which scripts see it."""
+
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["strict"]
 
 
 class DashboardLogin:
@@ -127,7 +136,7 @@ def target_of(request: Request) -> str:
     return goal if goal.startswith("/") else f"./{goal}"
 
 
-def attributes_of(request: Request) -> dict[str, object]:
+def attributes_of(request: Request) -> CookieAttributes:
     """The attributes of the session's cookie."""
     origin = request.headers.get("origin", "")
     is_secure = request.url.scheme == "https" or origin.startswith("https://")  # TLS may end at a proxy

@@ -36,7 +36,7 @@ class HttpApi:
     """The endpoints of ``/api/…`` that call functions."""
 
     def __init__(self, backend: Backend) -> None:
-        self.backend = self._backend = backend
+        self._backend = backend
         self._calls = backend.calls
         self._settings = backend.settings
 

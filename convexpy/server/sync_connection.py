@@ -254,7 +254,10 @@ class SyncConnection:
     def _watch_principal(self, principal: Principal) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        self._watch = asyncio.ensure_future(self._guarded(self._end_with(principal)))
+        self._watch = asyncio.ensure_future(self._watch_over(principal))
+
+    async def _watch_over(self, principal: Principal) -> None:
+        await self._guarded(self._end_with(principal))  # made here: the task may be canceled before it begins
 
     async def _end_with(self, principal: Principal) -> None:
         """Return when nothing can end the rights of a caller any more.

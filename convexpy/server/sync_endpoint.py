@@ -64,12 +64,18 @@ class SyncEndpoint:
             return
         connection = SyncConnection(self._backend, socket, self._failures, self._start, peer_of(scope), caller)
         self._connections.add(connection)
+        self._count(1)
         ending: Ending | None = None
         try:
             ending = await connection.run()
         finally:
             self._connections.discard(connection)
+            self._count(-1)
             log_access(scope, socket, ending, time.perf_counter() - began)
+
+    def _count(self, change: int) -> None:
+        if self._backend.metrics is not None:
+            self._backend.metrics.sockets.inc(change)
 
     async def drain(self, seconds: float) -> None:
         """Disconnect all clients with 1012, after what runs for them has ended, or after so many seconds.

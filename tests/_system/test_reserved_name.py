@@ -27,6 +27,10 @@ NAMES = {
     "_system/data:table",
     "_system/data:tables",
     "_system/functions:list",
+    "_system/health:database",
+    "_system/health:figures",
+    "_system/health:findings",
+    "_system/health:workers",
     "_system/jobs:cancel",
     "_system/jobs:get",
     "_system/jobs:list",
@@ -35,6 +39,7 @@ NAMES = {
     "_system/keys:new",
     "_system/keys:revoke",
     "_system/live:list",
+    "_system/logs:lines",
 }
 MUTATION = "from convexpy import mutation\n@mutation\ndef work(ctx): ...\n"
 

@@ -99,7 +99,11 @@ def name_of(function: str) -> str:
 
 
 def test_without_a_key_there_is_nothing_but_the_page_that_asks_for_one(client: HttpClient) -> None:
-    for path, goal in (("", "login"), ("job/a%2Fb?x=1", "../login?next=job%2Fa%252Fb%3Fx%3D1"), ("errors", "login?next=errors")):
+    for path, goal in (
+        ("", "login"),
+        ("job/a%2Fb?x=1", "../login?next=job%2Fa%252Fb%3Fx%3D1"),
+        ("errors", "login?next=errors"),
+    ):
         answer = client.get(f"/dashboard/{path}")
         assert (answer.status_code, answer.headers["location"]) == (303, goal)
     page = client.get("/dashboard/login")
@@ -175,7 +179,12 @@ def test_a_changed_cookie_is_no_session(served: Served, client: HttpClient, kit:
     key_id, expires, signature = client.cookies["convexpy_dashboard"].split(".")
     other = served.client(kit.convex.asgi())
     read_only = made_key(kit, read_only=True)
-    wrong = (f"{key_id}.{int(expires) + 1}.{signature}", f"{read_only.id}.{expires}.{signature}", f"{key_id}.{expires}.", "x")
+    wrong = (
+        f"{key_id}.{int(expires) + 1}.{signature}",
+        f"{read_only.id}.{expires}.{signature}",
+        f"{key_id}.{expires}.",
+        "x",
+    )
     for value in wrong:
         assert other.get("/dashboard/session", headers={"cookie": f"convexpy_dashboard={value}"}).status_code == 401
 
@@ -254,11 +263,17 @@ def test_pages_that_the_settings_list_are_other_pages_too(served: Served) -> Non
     assert call(client, "query", name_of("me"), headers={"origin": "https://shop.example"}).status_code == 403
 
 
-def test_a_socket_of_another_page_is_refused_with_a_session(served: Served, kit: ConvexTest, client: HttpClient) -> None:
+def test_a_socket_of_another_page_is_refused_with_a_session(
+    served: Served, kit: ConvexTest, client: HttpClient
+) -> None:
     log_in(client, made_key(kit))
     sockets = served.sockets(kit.convex.asgi())
     cookie = {"cookie": cookie_of(client), "host": "shop.example"}
-    for foreign in ({"origin": "https://evil.example"}, {"origin": "http://shop.example:81"}, {"sec-fetch-site": "same-site"}):
+    for foreign in (
+        {"origin": "https://evil.example"},
+        {"origin": "http://shop.example:81"},
+        {"sec-fetch-site": "same-site"},
+    ):
         with pytest.raises(Closed):
             sockets.open(SOCKET, **cookie, **foreign)
     sockets.open(SOCKET, **cookie, origin="http://shop.example")

@@ -14,7 +14,7 @@ from app.models import Base
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from support.apps import START
-from support.dashboard import call, log_in, made_key
+from support.dashboard import call, made_key
 from support.http_client import HttpClient
 from support.sockets import Closed, serving
 
@@ -82,7 +82,14 @@ def test_files_have_types_of_their_own_and_validators(client: HttpClient) -> Non
 
 
 def test_nothing_but_the_files_is_served(client: HttpClient) -> None:
-    for path in ("missing.js", "", "../../settings.py", "..%2f..%2fsettings.py", "%2e%2e/%2e%2e/settings.py", "/etc/passwd"):
+    for path in (
+        "missing.js",
+        "",
+        "../../settings.py",
+        "..%2f..%2fsettings.py",
+        "%2e%2e/%2e%2e/settings.py",
+        "/etc/passwd",
+    ):
         answer = client.get(f"/dashboard/static/{path}")
         assert answer.status_code == 404 or b"base href" in answer.content
         assert b"class Settings" not in answer.content
@@ -93,7 +100,9 @@ def test_every_answer_says_what_a_browser_may_do_with_it(client: HttpClient) -> 
         headers = client.get(f"/dashboard/{path}").headers
         policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
-        assert {policy[name] for name in ("script-src", "style-src", "connect-src", "img-src", "form-action")} == {"'self'"}
+        assert {policy[name] for name in ("script-src", "style-src", "connect-src", "img-src", "form-action")} == {
+            "'self'"
+        }
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import httpx
-from support.http_client import HttpClient
 
 from convexpy._system import keys
 from convexpy.database.admin_keys import NewKey, new_key
 from convexpy.testing import ConvexTest
+from support.http_client import HttpClient
 
 OWN: Final = {"x-convexpy-dashboard": "1"}
 """What the dashboard's own pages send."""

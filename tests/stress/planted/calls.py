@@ -29,10 +29,10 @@ CALLS: Final = (
         breaks="a mutation that met a conflict schedules its e-mail twice",
         file="runtime/transaction.py",
         old="""\
-            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
 """,
         new="""\
-            made = ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            made = ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
             made._steps = vars(self).setdefault("steps", {}).setdefault(call.function.name, [])
             return made
 """,
