@@ -142,7 +142,7 @@ function setAttribute(element, name, value) {
     value === nothing || value === undefined || value === null || (value === false && !name.startsWith("aria-"));
   if (isAbsent) return element.removeAttribute(name);
   const text = value === true && !name.startsWith("aria-") ? "" : String(value);
-  const isScript = ADDRESSES.has(name) && /^[\s\0-\x20]*(javascript|data|vbscript):/i.test(text);
+  const isScript = ADDRESSES.has(name) && /^(javascript|data|vbscript):/i.test(text.replace(/[\0-\x20]/g, ""));
   element.setAttribute(name, isScript ? "about:blank" : text);
 }
 

@@ -7,6 +7,8 @@
  *     batch(() => { count.value = 2; count.value = 3; });  // effects run once
  */
 
+const MOST_ROUNDS = 100;
+
 let reader = /** @type {Signal<any> | null} */ (null); // what runs now, and depends on what it reads
 let batches = 0;
 let isCalm = false;
@@ -51,12 +53,11 @@ export class Signal {
   refresh() {
     const isTold = this.#react !== undefined || this.#watchers.size > 0;
     if (!this.#compute || (isTold && !this.#isStale)) return;
-    if (this.#version === 0 || this.#hasChanged()) {
-      const value = this.#run(this.#compute);
-      if (this.#version === 0 || !Object.is(value, this.#held)) this.#version++;
-      this.#held = value;
-    }
-    this.#isStale = false;
+    this.#isStale = false; // and stale again if it changes what it depends on
+    if (this.#version > 0 && !this.#hasChanged()) return;
+    const value = this.#run(this.#compute);
+    if (this.#version === 0 || !Object.is(value, this.#held)) this.#version++;
+    this.#held = value;
   }
 
   stop() {
@@ -76,6 +77,9 @@ export class Signal {
     reader = this;
     try {
       return compute();
+    } catch (error) {
+      this.#isStale = true;
+      throw error;
     } finally {
       reader = outer;
       for (const source of before.keys()) if (!this.#sources.has(source)) source.#unwatch(this);
@@ -120,7 +124,7 @@ export function effect(run) {
   let cleanUp = /** @type {void | (() => void)} */ (undefined);
   const once = () => void (cleanUp?.(), (cleanUp = run()));
   const cell = new Signal(/** @type {void} */ (undefined), once, () => void waiting.add(cell));
-  cell.refresh();
+  batch(() => cell.refresh()); // what it changes makes itself run again afterwards
   return () => void (cell.stop(), cleanUp?.(), (cleanUp = undefined));
 }
 
@@ -130,14 +134,19 @@ export function batch(change) {
   try {
     return change();
   } finally {
-    for (let rounds = 0; batches === 1 && waiting.size > 0; rounds++) {
-      if (rounds > 100) throw (waiting.clear(), new Error("effects change what they depend on, without an end"));
-      const effects = [...waiting];
-      waiting.clear();
-      for (const each of effects) attempt(() => each.refresh());
-    }
+    if (batches === 1) settle();
     batches--;
   }
+}
+
+function settle() {
+  for (let rounds = 0; waiting.size > 0 && rounds < MOST_ROUNDS; rounds++) {
+    const effects = [...waiting];
+    waiting.clear();
+    for (const each of effects) attempt(() => each.refresh());
+  }
+  if (waiting.size > 0) console.error(new Error("effects change what they depend on, without an end"));
+  waiting.clear();
 }
 
 /** Changes that no input asked for: they are rendered at most four times a second. @param {() => void} change */
