@@ -141,7 +141,7 @@ class DataPage {
       const sortBy = () => this.#sortBy(column.name, direction);
       return {
         id: column.name,
-        title: html`${column.name}${column.inKey ? html` <span class="dim">key</span>` : nothing}`,
+        title: html`${column.name}${column.inKey ? html`<span class="dim beside">key</span>` : nothing}`,
         width: isLast ? undefined : widthOf(column, rows.map(({ cells }) => cells[at])),
         isNumber: isNumber(column),
         className: "mono",
@@ -367,7 +367,7 @@ class DataPage {
   #pager(rows) {
     const hasBefore = this.#before.value.length > 0;
     const isTurned = this.#order().descending;
-    const words = rows.note ?? (rows.order.length > 0 ? html`Pages by <code>${rows.order.join(", ")}</code>: no offset, no count` : "");
+    const words = rows.note ?? (rows.order.length > 0 ? html`<span>Pages by <code>${rows.order.join(", ")}</code>: no offset, no count</span>` : "");
     return html`<div class="pager">
       <button type="button" class="btn" ?disabled=${!hasBefore} title=${hasBefore ? "" : "This is the first page"} @click=${() => this.back()}>${icon("left")}${isTurned ? "Newer" : "Before"}</button>
       <button type="button" class="btn" ?disabled=${!rows.cursor} title=${rows.cursor ? "" : "This is the last page"} @click=${() => this.forward()}>${isTurned ? "Older" : "Go on"}${icon("right")}</button>

@@ -23,7 +23,7 @@ export function cellView(cell, column) {
   if (cell === null) return html`<span class="null">null</span>`;
   if (typeof cell !== "string") return html`<span title=${`${number(cell.length)} ${column.kind === "bytes" ? "bytes" : "characters"}`}>${cell.text}…</span>`;
   if (cell === "") return html`<span class="null">empty</span>`;
-  const text = shortened(cell, column);
+  const text = isNumber(column) && !column.inKey && /^-?\d{4,15}$/.test(cell) ? number(Number(cell)) : shortened(cell, column);
   return html`<span class=${column.refersTo ? "ref" : ""} title=${text === cell && cell.length < 20 ? "" : cell}>${text}</span>`;
 }
 

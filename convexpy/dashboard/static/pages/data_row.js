@@ -88,7 +88,7 @@ function rowFields(table, { row, related }, pending, isEditable) {
 function heading({ name, type, inKey, refersTo, nullable }, marks, reference) {
   const target = reference?.rows[0];
   const words = `${type}${inKey ? ", key" : nullable ? " or null" : ""}`;
-  const to = refersTo ? (target ? html` → <a class="link" href=${rowLink(refersTo, target.key)}>${refersTo}</a>` : ` → ${refersTo}`) : "";
+  const to = refersTo ? (target ? html`<span class="beside">→ <a class="link" href=${rowLink(refersTo, target.key)}>${refersTo}</a></span>` : ` → ${refersTo}`) : "";
   return html`<span class="field-head"><span class="cut" title=${name}>${name}</span>${marks}<code class="cut" title=${words}>${words}${to}</code></span>`;
 }
 

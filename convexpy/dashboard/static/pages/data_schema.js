@@ -33,7 +33,7 @@ export function schemaView(table) {
 /** @param {Column} column */
 function columnLine({ name, type, nullable, default: initial, computed, inKey, refersTo }) {
   return html`<tr>
-    <td class="mono"><strong>${name}</strong>${inKey ? html` <span class="key">key</span>` : nothing}</td>
+    <td class="mono"><strong>${name}</strong>${inKey ? html`<span class="key beside">key</span>` : nothing}</td>
     <td class="mono soft">${type}</td>
     <td>${nullable ? "null" : nothing}</td>
     <td class="mono soft" title=${initial ?? ""}>${computed ? "computed" : (initial ?? "")}</td>
@@ -49,7 +49,7 @@ function section(title, lines) {
 }
 
 /** @param {string} table @param {readonly string[]} columns */
-const tableLink = (table, columns) => html`<a class="link mono" href=${link(`/data/${part(table)}`, { view: "schema" })}>${table}</a>${columns.length > 0 ? html`<code class="dim"> (${columns.join(", ")})</code>` : nothing}`;
+const tableLink = (table, columns) => html`<a class="link mono" href=${link(`/data/${part(table)}`, { view: "schema" })}>${table}</a>${columns.length > 0 ? html`<code class="dim beside">(${columns.join(", ")})</code>` : nothing}`;
 
 /** @param {ForeignKey} key */
 function actionsOf({ onDelete, onUpdate }) {
