@@ -30,7 +30,7 @@ def origin_of(call: Call, now: datetime) -> Origin:
     request = call.request
     about: dict[str, Any] = {
         "function": request.function or call.function.name,
-        "caller": request.caller,
+        "caller": "dashboard" if call.admin is not None and call.admin.is_dashboard else request.caller,
         "started": unix_milliseconds(request.started or now),
     }
     if call.identity is not None:

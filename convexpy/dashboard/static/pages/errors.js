@@ -158,10 +158,10 @@ const content = (detail, jobs) => html`
     <div class="acts">${spans()}${replayButton(detail)}</div>
   </div>
   <pre class="error-message" tabindex="0">${detail.message}</pre>
-  <p class="error-of soft">in ${functionName(detail.function)}${detail.place ? html` at <code>${detail.place}</code>` : nothing}</p>
+  <p class="error-of soft">in ${functionName(detail.function)}${detail.place ? html`<span>, <code>${detail.place}</code></span>` : nothing}</p>
   <div class="error-trend">
     ${trend(detail.trend, 48)}
-    <div class="axis colh"><span>${relative(Date.now() - span().minutes * 60_000)}</span><span>a bar is ${span().part === "minute" ? "a minute" : span().part}</span><span>now</span></div>
+    <div class="error-axis colh"><span>${relative(Date.now() - span().minutes * 60_000)}</span><span>a bar is ${span().part === "minute" ? "a minute" : span().part}</span><span>now</span></div>
   </div>
   <div class="error-parts">
     <section>
