@@ -12,7 +12,7 @@ import { empty, problem, waitingLines } from "../ui/states.js";
 import { table as listOf } from "../ui/table.js";
 import { failed, toast, trying } from "../ui/toast.js";
 import { filterBar } from "../ui/tokens.js";
-import { cellView, isNumber, widthOf } from "./data_cells.js";
+import { cellView, isNumber, keyText, widthOf } from "./data_cells.js";
 import { filtersOf, readFilters, tokenNames, tokensOf, writeFilters } from "./data_filters.js";
 import { deletions, diffOf, idOf, NEW, Pending } from "./data_pending.js";
 import { newRowPanel, rowPanel } from "./data_row.js";
@@ -82,6 +82,8 @@ class DataPage {
     effectOfPage(() => {
       if (this.#pending.table !== this.#name.value) this.#pending = new Pending(this.#name.value);
     });
+    const page = this;
+    let isRead = true; // the list adds its keys for a selection now
     this.#list = listOf({
       label: "Rows",
       columns: () => this.#columns(),
@@ -93,8 +95,11 @@ class DataPage {
       stateOf: (/** @type {Row} */ row) => JSON.stringify(row.cells),
       context: () => this.#question.value,
       isLoading: () => this.#rows.isLoading,
-      isSelectable: true,
+      get isSelectable() {
+        return isRead || page.#isEditable();
+      },
     });
+    isRead = false;
     this.#bar = computed(() => {
       const table = this.#shownTable();
       return table && filterBar({
@@ -109,6 +114,11 @@ class DataPage {
   /** The table of the address; while another one is loaded, none. @returns {Table | undefined} */
   #shownTable() {
     return this.#table.value?.name === this.#name.value ? this.#table.value : undefined;
+  }
+
+  /** Whether rows of the table can be changed, with this key. */
+  #isEditable() {
+    return this.#shownTable()?.readOnly === null && isWritable();
   }
 
   #order() {
@@ -186,8 +196,7 @@ class DataPage {
   }
 
   begin() {
-    const table = this.#shownTable();
-    if (!table || table.readOnly !== null || !isWritable()) return false;
+    if (!this.#isEditable()) return false;
     this.#pending.begin();
     setParams({ new: "true", row: null, view: null }, { replace: false });
   }
@@ -240,10 +249,10 @@ class DataPage {
     if (!found) return;
     const title = found.isPossible ? `This would change ${plural(found.changes.length, "row")}` : "This cannot be saved";
     const save = (/** @type {() => void} */ close) => () => (close(), this.save());
-    openSheet((/** @type {() => void} */ close) => html`
+    openSheet((/** @type {() => void} */ close) => html`<div class="outcome">
       ${outcomesView(this.#name.peek(), found.changes)}
       <div class="row">${found.isPossible ? html`<button type="button" class="btn primary" @click=${save(close)}>${this.#pending.words}</button>` : nothing}
-        <button type="button" class="btn quiet" @click=${close}>Back</button></div>`, { title });
+        <button type="button" class="btn quiet" @click=${close}>Back</button></div></div>`, { title });
   }
 
   /** @param {Row[]} rows */
@@ -268,19 +277,17 @@ class DataPage {
       toast({ text: `${plural(rows.length, "row")} of ${table.name} deleted`, state: "success" });
       await this.#refresh();
     };
-    openSheet((/** @type {() => void} */ close) => html`
+    openSheet((/** @type {() => void} */ close) => html`<div class="outcome">
       ${outcomesView(table.name, found.changes)}
       ${found.isPossible ? html`
         <label class="reason"><span>Reason <span class="dim">kept in the audit log</span></span><input class="field" maxlength="500" @input=${(/** @type {any} */ event) => (reason.value = event.target.value)}></label>
         <div class="row"><button type="button" class="btn danger" @click=${run(close)}>${icon("trash")}${words}</button><button type="button" class="btn quiet" @click=${close}>Leave ${rows.length === 1 ? "it" : "them"}</button></div>
-        <p class="hint">One transaction. It cannot be undone.</p>` : html`<div class="row"><button type="button" class="btn" @click=${close}>Back</button></div>`}`,
+        <p class="hint">One transaction. It cannot be undone.</p>` : html`<div class="row"><button type="button" class="btn" @click=${close}>Back</button></div>`}</div>`,
     { title: found.isPossible ? words : `${plural(rows.length, "row")} cannot be deleted` });
   }
 
   commands() {
-    const table = this.#shownTable();
-    const isEditable = table?.readOnly === null && isWritable();
-    return isEditable ? [{ label: `Add a row to ${table?.name}`, run: () => void this.begin(), icon: "plus", key: "n" }] : [];
+    return this.#isEditable() ? [{ label: `Add a row to ${this.#name.value}`, run: () => void this.begin(), icon: "plus", key: "n" }] : [];
   }
 
   view() {
@@ -302,7 +309,7 @@ class DataPage {
     return html`
       <nav class="tree" aria-label="Tables">
         ${all === undefined ? (this.#tables.error ? problem(this.#tables.error) : waitingLines()) : html`
-          <h3>The app’s</h3>${own.length > 0 ? part(own) : html`<p class="hint">The app has no tables yet.</p>`}
+          ${this.#name.value ? nothing : html`<h1>Tables</h1>`}<h3>The app’s</h3>${own.length > 0 ? part(own) : html`<p class="hint">The app has no tables yet.</p>`}
           <h3 title="Read-only">The framework’s<span class="n">${icon("lock")}<span class="vh">read-only</span></span></h3>${part(framework)}`}
       </nav>`;
   }
@@ -330,12 +337,11 @@ class DataPage {
     const count = listed?.count ? longCount(listed.count) : "";
     const view = (/** @type {string} */ word, /** @type {string | null} */ value, /** @type {boolean} */ isCurrent) =>
       html`<button type="button" aria-pressed=${isCurrent ? "true" : "false"} @click=${() => setParams({ view: value, row: null, new: null }, { replace: false })}>${word}</button>`;
-    const isEditable = table?.readOnly === null && isWritable();
     const note = table?.readOnly ? html`<span class="chip" title=${table.readOnly}>${icon("lock")}read-only</span>` : nothing;
     return html`
       <div class="head"><h1 class="mono cut" title=${this.#name.value}>${this.#name.value}</h1><span class="dim hide-narrow nowrap">${count}</span>${note}
         <div class="acts"><span class="seg" role="group" aria-label="View">${view("Rows", null, !this.#isSchema.value)}${view("Schema", "schema", this.#isSchema.value)}</span>
-          ${isEditable ? html`<button type="button" class="btn" @click=${() => this.begin()}>${icon("plus")}<span class="hide-narrow">Add a row</span><span class="only-narrow">Row</span></button>` : nothing}</div></div>
+          ${this.#isEditable() ? html`<button type="button" class="btn" @click=${() => this.begin()}>${icon("plus")}<span class="hide-narrow">Add a row</span><span class="only-narrow">Row</span></button>` : nothing}</div></div>
       ${table ? (this.#isSchema.value ? schemaView(table) : this.#grid(table)) : this.#table.error ? problem(this.#table.error) : waitingLines(12)}`;
   }
 
@@ -344,12 +350,12 @@ class DataPage {
     const rows = this.#shownRows();
     const { error } = this.#rows;
     const bar = this.#bar.value;
-    const width = this.#columns().reduce((sum, column) => sum + (column.width ?? 160), 50);
+    const width = table.columns.reduce((sum, column, at) => sum + widthOf(column, (rows?.rows ?? []).map(({ cells }) => cells[at])), 50);
     let body = /** @type {unknown} */ (waitingLines(12));
     if (error) body = problem(error, { what: "These rows cannot be shown" });
     else if (rows && rows.rows.length === 0) body = this.#nothing(table);
     else if (rows) body = html`<div class="grid-box"><div class="grid-wide" style=${{ "--wide": `${width}px` }}>${this.#list.view()}</div></div>${this.#pager(rows)}`;
-    return html`${bar ? bar() : nothing}${body}${this.#bulkBar(table)}`;
+    return html`${bar ? bar() : nothing}${body}${this.#bulkBar()}`;
   }
 
   /** @param {Table} table */
@@ -374,10 +380,9 @@ class DataPage {
       <span class=${rows.note ? "warn" : "hide-narrow"}>${words}</span></div>`;
   }
 
-  /** @param {Table} table */
-  #bulkBar(table) {
+  #bulkBar() {
     const chosen = this.#list.selected.value.size;
-    if (chosen === 0 || table.readOnly !== null || !isWritable()) return nothing;
+    if (chosen === 0 || !this.#isEditable()) return nothing;
     return html`<div class="float-row"><div class="bulk" role="toolbar" aria-label="Selected rows"><strong>${plural(chosen, "row")}</strong>
       <button type="button" class="btn quiet danger" @click=${() => this.#remove(this.#list.selectedItems())}>${icon("trash")}Delete ${plural(chosen, "row")}…</button>
       <span class="rule"></span><button type="button" class="btn quiet" @click=${() => this.#list.clear()}>Clear <kbd>Esc</kbd></button></div></div>`;
@@ -422,10 +427,11 @@ function longCount({ count, more, about }) {
 /** @param {string} table @param {readonly Outcome[]} outcomes */
 function outcomesView(table, outcomes) {
   const problems = outcomes.filter(({ problem: each }) => each !== null);
+  const done = outcomes.filter(({ problem: each }) => each === null);
   const effects = outcomes.flatMap(({ effects: each }) => each);
   return html`
-    ${problems.map(({ key, problem: each }) => html`<div class="problem" role="alert"><p><code>${key.join(", ")}</code> ${each?.column && each.differences.length === 0 ? html`<code>${each.column}</code> ` : nothing}${each?.message}.</p></div>`)}
-    ${diffView(diffOf(table, outcomes.filter(({ problem: each }) => each === null)))}
+    ${problems.map(({ key, problem: each }) => html`<div class="problem" role="alert"><p><code>${keyText(key)}</code>: ${each?.column && each.differences.length === 0 ? html`<code>${each.column}</code> ` : nothing}${each?.message}.</p></div>`)}
+    ${done.length > 0 ? diffView(diffOf(table, done)) : nothing}
     ${effects.length > 0 ? html`<ul class="effects">${effects.map(effectView)}</ul>` : nothing}`;
 }
 

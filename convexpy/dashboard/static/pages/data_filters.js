@@ -68,7 +68,6 @@ export function filtersOf(tokens) {
 export const tokenNames = (columns) => columns.map((column) => ({
   name: column.name,
   hint: column.type,
-  isFree: TEXTS.has(column.kind),
   values: () => offered(column),
   read: (text) => read(text, column, columns),
 }));
@@ -79,13 +78,21 @@ function offered({ kind, choices, nullable }) {
   return [...values.map((each) => `= ${each}`), ...(nullable ? ["is null", "is not null"] : [])];
 }
 
-/** A condition as it is typed: `user_id = ada`, `= ada`, or `ada`. @param {string} text @param {Column} column @param {readonly Column[]} columns @returns {Value | null} */
+/** A condition as it is typed: `user_id = ada`, `= ada`, or `ada`. @param {string} text @param {Column} column @param {readonly Column[]} columns @returns {Value[]} */
 function read(text, column, columns) {
   const own = text.toLowerCase().startsWith(column.name.toLowerCase()) ? conditionOf(text.slice(column.name.length)) : null;
   const isAnothers = columns.some(({ name }) => name !== column.name && text.startsWith(name) && conditionOf(text.slice(name.length)));
-  const found = own ?? conditionOf(text) ?? { operator: "=", value: text.trim() };
-  if ((isAnothers && !own) || found.value === "") return null;
-  const isCompared = !ALONE.has(found.operator) && found.operator !== "contains" && found.operator !== "starts with";
-  if (isCompared && (!column.sortable || (found.value !== null && FITTING[column.kind]?.test(found.value) === false))) return null;
-  return tokenOf({ column: column.name, ...found });
+  if (isAnothers && !own) return [];
+  const said = own ?? conditionOf(text);
+  const value = text.trim();
+  const found = said ? [said] : [{ operator: "=", value }, ...(TEXTS.has(column.kind) ? [{ operator: "contains", value }] : [])];
+  return found.filter((each) => fits(each, column)).map((each) => tokenOf({ column: column.name, ...each }));
+}
+
+/** @param {{ operator: string, value: string | null }} condition @param {Column} column */
+function fits({ operator, value }, { kind, sortable, choices }) {
+  if (ALONE.has(operator)) return true;
+  if (value === null || value === "") return false;
+  if (operator === "contains" || operator === "starts with") return true;
+  return sortable && (choices.length === 0 || choices.includes(value)) && FITTING[kind]?.test(value) !== false;
 }

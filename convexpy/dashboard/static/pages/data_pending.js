@@ -85,6 +85,17 @@ export class Pending {
     return [...this.changes.value.values()].reduce((sum, { kind, values }) => sum + (kind === "update" ? values.size : 1), 0);
   }
 
+  /** "2 changes", "1 new row". */
+  get title() {
+    const inserted = this.of(NEW) ? 1 : 0;
+    const changed = this.count - inserted;
+    return [changed > 0 && plural(changed, "change"), inserted > 0 && "1 new row"].filter(Boolean).join(", ");
+  }
+
+  get hasValues() {
+    return [...this.changes.value.values()].some(({ values }) => values.size > 0);
+  }
+
   /** What the button says: "Save 2 changes". */
   get words() {
     const kinds = new Set([...this.changes.value.values()].map(({ kind }) => kind));

@@ -73,7 +73,7 @@ function rowFields(table, { row, related }, pending, isEditable) {
   const field = (/** @type {Column} */ column, /** @type {number} */ at) => {
     const cell = row.cells[at];
     const reference = related.find(({ outgoing, foreignKey }) => outgoing && foreignKey.columns.length === 1 && foreignKey.columns[0] === column.name);
-    if (!isEditable || column.computed || (cell !== null && typeof cell !== "string")) return staticField(column, cell, reference);
+    if (!isEditable || column.computed || column.inKey || (cell !== null && typeof cell !== "string")) return staticField(column, cell, reference);
     const isChanged = change?.values.has(column.name) === true;
     const value = isChanged ? (change?.values.get(column.name) ?? null) : cell;
     const back = isChanged ? () => pending.edit(row.key, column.name, cell, cell) : null;
@@ -112,7 +112,7 @@ function fieldView(column, { value, placeholder, isChanged }, problem, change, b
   const names = `field mono ${isWrong ? "is-wrong" : ""} ${value === null ? "is-null" : ""}`;
   const marks = html`${isChanged ? html`<span class="chip warn">changed</span>` : nothing}${
     back ? html`<button type="button" class="link tiny" @click=${back}>undo</button>` : nothing}${
-    column.nullable && value !== null ? html`<button type="button" class="link tiny" aria-label=${`Set ${column.name} to null`} @click=${() => change(null)}>null</button>` : nothing}`;
+    column.nullable && value !== null ? html`<button type="button" class="link tiny" aria-label=${`Set ${column.name} to null`} @click=${() => change(null)}>set null</button>` : nothing}`;
   let control;
   if (choices.length > 0) {
     const chosen = (/** @type {any} */ event) => change(event.target.value === "" ? null : event.target.value);
@@ -144,8 +144,8 @@ function changesBlock(pending, { save, check }) {
   const isBusy = pending.isSaving.value;
   return html`
     <div class="block">
-      <div class="sect"><h2>${changes} ${changes === 1 ? "change" : "changes"}</h2><button type="button" class="btn quiet push" @click=${() => pending.discard()}>Discard</button></div>
-      ${diffView(pending.diff)}
+      <div class="sect"><h2>${pending.title}</h2><button type="button" class="btn quiet push" @click=${() => pending.discard()}>Discard</button></div>
+      ${pending.hasValues ? diffView(pending.diff) : nothing}
       <label class="reason"><span>Reason <span class="dim">kept in the audit log</span></span>
         <input class="field" maxlength="500" .value=${pending.reason.value} @input=${(/** @type {any} */ event) => (pending.reason.value = event.target.value)}></label>
       <div class="row"><button type="button" class="btn primary" ?disabled=${isBusy} @click=${save}>${pending.words} <kbd>Ctrl ↵</kbd></button>
