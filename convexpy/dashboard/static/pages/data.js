@@ -12,7 +12,7 @@ import { empty, problem, waitingLines } from "../ui/states.js";
 import { table as listOf } from "../ui/table.js";
 import { failed, toast, trying } from "../ui/toast.js";
 import { filterBar } from "../ui/tokens.js";
-import { cellView, isNumber, keyText, widthOf } from "./data_cells.js";
+import { cellView, isNumber, keyText, kindsOf, sentence, widthOf } from "./data_cells.js";
 import { filtersOf, readFilters, tokenNames, tokensOf, writeFilters } from "./data_filters.js";
 import { deletions, diffOf, idOf, NEW, Pending } from "./data_pending.js";
 import { newRowPanel, rowPanel } from "./data_row.js";
@@ -58,6 +58,7 @@ class DataPage {
   #question = computed(() => JSON.stringify({ table: this.#name.value, ...this.#order(), cursor: this.#cursor.value, limit: LIMIT }));
   #rows = live.of(() => this.#name.value && !this.#isSchema.value && ["_system/data:rows", JSON.parse(this.#question.value)]);
   #fresh = signal(/** @type {{ question: string, value: Rows } | null} */ (null));
+  #freshRow = signal(/** @type {any} */ (null));
   #key = computed(() => keyIn(address.value.params.get("row")));
   #isNew = computed(() => address.value.params.get("new") === "true");
   #row = live.of(() => this.#key.value && ["_system/data:row", { table: this.#name.value, key: this.#key.value }]);
@@ -67,6 +68,11 @@ class DataPage {
 
   constructor() {
     effectOfPage(() => this.#toFirstTable());
+    effectOfPage(() => {
+      const [fresh, now] = [this.#freshRow.peek(), this.#row.value];
+      // A row that was inserted just now may not be there yet for the subscription.
+      if (!this.#key.value || now || (fresh && idOf(fresh.row.key) !== idOf(this.#key.value))) this.#freshRow.value = null;
+    });
     effectOfPage(() => {
       this.#question.value;
       this.#rows.value;
@@ -240,8 +246,13 @@ class DataPage {
   /** What was saved is shown at once, and not with the next look of the subscription. */
   async #refresh() {
     const question = this.#question.peek();
-    const value = await query("_system/data:rows", JSON.parse(question));
+    const [table, key] = [this.#name.peek(), this.#key.peek()];
+    const [value, row] = await Promise.all([
+      query("_system/data:rows", JSON.parse(question)),
+      key && query("_system/data:row", { table, key }),
+    ]);
     this.#fresh.value = { question, value };
+    if (row) this.#freshRow.value = row;
   }
 
   async #check() {
@@ -250,7 +261,7 @@ class DataPage {
     const title = found.isPossible ? `This would change ${plural(found.changes.length, "row")}` : "This cannot be saved";
     const save = (/** @type {() => void} */ close) => () => (close(), this.save());
     openSheet((/** @type {() => void} */ close) => html`<div class="outcome">
-      ${outcomesView(this.#name.peek(), found.changes)}
+      ${outcomesView(this.#shownTable(), found.changes)}
       <div class="row">${found.isPossible ? html`<button type="button" class="btn primary" @click=${save(close)}>${this.#pending.words}</button>` : nothing}
         <button type="button" class="btn quiet" @click=${close}>Back</button></div></div>`, { title });
   }
@@ -278,7 +289,7 @@ class DataPage {
       await this.#refresh();
     };
     openSheet((/** @type {() => void} */ close) => html`<div class="outcome">
-      ${outcomesView(table.name, found.changes)}
+      ${outcomesView(table, found.changes)}
       ${found.isPossible ? html`
         <label class="reason"><span>Reason <span class="dim">kept in the audit log</span></span><input class="field" maxlength="500" @input=${(/** @type {any} */ event) => (reason.value = event.target.value)}></label>
         <div class="row"><button type="button" class="btn danger" @click=${run(close)}>${icon("trash")}${words}</button><button type="button" class="btn quiet" @click=${close}>Leave ${rows.length === 1 ? "it" : "them"}</button></div>
@@ -393,7 +404,8 @@ class DataPage {
     if (!table) return html`<aside class="side data-side" aria-label="Row">${waitingLines(4)}</aside>`;
     const actions = { close: () => void this.close(), save: () => void this.save(), check: () => void this.#check(), remove: (/** @type {Row} */ row) => void this.#remove([row]) };
     if (this.#isNew.value) return newRowPanel(table, this.#pending, actions);
-    return rowPanel(table, this.#row, /** @type {string[]} */ (this.#key.value), this.#pending, actions);
+    const found = this.#freshRow.value ? { value: this.#freshRow.value, error: undefined, isLoading: false } : this.#row;
+    return rowPanel(table, found, /** @type {string[]} */ (this.#key.value), this.#pending, actions);
   }
 }
 
@@ -424,14 +436,14 @@ function longCount({ count, more, about }) {
   return `about ${number(Math.round(count / size) * size)} rows`;
 }
 
-/** @param {string} table @param {readonly Outcome[]} outcomes */
+/** @param {Table | undefined} table @param {readonly Outcome[]} outcomes */
 function outcomesView(table, outcomes) {
   const problems = outcomes.filter(({ problem: each }) => each !== null);
   const done = outcomes.filter(({ problem: each }) => each === null);
   const effects = outcomes.flatMap(({ effects: each }) => each);
   return html`
-    ${problems.map(({ key, problem: each }) => html`<div class="problem" role="alert"><p><code>${keyText(key)}</code>: ${each?.column && each.differences.length === 0 ? html`<code>${each.column}</code> ` : nothing}${each?.message}.</p></div>`)}
-    ${done.length > 0 ? diffView(diffOf(table, done)) : nothing}
+    ${problems.map(({ key, problem: each }) => html`<div class="problem" role="alert"><p><code>${keyText(key)}</code>: ${each?.column && each.differences.length === 0 ? html`<code>${each.column}</code><span class="beside">${each.message}.</span>` : each && sentence(each.message)}</p></div>`)}
+    ${table && done.length > 0 ? diffView(diffOf(table.name, done, kindsOf(table))) : nothing}
     ${effects.length > 0 ? html`<ul class="effects">${effects.map(effectView)}</ul>` : nothing}`;
 }
 

@@ -38,8 +38,18 @@ export function shortened(text, column) {
 /** @param {Cell} cell */
 export const textOf = (cell) => (cell === null ? "null" : typeof cell === "string" ? cell : `${cell.text}… (${number(cell.length)})`);
 
-/** What diffs and forms call a value. @param {Cell} cell */
-export const quoted = (cell) => (cell === null ? "null" : JSON.stringify(typeof cell === "string" ? cell : `${cell.text}…`));
+/** A value in a diff: text in quotes. @param {Cell} cell @param {string} [kind] */
+export function quoted(cell, kind = "text") {
+  if (cell === null) return "null";
+  const text = typeof cell === "string" ? cell : `${cell.text}…`;
+  return NUMBERS.has(kind) || kind === "boolean" || kind === "json" ? text : JSON.stringify(text);
+}
+
+/** The kinds of a table's columns, by their names. @param {Table} table */
+export const kindsOf = (table) => new Map(table.columns.map(({ name, kind }) => [name, kind]));
+
+/** A message as a sentence. @param {string} text */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 /** How wide a column is, by what is in it. @param {Column} column @param {readonly Cell[]} cells */
 export function widthOf(column, cells) {

@@ -8,6 +8,7 @@ import { quoted } from "./data_cells.js";
 /** @import { Cell, Column } from "./data_cells.js" */
 /** @import { TableChanges } from "../ui/diff.js" */
 /** @typedef {{ kind: "insert" | "update" | "delete", key: string[], values: Map<string, string | null>, seen: Map<string, Cell> }} Change */
+/** @typedef {Map<string, string>} Kinds of columns, by their names */
 /** @typedef {{ message: string, column: string | null, differences: { column: string, old: Cell, new: Cell }[] }} Problem */
 /** @typedef {{ table: string, action: string, columns: string[], count: number, more: boolean }} Effect */
 /** @typedef {{ kind: Change["kind"], key: string[], values: { column: string, old: Cell, new: Cell }[], effects: Effect[], problem: Problem | null }} Outcome */
@@ -102,13 +103,13 @@ export class Pending {
     return kinds.has("insert") && kinds.size === 1 ? "Save the new row" : `Save ${plural(this.count, "change")}`;
   }
 
-  /** As diffs are shown. @returns {TableChanges[]} */
-  get diff() {
+  /** As diffs are shown. @param {Kinds} kinds @returns {TableChanges[]} */
+  diff(kinds) {
     const rows = [...this.changes.value.values()].map(({ kind, key, values, seen }) => ({
       action: ACTIONS[kind],
       key: key.join(", "),
-      before: kind === "insert" ? null : record([...values.keys()].map((name) => [name, seen.get(name) ?? null])),
-      after: record([...values]),
+      before: kind === "insert" ? null : record([...values.keys()].map((name) => [name, seen.get(name) ?? null]), kinds),
+      after: record([...values], kinds),
     }));
     return [{ table: this.table, rows }];
   }
@@ -167,16 +168,16 @@ export class Pending {
   }
 }
 
-/** @param {[string, Cell][]} values @returns {Record<string, string>} */
-const record = (values) => Object.fromEntries(values.map(([name, cell]) => [name, quoted(cell)]));
+/** @param {[string, Cell][]} values @param {Kinds} kinds @returns {Record<string, string>} */
+const record = (values, kinds) => Object.fromEntries(values.map(([name, cell]) => [name, quoted(cell, kinds.get(name))]));
 
-/** What a preview or a saving tells, as diffs are shown. @param {string} table @param {readonly Outcome[]} outcomes @returns {TableChanges[]} */
-export function diffOf(table, outcomes) {
+/** What a preview or a saving tells, as diffs are shown. @param {string} table @param {readonly Outcome[]} outcomes @param {Kinds} kinds @returns {TableChanges[]} */
+export function diffOf(table, outcomes, kinds) {
   const rows = outcomes.map(({ kind, key, values }) => ({
     action: ACTIONS[kind],
     key: key.join(", "),
-    before: kind === "insert" ? null : record(values.map((each) => [each.column, each.old])),
-    after: kind === "delete" ? null : record(values.map((each) => [each.column, each.new])),
+    before: kind === "insert" ? null : record(values.map((each) => [each.column, each.old]), kinds),
+    after: kind === "delete" ? null : record(values.map((each) => [each.column, each.new]), kinds),
   }));
   return [{ table, rows }];
 }

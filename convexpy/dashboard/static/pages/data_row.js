@@ -7,7 +7,7 @@ import { count } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { html, keyed, nothing } from "../ui/render.js";
 import { problem as failure, waitingLines } from "../ui/states.js";
-import { keyText, rowLink, textOf } from "./data_cells.js";
+import { keyText, kindsOf, rowLink, sentence, textOf } from "./data_cells.js";
 import { writeFilters } from "./data_filters.js";
 import { idOf, NEW } from "./data_pending.js";
 
@@ -36,7 +36,7 @@ export function rowPanel(table, found, key, pending, actions) {
     <aside class="side data-side" aria-label=${`Row ${keyText(key)}`}>
       <header><h2 class="mono cut" title=${key.join(", ")}>${table.name} / ${keyText(key)}</h2>${remove}${closeButton(actions.close, remove === nothing)}</header>
       ${body}
-      ${isEditable ? changesBlock(pending, actions) : nothing}
+      ${isEditable ? changesBlock(table, pending, actions) : nothing}
       ${row ? relatedBlock(table, row) : nothing}
     </aside>`;
 }
@@ -59,7 +59,7 @@ export function newRowPanel(table, pending, actions) {
       <header><h2 class="mono cut">${table.name} / new row</h2>${closeButton(actions.close, true)}</header>
       ${problem && !problem.column ? problemView(NEW, problem, pending) : nothing}
       <div class="form fields">${keyed(columns, ({ name }) => name, field)}</div>
-      ${changesBlock(pending, actions)}
+      ${changesBlock(table, pending, actions)}
     </aside>`;
 }
 
@@ -124,7 +124,7 @@ function fieldView(column, { value, placeholder, isChanged }, problem, change, b
     control = html`<input class=${names} data-column=${column.name} aria-label=${column.name} autocomplete="off" spellcheck="false" placeholder=${placeholder} .value=${value ?? ""} @input=${input}>`;
   }
   return html`<div class=${`lab ${SMALL.has(column.kind) ? "small" : ""}`}>${heading(column, marks, reference)}${control}
-    ${isWrong && problem?.differences.length === 0 ? html`<span class="hint bad" role="alert">${problem.message}</span>` : nothing}</div>`;
+    ${isWrong && problem?.differences.length === 0 ? html`<span class="hint bad" role="alert">${sentence(problem.message)}</span>` : nothing}</div>`;
 }
 
 /** Why a row cannot be saved; of one that changed meanwhile, both versions. @param {string} id @param {Problem} problem @param {Pending} pending */
@@ -132,20 +132,20 @@ function problemView(id, problem, pending) {
   const versions = problem.differences.map(({ column, old, new: now }) => html`<dt class="mono cut">${column}</dt><dd><span class="dim">you saw</span> ${textOf(old)}<br><span class="dim">it is now</span> <strong>${textOf(now)}</strong></dd>`);
   return html`
     <div class="problem" role="alert">
-      <p>${problem.message}.</p>
+      <p>${sentence(problem.message)}</p>
       ${versions.length > 0 ? html`<dl class="versions">${versions}</dl><button type="button" class="btn" @click=${() => pending.acceptNow(id, problem)}>Keep my changes of it</button>` : nothing}
     </div>`;
 }
 
-/** @param {Pending} pending @param {Actions} actions */
-function changesBlock(pending, { save, check }) {
+/** @param {Table} table @param {Pending} pending @param {Actions} actions */
+function changesBlock(table, pending, { save, check }) {
   const { count: changes } = pending;
   if (changes === 0) return nothing;
   const isBusy = pending.isSaving.value;
   return html`
     <div class="block">
       <div class="sect"><h2>${pending.title}</h2><button type="button" class="btn quiet push" @click=${() => pending.discard()}>Discard</button></div>
-      ${pending.hasValues ? diffView(pending.diff) : nothing}
+      ${pending.hasValues ? diffView(pending.diff(kindsOf(table))) : nothing}
       <label class="reason"><span>Reason <span class="dim">kept in the audit log</span></span>
         <input class="field" maxlength="500" .value=${pending.reason.value} @input=${(/** @type {any} */ event) => (pending.reason.value = event.target.value)}></label>
       <div class="row"><button type="button" class="btn primary" ?disabled=${isBusy} @click=${save}>${pending.words} <kbd>Ctrl ↵</kbd></button>
