@@ -17,6 +17,7 @@ const JOB = /^[0-9a-f]{32}$/;
 /** @type {Page} */
 export default {
   title: "Audit",
+  hasStyle: true,
   open() {
     const limit = signal(PAGE);
     const answer = live.of(() => ["_system/audit:list", { limit: limit.value }]);
@@ -33,7 +34,7 @@ export default {
     return () => html`
       <div class="page">
         ${pageHead("Audit", { note: html`<span class="hide-narrow">the newest ${MOST.toLocaleString("en-US")}</span>` })}
-        <p class="lead">What was changed by hand: written in the same transaction as the change.</p>
+        <p class="lead below">What was changed by hand: written in the same transaction as the change.</p>
         ${shown(answer, () => (entries().length === 0 ? teach() : list.view()))}
       </div>`;
   },
