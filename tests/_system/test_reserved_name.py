@@ -16,9 +16,12 @@ from convexpy.runtime.handler_checks import problems_of
 from convexpy.testing import ConvexTest
 
 NAMES = {
+    "_system/app:overview",
+    "_system/audit:list",
     "_system/conflicts:list",
     "_system/crons:list",
     "_system/crons:run",
+    "_system/errors:list",
     "_system/functions:list",
     "_system/health:database",
     "_system/health:figures",
