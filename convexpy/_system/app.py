@@ -12,8 +12,10 @@ from pydantic import StringConstraints
 from ..database import overview as stored
 from ..database.job_queries import jobs_by_prefix
 from ..database.scheduled_function import StateKind
+from ..functions.declare import Kind, Visibility
 from .context import SystemQueryCtx, admin_of, calls_of, system_query
 from .document import Document, UnixTime
+
 
 MOST_FOUND: Final = 6
 """Jobs that the palette shows at most."""
@@ -100,6 +102,21 @@ def overview(ctx: SystemQueryCtx) -> Overview:
         ),
         workers=Workers(count=workers.count, heard_time=workers.heard_time),
     )
+
+
+class FunctionName(Document):
+    """A function of the app, without its schemas."""
+
+    name: str
+    kind: Kind
+    visibility: Visibility
+
+
+@system_query
+def function_names(ctx: SystemQueryCtx) -> Sequence[FunctionName]:
+    """The functions of the app, by name."""
+    found = ctx.app.registry.functions.values()
+    return [FunctionName(name=each.name, kind=each.kind, visibility=each.visibility) for each in found]
 
 
 class FoundJob(Document):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, literal_column, select
 from sqlalchemy.engine import Connection
@@ -31,25 +31,26 @@ class Count(NamedTuple):
 
 
 _since, _until = (bindparam(name, type_=Timestamp) for name in ("since", "until"))
-_one: Final = literal_column("1")
 
-COUNT_WAITING: Final = Statement(
-    select(func.count().label("count")).select_from(
-        select(_one)
-        .where(queue.c.kind == bindparam("of_kind"), queue.c.worker.is_(None))
-        .where(queue.c.due_time >= _since, queue.c.due_time < _until)
-        .limit(bindparam("limit"))
-        .subquery()
+
+def counting(rows: Any) -> Statement:
+    """How many rows, up to a limit. They are in the order of an index, or the planner could read all of them."""
+    return Statement(
+        select(func.count().label("count")).select_from(rows.limit(bindparam("limit")).subquery("counted"))
     )
+
+
+COUNT_WAITING: Final = counting(
+    select(literal_column("1"))
+    .where(queue.c.kind == bindparam("of_kind"), queue.c.worker.is_(None))
+    .where(queue.c.due_time >= _since, queue.c.due_time < _until)
+    .order_by(queue.c.due_time, queue.c.position)
 )
-COUNT_ENDED: Final = Statement(
-    select(func.count().label("count")).select_from(
-        select(_one)
-        .where(finished.c.state_kind == bindparam("end"))
-        .where(finished.c.completed_time >= _since, finished.c.completed_time < _until)
-        .limit(bindparam("limit"))
-        .subquery()
-    )
+COUNT_ENDED: Final = counting(
+    select(literal_column("1"))
+    .where(finished.c.state_kind == bindparam("end"))
+    .where(finished.c.completed_time >= _since, finished.c.completed_time < _until)
+    .order_by(finished.c.completed_time.desc(), finished.c.job_id.desc())
 )
 
 

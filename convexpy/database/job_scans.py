@@ -19,7 +19,7 @@ from .statement import Statement
 from .tables import finished, jobs, queue
 from .types import EPOCH, JobId, Timestamp
 
-FIRST_CHUNK: Final = 200
+FIRST_CHUNK: Final = 120
 LARGEST_CHUNK: Final = 5_000
 MOST_CLAIMED: Final = 10_000
 """More than the workers of an app claim at once."""

@@ -44,4 +44,4 @@ def test_an_action_that_runs_comes_first(convex: ConvexTest) -> None:
     convex.run(act)
     convex.run_due()
     (found,) = seen
-    assert (list(found)[0], found[f"{__name__}:look"], found["count"]) == (f"{__name__}:look", "inProgress", "1")
+    assert (next(iter(found)), found[f"{__name__}:look"], found["count"]) == (f"{__name__}:look", "inProgress", "1")

@@ -32,8 +32,10 @@ function navigationCount(page) {
   const counts = session.value?.counts;
   if (!counts) return nothing;
   if (page === "schedules") return html`<span class="n" title="Pending jobs">${count(counts.pending)}</span>`;
-  if (page === "errors" && counts.errors > 0) return html`<span class="n bad" title="New in the last hour">${count(counts.errors)}</span>`;
-  if (page === "live" && counts.live > 0) return html`<span class="n" title="Live queries">${count(counts.live)}</span>`;
+  if (page === "errors" && counts.errors > 0)
+    return html`<span class="n bad" title="New in the last hour">${count(counts.errors)}</span>`;
+  if (page === "live" && counts.live > 0)
+    return html`<span class="n" title="Live queries">${count(counts.live)}</span>`;
   return nothing;
 }
 
@@ -161,9 +163,11 @@ keys({
     field.focus();
   },
   ...Object.fromEntries(
-    inNavigation.filter((name) => PAGES[name].letter).map((name) => {
-      return [`g ${PAGES[name].letter}`, { label: PAGES[name].title, run: () => go(`/${name}`) }];
-    }),
+    inNavigation
+      .filter((name) => PAGES[name].letter)
+      .map((name) => {
+        return [`g ${PAGES[name].letter}`, { label: PAGES[name].title, run: () => go(`/${name}`) }];
+      }),
   ),
 });
 
@@ -172,7 +176,8 @@ addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target.closest("a[href]") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!(target instanceof HTMLAnchorElement) || event.defaultPrevented || !isPlain) return;
-  const isElsewhere = target.target || target.hasAttribute("download") || !target.href.startsWith(new URL(link("/"), location.href).href);
+  const isElsewhere =
+    target.target || target.hasAttribute("download") || !target.href.startsWith(new URL(link("/"), location.href).href);
   if (isElsewhere || !(read(target.href).page in PAGES)) return;
   event.preventDefault();
   visit(target.href);

@@ -40,7 +40,12 @@ export function entriesFor(typed) {
     const [name, ...rest] = typed.trim().slice(1).split(/\s+/);
     return { now: tableEntries(name, 30), later: () => rowEntries(name, rest.join(" ")) };
   }
-  const now = [...functionEntries(text, text ? MOST : 0), ...pageEntries(text), ...commandEntries(text), ...tableEntries(text, text ? 4 : 0)];
+  const now = [
+    ...functionEntries(text, text ? MOST : 0),
+    ...pageEntries(text),
+    ...commandEntries(text),
+    ...tableEntries(text, text ? 4 : 0),
+  ];
   return { now, later: () => (/^[0-9a-f]{4,32}$/.test(text) ? jobEntries(text) : text ? jobsOf(text) : none()) };
 }
 
@@ -49,11 +54,10 @@ let loaded = 0;
 async function load() {
   if (Date.now() - loaded < 60_000) return;
   loaded = Date.now();
-  const [known, stored] = await Promise.all(
-    ["_system/functions:list", "_system/data:tables"].map((name) => query(name).catch(() => [])),
-  );
-  functions.value = known;
-  tables.value = stored;
+  await Promise.allSettled([
+    query("_system/app:function_names").then((names) => (functions.value = names)),
+    query("_system/data:tables").then((names) => (tables.value = names)),
+  ]);
 }
 
 /** Whether each word of the text is in a name. @param {string} name @param {string} text */
@@ -73,7 +77,10 @@ function best(all, text, most) {
     const at = name.toLowerCase().indexOf(text);
     return at === 0 || /[:._]/.test(name[at - 1] ?? "") ? 0 : 1;
   };
-  return all.filter(({ name }) => fits(name, text)).sort((a, b) => rank(a.name) - rank(b.name)).slice(0, most);
+  return all
+    .filter(({ name }) => fits(name, text))
+    .sort((a, b) => rank(a.name) - rank(b.name))
+    .slice(0, most);
 }
 
 /** @param {string} typed @param {number} most @returns {Entry[]} */
@@ -107,13 +114,26 @@ function pageEntries(text) {
 function commandEntries(text) {
   const ofPage = openScope?.commands() ?? [];
   const general = [
-    { label: isPaused.value ? "Go on with live updates" : "Pause live updates", icon: "pause", key: "p", run: () => (isPaused.value = !isPaused.value) },
-    { label: isUtc.value ? "Show local time" : "Show UTC", icon: "schedules", key: "u", run: () => showUtc(!isUtc.value) },
+    {
+      label: isPaused.value ? "Go on with live updates" : "Pause live updates",
+      icon: "pause",
+      key: "p",
+      run: () => (isPaused.value = !isPaused.value),
+    },
+    {
+      label: isUtc.value ? "Show local time" : "Show UTC",
+      icon: "schedules",
+      key: "u",
+      run: () => showUtc(!isUtc.value),
+    },
     { label: "Change the theme", icon: "auto", run: nextTheme },
     { label: "All keys", icon: "info", key: "?", run: openKeys },
     ...(session.value && session.value.actor !== "dev" ? [{ label: "Log out", icon: "lock", run: logOut }] : []),
   ];
-  return [...ofPage.map((each) => ({ ...each, group: "This page" })), ...general.map((each) => ({ ...each, group: "Commands" }))]
+  return [
+    ...ofPage.map((each) => ({ ...each, group: "This page" })),
+    ...general.map((each) => ({ ...each, group: "Commands" })),
+  ]
     .filter(({ label }) => fits(label, text))
     .map(({ label, run, group, icon: shape = "right", key }) => ({
       id: `command ${label}`,
@@ -142,9 +162,22 @@ async function rowEntries(name, key) {
   if (!key || !tables.value.some((table) => table.name === name)) return [];
   const found = await query("_system/data:row", { table: name, key: [key] }).catch(() => null);
   if (!found) return [];
-  const cells = found.row.cells.map((/** @type {unknown} */ cell) => (typeof cell === "string" ? cell : "…")).join(", ");
-  const row = { id: `row ${name} ${key}`, group: "Rows", icon: icon("data"), view: html`<code>${name} / ${key}</code>` };
-  return [{ ...row, hint: html`<span class="mono cut">${cells.slice(0, 60)}</span>`, run: () => go(`/data/${part(name)}`, { row: JSON.stringify([key]) }) }];
+  const cells = found.row.cells
+    .map((/** @type {unknown} */ cell) => (typeof cell === "string" ? cell : "…"))
+    .join(", ");
+  const row = {
+    id: `row ${name} ${key}`,
+    group: "Rows",
+    icon: icon("data"),
+    view: html`<code>${name} / ${key}</code>`,
+  };
+  return [
+    {
+      ...row,
+      hint: html`<span class="mono cut">${cells.slice(0, 60)}</span>`,
+      run: () => go(`/data/${part(name)}`, { row: JSON.stringify([key]) }),
+    },
+  ];
 }
 
 /** @param {string} prefix @returns {Promise<Entry[]>} */
