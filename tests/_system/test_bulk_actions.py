@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from convexpy import (
 from convexpy._system import audit as audit_log
 from convexpy._system import jobs
 from convexpy._system.job_lists import Filter
+from convexpy.database.due_times import make_due
+from convexpy.database.jobs import claim as claim_jobs
 from convexpy.functions.declare import Kind
 from convexpy.testing import ConvexTest
 
@@ -90,13 +93,28 @@ def test_a_claimed_job_is_not_moved(convex: ConvexTest) -> None:
     assert ran == ["claimed"]
 
 
-def test_a_job_that_is_being_claimed_is_moved_or_claimed(convex: ConvexTest) -> None:
-    (job_id,) = convex.run(plan, labels=["once"], seconds=0)
+def test_a_claim_that_is_being_made_comes_first(convex: ConvexTest) -> None:
+    (job_id,) = convex.run(plan, labels=["claimed"], seconds=0)
     later = (convex.now + timedelta(days=1)).timestamp() * 1000
-    assert convex.run(jobs.reschedule, job_ids=[job_id], time=later) == [job_id]
-    assert convex.convex.worker.dispatcher.claim(Kind.MUTATION, 10) == []
-    convex.advance(days=2)
-    assert ran == ["once"]
+    database, worker = convex.convex.database, convex.convex.worker.dispatcher._heartbeat.worker
+    with ThreadPoolExecutor(1) as thread:
+        with database.write_internal() as connection:
+            (claim,) = claim_jobs(connection, "mutation", worker, convex.now, 10)
+            moved = thread.submit(convex.convex.run, jobs.reschedule, job_ids=[job_id], time=later)
+        assert moved.result() == []
+    convex.convex.worker.run(claim)
+    assert ran == ["claimed"]
+
+
+def test_a_job_that_is_moved_is_not_claimed(convex: ConvexTest) -> None:
+    (job_id,) = convex.run(plan, labels=["later"], seconds=0)
+    later = convex.now + timedelta(days=1)
+    database, worker = convex.convex.database, convex.convex.worker.dispatcher._heartbeat.worker
+    with database.write_internal() as connection:
+        assert make_due(connection, [job_id], later, convex.now) == [job_id]
+        assert claim_jobs(connection, "mutation", worker, convex.now, 10) == []
+    convex.advance(hours=1)
+    assert ran == []
 
 
 def test_a_bulk_cancel_happens_ten_seconds_later_and_not_if_undone(convex: ConvexTest) -> None:

@@ -45,7 +45,8 @@ export function jobWhen(job) {
 export function ranFor(job) {
   if (job.startedTime === null) return nothing;
   const end = job.completedTime ?? (job.state === "inProgress" ? Math.max(now.value, job.startedTime) : null);
-  return end === null ? nothing : duration(end - job.startedTime);
+  if (end === null) return nothing;
+  return end - job.startedTime < 1 ? "<1 ms" : duration(end - job.startedTime);
 }
 
 /** Each attempt as a mark, those that were rolled back in red. @param {Job} job */
