@@ -33,6 +33,7 @@ from .live_run import LivePart, LiveRun, broke, leave
 from .repeats import digest_of, kept_result, result_bytes
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
+from .tracing import JobSpans
 
 # Whatever waits for a shared transaction, a direct call among it, waits for about so long.
 BATCH_SECONDS: Final = 0.02
@@ -76,9 +77,16 @@ class TransactionRunner:
     batch_seconds: float = BATCH_SECONDS
 
     def __init__(
-        self, database: Database, settings: Settings, clock: Clock, app: Callable[[], App], invoke: Invoke
+        self,
+        database: Database,
+        settings: Settings,
+        clock: Clock,
+        app: Callable[[], App],
+        invoke: Invoke,
+        job_spans: JobSpans,
     ) -> None:
         """``invoke`` runs the handler of a call within its part of the transaction."""
+        self._job_spans = job_spans
         # Makes the context variables of a job's run.
         self.new_context: Callable[[], Context] = Context
         self.conflicts = ConflictTracker(database, settings, clock)
@@ -247,6 +255,8 @@ class TransactionRunner:
         part = self._new_part(call, transaction, finishes_job=claim is not None)
         try:
             context = copy_context() if claim is None else self.new_context()
+            if claim is not None:
+                self._job_spans.begin(call, context)
             value = self._handle(call, part, self._settings.mutation_time_limit, on_expire, context)
             part.flush()
         finally:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..clock import Clock
 from ..database.database import Database
 from ..live.refresh import Refresh
-from ..runtime.call import Caller
 from ..runtime.call_executor import CallExecutor
 from ..runtime.metrics import Metrics
 from ..settings import Settings

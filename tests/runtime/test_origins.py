@@ -14,6 +14,7 @@ from convexpy import ActionCtx, Identity, JobId, MutationCtx, action, mutation
 from convexpy.clock import unix_milliseconds
 from convexpy.database import tables
 from convexpy.database.statement import CompiledStatement
+from convexpy.runtime.admin import Admin
 from convexpy.runtime.call import RequestId
 from convexpy.testing import ConvexTest
 
@@ -62,11 +63,13 @@ def test_an_origin_names_the_user_the_client_and_the_attempt(convex: ConvexTest)
     calls, request = convex.convex.calls, RequestId("the request", "http")
     identity = Identity("ada", "https://issuer.example\0")
     planned.reset(a_conflict())
-    job_id = calls.run(replace(calls.bind(plan, (), {}, identity), request=request, actor="ops"))
+    job_id = calls.run(replace(calls.bind(plan, (), {}, identity), request=request, admin=Admin("ops")))
     origin = origin_of(convex, job_id)
     assert row_of(convex, job_id).request == "the request"
     assert (origin["caller"], origin["user"], origin["actor"]) == ("http", identity.token_identifier, "ops")
     assert origin["attempt"] == 2
+    job_id = calls.run(replace(calls.bind(plan, (), {}), admin=Admin("dev", is_dashboard=True)))
+    assert origin_of(convex, job_id)["caller"] == "dashboard"
 
 
 def test_what_an_action_schedules_has_the_action_as_its_origin(convex: ConvexTest) -> None:
