@@ -271,7 +271,7 @@ JOBS: Final = (
         breaks="a job is lost because the database was away for a moment",
         file="dispatch/executor.py",
         old="""\
-            recorder.report(self.insist(lambda: self._try_again(claim, why.text, failure.is_conflict)), why)
+            recorder.report(self.insist(lambda: self._try_again(claim, attempt)), why)
 """,
         new="""\
             self._fail(claim, failure.cause, recorder)

@@ -41,7 +41,7 @@ const others = (frames) => html`
 
 /** @param {Frame} given */
 const frame = ({ file, line, function: name, code, isOwn }) => html`
-  <div class=${isOwn ? "frame own" : "frame"}>
+  <div class=${isOwn ? "trace-frame own" : "trace-frame"}>
     <p><b>${file}</b><span class="dim">, line ${line}, in </span><b>${name}</b></p>
     ${code ? html`<code>${code}</code>` : nothing}
   </div>`;
