@@ -158,7 +158,7 @@ function filterBar() {
 }
 
 /** @param {string} name @param {string} value */
-const shortOf = (name, value) => (name === "function" ? value : value.slice(0, 8));
+const shortOf = (name, value) => (name === "function" ? value : name === "job" ? value.slice(-8) : value.slice(0, 8));
 
 const clear = () => setParams(Object.fromEntries(NAMES.map((name) => [name, null])));
 
