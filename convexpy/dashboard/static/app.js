@@ -21,8 +21,7 @@ document.body.append(frame);
 const crumbs = () => {
   const { page, parts } = address.value;
   const { title } = PAGES[page] ?? { title: "Not found" };
-  const of = page === "job" ? html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b>Job</b>` : nothing;
-  if (of !== nothing) return html`${of} / <b class="mono cut">${parts[0]}</b>`;
+  if (page === "job") return html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b class="mono cut" title=${parts[0] ?? ""}>${(parts[0] ?? "").slice(-8)}</b>`;
   if (parts.length === 0) return html`<b>${title}</b>`;
   return html`<a class="crumb" href=${link(`/${page}`)}>${title}</a> / <b class="mono cut">${parts.join(" / ")}</b>`;
 };

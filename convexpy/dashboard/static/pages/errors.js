@@ -179,7 +179,7 @@ function jobList(jobs) {
       <thead><tr><th>Job</th><th>Failed</th><th>Message</th></tr></thead>
       <tbody>${keyed(jobs, (job) => job.id, (job) => html`
         <tr>
-          <td><a class="link mono" href=${link(`/job/${part(job.id)}`)} title=${job.id}>${job.id.slice(0, 12)}</a></td>
+          <td><a class="link mono" href=${link(`/job/${part(job.id)}`)} title=${job.id}>${job.id.slice(-8)}</a></td>
           <td title=${instant(job.completedTime)}>${relative(job.completedTime)}</td>
           <td>${messageOf(job.state.error ?? "")}</td>
         </tr>`)}</tbody>

@@ -68,7 +68,7 @@ export class FunctionPanel {
       if (isAnother) this.#last.value = this.#calls.peek().get(info.name)?.[0] ?? null;
     });
     if (jobId === null) return;
-    const job = await trying(() => query("_system/jobs:get", { job_id: jobId }), "The job's arguments cannot be read");
+    const job = /** @type {any} */ (await trying(() => query("_system/jobs:get", { job_id: jobId }), "The job's arguments cannot be read"));
     if (!job || this.#info.peek()?.name !== info.name) return;
     const form = new ArgumentsForm(info, job.args);
     batch(() => {

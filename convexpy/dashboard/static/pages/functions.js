@@ -2,6 +2,7 @@
 
 import { address, go, link, part } from "../ui/address.js";
 import { live } from "../ui/api.js";
+import { schemaOf } from "../ui/arguments.js";
 import { bars, sparkline } from "../ui/charts.js";
 import { duration, number, plural } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
@@ -11,7 +12,7 @@ import { empty, pageHead, shown } from "../ui/states.js";
 import { FunctionPanel } from "./function_panel.js";
 
 /** @import { Page } from "../ui/pages.js" */
-/** @typedef {{ name: string, module: string, kind: "query" | "mutation" | "action", visibility: "public" | "internal", doc: string | null, aliases: string[], place: string, arguments: Record<string, any>, result: Record<string, any> }} FunctionInfo */
+/** @typedef {{ name: string, module: string, kind: "query" | "mutation" | "action", visibility: "public" | "internal", doc: string | null, aliases: string[], place: string, arguments: string, result: string }} FunctionInfo `arguments` and `result`: JSON schemas, as text */
 /** @typedef {{ name: string, calls: number, errors: number, retries: number, p50: number | null, p95: number | null, callsByMinute: number[], errorsByMinute: number[] }} FunctionStats */
 
 const EXAMPLE = `# shop/orders.py
@@ -55,6 +56,7 @@ export default {
     return () => {
       const name = chosen();
       const numbers = new Map(/** @type {FunctionStats[]} */ (stats.value ?? []).map((each) => [each.name, each]));
+      if (functions.value === undefined) return html`<div class="page">${pageHead("Functions", { isLive: false })}${shown(functions, () => nothing)}</div>`;
       return shown(functions, () => {
         if (all().length === 0) return html`<div class="page">${pageHead("Functions", { isLive: false })}${none()}</div>`;
         const field = html`<label class="field">${icon("search")}<span class="vh">Find a function</span>
@@ -142,7 +144,8 @@ const line = (info, stats) => html`
   </a>`;
 
 /** "item: str, cents: int = 420". @param {FunctionInfo} info */
-function signature({ arguments: schema }) {
+function signature({ arguments: text }) {
+  const schema = schemaOf(text);
   const required = new Set(schema.required ?? []);
   return Object.entries(schema.properties ?? {})
     .map(([name, property]) => `${name}: ${typeText(schema, /** @type {any} */ (property), required.has(name)).replace(/,.*(?= =)|,.*$/, "")}`)

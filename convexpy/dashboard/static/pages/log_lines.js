@@ -42,7 +42,7 @@ function runLine(run) {
       ${nameOf(run)}
       <span class="log-text">
         <span class="dim">${run.kind}</span>${notes.map((note) => html`<span class="dim">, ${note}</span>`)}
-        ${run.text ? html`<span class=${isBad ? "bad" : outcome === "success" ? "" : "warn"}>${run.text}</span>` : nothing}
+        ${run.text ? html`${" "}<span class=${isBad ? "bad" : outcome === "success" ? "" : "warn"} title=${run.text}>${run.text.split("\n", 1)[0]}</span>` : nothing}
       </span>
       <span class="log-took num">${duration(run.milliseconds)}</span>
       ${callChip(run)}
