@@ -10,7 +10,18 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
-from convexpy.database import crons, job_queries, jobs, log_pruning, retention, workers
+from convexpy.database import (
+    attempts,
+    cron_runs,
+    crons,
+    error_groups,
+    job_queries,
+    jobs,
+    log_pruning,
+    minutes,
+    retention,
+    workers,
+)
 from convexpy.database.claim import Claim, ClaimKey
 from convexpy.database.jobs import NewJob
 from convexpy.database.transaction import OPEN_TRANSACTION
@@ -19,6 +30,7 @@ NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 JOB = JobId("0" * 32)
 CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0, NOW)
 OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons", "_convexpy_commits")
+OLD = (minutes.OLD_MINUTES, error_groups.OLD_ERRORS, error_groups.OLD_ERROR_MINUTES, attempts.OLD_ATTEMPTS)
 
 MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
@@ -47,6 +59,17 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
+    "sums by minute": lambda c: minutes.sums_by_minute(c, NOW),
+    "sums of a function by minute": lambda c: minutes.sums_by_minute(c, NOW, 60, "f:f"),
+    "sums by function": lambda c: minutes.sums_by_function(c, NOW),
+    "latest errors": lambda c: error_groups.recent_errors(c, NOW),
+    "new errors": lambda c: error_groups.count_new_errors(c, NOW),
+    "errors by minute": lambda c: error_groups.error_times(c, NOW),
+    "failed jobs of a function": lambda c: error_groups.failed_jobs(c, "f:f"),
+    "jobs by id": lambda c: job_queries.find_jobs(c, [JOB]),
+    "attempts of jobs": lambda c: attempts.attempts_of(c, [JOB]),
+    "runs of a cron": lambda c: cron_runs.recent_runs(c, "nightly"),
+    "purge of what was seen": lambda c: [old.delete(c, NOW, 1000) for old in OLD],
 }
 
 
