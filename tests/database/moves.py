@@ -63,7 +63,6 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "sums of a function by minute": lambda c: minutes.sums_by_minute(c, NOW, 60, "f:f"),
     "sums by function": lambda c: minutes.sums_by_function(c, NOW),
     "latest errors": lambda c: error_groups.recent_errors(c, NOW),
-    "new errors": lambda c: error_groups.count_new_errors(c, NOW),
     "errors by minute": lambda c: error_groups.error_times(c, NOW),
     "failed jobs of a function": lambda c: error_groups.failed_jobs(c, "f:f"),
     "jobs by id": lambda c: job_queries.find_jobs(c, [JOB]),
