@@ -14,6 +14,7 @@ from .commits import COMMIT_BUGS
 from .crons import CRONS
 from .doors import DOORS
 from .failures import FAILURES
+from .figures import FIGURES
 from .footprints import FOOTPRINTS
 from .forks import FORKS
 from .http import HTTP
@@ -56,5 +57,6 @@ BUGS: Final[tuple[Bug, ...]] = (
     *CLIENTS,
     *SERVING,
     *FAILURES,
+    *FIGURES,
     *TESTING,
 )
