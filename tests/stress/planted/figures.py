@@ -18,7 +18,11 @@ FIGURES: Final = (
         breaks="while the database is away, the figures of those minutes are lost",
         file="runtime/collected_runs.py",
         old="            store_minutes(connection, self._rows())\n",
-        new="            rows = list(self._rows())\n            self._changed.clear()\n            store_minutes(connection, rows)\n",
+        new="""\
+            rows = list(self._rows())
+            self._changed.clear()
+            store_minutes(connection, rows)
+""",
         tests=(f"{COLLECTOR}::test_a_flush_that_fails_loses_nothing",),
     ),
     Bug(
