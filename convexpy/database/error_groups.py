@@ -127,7 +127,7 @@ def failed_jobs(connection: Connection, function: str) -> list[FailedJob]:
         .where(finished.c.state_kind == "failed")
         .order_by(finished.c.completed_time.desc())
         .limit(MOST_FAILED_JOBS)
-        .subquery()
+        .subquery("counted")
     )
     found = (
         select(jobs.c.id, func.coalesce(jobs.c.state_error, ""), latest.c.completed_time)

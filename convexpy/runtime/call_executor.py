@@ -42,6 +42,8 @@ from .identity import Identity
 from .live_run import LiveRun
 from .run_collector import RunCollector
 from .session import CallTransaction
+from .shared_logs import SharedLogs
+from .tracing import JobSpans, call_span
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -64,11 +66,13 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.logs = SharedLogs(database, clock, self.listeners)
+        self.job_spans = JobSpans(database, self.listeners)
         self.caller: Caller = "python"
         """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke, self.job_spans)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
         self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
@@ -128,7 +132,9 @@ class CallExecutor:
             ConvexError: The admin key is for queries only (FORBIDDEN).
             InvalidArguments: The arguments do not fit its signature.
         """
-        camel = self.settings.names == "camel"
+        # The dashboard shows names and errors as they are in the app.
+        is_dashboard = admin is not None and admin.is_dashboard
+        camel = self.settings.names == "camel" and not is_dashboard
         function = self.app.registry.find_for_client(name, camel=camel, with_internal=admin is not None)
         if function is None:
             raise FunctionNotFound(f"Could not find public function for '{name}'.")
@@ -149,7 +155,7 @@ class CallExecutor:
             identity,
             form=ResultForm.ENCODED,
             camel=camel,
-            redacts_errors=self.redacts_errors,
+            redacts_errors=self.redacts_errors and not is_dashboard,
             journal=journal,
             given=values,
             admin=admin,
@@ -164,7 +170,8 @@ class CallExecutor:
         """
         recorder = self._recorder(call)
         try:
-            result = self.execute(call)
+            with call_span(call):
+                result = self.execute(call)
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
@@ -176,10 +183,11 @@ class CallExecutor:
         """The same, without blocking the current event loop."""
         recorder = self._recorder(call)
         try:
-            if call.function.kind is Kind.ACTION:
-                result = await self.actions.run_for(call)
-            else:
-                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
+            with call_span(call):
+                if call.function.kind is Kind.ACTION:
+                    result = await self.actions.run_for(call)
+                else:
+                    result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
@@ -288,6 +296,7 @@ class CallExecutor:
         self.collector.start(self.listeners)
 
     def stop(self) -> None:
+        self.logs.stop()
         self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
@@ -332,9 +341,10 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
-        call.request.begin(call.function.name, self.caller, self.clock.now())
+        function = call.function
+        call.request.begin(function.name, self.caller, self.clock.now())
         listeners = NO_LISTENERS if call.is_watching else self.listeners
-        return RunRecorder(listeners, self.clock, call.function.name, call.function.kind)
+        return RunRecorder(listeners, self.clock, function.name, function.kind, request=call.request)
 
 
 class TransactionCaller:

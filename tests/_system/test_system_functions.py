@@ -7,15 +7,22 @@ from typing import Annotated, Any
 
 import pytest
 from app.models import Base, Order
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, action, mutation, query
 from convexpy._system import audit, functions
+from convexpy.runtime.admin import Admin
 from convexpy.runtime.events import Run
 from convexpy.testing import ConvexTest
 
 HERE = __name__
+
+
+class Filter(BaseModel):
+    """Which orders are meant."""
+
+    status: str
 
 
 @mutation
@@ -64,6 +71,20 @@ def test_functions_are_listed_with_module_and_doc(shop: ConvexTest) -> None:
     assert found[f"{HERE}:refuse"]["doc"] is None
 
 
+@query
+def of_an_order(ctx: QueryCtx, filters: list[Filter]) -> None: ...
+
+
+def test_clients_get_schemas_as_text(shop: ConvexTest) -> None:
+    calls = shop.convex.calls
+    call = calls.bind_client("_system/functions:list", {}, None, admin=Admin("dev"))
+    found = {info["name"]: info for info in json.loads(calls.run(call))}
+    schema = json.loads(found[f"{HERE}:of_an_order"]["arguments"])
+    assert schema["$defs"]["Filter"]["properties"]["status"]["type"] == "string"
+    here = {info["name"]: info for info in shop.call("_system/functions:list")}
+    assert here[f"{HERE}:of_an_order"]["arguments"] == schema
+
+
 def test_stats_are_sums_of_calls_and_failures(shop: ConvexTest) -> None:
     shop.convex.calls.collector.start(shop.convex.calls.listeners)
     for number in range(3):
@@ -86,7 +107,9 @@ def test_stats_are_sums_of_calls_and_failures(shop: ConvexTest) -> None:
 
 def test_arguments_are_checked_as_a_call_would(shop: ConvexTest) -> None:
     def problems(args: dict[str, Any]) -> list[str]:
-        return [issue["path"] for issue in shop.call("_system/functions:check", {"name": f"{HERE}:place", "args": args})]
+        return [
+            issue["path"] for issue in shop.call("_system/functions:check", {"name": f"{HERE}:place", "args": args})
+        ]
 
     assert problems({"order_id": "o1"}) == []
     assert problems({"order_id": "", "number": "x", "other": 1}) == ["order_id", "number", "other"]
@@ -144,7 +167,10 @@ def test_a_dry_run_tells_rows_and_jobs_in_json(shop: ConvexTest) -> None:
     ]
     (job,) = outcome["scheduled"]
     assert (job["name"], json.loads(job["args"])) == (f"{HERE}:charge", {"order_id": "o1"})
-    assert shop.call("_system/functions:watch", {"name": f"{HERE}:orders", "args": {}})["value"] == '{"of": null, "ids": []}'
+    assert (
+        shop.call("_system/functions:watch", {"name": f"{HERE}:orders", "args": {}})["value"]
+        == '{"of": null, "ids": []}'
+    )
     assert shop.call("_system/audit:list")["entries"] == []
 
 

@@ -12,6 +12,7 @@ from .claim_cursor import CLAIM_CURSOR
 from .clients import CLIENTS
 from .commits import COMMIT_BUGS
 from .crons import CRONS
+from .dashboard import DASHBOARD
 from .doors import DOORS
 from .failures import FAILURES
 from .figures import FIGURES
@@ -54,6 +55,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *SOCKETS,
     *AUTH,
     *HTTP,
+    *DASHBOARD,
     *CLIENTS,
     *SERVING,
     *FAILURES,
