@@ -118,7 +118,7 @@ def get(ctx: SystemQueryCtx, fingerprint: str, minutes: Minutes = 60) -> ErrorDe
 
 @system_query(refresh=LOOKED_EVERY)
 def jobs(ctx: SystemQueryCtx, fingerprint: str) -> Sequence[Job]:
-    """The failed jobs of a group, the latest first: up to 50, of the latest 5,000 jobs that failed."""
+    """The failed jobs of a group, the latest first: up to 50, of the latest 2,000 jobs that failed."""
     found = find_error(ctx.connection, fingerprint)
     if found is None:
         return []
