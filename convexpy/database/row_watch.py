@@ -76,10 +76,18 @@ class RowWatch:
             for name, listener in listeners:
                 event.remove(self._connection, name, listener)
 
-    def report(self) -> WatchReport:
-        """The net changes up to now. The transaction must be whole."""
+    def report(self, *, before_commit: bool = False) -> WatchReport:
+        """The net changes up to now. The transaction must be whole.
+
+        ``before_commit``: what PostgreSQL would check only in COMMIT is checked first.
+
+        Raises:
+            DBAPIError: A deferred constraint does not hold.
+        """
         report = WatchReport(statements=self._statements, statement_count=self._count)
         with self._reading():
+            if before_commit and self._transaction.dialect == "postgresql":
+                self._connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
             self._transaction.settle_footprints()
             for watched in self._tables.values():
                 changes = watched.changes(self._connection)

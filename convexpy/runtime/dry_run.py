@@ -32,7 +32,7 @@ class DryRun:
     def end(self, buffer: ScheduleBuffer | None, watch: RowWatch, seconds: float) -> None:
         """It went through."""
         self.seconds = seconds
-        self.report = watch.report()
+        self.report = watch.report(before_commit=True)
         if buffer is not None:
             self.scheduled = [job for job in buffer.new_jobs() if not job.canceled]
             self.canceled = buffer.canceling()

@@ -257,6 +257,22 @@ def test_what_a_trigger_writes_is_known_to_be_unknown(shop: ConvexTest) -> None:
 
 
 @mutation
+def refer_to_nothing(ctx: MutationCtx) -> None:
+    ctx.db.execute(text("INSERT INTO lines (id, order_id) VALUES (1, 'none')"))
+
+
+def test_what_only_a_commit_of_postgres_would_refuse_is_told(shop: ConvexTest) -> None:
+    with shop.convex.database.ddl() as connection:
+        if connection.dialect.name != "postgresql":
+            pytest.skip("SQLite does not say before its COMMIT")
+        connection.exec_driver_sql(
+            "CREATE TABLE lines (id int PRIMARY KEY, order_id text REFERENCES orders DEFERRABLE INITIALLY DEFERRED)"
+        )
+    run = dry(shop, refer_to_nothing)
+    assert type(run.error).__name__ == "IntegrityError"
+
+
+@mutation
 def break_a_key(ctx: MutationCtx) -> None:
     ctx.db.add(Order(id="o1"))
 

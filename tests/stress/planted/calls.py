@@ -165,9 +165,9 @@ CALLS: Final = (
         name="now of the first attempt",
         breaks="a mutation that waited for others schedules from a moment that is long over, and stamps it on its rows",
         file="runtime/transaction.py",
-        old="        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)\n",
+        old="        part = self._new_part(call, transaction, finishes_job=claim is not None)\n",
         new="""\
-        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
+        part = self._new_part(call, transaction, finishes_job=claim is not None)
         part.now = vars(self).setdefault("moments", {}).setdefault(call.function.name, part.now)
 """,
         tests=(f"{RETRIES}::test_every_try_has_a_now_of_its_own",),
