@@ -16,7 +16,6 @@ from ..functions.declare import Kind, Visibility
 from .context import SystemQueryCtx, admin_of, calls_of, system_query
 from .document import Document, UnixTime
 
-
 MOST_FOUND: Final = 6
 """Jobs that the palette shows at most."""
 
