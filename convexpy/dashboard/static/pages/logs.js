@@ -134,10 +134,10 @@ function follower(count) {
 const isCurrent = (tab) => (param("outcome") ?? undefined) === tab.outcome && (param("level") ?? undefined) === tab.level;
 
 function tabs() {
-  const choose = (/** @type {typeof TABS[0]} */ { outcome = null, level = null }) => () => setParams({ outcome, level });
+  const choose = (/** @type {typeof TABS[0]} */ { outcome, level }) => () => setParams({ outcome, level });
   return html`
     <div class="tabs" role="group" aria-label="Which lines">
-      ${TABS.map((tab) => html`<button type="button" aria-current=${isCurrent(tab) ? "true" : nothing} @click=${choose(/** @type {any} */ (tab))}>${tab.word}</button>`)}
+      ${TABS.map((tab) => html`<button type="button" aria-current=${isCurrent(tab) ? "true" : nothing} @click=${choose(tab)}>${tab.word}</button>`)}
     </div>`;
 }
 
