@@ -132,7 +132,9 @@ class CallExecutor:
             ConvexError: The admin key is for queries only (FORBIDDEN).
             InvalidArguments: The arguments do not fit its signature.
         """
-        camel = self.settings.names == "camel"
+        # The dashboard shows names and errors as they are in the app.
+        is_dashboard = admin is not None and admin.is_dashboard
+        camel = self.settings.names == "camel" and not is_dashboard
         function = self.app.registry.find_for_client(name, camel=camel, with_internal=admin is not None)
         if function is None:
             raise FunctionNotFound(f"Could not find public function for '{name}'.")
@@ -153,7 +155,7 @@ class CallExecutor:
             identity,
             form=ResultForm.ENCODED,
             camel=camel,
-            redacts_errors=self.redacts_errors,
+            redacts_errors=self.redacts_errors and not is_dashboard,
             journal=journal,
             given=values,
             admin=admin,

@@ -78,12 +78,20 @@ export default {
 
     // The open entry is a part of the address.
     let close = () => {};
+    let open = "";
     scope.onClose(
       effect(() => {
-        const id = address.value.params.get("entry");
+        const id = address.value.params.get("entry") ?? "";
+        const entry = entries.value.find((each) => each.id === id);
+        if (open === id && entry) return;
         close();
-        const entry = id ? entries.value.find((each) => each.id === id) : undefined;
-        if (entry) close = openSheet(() => facts(entry), { title: `${entry.action}, ${entry.target}`, onClose: () => forget(entry.id) });
+        if (!entry) return;
+        open = id;
+        const onClose = () => {
+          open = "";
+          forget(id);
+        };
+        close = openSheet(() => facts(entry), { title: `${entry.action}, ${entry.target}`, onClose });
       }),
     );
     scope.onClose(() => close());

@@ -118,6 +118,7 @@ function head(found) {
   const buttons = () => html`
     ${isOver(job) ? nothing : html`<button type="button" class="btn danger" @click=${() => cancelOne(job)}>Cancel <kbd class="hide-narrow">c</kbd></button>`}
     ${job.state === "pending" ? html`<button type="button" class="btn" @click=${() => openReschedule({ ids: [job.id] }, "1 job")}>Reschedule…</button>` : nothing}
+    ${job.kind === "mutation" && job.state === "failed" ? html`<a class="btn" href=${link(`/functions/${part(job.name)}`, { job: job.id })} title="What it would do now, rolled back">Run dry</a>` : nothing}
     <button type="button" class="btn" @click=${() => openEdit(found)}>Edit and run…</button>
     ${isOver(job)
       ? html`<button type="button" class="btn primary" @click=${() => retryOne(job, { isOpened: true })}>${icon("retry")}Retry as a new job <kbd class="hide-narrow">r</kbd></button>`
