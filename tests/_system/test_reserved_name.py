@@ -16,11 +16,19 @@ from convexpy.runtime.handler_checks import problems_of
 from convexpy.testing import ConvexTest
 
 NAMES = {
+    "_system/app:find_jobs",
+    "_system/app:function_names",
     "_system/app:overview",
     "_system/audit:list",
     "_system/conflicts:list",
     "_system/crons:list",
     "_system/crons:run",
+    "_system/data:preview",
+    "_system/data:row",
+    "_system/data:rows",
+    "_system/data:save",
+    "_system/data:table",
+    "_system/data:tables",
     "_system/errors:get",
     "_system/errors:jobs",
     "_system/errors:list",

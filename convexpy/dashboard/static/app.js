@@ -30,11 +30,12 @@ const crumbs = () => {
 function navigationCount(page) {
   const counts = session.value?.counts;
   if (!counts) return nothing;
-  if (page === "schedules") return html`<span class="n" title="Pending jobs">${count(counts.pending)}</span>`;
-  if (page === "errors" && counts.errors > 0)
-    return html`<span class="n bad" title="New in the last hour">${count(counts.errors)}</span>`;
-  if (page === "live" && counts.live > 0)
-    return html`<span class="n" title="Live queries">${count(counts.live)}</span>`;
+  const [shown, title] = /** @type {Record<string, [any, string]>} */ ({
+    schedules: [counts.pending, "Jobs that wait or run"],
+    errors: [counts.errors, "New in the last hour"],
+    live: [counts.live, "Live queries"],
+  })[page] ?? [0, ""];
+  if (count(shown) !== "0") return html`<span class=${`n ${page === "errors" ? "bad" : ""}`} title=${title}>${count(shown)}</span>`;
   return nothing;
 }
 
