@@ -133,7 +133,10 @@ def test_a_search_looks_at_so_many_and_says_where_it_goes_on(
     filled: ConvexTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convexpy.database.job_search.MOST_LOOKED_AT", 3)
-    page = filled.run(jobs.search, filter=Filter(text="first"))
+    assert not filled.run(jobs.search, filter=Filter(text="soon"), most_pending=5).is_cut
+    page = filled.run(jobs.find, filter=Filter(text="first"), most_pending=5)
+    assert (page.is_cut, page.cursor is not None) == (False, False)
+    page = filled.run(jobs.find, filter=Filter(text="first"))
     assert (page.jobs, page.is_cut, page.cursor is not None) == ([], True, True)
     rest = filled.run(jobs.search, filter=Filter(text="first"), cursor=page.cursor)
     assert [job.args for job in rest.jobs] == [given("first")]

@@ -47,6 +47,7 @@ NAMES = {
     "_system/jobs:counts",
     "_system/jobs:details",
     "_system/jobs:figures",
+    "_system/jobs:find",
     "_system/jobs:get",
     "_system/jobs:list",
     "_system/jobs:reschedule",
