@@ -1,7 +1,7 @@
 /** Schedules: what is due, what runs, what failed; filtered, selected, and changed in bulk. */
 
 import { address, link, setParams } from "../ui/address.js";
-import { isWritable, live, query } from "../ui/api.js";
+import { isWritable, live, query, session } from "../ui/api.js";
 import { strip } from "../ui/charts.js";
 import { count, isUtc, number, now, showUtc } from "../ui/format.js";
 import { icon, state } from "../ui/icons.js";
@@ -51,7 +51,7 @@ export default {
       key: (job) => job.id,
       href: (job) => link(`/job/${job.id}`),
       name: (job) => `${job.name} ${job.id}`,
-      isSelectable: true,
+      isSelectable: session.value?.writable !== false,
       stateOf: (job) => job.state,
       context: () => JSON.stringify([filterOf(), address.value.params.get("pending")]),
       isLoading: () => found.isLoading,
