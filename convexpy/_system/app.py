@@ -28,7 +28,7 @@ class Count(Document):
 
     @classmethod
     def of(cls, counted: stored.Counted) -> Self:
-        return cls(**counted._asdict())
+        return cls(count=counted.count, more=counted.more)
 
 
 class Counts(Document):
@@ -84,6 +84,7 @@ def overview(ctx: SystemQueryCtx) -> Overview:
     """The app, its database, its workers, and the counts of the navigation."""
     settings, admin = calls_of(ctx).settings, admin_of(ctx)
     connection = ctx.connection
+    database = stored.stored_in(connection)
     workers = stored.workers_heard(connection, ctx.now, settings.heartbeat_timeout)
     return Overview(
         name=next(iter(ctx.app.modules), "").partition(".")[0],
@@ -92,7 +93,7 @@ def overview(ctx: SystemQueryCtx) -> Overview:
         actor=admin.name if admin is not None else "local",
         writable=admin is None or not admin.is_read_only,
         retention_seconds=settings.retention.total_seconds(),
-        database=DatabaseInfo(**stored.stored_in(connection)._asdict()),
+        database=DatabaseInfo(kind=database.kind, version=database.version, bytes=database.bytes),
         counts=Counts(
             pending=Count.of(stored.count_unfinished(connection)),
             failed=Count.of(stored.count_failed(connection, ctx.now)),

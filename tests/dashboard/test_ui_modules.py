@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE.parents[1] / "convexpy/dashboard/static"
 CLIENT: Final = HERE.parents[1] / "convexpy/server/static/client.js"
+CHECKS: Final = sorted({path.stem for path in (HERE / "checks").glob("*.js")} - {"check", "fake_server"})
 ORIGIN: Final = "http://modules.test"
 POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 PAGE: Final = (
@@ -49,7 +50,9 @@ def answer(route: Route) -> None:
         route.fulfill(status=404)
 
 
-@pytest.mark.parametrize("name", sorted({path.stem for path in (HERE / "checks").glob("*.js")} - {"check", "fake_server"}))
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in (HERE / "checks").glob("*.js")} - {"check", "fake_server"})
+)
 def test_a_module_keeps_what_it_says(page: Page, name: str) -> None:
     page.goto(f"{ORIGIN}/")
     result = page.evaluate(RUN, name)

@@ -12,7 +12,7 @@ import { effect, html, mount, nothing } from "./ui/render.js";
 import { openPage } from "./ui/router.js";
 import { openSheet } from "./ui/sheet.js";
 import { themeChoice } from "./ui/theme.js";
-import { toasts } from "./ui/toast.js";
+import { mountToasts } from "./ui/toast.js";
 
 const frame = document.createElement("div");
 frame.className = "frame";
@@ -57,7 +57,7 @@ function openMore() {
   openSheet(
     (/** @type {() => void} */ close) => html`
       <ul class="more-list" @click=${close}>${inNavigation.filter((name) => PAGES[name].isWide).map(navigationItem)}</ul>
-      <div class="more-foot">${themeChoice()}</div>`,
+      <div class="more-foot">${themeChoice("more")}</div>`,
     { title: "More", kind: "small" },
   );
 }
@@ -99,7 +99,7 @@ const topBar = () => html`
       ${icon("search")}<span>Search or run a command</span><span class="keys" aria-hidden="true"><kbd>Ctrl</kbd><kbd>K</kbd></span>
     </button>
     ${modeChip()}
-    ${themeChoice()}
+    ${themeChoice("top")}
   </header>`;
 
 /** The server is away: said after two seconds, and taken away by itself. */
@@ -129,9 +129,10 @@ mount(
         <div role="status">${awayBar()}</div>
         <main id="main" tabindex="-1" ref=${openPages}></main>
       </div>
-    </div>
-    ${toasts()}`,
+    </div>`,
 );
+
+mountToasts();
 
 /** Open the page of each address within the frame. @param {HTMLElement} main */
 function openPages(main) {

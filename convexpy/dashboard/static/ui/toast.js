@@ -5,7 +5,7 @@
 
 import { icon, stateIcon } from "./icons.js";
 import { keys } from "./keys.js";
-import { html, nothing, signal } from "./render.js";
+import { html, mount, nothing, signal } from "./render.js";
 
 /** @typedef {{ text: unknown, state?: string, undo?: () => unknown, seconds?: number }} ToastOptions */
 /** @typedef {ToastOptions & { id: number, left: number, seconds: number, isUndoing?: boolean }} Toast */
@@ -27,6 +27,8 @@ export function toast(options) {
   const change = (/** @type {Toast | null} */ changed) => void (shown.peek()?.id === id && (shown.value = changed));
   shown.value = { ...options, id, seconds, left: seconds };
   isHeld = false;
+  // Outside of a sheet that is open nothing can be pressed, nor is it read aloud. See openDialog, which gives it back.
+  (document.querySelector("dialog:modal") ?? document.body).append(region);
   return {
     update: (text) => change({ ...options, text, id, seconds, left: seconds }),
     close: () => change(null),
@@ -62,8 +64,16 @@ export async function undo() {
 
 keys({ z: { label: "Undo", run: () => (shown.peek()?.undo ? void undo() : false) } });
 
-/** The place of toasts, for the shell. */
-export function toasts() {
+const region = document.createElement("div");
+
+/** Show toasts in the page, from now on. */
+export function mountToasts() {
+  Object.assign(region, { className: "toasts", role: "status", ariaLive: "polite" });
+  document.body.append(region);
+  mount(region, view);
+}
+
+function view() {
   const now = shown.value;
   const hold = (/** @type {boolean} */ value) => () => (isHeld = value);
   const box = () => html`
@@ -78,5 +88,5 @@ export function toasts() {
       }
       <span class="rest" style=${{ "--left": String((now?.left ?? 0) / (now?.seconds || 1)) }}></span>
     </div>`;
-  return html`<div role="status" aria-live="polite" class="toasts">${now ? box() : nothing}</div>`;
+  return now ? box() : nothing;
 }
