@@ -433,3 +433,13 @@ export class List {
     return plural(this.#entries.value.keys.length, "line");
   }
 }
+
+/** What follows the last line, as a page that was asked for: it moves nothing. @param {Group[]} order @param {Group[]} shown */
+function tailOf(order, shown) {
+  const last = shown.at(-1);
+  const now = last && order.find(({ id }) => id === last.id);
+  if (!last || !now || now !== order.filter(({ items }) => items.length > 0).at(-1)) return [];
+  const known = new Set(last.items);
+  const at = now.items.findLastIndex((id) => known.has(id));
+  return at < 0 ? [] : now.items.slice(at + 1);
+}
