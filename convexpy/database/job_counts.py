@@ -75,8 +75,8 @@ def counts(connection: Connection, wanted: JobFilter, now: datetime) -> dict[Sta
         return of_functions(connection, wanted, wanted.functions, now)
     if wanted.needs_jobs:
         return looked_up(connection, wanted, now)
-    claimed = scans.claimed(connection)
     since, until = wanted.range
+    claimed = [job for job in scans.claimed(connection) if since <= job.due_time < until]
     values = {"since": since, "until": until, "limit": MOST_COUNTED + 1}
     found = dict.fromkeys(STATE_KINDS, 0)
     found["inProgress"] = sum(1 for job in claimed if job.run_token)

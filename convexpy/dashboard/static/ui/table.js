@@ -150,7 +150,8 @@ export class List {
         if (!isLoading?.()) this.#acceptsAll = false;
       } else {
         const kept = this.#shown.peek().flatMap((group) => group.items);
-        const shown = new Set(kept);
+        const tail = tailOf(order, this.#shown.peek());
+        const shown = new Set([...kept, ...tail]);
         this.#gone.value = new Set(kept.filter((id) => !items.has(id)));
         this.waiting.value = [...items.keys()].filter((id) => !shown.has(id)).length;
         this.#items.value = new Map([
@@ -160,8 +161,9 @@ export class List {
         const heads = new Map(order.map((group) => [group.id, group]));
         this.#shown.value = this.#shown
           .peek()
-          .map((group) => ({
+          .map((group, at, all) => ({
             ...group,
+            items: at === all.length - 1 ? [...group.items, ...tail] : group.items,
             title: heads.get(group.id)?.title ?? group.title,
             note: heads.get(group.id)?.note ?? group.note,
           }));
@@ -433,4 +435,14 @@ export class List {
   summary() {
     return plural(this.#entries.value.keys.length, "line");
   }
+}
+
+/** What follows the last line, as a page that was asked for: it moves nothing. @param {Group[]} order @param {Group[]} shown */
+function tailOf(order, shown) {
+  const last = shown.at(-1);
+  const now = last && order.find(({ id }) => id === last.id);
+  if (!last || !now || now !== order.filter(({ items }) => items.length > 0).at(-1)) return [];
+  const known = new Set(last.items);
+  const at = now.items.findLastIndex((id) => known.has(id));
+  return at < 0 ? [] : now.items.slice(at + 1);
 }
