@@ -38,6 +38,7 @@ from .context import (
 from .data_documents import (
     CellView,
     ChangeView,
+    CountView,
     GivenChange,
     GivenFilter,
     LongCell,
@@ -81,7 +82,7 @@ def tables(ctx: SystemQueryCtx) -> Sequence[TableEntry]:
             kind=each.kind,
             is_framework=each.schema is None and (is_framework_table(each.name) or each.name in FRAMEWORK_TABLES),
             is_declared=(each.schema, each.name) in models,
-            count=asdict(each.count) if each.count is not None else None,
+            count=CountView.model_validate(asdict(each.count)) if each.count is not None else None,
         )
         for each in listed
     ]
