@@ -16,7 +16,6 @@ from ..functions.declare import Kind, Visibility
 from .context import SystemQueryCtx, admin_of, calls_of, system_query
 from .document import Document, UnixTime
 
-
 MOST_FOUND: Final = 6
 """Jobs that the palette shows at most."""
 
@@ -29,7 +28,7 @@ class Count(Document):
 
     @classmethod
     def of(cls, counted: stored.Counted) -> Self:
-        return cls(**counted._asdict())
+        return cls(count=counted.count, more=counted.more)
 
 
 class Counts(Document):
@@ -85,6 +84,7 @@ def overview(ctx: SystemQueryCtx) -> Overview:
     """The app, its database, its workers, and the counts of the navigation."""
     settings, admin = calls_of(ctx).settings, admin_of(ctx)
     connection = ctx.connection
+    database = stored.stored_in(connection)
     workers = stored.workers_heard(connection, ctx.now, settings.heartbeat_timeout)
     return Overview(
         name=next(iter(ctx.app.modules), "").partition(".")[0],
@@ -93,7 +93,7 @@ def overview(ctx: SystemQueryCtx) -> Overview:
         actor=admin.name if admin is not None else "local",
         writable=admin is None or not admin.is_read_only,
         retention_seconds=settings.retention.total_seconds(),
-        database=DatabaseInfo(**stored.stored_in(connection)._asdict()),
+        database=DatabaseInfo(kind=database.kind, version=database.version, bytes=database.bytes),
         counts=Counts(
             pending=Count.of(stored.count_unfinished(connection)),
             failed=Count.of(stored.count_failed(connection, ctx.now)),

@@ -267,7 +267,8 @@ def dry_run(
 ) -> DryRunOutcome:
     """What a mutation would do: it runs, and its transaction is rolled back.
 
-    On SQLite other transactions that write wait meanwhile. On PostgreSQL, numbers that it takes from sequences are gone.
+    On SQLite other transactions that write wait meanwhile. On PostgreSQL, numbers that it takes from sequences are
+    gone.
 
     Args:
         ctx: The context.
@@ -287,7 +288,7 @@ def dry_run(
         call = ctx.calls.bind_json(name, args or {}, identity_of(subject, issuer))
     else:
         raise ConvexError("BAD_REQUEST", "name a mutation, or a job that ran one")
-    return DryRunOutcome.of(ctx.calls.run_dry(call), ctx.now)
+    return DryRunOutcome.of(ctx.calls.run_dry(call))
 
 
 def identity_of(subject: str | None, issuer: str | None) -> Identity | None:

@@ -40,20 +40,39 @@ def cancel(ctx: SystemMutationCtx, job_id: str) -> Job | None:
 
 
 @system_mutation
-def retry(ctx: SystemMutationCtx, job_id: str) -> JobId:
-    """Schedule the function of a finished job once more, with the same arguments, as a new job.
+def cancel_now(ctx: SystemMutationCtx, job_ids: JobIds) -> Sequence[str]:
+    """Cancel jobs. Those that are canceled: what is over stays as it is.
 
     Raises:
-        InvalidSchedule: This is not a job id.
+        InvalidSchedule: One is not a job id.
+    """
+    ids = list(dict.fromkeys(check_job_id(job_id) for job_id in job_ids))
+    open_ids = [job_id for job_id in ids if (job := ctx.system.get(job_id)) and job.completed_time is None]
+    for job_id in open_ids:
+        ctx.schedule.cancel(job_id)
+        audit(ctx, "cancel", job_id)
+    return open_ids
+
+
+@system_mutation
+def retry(ctx: SystemMutationCtx, job_id: str, time: float | None = None) -> JobId:
+    """Schedule the function of a finished job once more, with the same arguments, as a new job.
+
+    Args:
+        job_id: The job.
+        time: When, in milliseconds since 1970. None, or in the past: now.
+
+    Raises:
+        InvalidSchedule: This is not a job id, or the time is more than five years away.
         ConvexError: There is no such job (NOT_FOUND), it is not finished (CONFLICT), or its function or arguments no
             longer fit.
     """
-    new = repeat(ctx, check_job_id(job_id), actor_of(ctx))
+    new = repeat(ctx, check_job_id(job_id), actor_of(ctx), None if time is None else time_at(ctx.now, time))
     audit(ctx, "retry", job_id, {"new": new})
     return new
 
 
-def repeat(ctx: SystemMutationCtx, job_id: JobId, by: str) -> JobId:
+def repeat(ctx: SystemMutationCtx, job_id: JobId, by: str, when: datetime | None = None) -> JobId:
     """What ``retry`` does. ``by``: the actor."""
     old = ctx.system.get(job_id)
     if old is None:
@@ -66,7 +85,8 @@ def repeat(ctx: SystemMutationCtx, job_id: JobId, by: str) -> JobId:
     stored_args = json.dumps(old.args)
     function.arguments.load(function.name, stored_args)
     about = {"function": ctx.function.name, "actor": by, "started": unix_milliseconds(ctx.now)}
-    return ctx.schedule_stored(function, stored_args, origin=Origin(None, RETRY + job_id, json.dumps(about)))
+    origin = Origin(None, RETRY + job_id, json.dumps(about))
+    return ctx.schedule_stored(function, stored_args, when=when, origin=origin)
 
 
 @system_mutation

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
 
 from ..database.job_queries import find_job
 from ..database.job_rows import names_of
@@ -21,7 +21,8 @@ class JobDetails(Document):
     """A job, with its whole arguments and errors."""
 
     job: ListedJob
-    args: dict[str, Any]
+    args: str
+    """JSON: objects in the encoding of clients have no key that begins with ``$``."""
     error: str | None
     last_error: str | None
     exception: str | None
@@ -55,7 +56,7 @@ def details(ctx: SystemQueryCtx, job_id: str) -> JobDetails | None:
     failed = origin_of(job.name, job.state_error) if job.state_kind == "failed" and job.state_error else None
     return JobDetails(
         job=ListedJob.of(row, parents),
-        args=job.args,
+        args=json.dumps(job.args, ensure_ascii=False),
         error=job.state_error,
         last_error=job.last_error,
         exception=failed[0].exception if failed else None,

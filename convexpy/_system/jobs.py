@@ -8,7 +8,7 @@ from ..database.scheduled_function import StateKind
 from ..runtime.schedule import check_job_id
 from .bulk import apply, bulk, bulk_progress, undo
 from .context import SystemQueryCtx, system_query
-from .job_changes import cancel, reschedule, retry, run_now, schedule
+from .job_changes import cancel, cancel_now, reschedule, retry, run_now, schedule
 from .job_details import details
 from .job_document import Job, job_to_json
 from .job_lists import counts, figures, search, strip
@@ -19,6 +19,7 @@ __all__ = [
     "bulk",
     "bulk_progress",
     "cancel",
+    "cancel_now",
     "counts",
     "details",
     "figures",

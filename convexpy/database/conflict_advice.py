@@ -66,9 +66,7 @@ def conflict_advice(
     if is_whole_read(statements.lost):
         return f"{function} reads {where} as a whole: {WHOLE_TABLE}. {INDEX_ADVICE}."
     if changes_many(statements.won):
-        return (
-            f"{winner} changes many rows of {where} at once, and meets whoever reads one of them. {PORTIONS}."
-        )
+        return f"{winner} changes many rows of {where} at once, and meets whoever reads one of them. {PORTIONS}."
     if function == other:
         return (
             f"Calls of {function} change the same row of {where}, so they run one after the other. Let each add a row "

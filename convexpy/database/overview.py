@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection, Select, func, select, text
 
@@ -21,21 +22,24 @@ POSTGRES_BYTES: Final = text("SELECT pg_database_size(current_database())")
 POSTGRES_VERSION: Final = text("SHOW server_version")
 
 
-class Counted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counted:
     """A count, and whether there is more than was counted."""
 
     count: int
     more: bool
 
 
-class WorkersHeard(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WorkersHeard:
     """The workers that are alive, and when the latest of them was heard."""
 
     count: int
     heard_time: datetime | None
 
 
-class StoredIn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StoredIn:
     """The database: ``SQLite`` or ``PostgreSQL``, its version, and its size in bytes."""
 
     kind: str

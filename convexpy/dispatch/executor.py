@@ -22,6 +22,7 @@ from ..runtime.call import Call, CallResult
 from ..runtime.call_executor import CallExecutor
 from ..runtime.concurrency import BATCH
 from ..runtime.events import Failure, Job, Outcome, RunRecorder
+from ..runtime.tracing import is_traced
 from ..runtime.transaction import JobLost, NotBatchable, TransactionFailed
 from .batch import Batch, BatchItem
 from .batch_policy import BatchPolicy
@@ -173,9 +174,11 @@ class JobExecutor:
         call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
         if call is None:
             return
-        result, why = CallResult(None), None
+        result, why, context = CallResult(None), None, self._calls.transactions.new_context()
+        if is_traced():
+            await in_thread(threads, lambda: self._calls.job_spans.begin(call, context))
         try:
-            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
+            result = await self._calls.actions.run_async(call, context)
         except BaseException as raised:
             was_stopped = isinstance(raised, asyncio.CancelledError) and self.is_leaving
             why = Failure(STOPPED, raised) if was_stopped else Failure.of(raised)

@@ -43,6 +43,7 @@ from .live_run import LiveRun
 from .run_collector import RunCollector
 from .session import CallTransaction
 from .shared_logs import SharedLogs
+from .tracing import JobSpans, call_span
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -66,11 +67,12 @@ class CallExecutor:
         self.clock = clock
         self.listeners = RunListeners()
         self.logs = SharedLogs(database, clock, self.listeners)
+        self.job_spans = JobSpans(database, self.listeners)
         self.caller: Caller = "python"
         """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke, self.job_spans)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
         self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
@@ -130,7 +132,9 @@ class CallExecutor:
             ConvexError: The admin key is for queries only (FORBIDDEN).
             InvalidArguments: The arguments do not fit its signature.
         """
-        camel = self.settings.names == "camel"
+        # The dashboard shows names and errors as they are in the app.
+        is_dashboard = admin is not None and admin.is_dashboard
+        camel = self.settings.names == "camel" and not is_dashboard
         function = self.app.registry.find_for_client(name, camel=camel, with_internal=admin is not None)
         if function is None:
             raise FunctionNotFound(f"Could not find public function for '{name}'.")
@@ -151,7 +155,7 @@ class CallExecutor:
             identity,
             form=ResultForm.ENCODED,
             camel=camel,
-            redacts_errors=self.redacts_errors,
+            redacts_errors=self.redacts_errors and not is_dashboard,
             journal=journal,
             given=values,
             admin=admin,
@@ -166,7 +170,8 @@ class CallExecutor:
         """
         recorder = self._recorder(call)
         try:
-            result = self.execute(call)
+            with call_span(call):
+                result = self.execute(call)
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
@@ -178,10 +183,11 @@ class CallExecutor:
         """The same, without blocking the current event loop."""
         recorder = self._recorder(call)
         try:
-            if call.function.kind is Kind.ACTION:
-                result = await self.actions.run_for(call)
-            else:
-                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
+            with call_span(call):
+                if call.function.kind is Kind.ACTION:
+                    result = await self.actions.run_for(call)
+                else:
+                    result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise

@@ -6,7 +6,11 @@ Several processes share their counts if ``PROMETHEUS_MULTIPROC_DIR`` names a fol
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ..database.conflicts import ConflictRecord
@@ -24,6 +28,34 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 def is_installed() -> bool:
     """Whether the package is there that counts."""
     return find_spec(PACKAGE) is not None
+
+
+@contextmanager
+def shared_by_children() -> Iterator[None]:
+    """Let the processes that are started in this block share their counts, unless a folder is named already."""
+    if not is_installed() or os.environ.get(FOLDER):
+        yield
+        return
+    with TemporaryDirectory(prefix="convexpy-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+
+
+def forget_dead(folder: Path) -> None:
+    """Forget the gauges of processes that have ended. What they counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            pass
 
 
 class Metrics:
@@ -78,7 +110,8 @@ class Metrics:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         registry = CollectorRegistry()
-        if os.environ.get(FOLDER):
+        if folder := os.environ.get(FOLDER):
+            forget_dead(Path(folder))
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
             registry.register(self._registry)

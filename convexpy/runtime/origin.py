@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..clock import unix_milliseconds
 from ..database.types import JobId
 from .call import Call
+from .tracing import TRACE, current_trace
 
 
 class Origin(NamedTuple):
@@ -20,13 +21,15 @@ class Origin(NamedTuple):
     """Or the id of the request."""
     about: str | None = None
     """Of a request, a JSON object: ``function``, ``caller``, ``started`` in milliseconds since 1970; ``user``, a token
-    identifier, and ``actor``, the admin key, if there was one; ``attempt``, if it was not the first."""
+    identifier, and ``actor``, the admin key, if there was one; ``attempt``, if it was not the first. Of any
+    call that is traced: ``trace``."""
 
 
 def origin_of(call: Call, now: datetime) -> Origin:
     """The origin of what a call schedules."""
+    trace = current_trace()
     if call.job is not None:
-        return Origin(parent=call.job.id)
+        return Origin(call.job.id, None, None if trace is None else as_json({TRACE: trace}))
     request = call.request
     about: dict[str, Any] = {
         "function": request.function or call.function.name,
@@ -39,4 +42,10 @@ def origin_of(call: Call, now: datetime) -> Origin:
         about["actor"] = call.admin.name
     if call.attempt > 1:
         about["attempt"] = call.attempt
-    return Origin(None, str(request), json.dumps(about, separators=(",", ":")))
+    if trace is not None:
+        about[TRACE] = trace
+    return Origin(None, str(request), as_json(about))
+
+
+def as_json(about: dict[str, Any]) -> str:
+    return json.dumps(about, separators=(",", ":"))

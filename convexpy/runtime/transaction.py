@@ -33,6 +33,7 @@ from .live_run import LivePart, LiveRun, broke, leave
 from .repeats import digest_of, kept_result, result_bytes
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
+from .tracing import JobSpans
 
 # Whatever waits for a shared transaction, a direct call among it, waits for about so long.
 BATCH_SECONDS: Final = 0.02
@@ -76,9 +77,16 @@ class TransactionRunner:
     batch_seconds: float = BATCH_SECONDS
 
     def __init__(
-        self, database: Database, settings: Settings, clock: Clock, app: Callable[[], App], invoke: Invoke
+        self,
+        database: Database,
+        settings: Settings,
+        clock: Clock,
+        app: Callable[[], App],
+        invoke: Invoke,
+        job_spans: JobSpans,
     ) -> None:
         """``invoke`` runs the handler of a call within its part of the transaction."""
+        self._job_spans = job_spans
         # Makes the context variables of a job's run.
         self.new_context: Callable[[], Context] = Context
         self.conflicts = ConflictTracker(database, settings, clock)
@@ -170,7 +178,6 @@ class TransactionRunner:
             TransactionFailed: The database failed, and not the mutation.
         """
         transaction: OpenTransaction | None = None
-        run = DryRun()
         try:
             with self._database.write() as transaction:
                 transaction.leaves_state = True  # no other call gets a connection that was watched
@@ -178,7 +185,7 @@ class TransactionRunner:
                 watch = RowWatch(transaction)
                 with watch.watching():
                     part = self._new_part(call, transaction, finishes_job=False)
-                    began = time.perf_counter()
+                    run, began = DryRun(part.began), time.perf_counter()
                     try:
                         run.value = self._handle(
                             call, part, self._settings.mutation_time_limit, None, self.new_context()
@@ -191,9 +198,9 @@ class TransactionRunner:
                         run.fail(error, watch, time.perf_counter() - began)
                     finally:
                         part.close()
+                return run
         except BaseException as error:
             raise TransactionFailed(error, transaction, 0) from error
-        return run
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query in a snapshot that others share, note what it depends on, and undo what it has left.
@@ -247,6 +254,8 @@ class TransactionRunner:
         part = self._new_part(call, transaction, finishes_job=claim is not None)
         try:
             context = copy_context() if claim is None else self.new_context()
+            if claim is not None:
+                self._job_spans.begin(call, context)
             value = self._handle(call, part, self._settings.mutation_time_limit, on_expire, context)
             part.flush()
         finally:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .access_log import QUIET
 from .authenticator import AuthFailed
 from .backend import Backend
 from .dashboard_gate import DashboardGate, check_page
@@ -64,7 +65,8 @@ def dashboard_routes(backend: Backend, gate: DashboardGate) -> list[BaseRoute]:
 def app_of(backend: Backend, gate: DashboardGate) -> ASGIApp:
     """The app that answers below ``/dashboard/``."""
     login = DashboardLogin(gate, Sessions(backend.calls, backend.clock), backend.auth)
-    backend = replace(backend, live=backend.dashboard_live or backend.live)
+    settings = backend.settings.model_copy(update={"debug": True})  # who may see everything sees errors in full
+    backend = replace(backend, live=backend.dashboard_live or backend.live, settings=settings)
     pages, api = DashboardPages(gate), DashboardApi(backend, gate)
     router = Router(
         [
@@ -126,6 +128,7 @@ class DashboardPages:
     async def file(self, request: Request) -> Response:
         """``GET /dashboard/static/…``."""
         path = request.path_params["path"]
+        request.scope[QUIET] = True
         response = await self._files.get_response(path, request.scope)
         response.headers["content-type"] = TYPES.get(Path(path).suffix, "application/octet-stream")
         response.headers["cache-control"] = "no-cache"  # a browser asks whether it is still the same

@@ -27,6 +27,7 @@ PAGE: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>Log in · convexpy</title>
+<link rel="icon" type="image/svg+xml" href="static/icon.svg">
 <link rel="stylesheet" href="static/tokens.css">
 <link rel="stylesheet" href="static/login.css">
 </head>

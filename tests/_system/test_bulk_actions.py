@@ -162,7 +162,20 @@ def test_failed_jobs_are_tried_again_each_as_a_new_one(convex: ConvexTest) -> No
     assert convex.run(jobs.details, job_id=good).retried_as is None  # type: ignore[union-attr]
     new = convex.run(jobs.details, job_id=str(again.retried_as))
     assert new is not None
-    assert (new.job.retry_of, new.job.parent, new.args) == (bad, None, {"label": "bad"})
+    assert (new.job.retry_of, new.job.parent, new.args) == (bad, None, '{"label": "bad"}')
+
+
+def test_a_job_is_canceled_at_once_and_again_scheduled_for_its_time(convex: ConvexTest) -> None:
+    (job_id,) = convex.run(plan, labels=["again"])
+    due = convex.now + timedelta(hours=1)
+    assert convex.run(jobs.cancel_now, job_ids=[job_id, UNKNOWN]) == [job_id]
+    assert convex.run(jobs.cancel_now, job_ids=[job_id]) == []
+    new = convex.run(jobs.retry, job_id=job_id, time=due.timestamp() * 1000)
+    convex.advance(minutes=59)
+    assert ran == []
+    convex.advance(minutes=1)
+    assert ran == ["again"]
+    assert [job.scheduled_time for job in (convex.job(job_id), convex.job(new)) if job] == [due, due]
 
 
 def test_chosen_jobs_are_moved_together(convex: ConvexTest) -> None:
@@ -201,7 +214,7 @@ def test_a_job_is_scheduled_from_json(convex: ConvexTest) -> None:
     assert ran == ["typed", "at"]
     job = convex.run(jobs.details, job_id=job_id)
     assert job is not None
-    assert job.args == {"label": "typed"}
+    assert job.args == '{"label": "typed"}'
     for wrong in ({"function": name("work"), "args": {"label": 1}}, {"function": name("read"), "args": {}}):
         with pytest.raises(ConvexError):
             convex.call("_system/jobs:schedule", wrong)

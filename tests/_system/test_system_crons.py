@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-
 from support.apps import app_of
 
 from convexpy import ConvexError, Crons, MutationCtx, Settings, internal_mutation, mutation
@@ -119,7 +118,10 @@ def test_a_pause_is_shown_with_what_it_leaves_out_and_audited(convex: ConvexTest
     (after,) = convex.run(system_crons.list)
     assert (after.pause, after.next_run) == (None, slot)
     entries = convex.call("_system/audit:list")["entries"]
-    assert [(entry["action"], entry["target"]) for entry in entries] == [("resume", "cron sweep"), ("pause", "cron sweep")]
+    assert [(entry["action"], entry["target"]) for entry in entries] == [
+        ("resume", "cron sweep"),
+        ("pause", "cron sweep"),
+    ]
     assert "moving" in entries[1]["details"]
 
 

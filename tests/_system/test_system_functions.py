@@ -107,7 +107,9 @@ def test_stats_are_sums_of_calls_and_failures(shop: ConvexTest) -> None:
 
 def test_arguments_are_checked_as_a_call_would(shop: ConvexTest) -> None:
     def problems(args: dict[str, Any]) -> list[str]:
-        return [issue["path"] for issue in shop.call("_system/functions:check", {"name": f"{HERE}:place", "args": args})]
+        return [
+            issue["path"] for issue in shop.call("_system/functions:check", {"name": f"{HERE}:place", "args": args})
+        ]
 
     assert problems({"order_id": "o1"}) == []
     assert problems({"order_id": "", "number": "x", "other": 1}) == ["order_id", "number", "other"]
@@ -165,7 +167,10 @@ def test_a_dry_run_tells_rows_and_jobs_in_json(shop: ConvexTest) -> None:
     ]
     (job,) = outcome["scheduled"]
     assert (job["name"], json.loads(job["args"])) == (f"{HERE}:charge", {"order_id": "o1"})
-    assert shop.call("_system/functions:watch", {"name": f"{HERE}:orders", "args": {}})["value"] == '{"of": null, "ids": []}'
+    assert (
+        shop.call("_system/functions:watch", {"name": f"{HERE}:orders", "args": {}})["value"]
+        == '{"of": null, "ids": []}'
+    )
     assert shop.call("_system/audit:list")["entries"] == []
 
 

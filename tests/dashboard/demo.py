@@ -70,6 +70,7 @@ def serve(project: Path, database: str, command: list[str], traffic_port: int) -
     with subprocess.Popen([sys.executable, "-m", "convexpy", *command], cwd=project, env=environment) as process:
         with traffic.running() if traffic_port else nullcontext(), suppress(KeyboardInterrupt):
             process.wait()
+        process.terminate()
         with suppress(KeyboardInterrupt):
             process.wait()
 

@@ -52,7 +52,7 @@ class MeasuredTab:
         """Open a page, so that what it subscribes to is known."""
         self._page_name = name
         self._visitor.open(name)
-        self._visitor.page.wait_for_load_state("networkidle")
+        self._visitor.settle()
 
     def first_paint(self) -> tuple[float, float]:
         """Milliseconds until the first paint, and until the list has lines, without anything cached."""

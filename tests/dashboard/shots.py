@@ -23,7 +23,7 @@ from support.chromium import ARGUMENTS, find_chromium  # noqa: E402
 from .pages import Place, places  # noqa: E402
 from .visitor import NARROW, WIDE, Theme, Visitor  # noqa: E402
 
-SETTLED_MS = 1_500
+SETTLED_MS = 1_000
 SIZES = {"wide": WIDE, "narrow": NARROW}
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
@@ -34,14 +34,16 @@ def main() -> None:
     parser.add_argument("--url", help="a running server, such as http://127.0.0.1:3210")
     parser.add_argument("--key", help="an admin key, if it asks for one")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these pages")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="wide, narrow")
+    parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES, help="light, dark")
     parser.add_argument("--full", action="store_true", help="the whole page, not only what fits the window")
     wanted = parser.parse_args()
     wanted.out.mkdir(parents=True, exist_ok=True)
     with served(wanted.url, wanted.key) as (url, key), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS])
         chosen = [place for place in places(url, key) if not wanted.only or place.name in wanted.only]
-        for size in SIZES:
-            for theme in THEMES:
+        for size in wanted.sizes:
+            for theme in wanted.themes:
                 take(browser, url, key, size, theme, chosen, wanted.out, full=wanted.full)
         browser.close()
 
@@ -81,6 +83,7 @@ def take(
         file = out / f"{place.name}-{size}-{theme}.png"
         try:
             visitor.open(place.path)
+            visitor.settle()
             if place.prepare is not None:
                 place.prepare(visitor.page)
             visitor.page.wait_for_timeout(SETTLED_MS)

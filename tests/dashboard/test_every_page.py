@@ -27,9 +27,9 @@ def every_place(demo: DemoServer) -> list[Place]:
 
 def show(visitor: Visitor, place: Place) -> None:
     visitor.open(place.path)
+    visitor.settle()
     if place.prepare is not None:
         place.prepare(visitor.page)
-    visitor.page.wait_for_load_state("networkidle")
 
 
 @pytest.mark.long

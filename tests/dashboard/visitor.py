@@ -61,6 +61,10 @@ class Visitor:
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         return self.page
 
+    def settle(self) -> None:
+        """Wait until nothing says that it is still being loaded."""
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
     def check(self) -> None:
         """Nothing went wrong since the last check."""
         violations = self.page.evaluate("() => window.violations ?? []")

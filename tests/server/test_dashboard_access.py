@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from app.models import Base
+from pydantic import BaseModel
 from support.apps import START
 from support.dashboard import OWN, call, cookie_of, log_in, made_key
 from support.http_client import HttpClient
@@ -44,6 +45,25 @@ def secret(ctx: QueryCtx) -> str:
 @mutation
 def save(ctx: MutationCtx, text: str = "") -> str:
     return text
+
+
+@mutation
+def divide(ctx: MutationCtx) -> float:
+    return 1 / 0
+
+
+@mutation
+def divide_later(ctx: MutationCtx) -> None:
+    ctx.schedule.now(divide)
+
+
+class Order(BaseModel):
+    order_id: str
+
+
+@query
+def describe(ctx: QueryCtx, order_id: str) -> Order:
+    return Order(order_id=order_id)
 
 
 @action
@@ -458,6 +478,30 @@ def test_a_change_is_in_the_audit_log_with_the_name_of_the_key(client: HttpClien
         call(client, "mutation", "_system/keys:revoke", {"key_id": made_key(kit, "old").id})
         newest = kit.run(audit.list, limit=1).entries[0]
         assert (newest.actor, newest.action) == (name or key.id, "revoke")
+
+
+def test_an_admin_sees_errors_in_full(served: Served, client: HttpClient, kit: ConvexTest) -> None:
+    kit.convex.calls.redacts_errors = True  # as in production
+    with pytest.raises(ZeroDivisionError):
+        kit.run(divide)
+    body = {"path": name_of("divide"), "args": {}}
+    assert "division" not in client.post("/api/mutation", json=body).json()["errorMessage"]
+    log_in(client, made_key(kit, read_only=True))
+    kit.run(divide_later)
+    kit.run_due()
+    assert "division by zero" in call(client, "query", "_system/jobs:list").json()["value"][0]["state"]["error"]
+    log_in(client, made_key(kit))
+    answer = call(client, "mutation", name_of("divide")).json()
+    assert "Uncaught ZeroDivisionError: division by zero\nTraceback" in answer["errorMessage"]
+
+
+def test_names_are_those_of_the_app(served: Served) -> None:
+    kit = served.app(Settings(names="camel"))
+    client = served.client(kit.convex.asgi())
+    log_in(client, made_key(kit))
+    answer = call(client, "query", name_of("describe"), {"order_id": "o1"}).json()
+    assert answer["value"] == {"order_id": "o1"}
+    assert call(client, "query", "_system/jobs:get", {"job_id": "0" * 32}).json()["value"] is None
 
 
 def test_no_log_has_a_key_or_an_argument(client: HttpClient, kit: ConvexTest, caplog: pytest.LogCaptureFixture) -> None:

@@ -134,6 +134,31 @@ export default {
     /** @type {HTMLElement} */ (box.querySelector("[data-key=n2] input")).click();
     same([opened, [...list.selected.value]], [["n1"], ["n2"]]);
   },
+  async "a finger that stays on a line selects it"() {
+    const { box, opened, list } = open(3);
+    await pause();
+    const line = /** @type {HTMLElement} */ (box.querySelector("[data-key=n1]"));
+    const touch = (/** @type {string} */ type) => line.dispatchEvent(new PointerEvent(type, { pointerType: "touch", bubbles: true }));
+    touch("pointerdown");
+    touch("pointerup");
+    line.click();
+    await pause(500);
+    same([opened, list.selected.value.size], [["n1"], 0]);
+    touch("pointerdown");
+    await pause(500);
+    touch("pointerup");
+    line.click();
+    same([opened, [...list.selected.value]], [["n1"], ["n1"]]);
+  },
+  async "without a focus, j goes to the first line in view"() {
+    const { box } = open(1_000);
+    await pause();
+    box.scrollTop = 34 * 500;
+    await pause(100);
+    await press("j");
+    const at = Number(/** @type {HTMLElement} */ (document.activeElement).dataset.key?.slice(1));
+    same(at >= 499 && at <= 501, true, String(at));
+  },
   async "the end asks for more, once for each length"() {
     let asked = 0;
     const { box, items } = open(100, { onEnd: () => asked++ });

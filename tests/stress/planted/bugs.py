@@ -12,6 +12,7 @@ from .claim_cursor import CLAIM_CURSOR
 from .clients import CLIENTS
 from .commits import COMMIT_BUGS
 from .crons import CRONS
+from .dashboard import DASHBOARD
 from .doors import DOORS
 from .failures import FAILURES
 from .footprints import FOOTPRINTS
@@ -53,6 +54,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *SOCKETS,
     *AUTH,
     *HTTP,
+    *DASHBOARD,
     *CLIENTS,
     *SERVING,
     *FAILURES,

@@ -118,7 +118,7 @@ CALLS: Final = (
         name="context variables of the scheduler",
         breaks="an action that is a job sees what an earlier job on the event loop has set",
         file="dispatch/executor.py",
-        old="self._calls.actions.run_async(call, self._calls.transactions.new_context())",
+        old="self._calls.actions.run_async(call, context)",
         new="self._calls.actions.run_async(call)",
         tests=(
             "tests/promises/test_context_variables.py::test_a_job_sees_none_of_its_scheduler_and_none_of_another_job",

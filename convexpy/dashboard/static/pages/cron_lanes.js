@@ -17,7 +17,11 @@ const MOST_LANES = 20;
 export function lanes(plan, crons, now) {
   const end = now + DAY;
   const untilOf = new Map(crons.map(({ name, pause }) => [name, pause?.until ?? 0]));
-  const shown = plan.slice(0, MOST_LANES).map((each) => ({ ...each, until: untilOf.get(each.name) ?? 0 }));
+  const shown = plan.slice(0, MOST_LANES).map((each) => ({
+    ...each,
+    slots: each.slots.filter((time) => time < end - 10 * 60_000), // a mark at the very edge would stand outside
+    until: untilOf.get(each.name) ?? 0,
+  }));
   const x = (/** @type {number} */ time) => `${(((Math.min(end, Math.max(now, time)) - now) / DAY) * 100).toFixed(2)}%`;
   const bottom = HEAD + shown.length * LANE;
   const hours = Array.from({ length: 6 }, (_, at) => (Math.ceil(now / (4 * HOUR)) + at) * 4 * HOUR).filter((time) => time < end);

@@ -58,9 +58,9 @@ export class CronPanel {
   #content(cron) {
     const expression = cron.schedule.startsWith("cron ") ? cron.schedule.slice(5) : "";
     return html`
-      <p class="soft">${cron.words}${expression && expression !== cron.words ? html` <code class="dim">${expression}</code>` : nothing}</p>
+      <p class="soft">${cron.words}${expression && expression !== cron.words ? html`<code class="dim cron-expression">${expression}</code>` : nothing}</p>
       <div class="row cron-acts">
-        ${isWritable() && cron.place !== null ? html`<button type="button" class="btn" ?disabled=${this.#isBusy.value} @click=${() => this.runNow()}>${icon("play")}Run now <kbd class="hide-narrow">r</kbd></button>` : nothing}
+        ${isWritable() && cron.place !== null ? html`<button type="button" class="btn" ?disabled=${this.#isBusy.value} @click=${() => this.runNow()}>${icon("play")}Run now</button>` : nothing}
         ${isWritable() ? (cron.pause ? this.#resumeButton(cron) : this.#pauseButton()) : nothing}
         <a class="btn quiet" href=${link(`/functions/${part(cron.function)}`)}>Open the function</a>
       </div>
@@ -130,7 +130,7 @@ export class CronPanel {
     if (!preview || this.#preview.isLoading) return this.#preview.error?.message ?? "";
     const { leftOut, more, nextRun } = preview;
     const next = nextRun === null ? "" : ` the next is on ${utcInstant(nextRun)}.`;
-    if (leftOut === 0) return `Leaves out no run:${next}`;
+    if (leftOut === 0) return `Leaves out no run;${next}`;
     return `Leaves out ${more ? `more than ${plural(leftOut, "run")}` : plural(leftOut, "run")};${next}`;
   }
 

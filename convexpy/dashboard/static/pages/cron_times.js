@@ -36,7 +36,7 @@ const daysAway = (time) => Math.floor(time / DAY) - Math.floor(now.peek() / DAY)
 export function bothClocks(time) {
   const away = daysAway(time);
   const day = away === 0 ? "" : away === 1 ? "tomorrow " : `${utcDay(time).slice(4)} `;
-  return `${day}${utcClock(time)} UTC${isElsewhere() ? ` · ${localClock(time)} here` : ""}`;
+  return `${day}${utcClock(time)}${day ? "" : " UTC"}${isElsewhere() ? ` · ${localClock(time)} here` : ""}`;
 }
 
 /** "at 15:00", "tomorrow", "on 3 Dec". @param {number} time */

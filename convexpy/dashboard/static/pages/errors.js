@@ -2,9 +2,10 @@
 
 import { address, go, link, part, setParams } from "../ui/address.js";
 import { isWritable, live, mutation } from "../ui/api.js";
-import { duration, functionName, instant, number, plural, relative, when } from "../ui/format.js";
-import { icon, state, stateIcon } from "../ui/icons.js";
-import { html, keyed, nothing, svg } from "../ui/render.js";
+import { bars } from "../ui/charts.js";
+import { functionName, instant, number, plural, relative, when } from "../ui/format.js";
+import { icon, stateIcon } from "../ui/icons.js";
+import { html, keyed, nothing } from "../ui/render.js";
 import { empty, pageHead, shown } from "../ui/states.js";
 import { toast, trying } from "../ui/toast.js";
 import { traceback } from "../ui/traceback.js";
@@ -19,7 +20,7 @@ import { traceback } from "../ui/traceback.js";
  * @property {number} firstTime @property {number} lastTime @property {number[]} trend
  */
 /** @typedef {Summary & { trace: RaisedError[], jobId: string | null, replayable: number }} Detail */
-/** @typedef {{ id: string, name: string, scheduledTime: number, completedTime?: number, attempts: number }} FailedJob */
+/** @typedef {{ id: string, completedTime?: number, state: { error?: string } }} FailedJob */
 
 /** How far back one looks, in minutes. */
 const SPANS = [
@@ -102,7 +103,7 @@ function summary(list) {
 const line = (each) => html`
   <a class="error-line" href=${within(`/errors/${part(each.fingerprint)}`)}>
     <span class="seen" title=${instant(each.lastTime)}>${relative(each.lastTime)}</span>
-    <span class="trend">${trend(each.trend, 28)}</span>
+    <span class="trend">${bars(each.trend, { label: "Failures" })}</span>
     <span class="times num"><span class="vh">seen </span>${number(each.times)}<span class="vh"> times</span></span>
     <span class="of cut">${functionName(each.function)}</span>
     <span class="what cut"><code class="bad">${each.exception}</code> ${firstLine(each.message)}
@@ -120,18 +121,6 @@ const none = () =>
     marked: "raise",
     button: span() === SPANS[0] ? html`<button type="button" class="btn" @click=${() => setParams({ minutes: 7 * 24 * 60 })}>Look at 7 days</button>` : nothing,
   });
-
-/** Bars that stand on a line of dots: red where it failed. @param {number[]} counts @param {number} height */
-function trend(counts, height) {
-  const most = Math.max(1, ...counts);
-  const [width, gap] = [100 / counts.length, 0.36];
-  const bar = (/** @type {number} */ count, /** @type {number} */ at) => {
-    const size = count > 0 ? Math.max(3, (count / most) * (height - 2)) : 1.5;
-    const [x, y] = [(at * width).toFixed(2), (height - size).toFixed(1)];
-    return svg`<rect class=${count > 0 ? "f" : "m"} x=${x} y=${y} width=${(width * (1 - gap)).toFixed(2)} height=${size.toFixed(1)} />`;
-  };
-  return html`<svg class="trend-bars" viewBox=${`0 0 100 ${height}`} preserveAspectRatio="none" aria-hidden="true">${counts.map(bar)}</svg>`;
-}
 
 // One group ---------------------------------------------------------------------------------------------------------
 
@@ -160,7 +149,7 @@ const content = (detail, jobs) => html`
   <pre class="error-message" tabindex="0">${detail.message}</pre>
   <p class="error-of soft">in ${functionName(detail.function)}${detail.place ? html`<span>, <code>${detail.place}</code></span>` : nothing}</p>
   <div class="error-trend">
-    ${trend(detail.trend, 48)}
+    ${bars(detail.trend, { label: "Failures" })}
     <div class="error-axis colh"><span>${relative(Date.now() - span().minutes * 60_000)}</span><span>a bar is ${span().part === "minute" ? "a minute" : span().part}</span><span>now</span></div>
   </div>
   <div class="error-parts">
@@ -186,16 +175,19 @@ const content = (detail, jobs) => html`
 function jobList(jobs) {
   if (jobs.length === 0) return html`<p class="dim">None: direct calls failed, or the jobs are no longer kept.</p>`;
   return html`
-    <table>
-      <thead><tr><th>Job</th><th>Failed</th><th class="num">Took</th></tr></thead>
+    <table class="error-jobs">
+      <thead><tr><th>Job</th><th>Failed</th><th>Message</th></tr></thead>
       <tbody>${keyed(jobs, (job) => job.id, (job) => html`
         <tr>
-          <td><a class="link mono" href=${link(`/job/${part(job.id)}`)} title=${job.id}>${state("failed", { isHidden: true })}${job.id.slice(0, 12)}</a></td>
-          <td>${when(job.completedTime)}</td>
-          <td class="num">${duration((job.completedTime ?? job.scheduledTime) - job.scheduledTime)}</td>
+          <td><a class="link mono" href=${link(`/job/${part(job.id)}`)} title=${job.id}>${job.id.slice(-8)}</a></td>
+          <td title=${instant(job.completedTime)}>${relative(job.completedTime)}</td>
+          <td>${messageOf(job.state.error ?? "")}</td>
         </tr>`)}</tbody>
     </table>`;
 }
+
+/** The message of a job's error, without the class of the exception. @param {string} error */
+const messageOf = (error) => firstLine(error).replace(/^\w[\w.]*: /, "");
 
 /** @param {Detail | null | undefined} detail */
 const canReplay = (detail) => Boolean(detail && detail.replayable > 0 && isWritable());
@@ -209,7 +201,8 @@ function replayButton(detail) {
 
 /** @param {Detail} detail */
 async function replay(detail) {
-  const begun = await trying(() => mutation("_system/errors:replay", { fingerprint: detail.fingerprint }), "The jobs are not run again");
+  const begin = () => mutation("_system/errors:replay", { fingerprint: detail.fingerprint });
+  const begun = /** @type {{ jobs: number, jobId: string } | undefined} */ (await trying(begin, "The jobs are not run again"));
   if (!begun) return;
   toast({
     text: html`${plural(begun.jobs, "job")} of ${functionName(detail.function)} will be run again as new jobs`,

@@ -2,7 +2,7 @@
 
 import { address } from "../ui/address.js";
 import { action, isWritable, live, query } from "../ui/api.js";
-import { ArgumentsForm } from "../ui/arguments.js";
+import { ArgumentsForm, valuesOf } from "../ui/arguments.js";
 import { bars, sparkline } from "../ui/charts.js";
 import { duration, functionName, number, relative } from "../ui/format.js";
 import { icon, state } from "../ui/icons.js";
@@ -68,9 +68,9 @@ export class FunctionPanel {
       if (isAnother) this.#last.value = this.#calls.peek().get(info.name)?.[0] ?? null;
     });
     if (jobId === null) return;
-    const job = /** @type {any} */ (await trying(() => query("_system/jobs:get", { job_id: jobId }), "The job's arguments cannot be read"));
+    const job = /** @type {any} */ (await trying(() => query("_system/jobs:details", { job_id: jobId }), "The job's arguments cannot be read"));
     if (!job || this.#info.peek()?.name !== info.name) return;
-    const form = new ArgumentsForm(info, job.args);
+    const form = new ArgumentsForm(info, valuesOf(job.args));
     batch(() => {
       this.#form.value = form;
       this.#job.value = jobId;

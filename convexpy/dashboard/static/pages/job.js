@@ -2,11 +2,12 @@
 
 import { address, link, part } from "../ui/address.js";
 import { isWritable, live } from "../ui/api.js";
+import { valuesOf } from "../ui/arguments.js";
 import { clock, duration, functionName, instant, isUtc, now, number, plural, relative } from "../ui/format.js";
 import { icon, state, stateIcon, stateWord } from "../ui/icons.js";
 import { cancelOne, openReschedule, retryOne, runNow } from "../ui/job_actions.js";
 import { firstLine, isOver, plainName, shortId } from "../ui/job_parts.js";
-import { jsonText, jsonView } from "../ui/json.js";
+import { jsonView } from "../ui/json.js";
 import { openNewJob } from "../ui/new_job.js";
 import { html, nothing } from "../ui/render.js";
 import { copyButton, problem, waitingLines } from "../ui/states.js";
@@ -21,7 +22,7 @@ import { timeLine } from "./job_time_line_view.js";
 
 /**
  * @typedef {object} Details `JobDetails` of `_system/job_details.py`
- * @property {Job} job @property {Record<string, any>} args @property {string | null} error @property {string | null} lastError
+ * @property {Job} job @property {string} args JSON @property {string | null} error @property {string | null} lastError
  * @property {string | null} exception @property {string | null} message @property {string | null} fingerprint
  * @property {RaisedError[]} trace @property {string | null} worker @property {string | null} retriedAs
  * @property {string | null} retriedState
@@ -82,7 +83,7 @@ function act(found, run) {
 }
 
 /** @param {Details} found */
-const openEdit = (found) => openNewJob({ name: found.job.name, args: found.args, isOpened: true });
+const openEdit = (found) => openNewJob({ name: found.job.name, args: valuesOf(found.args), isOpened: true });
 
 /** @param {string} id */
 const missing = (id) => html`
@@ -96,17 +97,17 @@ function sentence({ job, retriedAs, retriedState, worker }) {
   const took = job.startedTime !== null && job.completedTime !== null ? duration(Math.max(job.completedTime - job.startedTime, 0.5)) : "";
   const word = html`<b class=${`is-${job.state}`}>${stateWord(job.state)}</b>`;
   const again = job.attempts > 1 ? ` It took ${plural(job.attempts, "attempt")}.` : "";
-  const retry = retriedAs ? html` <a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.` : nothing;
-  const old = job.retryOf ? html` A retry of <a class="link" href=${link(`/job/${job.retryOf}`)}>${shortId(job.retryOf)}</a>${job.origin?.actor ? ` by ${job.origin.actor}` : ""}.` : nothing;
+  const retry = retriedAs ? html`<a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.` : nothing;
+  const old = job.retryOf ? html`A retry of <a class="link" href=${link(`/job/${job.retryOf}`)}>${shortId(job.retryOf)}</a>${job.origin?.actor ? ` by ${job.origin.actor}` : ""}.` : nothing;
   if (job.state === "pending") {
     const due = job.nextTry ?? job.scheduledTime;
     const when = job.attempts > 0 ? html`, next try ${relative(due)}` : due > now.value ? html`, runs ${relative(due)}` : html`, due ${relative(due)}`;
-    return html`${word}${when}.${worker ? " A worker holds it." : ""}${job.attempts > 0 ? ` ${plural(job.attempts, "attempt")} so far.` : ""}${old}`;
+    return html`${word}${when}.${worker ? " A worker holds it." : ""}${job.attempts > 0 ? ` ${plural(job.attempts, "attempt")} so far.` : ""} ${old}`;
   }
-  if (job.state === "inProgress") return html`${word} for ${duration(Math.max(0, now.value - (job.startedTime ?? now.value)))}.${worker ? ` On ${worker}.` : ""}${old}`;
-  if (job.state === "canceled") return html`${word} ${relative(job.completedTime)}.${job.error ? ` ${job.error}.` : ""}${old}${retry}`;
+  if (job.state === "inProgress") return html`${word} for ${duration(Math.max(0, now.value - (job.startedTime ?? now.value)))}.${worker ? ` On ${worker}.` : ""} ${old}`;
+  if (job.state === "canceled") return html`${word} ${relative(job.completedTime)}.${job.error ? ` ${job.error}.` : ""} ${old} ${retry}`;
   const once = job.state === "failed" && job.kind === "action" ? " An action runs at most once." : "";
-  return html`${word}${took ? ` after ${took}` : ""}, ${relative(job.completedTime)}.${once}${again}${old}${retry}`;
+  return html`${word}${took ? ` after ${took}` : ""}, ${relative(job.completedTime)}.${once}${again} ${old} ${retry}`;
 }
 
 /** @param {Details} found */
@@ -117,6 +118,7 @@ function head(found) {
   const buttons = () => html`
     ${isOver(job) ? nothing : html`<button type="button" class="btn danger" @click=${() => cancelOne(job)}>Cancel <kbd class="hide-narrow">c</kbd></button>`}
     ${job.state === "pending" ? html`<button type="button" class="btn" @click=${() => openReschedule({ ids: [job.id] }, "1 job")}>Reschedule…</button>` : nothing}
+    ${job.kind === "mutation" && job.state === "failed" ? html`<a class="btn" href=${link(`/functions/${part(job.name)}`, { job: job.id })} title="What it would do now, rolled back">Run dry</a>` : nothing}
     <button type="button" class="btn" @click=${() => openEdit(found)}>Edit and run…</button>
     ${isOver(job)
       ? html`<button type="button" class="btn primary" @click=${() => retryOne(job, { isOpened: true })}>${icon("retry")}Retry as a new job <kbd class="hide-narrow">r</kbd></button>`
@@ -148,7 +150,7 @@ function errorPart(found, group) {
         ${fingerprint ? html`<a class="link" href=${link(`/errors/${part(fingerprint)}`)}>All of this kind</a>` : nothing}
         <span class="push">${copyButton(`${error}\n\n${text}`)}</span></div>
       <div class="err"><b>${exception ?? firstLine(error)}</b><p>${message ?? ""}</p></div>
-      ${trace.length > 0 ? traceback(trace) : nothing}
+      ${trace.length > 0 ? html`<div class=${trace.length === 1 ? "one-error" : "errors"}>${traceback(trace)}</div>` : nothing}
     </section>`;
 }
 
@@ -195,8 +197,8 @@ const precise = (time) => instant(time).split(", ")[1].split(" ")[0];
 /** @param {Details} found */
 const argumentsPart = ({ args }) => html`
   <section>
-    <div class="sect"><h2>Arguments</h2><span class="push">${copyButton(jsonText(args))}</span></div>
-    ${jsonView(args, { label: "Arguments" })}
+    <div class="sect"><h2>Arguments</h2><span class="push">${copyButton(args)}</span></div>
+    ${jsonView(valuesOf(args), { label: "Arguments" })}
   </section>`;
 
 /** @param {Details} found */

@@ -179,7 +179,10 @@ function merged(spans) {
 function clustered(spans) {
   const found = spans.map((span) => ({ ...span }));
   const gap = (/** @type {number} */ at) => found[at + 1].begin - found[at].end;
-  const isNear = (/** @type {number} */ at) => gap(at) <= Math.max(25, 3 * Math.min(found[at].end - found[at].begin, found[at + 1].end - found[at + 1].begin));
+  const isNear = (/** @type {number} */ at) => {
+    const [less, more] = [found[at], found[at + 1]].map(({ begin, end }) => end - begin).sort((one, other) => one - other);
+    return gap(at) <= Math.max(25, 3 * less, more / 2);
+  };
   const join = (/** @type {number} */ at) => found.splice(at, 2, { begin: found[at].begin, end: found[at + 1].end });
   for (let at = 0; at < found.length - 1; ) {
     if (isNear(at)) {

@@ -81,7 +81,7 @@ function more(shown, known, isCut, isWhole) {
 /** @param {Row} row @param {string} here */
 function nameOf({ id, depth, node, word, by, name, kind, state: kindOfState }, here) {
   const isHere = id === here;
-  const what = name ? functionName(name) : html`<span class="cut">${word}${by ? html` <span class="soft">by ${by}</span>` : nothing}</span>`;
+  const what = name ? functionName(name) : html`<span class="cut">${word} ${by ? html`<span class="soft">by ${by}</span>` : nothing}</span>`;
   const line = html`${kindOfState ? state(kindOfState, { isHidden: true }) : nothing}${what}<span class="kind">${KINDS[kind] ?? kind}${isHere ? " · this job" : ""}</span>`;
   return html`
     <li class=${isHere ? "here" : ""} style=${{ "--d": Math.min(depth, DEEPEST) }} aria-current=${isHere ? "true" : nothing}>

@@ -65,17 +65,16 @@ async function follow(started, action, isUndone) {
   }
 }
 
-/** Cancel one job, now. @param {Job} job */
+/** Cancel one job, now. Undone, it is scheduled again for the same time. @param {Job} job */
 export const cancelOne = (job) =>
   trying(async () => {
-    const after = await mutation("_system/jobs:cancel", { job_id: job.id });
-    const text = html`${functionName(job.name)} canceled`;
-    if (after?.state.kind !== "canceled") return void toast({ text: html`${functionName(job.name)} was over already`, state: after?.state.kind });
-    const again = async () => {
-      const args = JSON.parse(JSON.stringify(after.args));
-      await mutation("_system/jobs:schedule", { function: job.name, args, time: job.scheduledTime });
-    };
-    toast({ text, state: "canceled", undo: again });
+    const canceled = await mutation("_system/jobs:cancel_now", { job_ids: [job.id] });
+    if (canceled.length === 0) return void toast({ text: html`${functionName(job.name)} was over already` });
+    toast({
+      text: html`${functionName(job.name)} canceled`,
+      state: "canceled",
+      undo: () => mutation("_system/jobs:retry", { job_id: job.id, time: job.scheduledTime }),
+    });
   }, "It could not be canceled");
 
 /** Run a finished job's function again, as a new job. @param {Job} job @param {{ isOpened?: boolean }} [options] */

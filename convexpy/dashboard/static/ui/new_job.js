@@ -11,7 +11,7 @@ import { openSheet } from "./sheet.js";
 import { problem, waitingLines } from "./states.js";
 import { failed, toast } from "./toast.js";
 
-/** @typedef {{ name: string, kind: string, visibility: string, arguments: Record<string, any>, doc?: string | null }} FunctionInfo */
+/** @typedef {{ name: string, kind: string, visibility: string, arguments: string, doc: string | null }} FunctionInfo */
 
 /** @param {{ name?: string, args?: Record<string, any>, isOpened?: boolean }} [given] `isOpened`: the new job's page follows */
 export function openNewJob({ name = "", args, isOpened = false } = {}) {
@@ -71,7 +71,7 @@ export function openNewJob({ name = "", args, isOpened = false } = {}) {
           <input class="field mono" list="schedulable" autocomplete="off" spellcheck="false" placeholder="module:function" .value=${chosen.value}
             @input=${(/** @type {any} */ event) => choose(event.target.value)}></label>
         <datalist id="schedulable">${list.map((each) => html`<option value=${each.name}>${`${each.visibility} ${each.kind}`}</option>`)}</datalist>
-        ${filled ? html`${filled.view()}` : chosen.value ? html`<p class="hint">There is no mutation or action of this name.</p>` : nothing}
+        ${filled ? html`<div class="row"><strong>Arguments</strong>${filled.choice()}</div>${filled.view()}` : chosen.value ? html`<p class="hint">There is no mutation or action of this name.</p>` : nothing}
         ${filled ? when() : nothing}
         <div class="row">
           <button class="btn primary" ?disabled=${!filled || isSending.value} title=${filled ? "" : "Choose a function first"}>${isLater.value ? "Schedule" : "Run as a job"}</button>

@@ -26,7 +26,8 @@ class Template {
 }
 
 class Keyed {
-  /** @param {readonly any[]} items @param {(item: any, index: number) => unknown} key @param {(item: any, index: number) => unknown} view */
+  /** @typedef {(item: any, index: number) => unknown} OfItem */
+  /** @param {readonly any[]} items @param {OfItem} key @param {OfItem} view */
   constructor(items, key, view) {
     this.items = items;
     this.key = key;
@@ -103,7 +104,8 @@ function placesOf(node, names) {
   });
 }
 
-/** What writes values into one place of a copy. @param {any} node @param {Place} place @returns {(values: unknown[]) => void} */
+/** What writes values into one place of a copy.
+ * @param {any} node @param {Place} place @returns {(values: unknown[]) => void} */
 function writer(node, { name, texts, places }) {
   if (name === "") {
     const child = new Child(node, node.nextSibling);

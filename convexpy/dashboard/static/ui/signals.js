@@ -160,7 +160,8 @@ export function calmly(change) {
   }
 }
 
-/** Run something whose errors must not stop the rest. @param {() => void} run @param {(error: unknown) => void} [onError] */
+/** Run something whose errors must not stop the rest.
+ * @param {() => void} run @param {(error: unknown) => void} [onError] */
 export function attempt(run, onError = console.error) {
   try {
     run();

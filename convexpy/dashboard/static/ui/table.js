@@ -22,6 +22,7 @@ import { plural } from "./format.js";
 import { keys } from "./keys.js";
 import { batch, computed, effect, html, keyed, nothing, signal } from "./render.js";
 import { onClose } from "./scope.js";
+import { bound, cell, columnHead, lineHeight, narrow, scrollerOf } from "./table_parts.js";
 
 /**
  * @typedef {object} Column
@@ -59,8 +60,7 @@ const CHECK = 26;
 const MORE = 12; // lines above and below those in view
 const NEW_MS = 1_200;
 const CHANGED_MS = 600;
-const narrow = matchMedia("(max-width: 640px)");
-const coarse = matchMedia("(pointer: coarse)");
+const PRESS_MS = 450; // a finger that stays so long selects
 
 /** @param {Options} options */
 export const table = (options) => new List(options);
@@ -83,6 +83,9 @@ export class List {
   #acceptsAll = true;
   #anchor = "";
   #endAt = -1;
+  #detach = () => {};
+  #press = 0;
+  #pressed = "";
   #element = /** @type {HTMLElement | null} */ (null);
   #scroller = /** @type {HTMLElement | null} */ (null);
   #view = signal({ top: 0, height: 900 });
@@ -94,6 +97,7 @@ export class List {
   constructor(options) {
     this.#options = options;
     onClose(effect(() => this.#take(options.groups())));
+    onClose(() => this.#detach());
     const step = (/** @type {number} */ by) => () => this.#move(by);
     keys({ j: step(1), k: step(-1), ArrowDown: step(1), ArrowUp: step(-1), Enter: () => this.#openFocused() });
     if (options.isSelectable) {
@@ -261,11 +265,13 @@ export class List {
       age < NEW_MS && "new",
       changed < CHANGED_MS && "changed",
     ];
+    const press = this.#onPress(id);
     const check = (/** @type {any} */ event) => (event.shiftKey ? this.#selectTo(id) : this.#toggle(id));
     return html`
       <div class=${`list-line ${marks.filter(Boolean).join(" ")} ${lineClass?.(item) ?? ""}`} role="row" aria-rowindex=${row} style=${place}
         aria-selected=${isSelectable ? (isSelected ? "true" : "false") : nothing} tabindex=${this.#isTabStop(id) ? 0 : -1} data-key=${id}
-        @click=${(/** @type {MouseEvent} */ event) => this.#onClick(event, item)} @focus=${() => (this.focused.value = id)}>
+        @click=${(/** @type {MouseEvent} */ event) => this.#onClick(event, item)} @focus=${() => (this.focused.value = id)}
+        @pointerdown=${press} @pointerup=${press} @pointercancel=${press} @contextmenu=${this.#onMenu}>
         ${
           isSelectable
             ? html`<span role="gridcell" class="list-check"><input type="checkbox" class="box" tabindex="-1"
@@ -290,7 +296,11 @@ export class List {
   #onClick(event, item) {
     const target = /** @type {Element} */ (event.target);
     if (target.closest("a, button, input, label") || getSelection()?.toString()) return;
-    const { href } = this.#options;
+    const { href, key, isSelectable } = this.#options;
+    const wasPressed = this.#pressed === key(item);
+    this.#pressed = "";
+    if (wasPressed) return;
+    if (isSelectable && this.#size.peek().isNarrow && this.selected.peek().size > 0) return void this.#toggle(key(item));
     if (href && (event.ctrlKey || event.metaKey)) window.open(href(item), "_blank", "noopener");
     else this.#open(item);
   }
@@ -308,13 +318,18 @@ export class List {
     this.#open(item);
   }
 
-  /** @param {number} by */
+  /** From the line that has the focus; without one, to the last that had it or to the first in view. @param {number} by */
   #move(by) {
-    const { keys: all } = this.#entries.peek();
+    const { keys: all, entries } = this.#entries.peek();
     if (all.length === 0) return false;
     const at = all.indexOf(this.focused.peek());
-    const isFirst = at < 0 || !this.#element?.querySelector(".list-body")?.contains(document.activeElement);
-    this.focus(all[Math.max(0, Math.min(all.length - 1, isFirst ? Math.max(at, 0) : at + by))]);
+    if (at >= 0 && this.#element?.querySelector(".list-body")?.contains(document.activeElement)) {
+      return this.focus(all[Math.max(0, Math.min(all.length - 1, at + by))]);
+    }
+    const { scrollTop = 0, clientHeight = 0 } = this.#scroller ?? {};
+    const top = scrollTop - this.#offset();
+    const seen = entries.filter((entry) => entry.key !== undefined && entry.top >= top && entry.top < top + clientHeight);
+    this.focus(seen.find(({ key }) => key === this.focused.peek())?.key ?? seen[0]?.key ?? all[0]);
   }
 
   /** Give a line the focus, and bring it into view. @param {string} key */
@@ -351,6 +366,18 @@ export class List {
     this.selected.value = new Set([...this.selected.peek(), ...all.slice(from, to + 1)]);
   }
 
+  /** A finger that stays on a line selects it; while something is selected, so does a tap. @param {string} id */
+  #onPress = (id) => (/** @type {PointerEvent} */ event) => {
+    clearTimeout(this.#press);
+    if (event.pointerType !== "touch" || !this.#options.isSelectable || event.type !== "pointerdown") return;
+    this.#press = window.setTimeout(() => {
+      this.#pressed = id;
+      this.#toggle(id);
+    }, PRESS_MS);
+  };
+
+  #onMenu = (/** @type {Event} */ event) => void (this.#pressed && event.preventDefault());
+
   #onPointer = (/** @type {boolean} */ isOn) => (/** @type {PointerEvent} */ event) => {
     if (event.pointerType === "mouse") this.#isBusy.value = { ...this.#isBusy.peek(), pointer: isOn };
   };
@@ -361,6 +388,7 @@ export class List {
   };
 
   #attach = (/** @type {HTMLElement} */ element) => {
+    this.#detach();
     this.#element = element;
     this.#scroller = scrollerOf(element);
     const listener = () => this.#onScroll();
@@ -369,7 +397,7 @@ export class List {
     observer.observe(element);
     observer.observe(this.#scroller);
     narrow.addEventListener("change", listener);
-    onClose(() => (observer.disconnect(), narrow.removeEventListener("change", listener)));
+    this.#detach = () => (observer.disconnect(), narrow.removeEventListener("change", listener));
     listener();
   };
 
@@ -402,40 +430,4 @@ export class List {
   summary() {
     return plural(this.#entries.value.keys.length, "line");
   }
-}
-
-function lineHeight() {
-  if (narrow.matches) return 58;
-  return coarse.matches ? 44 : 34;
-}
-
-/** @param {HTMLElement} element @returns {HTMLElement} */
-function scrollerOf(element) {
-  for (let parent = element.parentElement; parent; parent = parent.parentElement) {
-    if (/auto|scroll/.test(getComputedStyle(parent).overflowY)) return parent;
-  }
-  return document.documentElement;
-}
-
-/** The first entry that ends below a place. @param {Entry[]} entries @param {number} place */
-function bound(entries, place) {
-  let [low, high] = [0, entries.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (entries[middle].top + entries[middle].height > place) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-/** @param {Column} column */
-function columnHead({ title, isNumber, sorted, onSort }) {
-  const content = onSort ? html`<button type="button" class="sort" @click=${onSort}>${title}</button>` : title;
-  return html`<span role="columnheader" class=${isNumber ? "num" : ""} aria-sort=${sorted ?? nothing}>${content}</span>`;
-}
-
-/** @param {Column} column @param {any} item */
-function cell({ view, isNumber, className = "", place }, item) {
-  const names = [isNumber && "num", className, place && `at-${place}`].filter(Boolean).join(" ");
-  return html`<span role="gridcell" class=${names || nothing}>${view(item)}</span>`;
 }
