@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
 from ..database.job_queries import find_job
 from ..database.job_rows import names_of
@@ -65,5 +66,5 @@ def details(ctx: SystemQueryCtx, job_id: str) -> JobDetails | None:
         trace=parse_trace(job.state_trace) if job.state_trace else (),
         worker=holder_of(ctx.connection, checked),
         retried_as=last.id if last else None,
-        retried_state=last.state if last else None,
+        retried_state=cast(StateKind, last.state) if last else None,
     )

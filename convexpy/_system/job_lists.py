@@ -27,7 +27,8 @@ from .context import SystemQueryCtx, system_query
 from .document import Document, UnixTime
 
 LISTED_EVERY: Final = timedelta(seconds=1)
-COUNTED_EVERY: Final = timedelta(seconds=2)
+SEARCHED_EVERY: Final = timedelta(seconds=5)
+COUNTED_EVERY: Final = timedelta(seconds=3)
 SUMMED_EVERY: Final = timedelta(seconds=5)
 MINUTES: Final = 60
 MINUTES_AHEAD: Final = 20
@@ -150,6 +151,22 @@ def search(
     Raises:
         ConvexError: The cursor is none (BAD_REQUEST).
     """
+    return page_of(ctx, filter, cursor, limit, most_pending)
+
+
+@system_query(refresh=SEARCHED_EVERY)
+def find(
+    ctx: SystemQueryCtx,
+    filter: Filter = Filter(),  # noqa: B008 - it is frozen
+    cursor: str | None = None,
+    limit: Annotated[int, Field(ge=1, le=500)] = 100,
+    most_pending: Annotated[int, Field(ge=0)] | None = None,
+) -> JobPage:
+    """As ``search``; a subscription to it looks less often. For a text, which many jobs are looked through for."""
+    return page_of(ctx, filter, cursor, limit, most_pending)
+
+
+def page_of(ctx: SystemQueryCtx, filter: Filter, cursor: str | None, limit: int, most_pending: int | None) -> JobPage:
     wanted, begin = filter.resolved(ctx.app), None if cursor is None else read_cursor(cursor)
     found = search_jobs(ctx.connection, wanted, ctx.now, begin, limit, most_pending)
     parents = names_of(ctx.connection, list({row.parent for row in found.rows if row.parent}))
@@ -173,7 +190,7 @@ class JobCount(Document):
 def counts(ctx: SystemQueryCtx, filter: Filter = Filter()) -> dict[str, JobCount]:  # noqa: B008 - it is frozen
     """How many jobs fit, by state. A count stops at 10,000, and with a name or a text it is of the newest."""
     found = count_jobs(ctx.connection, filter.resolved(ctx.app), ctx.now)
-    return {state: JobCount(count=count.count, more=count.more) for state, count in found.items()}
+    return {state: JobCount(count=count.number, more=count.more) for state, count in found.items()}
 
 
 class JobFigures(Document):

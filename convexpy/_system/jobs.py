@@ -11,7 +11,7 @@ from .context import SystemQueryCtx, system_query
 from .job_changes import cancel, cancel_now, reschedule, retry, run_now, schedule
 from .job_details import details
 from .job_document import Job, job_to_json
-from .job_lists import counts, figures, search, strip
+from .job_lists import counts, figures, find, search, strip
 from .job_trees import tree
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "counts",
     "details",
     "figures",
+    "find",
     "get",
     "job_to_json",
     "list",

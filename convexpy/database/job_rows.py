@@ -47,7 +47,7 @@ class NameCount(NamedTuple):
 
     state: str
     name: str
-    count: int
+    number: int
 
 
 def cut(column: Any) -> Any:
@@ -84,18 +84,20 @@ def one_of(column: Any, name: str, dialect: str) -> Any:
 
 
 def packed(values: Sequence[str], dialect: str) -> str:
-    """A list of ids or states as one value."""
+    """A list of ids, states or names as one value."""
     return ",".join(values) if dialect == "postgresql" else json.dumps(values)
 
 
 @cache
-def by_ids(dialect: str, *, with_text: bool, counted: bool) -> Statement:
+def by_ids(dialect: str, *, with_names: bool, with_text: bool, counted: bool) -> Statement:
     """The jobs with these ids that fit, or how many fit of each function and state."""
     conditions = [
         one_of(jobs.c.id, "ids", dialect),
         one_of(jobs.c.state_kind, "states", dialect),
         TIME.between(bindparam("since", type_=Timestamp), bindparam("until", type_=Timestamp)),
     ]
+    if with_names:
+        conditions.append(one_of(jobs.c.name, "names", dialect))
     if with_text:
         patterns = bindparam("plain", type_=Text), bindparam("escaped", type_=Text)
         args = (type_coerce(jobs.c.args, Text).ilike(pattern, escape="\\") for pattern in patterns)
@@ -109,19 +111,23 @@ def by_ids(dialect: str, *, with_text: bool, counted: bool) -> Statement:
 
 def fitting(connection: Connection, wanted: JobFilter, ids: Sequence[JobId]) -> dict[JobId, JobRow]:
     """Those of these jobs that fit, by id."""
-    statement = by_ids(connection.dialect.name, with_text=bool(wanted.text), counted=False)
+    statement = by_ids(connection.dialect.name, counted=False, **parts_of(wanted))
     rows = statement.execute(connection, values_for(connection, wanted, ids)).rows
     return {row.id: row for row in rows if fits(wanted, row.name, row.cron)}
 
 
 def count_fitting(connection: Connection, wanted: JobFilter, ids: Sequence[JobId]) -> dict[str, int]:
     """How many of these jobs fit, by state. Their cron is not looked at."""
-    statement = by_ids(connection.dialect.name, with_text=bool(wanted.text), counted=True)
+    statement = by_ids(connection.dialect.name, counted=True, **parts_of(wanted))
     found: dict[str, int] = {}
-    for state, name, count in statement.execute(connection, values_for(connection, wanted, ids)).rows:
+    for state, name, number in statement.execute(connection, values_for(connection, wanted, ids)).rows:
         if wanted.fits_name(name):
-            found[state] = found.get(state, 0) + count
+            found[state] = found.get(state, 0) + number
     return found
+
+
+def parts_of(wanted: JobFilter) -> dict[str, bool]:
+    return {"with_names": wanted.functions is not None, "with_text": bool(wanted.text)}
 
 
 def fits(wanted: JobFilter, name: str, cron: str | None) -> bool:
@@ -132,7 +138,8 @@ def values_for(connection: Connection, wanted: JobFilter, ids: Sequence[JobId]) 
     dialect, (since, until) = connection.dialect.name, wanted.range
     states = packed(wanted.allowed_states, dialect)
     text = wanted.patterns if wanted.text else {}
-    return {"ids": packed(ids, dialect), "states": states, "since": since, "until": until, **text}
+    names = {} if wanted.functions is None else {"names": packed(wanted.functions, dialect)}
+    return {"ids": packed(ids, dialect), "states": states, "since": since, "until": until, **text, **names}
 
 
 @cache

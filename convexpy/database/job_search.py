@@ -21,6 +21,8 @@ from .job_scans import FIRST, LAST, Place
 from .types import JobId
 
 MOST_LOOKED_AT: Final = 20_000
+MOST_OF_PREVIEW: Final = 5_000
+"""So many pending jobs are looked at before those that are over."""
 SMALLEST_BATCH: Final = 50
 LARGEST_BATCH: Final = 4_000
 # Of a job that was tried before it is due again, at most so much later.
@@ -74,13 +76,16 @@ def search(
         room = limit - len(found.rows)
         most = min(room, most_pending) if section == "pending" and most_pending is not None else room
         places = places_of(connection, wanted, section, start, now)
-        taken = take(connection, wanted.within(section), places, most, MOST_LOOKED_AT - looked_at)
+        is_preview = section == "pending" and most < room
+        budget = MOST_OF_PREVIEW if is_preview else MOST_LOOKED_AT - looked_at
+        taken = take(connection, wanted.within(section), places, most, budget)
         found.rows += taken.rows
-        looked_at += taken.looked_at
         is_full = len(taken.rows) == most
-        if section == "pending" and most < room:
+        if is_preview:
             found.has_more_pending = taken.has_more
-        elif taken.last is not None and (is_full or looked_at >= MOST_LOOKED_AT):
+            continue
+        looked_at += taken.looked_at
+        if taken.last is not None and (is_full or looked_at >= MOST_LOOKED_AT):
             if taken.has_more or section != SECTIONS[-1]:
                 found.cursor, found.is_cut = Cursor(section, taken.last), not is_full
             return found
@@ -173,7 +178,8 @@ def without_repeats(places: Iterator[Place]) -> Iterator[Place]:
 def finished_places(connection: Connection, wanted: JobFilter, start: Place | None) -> Iterator[Place]:
     since, until = wanted.range
     place = start or LAST._replace(time=until)
-    if not wanted.is_by_name:
+    # Failed and canceled jobs are few, so that they are looked through whatever their functions are.
+    if not wanted.is_by_name or not wanted.allows("success"):
         legs = [scans.ended(connection, end, place, since) for end in wanted.ends]
     elif wanted.cron is not None:
         legs = [scans.of_cron(connection, wanted.cron, place)]

@@ -70,15 +70,16 @@ def test_pending_jobs_come_soonest_first_then_the_latest_end(filled: ConvexTest)
 
 
 def test_pages_go_on_by_key_and_meet_each_job_once(filled: ConvexTest) -> None:
-    for options in ({}, {"filter": Filter(functions=(name("work"), name("other")))}, {"filter": Filter(text="label")}):
+    filters = Filter(), Filter(functions=(name("work"), name("other"))), Filter(text="label")
+    for filter in filters:
         met, cursor = [], None
         for _ in range(10):
-            page = filled.run(jobs.search, cursor=cursor, limit=2, **options)
+            page = filled.run(jobs.search, cursor=cursor, limit=2, filter=filter)
             assert len(page.jobs) <= 2
             met += [job.args for job in page.jobs]
             if (cursor := page.cursor) is None:
                 break
-        assert met == [given(label) for label in ("soon", "later", "second", "bad", "first")], options
+        assert met == [given(label) for label in ("soon", "later", "second", "bad", "first")], filter
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,10 @@ def test_a_search_looks_at_so_many_and_says_where_it_goes_on(
     filled: ConvexTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convexpy.database.job_search.MOST_LOOKED_AT", 3)
-    page = filled.run(jobs.search, filter=Filter(text="first"))
+    assert not filled.run(jobs.search, filter=Filter(text="soon"), most_pending=5).is_cut
+    page = filled.run(jobs.find, filter=Filter(text="first"), most_pending=5)
+    assert (page.is_cut, page.cursor is not None) == (False, False)
+    page = filled.run(jobs.find, filter=Filter(text="first"))
     assert (page.jobs, page.is_cut, page.cursor is not None) == ([], True, True)
     rest = filled.run(jobs.search, filter=Filter(text="first"), cursor=page.cursor)
     assert [job.args for job in rest.jobs] == [given("first")]

@@ -12,7 +12,7 @@ import { effect, html, mount, nothing } from "./ui/render.js";
 import { openPage } from "./ui/router.js";
 import { openSheet } from "./ui/sheet.js";
 import { themeChoice } from "./ui/theme.js";
-import { toasts } from "./ui/toast.js";
+import { mountToasts } from "./ui/toast.js";
 
 const frame = document.createElement("div");
 frame.className = "frame";
@@ -21,7 +21,10 @@ document.body.append(frame);
 const crumbs = () => {
   const { page, parts } = address.value;
   const { title } = PAGES[page] ?? { title: "Not found" };
-  if (page === "job") return html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b class="mono cut" title=${parts[0] ?? ""}>${(parts[0] ?? "").slice(-8)}</b>`;
+  if (page === "job") {
+    const id = parts[0] ?? "";
+    return html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b class="mono cut" title=${id}>${id.slice(-8)}</b>`;
+  }
   if (parts.length === 0) return html`<b>${title}</b>`;
   return html`<a class="crumb" href=${link(`/${page}`)}>${title}</a> / <b class="mono cut">${parts.join(" / ")}</b>`;
 };
@@ -57,7 +60,7 @@ function openMore() {
   openSheet(
     (/** @type {() => void} */ close) => html`
       <ul class="more-list" @click=${close}>${inNavigation.filter((name) => PAGES[name].isWide).map(navigationItem)}</ul>
-      <div class="more-foot">${themeChoice()}</div>`,
+      <div class="more-foot">${themeChoice("more")}</div>`,
     { title: "More", kind: "small" },
   );
 }
@@ -75,10 +78,13 @@ function foot() {
 
 const navigation = () => html`
   <nav class="nav" aria-label="Pages">
-    <a class="brand" href=${link("/")} title="Schedules">${brandMark}<span class="word cut">${session.value?.name ?? ""}</span><small>convexpy</small></a>
+    <a class="brand" href=${link("/")} title="Schedules">
+      ${brandMark}<span class="word cut">${session.value?.name ?? ""}</span><small>convexpy</small></a>
     <ul>
       ${inNavigation.map(navigationItem)}
-      <li class="more"><button type="button" @click=${openMore} aria-haspopup="dialog">${icon("more")}<span class="word">More</span></button></li>
+      <li class="more">
+        <button type="button" @click=${openMore} aria-haspopup="dialog">${icon("more")}<span class="word">More</span></button>
+      </li>
     </ul>
     <div class="foot">${foot()}</div>
   </nav>`;
@@ -99,7 +105,7 @@ const topBar = () => html`
       ${icon("search")}<span>Search or run a command</span><span class="keys" aria-hidden="true"><kbd>Ctrl</kbd><kbd>K</kbd></span>
     </button>
     ${modeChip()}
-    ${themeChoice()}
+    ${themeChoice("top")}
   </header>`;
 
 /** The server is away: said after two seconds, and taken away by itself. */
@@ -107,10 +113,12 @@ function awayBar() {
   const since = awaySince.value;
   if (connection.value === "closed") {
     const again = () => location.reload();
-    return html`<div class="away">${icon("warning")}The server ended the connection.<button type="button" class="btn quiet" @click=${again}>Load again</button></div>`;
+    const button = html`<button type="button" class="btn quiet" @click=${again}>Load again</button>`;
+    return html`<div class="away">${icon("warning")}The server ended the connection.${button}</div>`;
   }
   if (since === null || now.value - since < 2_000) return nothing;
-  return html`<div class="away">${icon("warning")}The server does not answer. What you see is as it was ${relative(since)}; trying again…</div>`;
+  return html`<div class="away">${icon("warning")}The server does not answer.
+    What you see is as it was ${relative(since)}; trying again…</div>`;
 }
 
 const toMain = (/** @type {Event} */ event) => {
@@ -129,9 +137,10 @@ mount(
         <div role="status">${awayBar()}</div>
         <main id="main" tabindex="-1" ref=${openPages}></main>
       </div>
-    </div>
-    ${toasts()}`,
+    </div>`,
 );
+
+mountToasts();
 
 /** Open the page of each address within the frame. @param {HTMLElement} main */
 function openPages(main) {

@@ -150,6 +150,17 @@ export default {
     await pause();
     same(find(".toast"), null);
   },
+  async "a toast can be pressed over a sheet, and outlives it"() {
+    const { toast } = await import("/dashboard/static/ui/toast.js");
+    await press("?");
+    toast({ text: "over the sheet" });
+    await pause();
+    same(find("dialog").contains(find(".toast")), true);
+    await press("Escape");
+    same([find("dialog"), text(".toast-text")], [null, "over the sheet"]);
+    find(".toast button").click();
+    await pause();
+  },
   async "what cannot be undone asks for the number"() {
     const { confirmNumber } = await import("/dashboard/static/ui/sheet.js");
     const ask = () => confirmNumber({ title: "Delete", text: "They are gone then.", number: 1_041, button: "Delete 1,041 rows" });

@@ -51,10 +51,10 @@ export default {
       const page = html`
         <div class="page">
           ${pageHead("Conflicts", { note: conflicts.value ? html`<span class="hide-narrow">${summary(all())}</span>` : nothing })}
-          <p class="lead below">A mutation that meets another one on the same rows is rolled back and runs again, on fresh data: it costs a run, never a result.</p>
+          <p class="lead">A mutation that meets another one on the same rows is rolled back and runs again, on fresh data: it costs a run, never a result.</p>
           ${shown(conflicts, () => (all().length === 0 ? teach() : list.view()))}
         </div>`;
-      return conflict ? html`<div class="split">${page}${panel(conflict)}</div>` : page;
+      return html`<div class=${conflict ? "conflicts-page split" : "conflicts-page"}>${page}${conflict ? panel(conflict) : nothing}</div>`;
     };
   },
 };

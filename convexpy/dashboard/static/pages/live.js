@@ -60,7 +60,7 @@ export default {
           ${pageHead("Live", { note: queries.value ? summary(all()) : nothing })}
           ${shown(queries, () => (all().length === 0 ? teach() : html`${filter(wanted)}${nothingFits(fitting(), wanted)}${list.view()}`))}
         </div>`;
-      return open ? html`<div class="split live-split">${page}${panel(open)}</div>` : page;
+      return html`<div class=${open ? "live-page split" : "live-page"}>${page}${open ? panel(open) : nothing}</div>`;
     };
   },
 };

@@ -137,7 +137,7 @@ function tabs() {
   const choose = (/** @type {typeof TABS[0]} */ { outcome, level }) => () => setParams({ outcome, level });
   return html`
     <div class="tabs" role="group" aria-label="Which lines">
-      ${TABS.map((tab) => html`<button type="button" aria-current=${isCurrent(tab) ? "true" : nothing} @click=${choose(/** @type {any} */ (tab))}>${tab.word}</button>`)}
+      ${TABS.map((tab) => html`<button type="button" aria-current=${isCurrent(tab) ? "true" : nothing} @click=${choose(tab)}>${tab.word}</button>`)}
     </div>`;
 }
 

@@ -27,7 +27,7 @@ export class FoundJobs {
   #jobs;
 
   constructor() {
-    this.#first = live.of(() => ["_system/jobs:search", this.#arguments()]);
+    this.#first = live.of(() => [filterOf().text ? "_system/jobs:find" : "_system/jobs:search", this.#arguments()]);
     this.#jobs = computed(() => this.#merged());
     onClose(
       effect(() => {

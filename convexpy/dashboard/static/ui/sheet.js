@@ -51,6 +51,7 @@ export function openDialog(view, { className, label, labelledBy, onClose = () =>
     if (!isOpen) return;
     isOpen = false;
     removeKeys();
+    document.body.append(...dialog.querySelectorAll(":scope > .toasts"));
     dialog.close();
     unmount();
     dialog.remove();

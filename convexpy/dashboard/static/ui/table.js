@@ -18,7 +18,7 @@
  */
 
 import { visit } from "./address.js";
-import { plural } from "./format.js";
+import { number, plural } from "./format.js";
 import { keys } from "./keys.js";
 import { batch, computed, effect, html, keyed, nothing, signal } from "./render.js";
 import { onClose } from "./scope.js";
@@ -150,7 +150,8 @@ export class List {
         if (!isLoading?.()) this.#acceptsAll = false;
       } else {
         const kept = this.#shown.peek().flatMap((group) => group.items);
-        const shown = new Set(kept);
+        const tail = tailOf(order, this.#shown.peek());
+        const shown = new Set([...kept, ...tail]);
         this.#gone.value = new Set(kept.filter((id) => !items.has(id)));
         this.waiting.value = [...items.keys()].filter((id) => !shown.has(id)).length;
         this.#items.value = new Map([
@@ -160,8 +161,9 @@ export class List {
         const heads = new Map(order.map((group) => [group.id, group]));
         this.#shown.value = this.#shown
           .peek()
-          .map((group) => ({
+          .map((group, at, all) => ({
             ...group,
+            items: at === all.length - 1 ? [...group.items, ...tail] : group.items,
             title: heads.get(group.id)?.title ?? group.title,
             note: heads.get(group.id)?.note ?? group.note,
           }));
@@ -219,7 +221,8 @@ export class List {
             ${isSelectable ? html`<span role="columnheader" class="list-check">${this.#allBox()}</span>` : nothing}
             ${keyed(columns, ({ id }) => id, columnHead)}
           </div>
-          <div class="list-body" role="rowgroup" style=${{ height: `${height}px` }} @focusin=${this.#onFocusIn} @focusout=${this.#onFocusOut}
+          <div class="list-body" role="rowgroup" style=${{ height: `${height}px` }}
+            @focusin=${this.#onFocusIn} @focusout=${this.#onFocusOut}
             @pointerenter=${this.#onPointer(true)} @pointerleave=${this.#onPointer(false)}>
             ${keyed(
               inView,
@@ -234,7 +237,8 @@ export class List {
   #newButton() {
     const count = this.waiting.value;
     if (count === 0) return nothing;
-    return html`<button type="button" class="btn accent" @click=${() => this.putIn()}>${count.toLocaleString("en-US")} new <kbd>.</kbd></button>`;
+    const putIn = () => this.putIn();
+    return html`<button type="button" class="btn accent" @click=${putIn}>${number(count)} new <kbd>.</kbd></button>`;
   }
 
   #allBox() {
@@ -268,8 +272,9 @@ export class List {
     const press = this.#onPress(id);
     const check = (/** @type {any} */ event) => (event.shiftKey ? this.#selectTo(id) : this.#toggle(id));
     return html`
-      <div class=${`list-line ${marks.filter(Boolean).join(" ")} ${lineClass?.(item) ?? ""}`} role="row" aria-rowindex=${row} style=${place}
-        aria-selected=${isSelectable ? (isSelected ? "true" : "false") : nothing} tabindex=${this.#isTabStop(id) ? 0 : -1} data-key=${id}
+      <div class=${`list-line ${marks.filter(Boolean).join(" ")} ${lineClass?.(item) ?? ""}`} role="row"
+        aria-rowindex=${row} aria-selected=${isSelectable ? isSelected : nothing}
+        tabindex=${this.#isTabStop(id) ? 0 : -1} data-key=${id} style=${place}
         @click=${(/** @type {MouseEvent} */ event) => this.#onClick(event, item)} @focus=${() => (this.focused.value = id)}
         @pointerdown=${press} @pointerup=${press} @pointercancel=${press} @contextmenu=${this.#onMenu}>
         ${
@@ -430,4 +435,14 @@ export class List {
   summary() {
     return plural(this.#entries.value.keys.length, "line");
   }
+}
+
+/** What follows the last line, as a page that was asked for: it moves nothing. @param {Group[]} order @param {Group[]} shown */
+function tailOf(order, shown) {
+  const last = shown.at(-1);
+  const now = last && order.find(({ id }) => id === last.id);
+  if (!last || !now || now !== order.filter(({ items }) => items.length > 0).at(-1)) return [];
+  const known = new Set(last.items);
+  const at = now.items.findLastIndex((id) => known.has(id));
+  return at < 0 ? [] : now.items.slice(at + 1);
 }

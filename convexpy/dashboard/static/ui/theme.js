@@ -26,13 +26,13 @@ export function nextTheme() {
   setTheme(THEMES[(at + 1) % THEMES.length].name);
 }
 
-/** The choice. */
-export const themeChoice = () => html`
+/** The choice. Each place that shows it has a name of its own. @param {string} place */
+export const themeChoice = (place) => html`
   <div class="seg theme" role="radiogroup" aria-label="Theme">
     ${THEMES.map(
       ({ name, label, icon: shape }) => html`
         <label title=${label}>${icon(shape)}
-          <input class="vh" type="radio" name="theme" .checked=${theme.value === name} @change=${() => setTheme(name)}>
+          <input class="vh" type="radio" name=${`theme-${place}`} .checked=${theme.value === name} @change=${() => setTheme(name)}>
           <span class="vh">${label}</span>
         </label>`,
     )}

@@ -5,7 +5,7 @@
 
 import { icon, stateIcon } from "./icons.js";
 import { keys } from "./keys.js";
-import { html, nothing, signal } from "./render.js";
+import { html, mount, nothing, signal } from "./render.js";
 
 /** @typedef {{ text: unknown, state?: string, undo?: () => unknown, seconds?: number }} ToastOptions */
 /** @typedef {ToastOptions & { id: number, left: number, seconds: number, isUndoing?: boolean }} Toast */
@@ -27,6 +27,8 @@ export function toast(options) {
   const change = (/** @type {Toast | null} */ changed) => void (shown.peek()?.id === id && (shown.value = changed));
   shown.value = { ...options, id, seconds, left: seconds };
   isHeld = false;
+  // Outside of a sheet that is open nothing can be pressed, nor is it read aloud. See openDialog, which gives it back.
+  (document.querySelector("dialog:modal") ?? document.body).append(region);
   return {
     update: (text) => change({ ...options, text, id, seconds, left: seconds }),
     close: () => change(null),
@@ -62,10 +64,19 @@ export async function undo() {
 
 keys({ z: { label: "Undo", run: () => (shown.peek()?.undo ? void undo() : false) } });
 
-/** The place of toasts, for the shell. */
-export function toasts() {
+const region = document.createElement("div");
+
+/** Show toasts in the page, from now on. */
+export function mountToasts() {
+  Object.assign(region, { className: "toasts", role: "status", ariaLive: "polite" });
+  document.body.append(region);
+  mount(region, view);
+}
+
+function view() {
   const now = shown.value;
   const hold = (/** @type {boolean} */ value) => () => (isHeld = value);
+  const close = () => (shown.value = null);
   const box = () => html`
     <div class="toast" @mouseenter=${hold(true)} @mouseleave=${hold(false)} @focusin=${hold(true)} @focusout=${hold(false)}>
       ${now?.state ? html`<span class=${`state ${now.state}`}>${stateIcon(now.state)}</span>` : nothing}
@@ -74,9 +85,9 @@ export function toasts() {
         now?.undo
           ? html`<button type="button" class="btn quiet accent" ?disabled=${now.isUndoing} @click=${undo}>Undo <kbd>z</kbd></button>
             <span class="left" aria-hidden="true">${now.left} s</span>`
-          : html`<button type="button" class="btn quiet icon" aria-label="Close" @click=${() => (shown.value = null)}>${icon("x")}</button>`
+          : html`<button type="button" class="btn quiet icon" aria-label="Close" @click=${close}>${icon("x")}</button>`
       }
       <span class="rest" style=${{ "--left": String((now?.left ?? 0) / (now?.seconds || 1)) }}></span>
     </div>`;
-  return html`<div role="status" aria-live="polite" class="toasts">${now ? box() : nothing}</div>`;
+  return now ? box() : nothing;
 }
