@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event
 from convexpy import JobId, Settings
 from convexpy.database import (
     attempts,
+    cron_pauses,
     cron_runs,
     crons,
     due_times,
@@ -28,6 +29,7 @@ from convexpy.database import (
     workers,
 )
 from convexpy.database.claim import Claim, ClaimKey
+from convexpy.database.cron_pauses import CronPause
 from convexpy.database.job_filter import JobFilter
 from convexpy.database.job_scans import Place
 from convexpy.database.job_search import Cursor
@@ -69,6 +71,11 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
+    "pause": lambda c: cron_pauses.pause(c, "nightly", CronPause(NOW, NOW, "dev", "")),
+    "pause of a cron": lambda c: cron_pauses.locked_pause(c, "nightly"),
+    "resume": lambda c: cron_pauses.resume(c, "nightly", NOW),
+    "pause that was kept": lambda c: cron_pauses.take_kept_pause(c, "nightly"),
+    "slots left out": lambda c: cron_runs.has_many_skipped(c, "nightly", NOW, 5),
     "search": lambda c: job_search.search(c, JobFilter(), NOW),
     "search a page on": lambda c: [job_search.search(c, JobFilter(), NOW, cursor) for cursor in CURSORS],
     "search of functions": lambda c: job_search.search(c, JobFilter(functions=("f:f", "f:f7")), NOW),
