@@ -12,7 +12,9 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from .types import JobIdType, StoredJSON, Timestamp, TransactionId
@@ -47,7 +50,13 @@ jobs: Final = Table(
     Column("next_try", Timestamp),
     Column("started_time", Timestamp),
     Column("state_trace", Text),
+    # The request whose call scheduled it, and what else is known of that call, as JSON. None: a job or a cron did.
+    Column("request", Text),
+    Column("origin", Text),
 )
+for _column in (jobs.c.parent, jobs.c.request):
+    _present = _column.is_not(None)
+    Index(f"_scheduled_functions_by_{_column.name}", _column, sqlite_where=_present, postgresql_where=_present)
 Index("_scheduled_functions_by_name", jobs.c.name, jobs.c.scheduled_time)
 Index(
     "_scheduled_functions_by_cron",
@@ -121,6 +130,25 @@ crons: Final = Table(
     Column("next_time", Timestamp, nullable=False, index=True),
     Column("last_time", Timestamp),
     Column("last_job", JobIdType),
+    # A paused cron runs again from `paused_until` on. None: it is not paused.
+    Column("paused_time", Timestamp),
+    Column("paused_until", Timestamp),
+    Column("paused_by", Text),
+    Column("pause_note", Text),
+)
+
+# The last runs of each cron, and the slots that it left out. They outlive the retention of jobs.
+cron_runs: Final = Table(
+    "_convexpy_cron_runs",
+    metadata,
+    Column("cron", Text, primary_key=True),
+    Column("slot_time", Timestamp, primary_key=True),
+    Column("job_id", JobIdType),
+    Column("started_time", Timestamp),
+    Column("seconds", Float),
+    # `success`, `failed`, `canceled`, or `skipped` for the reason.
+    Column("outcome", String(10), nullable=False),
+    Column("reason", Text),
 )
 
 # The commit log. A row travels in the transaction that it describes, so it exists if and only if the writes do.
@@ -188,6 +216,72 @@ conflicts: Final = Table(
     Column("table_name", Text, primary_key=True),
     Column("times", BigInteger, nullable=False),
     Column("last_time", Timestamp, nullable=False),
+    # Those of both sides that met last, as JSON, as far as they are known.
+    Column("statements", Text),
+)
+
+# What each process ran in each minute. An empty name of a function: all functions together.
+minutes: Final = Table(
+    "_convexpy_minutes",
+    metadata,
+    Column("minute", Timestamp, primary_key=True),
+    Column("function", Text, primary_key=True),
+    Column("process", String(32), primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    # Attempts after which the job was tried again.
+    Column("retries", BigInteger, nullable=False),
+    # Those of the calls, and of the failures, that were jobs.
+    Column("jobs", BigInteger, nullable=False),
+    Column("job_failures", BigInteger, nullable=False),
+    # A histogram, as JSON.
+    Column("durations", Text, nullable=False),
+)
+
+# Attempts of jobs that were rolled back: by a conflict, by an internal error, or as their worker was lost. When the
+# lost one began is not known: at the earliest when it was due.
+attempts: Final = Table(
+    "_convexpy_attempts",
+    metadata,
+    Column("job_id", JobIdType, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("started_time", Timestamp, nullable=False),
+    Column("seconds", Float, nullable=False),
+    # `conflict`, `error` or `lost`.
+    Column("outcome", String(10), nullable=False),
+    Column("error", Text),
+    # Of a conflict, where it is known: the function that it lost to, and the table.
+    Column("lost_to", Text),
+    Column("lost_on", Text),
+)
+Index("_convexpy_attempts_by_time", attempts.c.started_time)
+
+# Failures, grouped by where they come from: function, exception, and place in the user's code.
+errors: Final = Table(
+    "_convexpy_errors",
+    metadata,
+    Column("fingerprint", String(16), primary_key=True),
+    Column("function", Text, nullable=False),
+    Column("exception", Text, nullable=False),
+    Column("place", Text),
+    # Of the last one.
+    Column("message", Text, nullable=False),
+    Column("job_id", JobIdType),
+    Column("times", BigInteger, nullable=False),
+    Column("first_time", Timestamp, nullable=False),
+    Column("last_time", Timestamp, nullable=False),
+    # The last column: it is long, and seldom read.
+    Column("trace", Text),
+)
+Index("_convexpy_errors_by_time", errors.c.last_time)
+
+error_minutes: Final = Table(
+    "_convexpy_error_minutes",
+    metadata,
+    Column("minute", Timestamp, primary_key=True),
+    Column("fingerprint", String(16), primary_key=True),
+    Column("process", String(32), primary_key=True),
+    Column("times", BigInteger, nullable=False),
 )
 
 # What each process with live queries says of them, as JSON.
@@ -209,7 +303,38 @@ admin_keys: Final = Table(
     Column("name", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("created_time", Timestamp, nullable=False),
+    # Whether it only sees: it may call queries, and nothing that changes anything.
+    Column("read_only", Boolean, nullable=False, server_default=false()),
 )
+
+# What was changed through the dashboard.
+audit: Final = Table(
+    "_convexpy_audit",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("time", Timestamp, nullable=False),
+    # The name of the admin key, or `dev`.
+    Column("actor", Text, nullable=False),
+    # A verb, such as `cancel`, and what it was done to.
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("details", Text),
+)
+Index("_convexpy_audit_by_time", audit.c.time)
+
+# Lines of the logs of processes, for as long as somebody looks at them by another one. A row has several, as JSON.
+logs: Final = Table(
+    "_convexpy_logs",
+    metadata,
+    Column("process", String(32), primary_key=True),
+    # That of its last line.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", Timestamp, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("lines", Text, nullable=False),
+)
+Index("_convexpy_logs_by_time", logs.c.time)
 
 # What convexpy records about the database itself, such as the models that the user's tables were last made from.
 metadata_table: Final = Table(
@@ -218,5 +343,8 @@ metadata_table: Final = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text),
 )
+
+LOGS_WATCHED: Final = "logs_watched"
+"""The key of the row that says by which process somebody looks at the logs, and since when."""
 
 FRAMEWORK_TABLES: Final = frozenset({*metadata.tables, ALEMBIC_VERSION_TABLE})

@@ -50,6 +50,7 @@ class Worker:
         self._settings = settings
         self._calls = calls
         self.heartbeat = Heartbeat(database, clock, settings)
+        self.heartbeat.logs_watched = calls.logs.seen
         self._outage = Outage()
         self.unknown = UnknownFunctions(database, clock, settings, self.heartbeat)
         self.executor = JobExecutor(calls, self.unknown, self._outage)
@@ -86,6 +87,7 @@ class Worker:
         if self._threads:
             raise RuntimeError("this app is already running: start it once, or use `with convex.running():` once")
         self.prepare(app)
+        self._calls.collect_runs()
         ticks = (self.dispatcher.tick, self.crons.tick)
         dispatching = PeriodicThread("dispatcher", self._settings, *ticks, outage=self._outage)
         beating = PeriodicThread("heartbeat", self._settings, self.heartbeat.tick, outage=self._outage)
@@ -147,6 +149,7 @@ class Worker:
         housekeeping.stop()
         beating.stop()  # until here it shows that this worker is alive, for as long as anything of it runs
         try_to(self.heartbeat.leave)
+        self._calls.collector.try_to_flush()
 
     # For tests, which move the time by hand: nothing else may be running.
 

@@ -17,7 +17,7 @@ from .schema_change import connected, schema_change, transaction
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "convexpy_0011"
+HEAD: Final = "convexpy_0012"
 """The newest revision that this version of convexpy knows."""
 
 SCRIPTS: Final = Path(__file__).parent

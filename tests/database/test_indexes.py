@@ -51,7 +51,9 @@ def test_no_move_of_a_job_and_no_list_scans_a_table_on_sqlite(move: str, connect
         MOVES[move](connection)
     assert statements
     steps = plans(connection, statements)
-    scans = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step]
+    # A part of the statement itself, which is bounded, is `anon_1` or `counted`.
+    allowed = ("INDEX", "CONSTANT", "anon_", "counted")
+    scans = [step for step in steps if step.startswith("SCAN") and not any(word in step for word in allowed)]
     assert scans == []
 
 
