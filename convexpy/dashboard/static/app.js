@@ -21,7 +21,10 @@ document.body.append(frame);
 const crumbs = () => {
   const { page, parts } = address.value;
   const { title } = PAGES[page] ?? { title: "Not found" };
-  if (page === "job") return html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b class="mono cut" title=${parts[0] ?? ""}>${(parts[0] ?? "").slice(-8)}</b>`;
+  if (page === "job") {
+    const id = parts[0] ?? "";
+    return html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b class="mono cut" title=${id}>${id.slice(-8)}</b>`;
+  }
   if (parts.length === 0) return html`<b>${title}</b>`;
   return html`<a class="crumb" href=${link(`/${page}`)}>${title}</a> / <b class="mono cut">${parts.join(" / ")}</b>`;
 };
@@ -75,10 +78,13 @@ function foot() {
 
 const navigation = () => html`
   <nav class="nav" aria-label="Pages">
-    <a class="brand" href=${link("/")} title="Schedules">${brandMark}<span class="word cut">${session.value?.name ?? ""}</span><small>convexpy</small></a>
+    <a class="brand" href=${link("/")} title="Schedules">
+      ${brandMark}<span class="word cut">${session.value?.name ?? ""}</span><small>convexpy</small></a>
     <ul>
       ${inNavigation.map(navigationItem)}
-      <li class="more"><button type="button" @click=${openMore} aria-haspopup="dialog">${icon("more")}<span class="word">More</span></button></li>
+      <li class="more">
+        <button type="button" @click=${openMore} aria-haspopup="dialog">${icon("more")}<span class="word">More</span></button>
+      </li>
     </ul>
     <div class="foot">${foot()}</div>
   </nav>`;
@@ -107,10 +113,12 @@ function awayBar() {
   const since = awaySince.value;
   if (connection.value === "closed") {
     const again = () => location.reload();
-    return html`<div class="away">${icon("warning")}The server ended the connection.<button type="button" class="btn quiet" @click=${again}>Load again</button></div>`;
+    const button = html`<button type="button" class="btn quiet" @click=${again}>Load again</button>`;
+    return html`<div class="away">${icon("warning")}The server ended the connection.${button}</div>`;
   }
   if (since === null || now.value - since < 2_000) return nothing;
-  return html`<div class="away">${icon("warning")}The server does not answer. What you see is as it was ${relative(since)}; trying again…</div>`;
+  return html`<div class="away">${icon("warning")}The server does not answer.
+    What you see is as it was ${relative(since)}; trying again…</div>`;
 }
 
 const toMain = (/** @type {Event} */ event) => {

@@ -68,14 +68,16 @@ SERVER: Final[dict[str, Kind]] = {
 def kind_of_declared(declared: str | None) -> Kind:
     """The kind of a column of SQLite."""
     upper = (declared or "").upper()
-    return next((kind for word, kind in DECLARED if word in upper), "other")
+    known: Kind | None = next((kind for word, kind in DECLARED if word in upper), None)
+    return known if known is not None else "other"
 
 
 def kind_of_server(name: str, kind: str, category: str) -> Kind:
     """The kind of a column of PostgreSQL, by its type's name, kind and category in ``pg_type``."""
     if kind == "e":
         return "enum"
-    return "array" if category == "A" else SERVER.get(name, "other")
+    known: Kind = SERVER.get(name, "other")
+    return "array" if category == "A" else known
 
 
 def described(column: Column, model: Table | None, *, is_sqlite: bool) -> Column:
@@ -99,7 +101,7 @@ def kind_of_modeled(modeled: TypeEngine[Any]) -> tuple[Kind | None, Stored, tupl
         if isinstance(modeled, StoredJSON):
             return "json", "", ()
         modeled = modeled.impl_instance
-    kind = next((kind for each, kind in MODELED if isinstance(modeled, each)), None)
+    kind: Kind | None = next((found for each, found in MODELED if isinstance(modeled, each)), None)
     if isinstance(modeled, types.Enum):
         return kind, "", tuple(modeled.enums)
     return kind, "hex" if kind == "uuid" else "", ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from .cells import Cells, raw
-from .reading import Reading
+from .reading import AnySelect, Reading
 from .rows import FoundRow, has_key, key_of
 from .shape import Action, ForeignKey, Shape
 
@@ -89,7 +89,7 @@ def belongs(
     """Which rows of a table have the values, in some columns, that certain rows of another one have in others."""
     values = [other.clause.c[name] for name in others]
     # Both may be one table, and the inner SELECT is about other rows than the outer one.
-    wanted: Select[Any] = select(*values).select_from(other.clause).where(where).correlate(None)
+    wanted: AnySelect = select(*values).select_from(other.clause).where(where).correlate(None)
     here = [shape.clause.c[name] for name in columns]
     return here[0].in_(wanted) if len(here) == 1 else tuple_(*here).in_(wanted)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Select, Text, and_, cast, false, literal, select, tuple_
+from sqlalchemy import Text, and_, cast, false, literal, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from ...errors import ConvexError
 from .cells import SHORT, Cells, as_text, raw
-from .reading import Reading
+from .reading import AnySelect, Reading
 from .shape import Column, Shape
 from .values import Cell, bound, known
 
@@ -70,7 +70,7 @@ class PageOrder:
             nulls_first = reading.is_sqlite is not descending
             self.parts = [True, False] if nulls_first else [False, True]
 
-    def statement(self, expressions: Sequence[Any], is_null: bool, after: tuple[Any, ...] | None) -> Select[Any]:
+    def statement(self, expressions: Sequence[Any], is_null: bool, after: tuple[Any, ...] | None) -> AnySelect:
         """The rows of one part, behind a position in it."""
         columns, values = self.columns, after
         conditions: list[ColumnElement[bool]] = []

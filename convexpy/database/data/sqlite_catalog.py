@@ -172,9 +172,10 @@ def foreign_keys(reading: Reading, name: str) -> list[ForeignKey]:
         columns = tuple(part[3] for part in parts)
         if len(targets) != len(columns):
             continue
-        actions = [cast(Action, str(part).lower()) for part in parts[0][5:7]]
+        on_delete: Action = cast("Action", str(parts[0][5]).lower())
+        on_update: Action = cast("Action", str(parts[0][6]).lower())
         label = f"{child}.{', '.join(columns)}" if number == 0 else f"{child}.{', '.join(columns)} ({number})"
-        found.append(ForeignKey(label, child, columns, referred, targets, *actions))
+        found.append(ForeignKey(label, child, columns, referred, targets, on_delete, on_update))
     return found
 
 

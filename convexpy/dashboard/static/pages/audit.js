@@ -14,6 +14,11 @@ import { failed } from "../ui/toast.js";
 /** @import { Page } from "../ui/pages.js" */
 /** @typedef {{ id: string, time: number, actor: string, action: string, target: string, details: string | null }} Entry */
 
+const NAMED_KEYS = `# a key that is named, so that its changes are
+$ convexpy key new --name mira
+
+# and one that only sees
+$ convexpy key new --name board --read-only`;
 const LENGTH = 100; // of a page
 const JOB = /^[0-9a-f]{32}$/;
 
@@ -132,13 +137,15 @@ function facts(entry) {
       <dt>What</dt>
       <dd class="mono">${isJob ? html`<a class="link" href=${link(`/job/${part(entry.target)}`)}>${entry.target}</a>` : entry.target}</dd>
     </dl>
-    ${entry.details === null ? nothing : html`<div class="block"><h2>Details</h2>${jsonView(read(entry.details), { label: "Details" })}</div>`}`;
+    ${entry.details === null
+      ? nothing
+      : html`<div class="block"><h2>Details</h2>${jsonView(read(entry.details), { label: "Details" })}</div>`}`;
 }
 
 const nothingYet = () =>
   empty({
     title: "Nothing was changed by hand yet",
-    text: "Each change made with an admin key is written here by the transaction that makes it: with its key, its time and what it did.",
-    code: "# a key that is named, so that its changes are\n$ convexpy key new --name mira\n\n# and one that only sees\n$ convexpy key new --name board --read-only",
+    text: "Each change is written here by the transaction that makes it: with the key, the time and what it did.",
+    code: NAMED_KEYS,
     marked: "--name mira",
   });

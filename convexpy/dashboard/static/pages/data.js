@@ -2,8 +2,7 @@
 
 import { address, go, link, part, setParams } from "../ui/address.js";
 import { isWritable, live, mutation, query } from "../ui/api.js";
-import { diffView } from "../ui/diff.js";
-import { number, plural } from "../ui/format.js";
+import { plural } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { computed, effect, html, keyed, nothing, signal } from "../ui/render.js";
 import { onClose as onPageClose } from "../ui/scope.js";
@@ -12,16 +11,16 @@ import { empty, problem, waitingLines } from "../ui/states.js";
 import { table as listOf } from "../ui/table.js";
 import { failed, toast, trying } from "../ui/toast.js";
 import { filterBar } from "../ui/tokens.js";
-import { cellView, isNumber, keyText, kindsOf, sentence, widthOf } from "./data_cells.js";
+import { cellView, isNumber, longCount, shortCount, widthOf } from "./data_cells.js";
 import { filtersOf, readFilters, tokenNames, tokensOf, writeFilters } from "./data_filters.js";
-import { deletions, diffOf, idOf, NEW, Pending } from "./data_pending.js";
+import { outcomesView } from "./data_outcomes.js";
+import { deletions, idOf, NEW, Pending } from "./data_pending.js";
 import { newRowPanel, rowPanel } from "./data_row.js";
 import { schemaView } from "./data_schema.js";
 
 /** @import { Page } from "../ui/pages.js" */
-/** @import { Row, Table } from "./data_cells.js" */
-/** @import { Effect, Outcome } from "./data_pending.js" */
-/** @typedef {{ count: number, more: boolean, about: boolean }} Count */
+/** @import { Count, Row, Table } from "./data_cells.js" */
+/** @import { Outcome } from "./data_pending.js" */
 /** @typedef {{ name: string, kind: string, isFramework: boolean, isDeclared: boolean, count: Count | null }} Listed */
 /** @typedef {{ changes: Outcome[], isPossible: boolean }} Checked */
 /** @typedef {{ columns: string[], rows: Row[], cursor: string | null, order: string[], note: string | null }} Rows */
@@ -420,42 +419,4 @@ function keyIn(text) {
   } catch {
     return null;
   }
-}
-
-/** `~48k`, `1,904`, `10,000+`. @param {Count} count */
-function shortCount({ count, more, about }) {
-  if (!about) return `${number(count)}${more ? "+" : ""}`;
-  if (count < 1_000) return `~${count}`;
-  return count < 999_500 ? `~${Math.round(count / 1_000)}k` : `~${Number((count / 1_000_000).toPrecision(3))}M`;
-}
-
-/** @param {Count} count */
-function longCount({ count, more, about }) {
-  if (!about) return `${number(count)}${more ? "+" : ""} ${count === 1 ? "row" : "rows"}`;
-  const size = 10 ** Math.max(0, String(Math.round(count)).length - 2);
-  return `about ${number(Math.round(count / size) * size)} rows`;
-}
-
-/** @param {Table | undefined} table @param {readonly Outcome[]} outcomes */
-function outcomesView(table, outcomes) {
-  const problems = outcomes.filter(({ problem: each }) => each !== null);
-  const done = outcomes.filter(({ problem: each }) => each === null);
-  const effects = outcomes.flatMap(({ effects: each }) => each);
-  return html`
-    ${problems.map(({ key, problem: each }) => html`<div class="problem" role="alert"><p><code>${keyText(key)}</code>: ${each?.column && each.differences.length === 0 ? html`<code>${each.column}</code><span class="beside">${each.message}.</span>` : each && sentence(each.message)}</p></div>`)}
-    ${table && done.length > 0 ? diffView(diffOf(table.name, done, kindsOf(table))) : nothing}
-    ${effects.length > 0 ? html`<ul class="effects">${effects.map(effectView)}</ul>` : nothing}`;
-}
-
-const WORDS = /** @type {Record<string, string>} */ ({
-  cascade: "go with it",
-  "set null": "lose their reference",
-  "set default": "get the default reference",
-  "no action": "refuse it",
-  restrict: "refuse it",
-});
-
-/** @param {Effect} effect */
-function effectView({ table, action, columns, count, more }) {
-  return html`<li class="advice">${icon("warning")}<p><b>${number(count)}${more ? "+" : ""} ${count === 1 ? "row" : "rows"} of ${table}</b> ${WORDS[action] ?? action}, by <code>${columns.join(", ")}</code>.</p></li>`;
 }

@@ -9,6 +9,7 @@ import { html } from "../ui/render.js";
 /** @typedef {{ name: string, table: string, columns: string[], referred: string, referredColumns: string[], onDelete: string, onUpdate: string }} ForeignKey */
 /** @typedef {{ name: string, kind: string, isFramework: boolean, key: string[], readOnly: string | null, columns: Column[], indexes: { name: string, columns: (string | null)[], unique: boolean, primary: boolean, definition: string }[], foreignKeys: ForeignKey[], referencedBy: ForeignKey[], constraints: { name: string, kind: string, columns: string[], definition: string }[], definition: string | null }} Table */
 /** @typedef {{ key: string[], cells: Cell[] }} Row */
+/** @typedef {{ count: number, more: boolean, about: boolean }} Count how many rows; `about`: the database estimates it */
 
 const NUMBERS = new Set(["integer", "float", "decimal"]);
 const IDS = /^([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/i;
@@ -64,3 +65,17 @@ export const keyText = (key) => key.map((each) => (IDS.test(each) ? `${each.slic
 
 /** The address of a row. @param {string} table @param {readonly string[]} key */
 export const rowLink = (table, key) => link(`/data/${part(table)}`, { row: JSON.stringify(key) });
+
+/** `~48k`, `1,904`, `10,000+`. @param {Count} count */
+export function shortCount({ count, more, about }) {
+  if (!about) return `${number(count)}${more ? "+" : ""}`;
+  if (count < 1_000) return `~${count}`;
+  return count < 999_500 ? `~${Math.round(count / 1_000)}k` : `~${Number((count / 1_000_000).toPrecision(3))}M`;
+}
+
+/** @param {Count} count */
+export function longCount({ count, more, about }) {
+  if (!about) return `${number(count)}${more ? "+" : ""} ${count === 1 ? "row" : "rows"}`;
+  const size = 10 ** Math.max(0, String(Math.round(count)).length - 2);
+  return `about ${number(Math.round(count / size) * size)} rows`;
+}

@@ -227,7 +227,8 @@ function figures(history) {
   const share = history && history.calls > 0 ? (history.errors / history.calls) * 100 : 0;
   const percent = share === 0 ? "0 %" : share < 0.1 ? "<0.1 %" : `${share < 10 ? share.toFixed(1) : Math.round(share)} %`;
   const figure = (/** @type {string} */ word, /** @type {unknown} */ value, /** @type {unknown} */ line) =>
-    html`<div class="fig"><dt>${word}</dt><dd>${value}</dd>${history ? line : nothing}</div>`;
+    html`<div class="fig"><dt>${word}</dt><dd>${value}</dd>
+      ${history ? html`<dd class="line">${line}</dd>` : nothing}</div>`;
   const ms = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? html`<span class="dim">–</span>` : withUnit(duration(value)));
   return html`
     <dl class="figs">

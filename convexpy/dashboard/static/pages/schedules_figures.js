@@ -34,7 +34,8 @@ export function figures(known) {
 
 /** @param {string} title @param {string[] | null} value and its unit @param {unknown} line */
 const figure = (title, value, line) => html`
-  <div class="fig"><dt>${title}</dt><dd>${value ? html`${value[0]}<small>${value[1]}</small>` : html`<span class="dim">–</span>`}</dd>${line || nothing}</div>`;
+  <div class="fig"><dt>${title}</dt><dd>${value ? html`${value[0]}<small>${value[1]}</small>` : html`<span class="dim">–</span>`}</dd>
+    ${line ? html`<dd class="line">${line}</dd>` : nothing}</div>`;
 
 /** @param {number | null} ms */
 function timeParts(ms) {

@@ -53,7 +53,8 @@ export function go(path, params = {}, { replace = false } = {}) {
   visit(link(path, params), replace);
 }
 
-/** Change parameters of this address, and keep the others. @param {Parameters} params @param {{ replace?: boolean }} [options] */
+/** Change parameters of this address, and keep the others.
+ * @param {Parameters} params @param {{ replace?: boolean }} [options] */
 export function setParams(params, { replace = true } = {}) {
   const url = new URL(location.href);
   for (const [name, value] of Object.entries(params)) {

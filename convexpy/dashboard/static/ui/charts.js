@@ -6,7 +6,7 @@
  *     bars([0, 0, 2, 0], { label: "Failed jobs a minute" })
  *     strip({ minutes: [{ time, ran, failed, due }], now: now.value, onChoose: (from, to) => … })
  *     histogram([{ upTo: 10, count: 3 }, …], { label: "Durations", format: duration, marks: [{ value: 212, label: "p95" }] })
- *     chart({ title: "Lag", times, series: [{ name: "p50", values, kind: "area" }, { name: "p95", values, kind: "dashed" }], format: duration })
+ *     chart({ title: "Lag", times, series: [{ name: "p50", values, kind: "area" }], format: duration })
  */
 
 import { minuteClock, number } from "./format.js";
@@ -17,7 +17,8 @@ const short = (value) => String(Math.round(value * 100) / 100);
 /** @param {readonly number[]} values */
 const highest = (values) => values.reduce((most, value) => Math.max(most, value), 0);
 
-/** What a row of values says, in words. @param {string} label @param {readonly (number | null)[]} values @param {(value: number) => string} format */
+/** What a row of values says, in words.
+ * @param {string} label @param {readonly (number | null)[]} values @param {(value: number) => string} format */
 function inWords(label, values, format) {
   const known = values.filter((value) => value !== null);
   if (known.length === 0) return `${label}: nothing is known`;
@@ -25,7 +26,8 @@ function inWords(label, values, format) {
   return `${label}: ${format(known[known.length - 1])} at last, between ${format(least)} and ${format(most)}`;
 }
 
-/** The points of a line in a box; null leaves a gap. @param {readonly (number | null)[]} values @param {number} most @param {number} width @param {number} height */
+/** The points of a line in a box; null leaves a gap.
+ * @param {readonly (number | null)[]} values @param {number} most @param {number} width @param {number} height */
 function path(values, most, width, height) {
   let isDrawing = false;
   return values
@@ -60,7 +62,7 @@ export function bars(values, { label, isFailure = true }) {
       ${values.map((value, at) => {
         const height = value > 0 ? Math.max(3, (value / most) * 22) : 1.5;
         const kind = value > 0 && isFailure ? "failed" : "ran";
-        return svg`<rect class=${kind} x=${`${short(at * step)}%`} width=${`${short(step * 0.66)}%`} y=${short(24 - height)} height=${short(height)}/>`;
+        return bar(kind, `${short(at * step)}%`, `${short(step * 0.66)}%`, 24, height);
       })}
     </svg>`;
 }
@@ -89,14 +91,18 @@ export function strip({ minutes, now, step = 60_000, label = "Jobs a minute", ch
       ${
         red
           ? svg`<rect class="failed" x=${x(time)} width=${width} y=${short(top)} height=${short(red)}/>
-        <svg class="diamond" x=${x(time + step / 3)} y=${short(top - 6)} width="1" height="1"><path class="failed" d="M0-3.5 3.5 0 0 3.5-3.5 0z"/></svg>`
+        <svg class="diamond" x=${x(time + step / 3)} y=${short(top - 6)} width="1" height="1">
+          <path class="failed" d="M0-3.5 3.5 0 0 3.5-3.5 0z"/></svg>`
           : nothing
       }
-      ${dotted && time + step > now ? svg`<rect class="due" x=${x(time)} width=${width} y=${short(height - dotted)} height=${short(dotted)}/>` : nothing}`;
+      ${dotted && time + step > now ? bar("due", x(time), width, height, dotted) : nothing}`;
   };
   const sum = (/** @type {"ran" | "failed" | "due"} */ kind) =>
     minutes.reduce((total, each) => total + (each[kind] ?? 0), 0);
-  const words = `${label}, from ${minuteClock(start)} to ${minuteClock(end)}: ${number(sum("ran"))} ran, ${number(sum("failed"))} failed, ${number(sum("due"))} are due`;
+  const sums = `${number(sum("ran"))} ran, ${number(sum("failed"))} failed, ${number(sum("due"))} are due`;
+  const words = `${label}, from ${minuteClock(start)} to ${minuteClock(end)}: ${sums}`;
+  const [left, right] = chosen ? [Math.max(start, chosen[0]), Math.min(end, chosen[1])] : [0, 0];
+  const share = `${short(((right - left) / (end - start)) * 100)}%`;
   const labels = Array.from({ length: 5 }, (_, at) => start + Math.round((at * (end - start)) / 4 / step) * step);
   const span = end - start;
   const isNearNow = (/** @type {number} */ time) => Math.abs(time - now) < span * 0.09;
@@ -104,15 +110,22 @@ export function strip({ minutes, now, step = 60_000, label = "Jobs a minute", ch
     <figure class=${`strip ${onChoose ? "can-drag" : ""}`}>
       <svg role="img" aria-label=${words} @pointerdown=${onChoose ? dragging(start, end, step, onChoose) : nothing}>
         ${minutes.map(column)}
-        ${chosen ? svg`<rect class="chosen" x=${x(Math.max(start, chosen[0]))} width=${`${short(((Math.min(end, chosen[1]) - Math.max(start, chosen[0])) / span) * 100)}%`} y="-4" height="56"/>` : nothing}
+        ${chosen ? bar("chosen", x(left), share, height, 56) : nothing}
         <line class="base" x1="0" x2="100%" y1="52.5" y2="52.5"/>
         <line class="now" x1=${x(now)} x2=${x(now)} y1="-4" y2="53"/>
       </svg>
       <div class="axis" aria-hidden="true">
-        ${labels.filter((time) => !isNearNow(time)).map((time) => tick(x(time), minuteClock(time), time === start, time === end))}
+        ${labels
+          .filter((time) => !isNearNow(time))
+          .map((time) => tick(x(time), minuteClock(time), time === start, time === end))}
         <span class="now-label" style=${{ left: x(now) }}>now ${minuteClock(now)}</span>
       </div>
     </figure>`;
+}
+
+/** A bar that stands on a line. @param {string} kind @param {string} x @param {string} width */
+function bar(kind, x, width, /** @type {number} */ ground, /** @type {number} */ height) {
+  return svg`<rect class=${kind} x=${x} width=${width} y=${short(ground - height)} height=${short(height)}/>`;
 }
 
 /** A label of an axis; the first and the last stay within it. @param {string} left @param {unknown} text */
@@ -162,7 +175,8 @@ export function histogram(buckets, { label, format = number, marks = [] }) {
       <svg role="img" aria-label=${words}>
         ${buckets.map(({ count, upTo }, at) => {
           const height = count > 0 ? Math.max(2, (count / most) * 66) : 0;
-          return svg`<rect class="ran" x=${`${short(at * step)}%`} width=${`${short(step * 0.86)}%`} y=${short(72 - height)} height=${short(height)}><title>${`up to ${format(upTo)}: ${number(count)}`}</title></rect>`;
+          const title = `up to ${format(upTo)}: ${number(count)}`;
+          return svg`<g><title>${title}</title>${bar("ran", `${short(at * step)}%`, `${short(step * 0.86)}%`, 72, height)}</g>`;
         })}
         ${marks.map(({ value }) => svg`<line class="mark" x1=${x(value)} x2=${x(value)} y1="0" y2="72"/>`)}
         <line class="base" x1="0" x2="100%" y1="72" y2="72"/>
@@ -177,7 +191,8 @@ const pointed = signal(/** @type {{ title: string, at: number } | null} */ (null
 
 /**
  * A chart with axes. The value at the pointer is shown, and with the arrow keys.
- * @param {{ title: string, times: readonly number[], series: Series[], format?: (value: number) => string, unit?: unknown, figure?: unknown }} options
+ * @param {{ title: string, times: readonly number[], series: Series[], format?: (value: number) => string,
+ *   unit?: unknown, figure?: unknown }} options
  */
 export function chart({ title, times, series, format = number, figure, unit = nothing }) {
   const most = niceAbove(highest(series.flatMap(({ values }) => values.filter((value) => value !== null))));
@@ -207,17 +222,23 @@ export function chart({ title, times, series, format = number, figure, unit = no
   return html`
     <figure class="chart">
       <header><h2>${title}</h2><span class="v">${figure ?? said(values)} <small>${unit}</small></span></header>
-      <div class="plot" tabindex="0" role="img" aria-label=${words} @pointermove=${move} @pointerleave=${leave} @keydown=${step} @blur=${leave}>
-        <span class="y" style=${{ top: "0" }}>${format(most)}</span><span class="y" style=${{ top: "50%" }}>${format(most / 2)}</span>
+      <div class="plot" tabindex="0" role="img" aria-label=${words} @keydown=${step} @blur=${leave}
+        @pointermove=${move} @pointerleave=${leave}>
+        <span class="y" style=${{ top: "0" }}>${format(most)}</span>
+        <span class="y" style=${{ top: "50%" }}>${format(most / 2)}</span>
         <svg viewBox="0 0 300 100" preserveAspectRatio="none" aria-hidden="true">
           <path class="g" d="M0 0H300M0 50H300M0 100H300"/>
           ${series.map(({ values: all, kind = "solid" }) => {
             const line = path(all, most, 300, 100);
-            return svg`${kind === "area" && line ? svg`<path class="area" d=${`${line}L300 100L0 100Z`}/>` : nothing}<path class=${kind === "dashed" ? "dashed" : "solid"} d=${line}/>`;
+            const area = kind === "area" && line ? svg`<path class="area" d=${`${line}L300 100L0 100Z`}/>` : nothing;
+            return svg`${area}<path class=${kind === "dashed" ? "dashed" : "solid"} d=${line}/>`;
           })}
           ${at >= 0 ? svg`<path class="cross" d=${`M${short(share * 300)} 0V100`}/>` : nothing}
         </svg>
-        ${at >= 0 ? html`<span class=${`at ${share > 0.5 ? "left" : ""}`} role="status" style=${{ left: `${short(share * 100)}%` }}>${minuteClock(times[at])}, ${said(values)}</span>` : nothing}
+        ${at >= 0
+          ? html`<span class=${`at ${share > 0.5 ? "left" : ""}`} role="status" style=${{ left: `${short(share * 100)}%` }}
+              >${minuteClock(times[at])}, ${said(values)}</span>`
+          : nothing}
       </div>
       <div class="axis" aria-hidden="true">
         ${labels.map((time, each) => tick(`${short((each * 100) / 3)}%`, minuteClock(time), each === 0, each === 3))}

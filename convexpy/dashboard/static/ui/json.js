@@ -22,7 +22,8 @@ export function jsonView(value, { label = "JSON" } = {}) {
   };
   write(value, "", put);
   if (left > 0) pieces.push({ kind: "p", text: `\n… ${left.toLocaleString("en-US")} more pieces` });
-  return html`<pre class="json" tabindex="0" role="group" aria-label=${label}>${pieces.map(({ kind, text }) => html`<span class=${kind}>${text}</span>`)}</pre>`;
+  const shown = pieces.map(({ kind, text }) => html`<span class=${kind}>${text}</span>`);
+  return html`<pre class="json" tabindex="0" role="group" aria-label=${label}>${shown}</pre>`;
 }
 
 /** @param {unknown} held @param {string} indent @param {(kind: string, text: string) => void} put */

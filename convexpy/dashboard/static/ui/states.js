@@ -45,7 +45,9 @@ export function empty({ title, text, code = "", marked = "", button = nothing })
         <p>${text}</p>
         ${button === nothing ? nothing : html`<p class="row">${button}</p>`}
       </div>
-      ${code ? html`<div class="code-box">${copyButton(code)}<pre class="code" tabindex="0">${code.split("\n").map(line)}</pre></div>` : nothing}
+      ${code
+        ? html`<div class="code-box">${copyButton(code)}<pre class="code" tabindex="0">${code.split("\n").map(line)}</pre></div>`
+        : nothing}
     </div>`;
 }
 
@@ -58,7 +60,8 @@ export function copyButton(text) {
       setTimeout(() => button.classList.remove("done"), 1_200);
     });
   };
-  return html`<button type="button" class="btn quiet icon copy" aria-label="Copy" title="Copy" @click=${copy}>${icon("copy")}</button>`;
+  return html`<button type="button" class="btn quiet icon copy" aria-label="Copy" title="Copy" @click=${copy}
+    >${icon("copy")}</button>`;
 }
 
 /** "Live", or "Paused", beside the title of a page. */

@@ -18,7 +18,7 @@
  */
 
 import { visit } from "./address.js";
-import { plural } from "./format.js";
+import { number, plural } from "./format.js";
 import { keys } from "./keys.js";
 import { batch, computed, effect, html, keyed, nothing, signal } from "./render.js";
 import { onClose } from "./scope.js";
@@ -221,7 +221,8 @@ export class List {
             ${isSelectable ? html`<span role="columnheader" class="list-check">${this.#allBox()}</span>` : nothing}
             ${keyed(columns, ({ id }) => id, columnHead)}
           </div>
-          <div class="list-body" role="rowgroup" style=${{ height: `${height}px` }} @focusin=${this.#onFocusIn} @focusout=${this.#onFocusOut}
+          <div class="list-body" role="rowgroup" style=${{ height: `${height}px` }}
+            @focusin=${this.#onFocusIn} @focusout=${this.#onFocusOut}
             @pointerenter=${this.#onPointer(true)} @pointerleave=${this.#onPointer(false)}>
             ${keyed(
               inView,
@@ -236,7 +237,8 @@ export class List {
   #newButton() {
     const count = this.waiting.value;
     if (count === 0) return nothing;
-    return html`<button type="button" class="btn accent" @click=${() => this.putIn()}>${count.toLocaleString("en-US")} new <kbd>.</kbd></button>`;
+    const putIn = () => this.putIn();
+    return html`<button type="button" class="btn accent" @click=${putIn}>${number(count)} new <kbd>.</kbd></button>`;
   }
 
   #allBox() {
@@ -270,8 +272,9 @@ export class List {
     const press = this.#onPress(id);
     const check = (/** @type {any} */ event) => (event.shiftKey ? this.#selectTo(id) : this.#toggle(id));
     return html`
-      <div class=${`list-line ${marks.filter(Boolean).join(" ")} ${lineClass?.(item) ?? ""}`} role="row" aria-rowindex=${row} style=${place}
-        aria-selected=${isSelectable ? (isSelected ? "true" : "false") : nothing} tabindex=${this.#isTabStop(id) ? 0 : -1} data-key=${id}
+      <div class=${`list-line ${marks.filter(Boolean).join(" ")} ${lineClass?.(item) ?? ""}`} role="row"
+        aria-rowindex=${row} aria-selected=${isSelectable ? isSelected : nothing}
+        tabindex=${this.#isTabStop(id) ? 0 : -1} data-key=${id} style=${place}
         @click=${(/** @type {MouseEvent} */ event) => this.#onClick(event, item)} @focus=${() => (this.focused.value = id)}
         @pointerdown=${press} @pointerup=${press} @pointercancel=${press} @contextmenu=${this.#onMenu}>
         ${

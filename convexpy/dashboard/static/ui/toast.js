@@ -76,6 +76,7 @@ export function mountToasts() {
 function view() {
   const now = shown.value;
   const hold = (/** @type {boolean} */ value) => () => (isHeld = value);
+  const close = () => (shown.value = null);
   const box = () => html`
     <div class="toast" @mouseenter=${hold(true)} @mouseleave=${hold(false)} @focusin=${hold(true)} @focusout=${hold(false)}>
       ${now?.state ? html`<span class=${`state ${now.state}`}>${stateIcon(now.state)}</span>` : nothing}
@@ -84,7 +85,7 @@ function view() {
         now?.undo
           ? html`<button type="button" class="btn quiet accent" ?disabled=${now.isUndoing} @click=${undo}>Undo <kbd>z</kbd></button>
             <span class="left" aria-hidden="true">${now.left} s</span>`
-          : html`<button type="button" class="btn quiet icon" aria-label="Close" @click=${() => (shown.value = null)}>${icon("x")}</button>`
+          : html`<button type="button" class="btn quiet icon" aria-label="Close" @click=${close}>${icon("x")}</button>`
       }
       <span class="rest" style=${{ "--left": String((now?.left ?? 0) / (now?.seconds || 1)) }}></span>
     </div>`;
