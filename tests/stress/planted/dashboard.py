@@ -200,6 +200,14 @@ DASHBOARD: Final = (
         tests=(f"{LOAD}::test_queries_of_its_pages_have_a_time_limit_of_their_own",),
     ),
     Bug(
+        name="live queries of the dashboard that never rest",
+        breaks="with 500 jobs a second an open page takes a processor",
+        file="live/refresh.py",
+        old="rests=self._is_dashboard,",
+        new="rests=False,",
+        tests=(f"{LOAD}::test_its_live_queries_rest_and_those_of_the_app_do_not",),
+    ),
+    Bug(
         name="metrics for everybody",
         breaks="names of functions and figures of the business are public",
         file="server/metrics.py",
