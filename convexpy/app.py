@@ -156,6 +156,7 @@ class Convex:
         self.metrics  # noqa: B018 - from now on runs are counted
         if self._revisions is not None:
             self.calls.retried("the check of revisions", partial(self._check_applied, self._revisions))
+        self._begin_logs()
         self.worker.start(self._app)
 
     def stop(self) -> None:
@@ -193,12 +194,17 @@ class Convex:
         from .server.authenticator import Authenticator
         from .server.backend import Backend
 
+        self._begin_logs()
         self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
-        return create_app(
-            Backend(*parts, lambda: self.worker.is_stuck, self.dashboard_live, self.metrics), revisions=self._revisions
+        backend = Backend(
+            *parts,
+            is_worker_stuck=lambda: self.worker.is_stuck,
+            dashboard_live=self.dashboard_live,
+            metrics=self.metrics,
         )
+        return create_app(backend, revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.
@@ -303,6 +309,11 @@ class Convex:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _begin_logs(self) -> None:
+        """A process that serves or works keeps its log, for those who look at it."""
+        package = self._functions if isinstance(self._functions, str) else self._functions.__name__
+        self.calls.logs.begin(package)
 
     def _renew_worker(self) -> None:
         """In a child: what was started runs in the parent, and not here."""

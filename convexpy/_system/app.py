@@ -13,7 +13,7 @@ from ..database import overview as stored
 from ..database.job_queries import jobs_by_prefix
 from ..database.scheduled_function import StateKind
 from ..functions.declare import Kind, Visibility
-from .context import SystemQueryCtx, admin_of, executor_of, system_query
+from .context import SystemQueryCtx, admin_of, calls_of, system_query
 from .document import Document, UnixTime
 
 MOST_FOUND: Final = 6
@@ -82,7 +82,7 @@ class Overview(Document):
 @system_query(refresh=timedelta(seconds=2))
 def overview(ctx: SystemQueryCtx) -> Overview:
     """The app, its database, its workers, and the counts of the navigation."""
-    settings, admin = executor_of(ctx).settings, admin_of(ctx)
+    settings, admin = calls_of(ctx).settings, admin_of(ctx)
     connection = ctx.connection
     workers = stored.workers_heard(connection, ctx.now, settings.heartbeat_timeout)
     return Overview(

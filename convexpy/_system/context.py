@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -24,6 +24,7 @@ from ..runtime.context import (
     internal_mutation,
     internal_query,
 )
+from ..runtime.origin import Origin
 from ..runtime.session import CallTransaction
 
 LOOKED_EVERY: Final = timedelta(seconds=5)
@@ -43,11 +44,27 @@ class SystemMutationCtx(MutationCtx):
 
     app: App
 
-    def schedule_stored(self, function: AnyFunction, stored_args: str, cron: str | None = None) -> JobId:
-        """Schedule a function now, with arguments that a job or a cron stores already."""
+    def schedule_stored(
+        self,
+        function: AnyFunction,
+        stored_args: str,
+        cron: str | None = None,
+        *,
+        when: datetime | None = None,
+        origin: Origin | None = None,
+    ) -> JobId:
+        """Schedule a function with arguments as a job or a cron stores them.
+
+        Args:
+            function: What runs.
+            stored_args: Its arguments.
+            cron: The cron whose run it is.
+            when: When it is due. None: now.
+            origin: What scheduled it. None: this call.
+        """
         buffer = part_of(self).buffer
         assert buffer is not None
-        return buffer.add_stored(self.now, function, stored_args, cron)
+        return buffer.add_stored(when or self.now, function, stored_args, cron, origin)
 
     @contextmanager
     def framework_tables(self) -> Iterator[Connection]:
@@ -90,12 +107,6 @@ def calls_of(ctx: Context) -> CallExecutor:
 def part_of(ctx: Context) -> CallTransaction:
     part: CallTransaction = vars(ctx)["_transaction"]
     return part
-
-
-def executor_of(ctx: Context) -> CallExecutor:
-    """What runs the call: it has the settings, the clock and the logs of this process."""
-    executor: CallExecutor = vars(ctx)["_caller"]._executor
-    return executor
 
 
 def admin_of(ctx: QueryCtx) -> Admin | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextvars import copy_context
 from inspect import getdoc
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer, SerializationInfo
 
 from ..database.errors import is_internal
 from ..database.minutes import FunctionSums, RunSums, sums_by_function, sums_by_minute
@@ -32,11 +33,19 @@ from .context import (
 from .document import Document, UnixTime
 from .outcomes import DryRunOutcome, Outcome, Stopwatch, job_call
 
-Minutes = Annotated[int, Field(ge=1, le=24 * 60)]
+Minutes: TypeAlias = Annotated[int, Field(ge=1, le=24 * 60)]
+
+
+def schema_to_json(schema: dict[str, Any], info: SerializationInfo) -> dict[str, Any] | str:
+    """A schema; for clients as JSON text, because objects in their encoding have no key that begins with ``$``."""
+    return json.dumps(schema) if "camel" in (info.context or {}) else schema
+
+
+JsonSchema: TypeAlias = Annotated[dict[str, Any], PlainSerializer(schema_to_json, when_used="json")]
 
 
 class FunctionInfo(Document):
-    """A function of the app; ``arguments`` and ``result`` are JSON schemas."""
+    """A function of the app; ``arguments`` and ``result`` are JSON schemas, to clients as text."""
 
     name: str
     module: str
@@ -45,8 +54,8 @@ class FunctionInfo(Document):
     doc: str | None
     aliases: tuple[str, ...]
     place: str
-    arguments: dict[str, Any]
-    result: dict[str, Any]
+    arguments: JsonSchema
+    result: JsonSchema
 
     @classmethod
     def of(cls, function: AnyFunction) -> Self:
@@ -72,7 +81,7 @@ class RouteInfo(Document):
     method: str
     path: str
     place: str
-    arguments: dict[str, Any]
+    arguments: JsonSchema
     """The JSON schema of the path's parameters."""
 
     @classmethod
@@ -258,7 +267,8 @@ def dry_run(
 ) -> DryRunOutcome:
     """What a mutation would do: it runs, and its transaction is rolled back.
 
-    On SQLite other transactions that write wait meanwhile. On PostgreSQL, numbers that it takes from sequences are gone.
+    On SQLite other transactions that write wait meanwhile. On PostgreSQL, numbers that it takes from sequences are
+    gone.
 
     Args:
         ctx: The context.
@@ -278,7 +288,7 @@ def dry_run(
         call = ctx.calls.bind_json(name, args or {}, identity_of(subject, issuer))
     else:
         raise ConvexError("BAD_REQUEST", "name a mutation, or a job that ran one")
-    return DryRunOutcome.of(ctx.calls.run_dry(call), ctx.now)
+    return DryRunOutcome.of(ctx.calls.run_dry(call))
 
 
 def identity_of(subject: str | None, issuer: str | None) -> Identity | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
 from typing import Any, Final, Self
 
 from ..database.row_changes import Action, RowChanges
@@ -137,7 +136,7 @@ class DryRunOutcome(Outcome):
     statement_count: int
 
     @classmethod
-    def of(cls, run: DryRun, now: datetime) -> Self:
+    def of(cls, run: DryRun) -> Self:
         return cls(
             value=None if run.error is not None else json_text(run.value),
             error=None if run.error is None else CallError.of(run.error),
@@ -148,7 +147,7 @@ class DryRunOutcome(Outcome):
                 WouldSchedule(
                     name=job.name,
                     time=job.scheduled_time,
-                    milliseconds=(job.scheduled_time - now).total_seconds() * 1000,
+                    milliseconds=(job.scheduled_time - run.began).total_seconds() * 1000,
                     args=job.args,
                 )
                 for job in run.scheduled[:MOST_JOBS]

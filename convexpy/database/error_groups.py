@@ -97,12 +97,6 @@ def recent_errors(connection: Connection, since: datetime, limit: int = MOST_GRO
     return [ErrorGroup(**row._mapping) for row in connection.execute(found)]
 
 
-def count_new_errors(connection: Connection, since: datetime, most: int = MOST_GROUPS) -> int:
-    """How many groups were first seen since a time, of the ``most`` that were seen last."""
-    latest = select(errors.c.first_time).order_by(errors.c.last_time.desc()).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(latest).where(latest.c.first_time >= since)).scalar_one()
-
-
 def find_error(connection: Connection, fingerprint: str) -> SeenError | None:
     """A group with the traceback of its last failure, or None."""
     row = connection.execute(select(*_GROUP, errors.c.trace).where(errors.c.fingerprint == fingerprint)).first()
@@ -133,7 +127,7 @@ def failed_jobs(connection: Connection, function: str) -> list[FailedJob]:
         .where(finished.c.state_kind == "failed")
         .order_by(finished.c.completed_time.desc())
         .limit(MOST_FAILED_JOBS)
-        .subquery()
+        .subquery("counted")
     )
     found = (
         select(jobs.c.id, func.coalesce(jobs.c.state_error, ""), latest.c.completed_time)

@@ -23,6 +23,8 @@ from .tables import jobs, queue
 from .transaction import OPEN_TRANSACTION, OpenTransaction
 from .types import JobId
 
+RETRY: Final = "retry:"
+"""A job that repeats another one by hand has this and the other's id in the column of its request."""
 FROM_THE_START: Final[Mapping[str, QueuePosition]] = {}
 
 
@@ -163,6 +165,7 @@ def finish(
     ids, pairs = [key.job_id for key in keys], [key.job_id + key.token for key in keys]
     end = {"end": "success" if error is None else "failed", "error": error, "trace": trace, "now": now}
     changes = changes_of(connection)
+    end["began"] = changes.began
     changes.ended.extend(ids)
     changes.change_jobs(ids)
     if connection.dialect.name == "postgresql":

@@ -197,4 +197,3 @@ class RowWatch:
 
     def _watched(self, table: Table) -> WatchedTable:
         return self._tables.setdefault(table.name, WatchedTable(table))
-

@@ -239,15 +239,20 @@ class JobExecutor:
             self.insist(lambda: self._change(lambda connection, _: jobs.unclaim(connection, [claim])))
 
     def _store_failure(self, claim: Claim, why: Failure, recorder: RunRecorder) -> None:
-        kept = self.insist(lambda: self._finish(claim, why))
+        began = self._calls.clock.now() - timedelta(seconds=recorder.seconds())
+        kept = self.insist(lambda: self._finish(claim, why, began))
         recorder.report("failed" if kept else "lost", why)
 
-    def _finish(self, key: Claim | ClaimKey, why: Failure | None) -> bool:
-        """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost."""
+    def _finish(self, key: Claim | ClaimKey, why: Failure | None, began: datetime | None = None) -> bool:
+        """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost.
+
+        ``began``: of a mutation, when it did.
+        """
 
         error, trace = (why.text, why.trace) if why is not None else (None, None)
 
         def finish(connection: Connection, now: datetime) -> bool:
+            jobs.changes_of(connection).began = began
             return jobs.finish(connection, [key], error, now, trace) or jobs.has_ended(connection, key.job_id, error)
 
         return self._change(finish)

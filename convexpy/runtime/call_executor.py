@@ -42,6 +42,7 @@ from .identity import Identity
 from .live_run import LiveRun
 from .run_collector import RunCollector
 from .session import CallTransaction
+from .shared_logs import SharedLogs
 from .tracing import JobSpans, call_span
 from .transaction import TransactionFailed, TransactionRunner
 
@@ -65,6 +66,7 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.logs = SharedLogs(database, clock, self.listeners)
         self.job_spans = JobSpans(database, self.listeners)
         self.caller: Caller = "python"
         """Where calls come from that no client makes."""
@@ -294,6 +296,7 @@ class CallExecutor:
         self.collector.start(self.listeners)
 
     def stop(self) -> None:
+        self.logs.stop()
         self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
@@ -338,9 +341,10 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
-        call.request.begin(call.function.name, self.caller, self.clock.now())
+        function = call.function
+        call.request.begin(function.name, self.caller, self.clock.now())
         listeners = NO_LISTENERS if call.is_watching else self.listeners
-        return RunRecorder(listeners, self.clock, call.function.name, call.function.kind)
+        return RunRecorder(listeners, self.clock, function.name, function.kind, request=call.request)
 
 
 class TransactionCaller:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ..database.jobs import NewJob
@@ -16,6 +17,8 @@ from .schedule import ScheduleBuffer
 class DryRun:
     """The outcome. Nothing of it has happened."""
 
+    began: datetime
+    """Its ``ctx.now``."""
     value: Any = None
     error: BaseException | None = None
     """What was raised instead of a result; also what only COMMIT would have raised, as far as it can be known."""

@@ -106,11 +106,18 @@ class ScheduleBuffer:
         self._check_open()
         return self._add(make_job(self._registry, self._new_id(), when, target, args, kwargs, self._origin()))
 
-    def add_stored(self, when: datetime, function: AnyFunction, stored_args: str, cron: str | None) -> JobId:
-        """Schedule a function with arguments that a job or a cron stores already."""
+    def add_stored(
+        self,
+        when: datetime,
+        function: AnyFunction,
+        stored_args: str,
+        cron: str | None = None,
+        origin: Origin | None = None,
+    ) -> JobId:
+        """Schedule a function with arguments that a job or a cron stores already. ``origin``: if it is not the call."""
         self._check_open()
-        name = self._registry.name_of(function)
-        return self._add(NewJob(self._new_id(), name, function.kind, stored_args, when, cron, *self._origin()))
+        name, origin = self._registry.name_of(function), origin or self._origin()
+        return self._add(NewJob(self._new_id(), name, function.kind, stored_args, when, cron, *origin))
 
     def _origin(self) -> Origin:
         """Of all jobs of this buffer."""

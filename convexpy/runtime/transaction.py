@@ -124,6 +124,7 @@ class TransactionRunner:
         try:
             with self._database.write(logged=first[1] is None) as transaction:
                 began, until = self._clock.now(), time.monotonic() + self.batch_seconds
+                transaction.changes.began = began
                 if rest is None and first[1] is not None and not jobs.lock(transaction.connection, first[1]):
                     raise JobLost
                 for index, (call, claim) in enumerate(chain((first,), rest or ())):
@@ -177,7 +178,6 @@ class TransactionRunner:
             TransactionFailed: The database failed, and not the mutation.
         """
         transaction: OpenTransaction | None = None
-        run = DryRun()
         try:
             with self._database.write() as transaction:
                 transaction.leaves_state = True  # no other call gets a connection that was watched
@@ -185,7 +185,7 @@ class TransactionRunner:
                 watch = RowWatch(transaction)
                 with watch.watching():
                     part = self._new_part(call, transaction, finishes_job=False)
-                    began = time.perf_counter()
+                    run, began = DryRun(part.began), time.perf_counter()
                     try:
                         run.value = self._handle(
                             call, part, self._settings.mutation_time_limit, None, self.new_context()
@@ -198,9 +198,9 @@ class TransactionRunner:
                         run.fail(error, watch, time.perf_counter() - began)
                     finally:
                         part.close()
+                return run
         except BaseException as error:
             raise TransactionFailed(error, transaction, 0) from error
-        return run
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query in a snapshot that others share, note what it depends on, and undo what it has left.

@@ -16,15 +16,29 @@ from convexpy.runtime.handler_checks import problems_of
 from convexpy.testing import ConvexTest
 
 NAMES = {
+    "_system/app:find_jobs",
+    "_system/app:function_names",
+    "_system/app:overview",
+    "_system/audit:list",
     "_system/conflicts:list",
     "_system/crons:list",
     "_system/crons:run",
+    "_system/data:preview",
+    "_system/data:row",
+    "_system/data:rows",
+    "_system/data:save",
+    "_system/data:table",
+    "_system/data:tables",
     "_system/errors:get",
     "_system/errors:jobs",
     "_system/errors:list",
     "_system/errors:replay",
     "_system/errors:replay_now",
     "_system/functions:list",
+    "_system/health:database",
+    "_system/health:figures",
+    "_system/health:findings",
+    "_system/health:workers",
     "_system/jobs:cancel",
     "_system/jobs:get",
     "_system/jobs:list",
@@ -33,6 +47,7 @@ NAMES = {
     "_system/keys:new",
     "_system/keys:revoke",
     "_system/live:list",
+    "_system/logs:lines",
 }
 MUTATION = "from convexpy import mutation\n@mutation\ndef work(ctx): ...\n"
 

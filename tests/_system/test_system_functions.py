@@ -7,15 +7,22 @@ from typing import Annotated, Any
 
 import pytest
 from app.models import Base, Order
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from convexpy import ActionCtx, ConvexError, MutationCtx, QueryCtx, action, mutation, query
 from convexpy._system import audit, functions
+from convexpy.runtime.admin import Admin
 from convexpy.runtime.events import Run
 from convexpy.testing import ConvexTest
 
 HERE = __name__
+
+
+class Filter(BaseModel):
+    """Which orders are meant."""
+
+    status: str
 
 
 @mutation
@@ -62,6 +69,20 @@ def test_functions_are_listed_with_module_and_doc(shop: ConvexTest) -> None:
     assert found[f"{HERE}:place"]["module"] == HERE
     assert found[f"{HERE}:place"]["doc"] == "Place an order.\n\nIt is not paid yet."
     assert found[f"{HERE}:refuse"]["doc"] is None
+
+
+@query
+def of_an_order(ctx: QueryCtx, filters: list[Filter]) -> None: ...
+
+
+def test_clients_get_schemas_as_text(shop: ConvexTest) -> None:
+    calls = shop.convex.calls
+    call = calls.bind_client("_system/functions:list", {}, None, admin=Admin("dev"))
+    found = {info["name"]: info for info in json.loads(calls.run(call))}
+    schema = json.loads(found[f"{HERE}:of_an_order"]["arguments"])
+    assert schema["$defs"]["Filter"]["properties"]["status"]["type"] == "string"
+    here = {info["name"]: info for info in shop.call("_system/functions:list")}
+    assert here[f"{HERE}:of_an_order"]["arguments"] == schema
 
 
 def test_stats_are_sums_of_calls_and_failures(shop: ConvexTest) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from servers.shared import Template, drop
 from sqlalchemy import MetaData
+from support.chromium import MISSING, find_chromium
 from support.npm import node_modules
 
 from .server import HERE, PROJECT, Server
@@ -21,7 +22,6 @@ from .server import HERE, PROJECT, Server
 __all__ = ["node_modules"]
 
 PYPI_CLIENT = "convex==0.8.1"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 STATIC = HERE.parents[1] / "convexpy/server/static"
 
 RunScript = Callable[..., str]
@@ -81,7 +81,4 @@ def install_pypi_client(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium. Without one the test is skipped."""
-    for name in CHROMIUM:
-        if found := shutil.which(name):
-            return found
-    pytest.skip(f"Chromium is not installed: none of {', '.join(CHROMIUM)} is there")
+    return find_chromium() or pytest.skip(MISSING)

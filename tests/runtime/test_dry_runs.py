@@ -187,10 +187,15 @@ def test_a_row_that_is_as_before_is_no_change(shop: ConvexTest) -> None:
 
 def test_a_cached_statement_is_read_with_the_values_of_its_own_run(shop: ConvexTest) -> None:
     rows = shown(dry(shop, update_same_statement_twice))
-    assert [(key, after) for _, _, key, _, after in rows] == [('"o1"', {"status": '"o1"'}), ('"o2"', {"status": '"o2"'})]
+    assert [(key, after) for _, _, key, _, after in rows] == [
+        ('"o1"', {"status": '"o1"'}),
+        ('"o2"', {"status": '"o2"'}),
+    ]
 
 
-@pytest.mark.parametrize("function", [change_by_objects, change_by_statements, change_by_text, undo_a_part, call_others])
+@pytest.mark.parametrize(
+    "function", [change_by_objects, change_by_statements, change_by_text, undo_a_part, call_others]
+)
 def test_nothing_of_it_is_kept_told_or_counted(shop: ConvexTest, function: Any) -> None:
     seen = shop.watch(count)
     told: list[object] = []
@@ -246,7 +251,9 @@ def test_what_a_trigger_writes_is_known_to_be_unknown(shop: ConvexTest) -> None:
             connection.exec_driver_sql("CREATE TRIGGER t AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f()")
     run = dry(shop, place, order_id="o3")
     assert [table for table, *_ in shown(run)] == ["orders"]
-    assert run.report.unknown == ["users: rows of it were written by a trigger, a cascade or a function, and are not shown"]
+    assert run.report.unknown == [
+        "users: rows of it were written by a trigger, a cascade or a function, and are not shown"
+    ]
 
 
 @mutation

@@ -18,6 +18,7 @@ PACKAGES = {
     "@convex-dev/react-query": "0.1.0",
     "@tanstack/react-query": "5.108.4",
     "@types/react": "19.3.3",
+    "axe-core": "4.14.1",
     "convex": "1.49.0",
     "convex-helpers": "0.1.135",
     "playwright-core": "1.65.1",

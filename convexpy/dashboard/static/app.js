@@ -21,8 +21,7 @@ document.body.append(frame);
 const crumbs = () => {
   const { page, parts } = address.value;
   const { title } = PAGES[page] ?? { title: "Not found" };
-  const of = page === "job" ? html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b>Job</b>` : nothing;
-  if (of !== nothing) return html`${of} / <b class="mono cut">${parts[0]}</b>`;
+  if (page === "job") return html`<a class="crumb" href=${link("/schedules")}>Schedules</a> / <b class="mono cut" title=${parts[0] ?? ""}>${(parts[0] ?? "").slice(-8)}</b>`;
   if (parts.length === 0) return html`<b>${title}</b>`;
   return html`<a class="crumb" href=${link(`/${page}`)}>${title}</a> / <b class="mono cut">${parts.join(" / ")}</b>`;
 };
@@ -31,9 +30,12 @@ const crumbs = () => {
 function navigationCount(page) {
   const counts = session.value?.counts;
   if (!counts) return nothing;
-  if (page === "schedules") return html`<span class="n" title="Pending jobs">${count(counts.pending)}</span>`;
-  if (page === "errors" && counts.errors > 0) return html`<span class="n bad" title="New in the last hour">${count(counts.errors)}</span>`;
-  if (page === "live" && counts.live > 0) return html`<span class="n" title="Live queries">${count(counts.live)}</span>`;
+  const [shown, title] = /** @type {Record<string, [any, string]>} */ ({
+    schedules: [counts.pending, "Jobs that wait or run"],
+    errors: [counts.errors, "New in the last hour"],
+    live: [counts.live, "Live queries"],
+  })[page] ?? [0, ""];
+  if (count(shown) !== "0") return html`<span class=${`n ${page === "errors" ? "bad" : ""}`} title=${title}>${count(shown)}</span>`;
   return nothing;
 }
 
@@ -161,9 +163,11 @@ keys({
     field.focus();
   },
   ...Object.fromEntries(
-    inNavigation.filter((name) => PAGES[name].letter).map((name) => {
-      return [`g ${PAGES[name].letter}`, { label: PAGES[name].title, run: () => go(`/${name}`) }];
-    }),
+    inNavigation
+      .filter((name) => PAGES[name].letter)
+      .map((name) => {
+        return [`g ${PAGES[name].letter}`, { label: PAGES[name].title, run: () => go(`/${name}`) }];
+      }),
   ),
 });
 
@@ -172,7 +176,8 @@ addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target.closest("a[href]") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!(target instanceof HTMLAnchorElement) || event.defaultPrevented || !isPlain) return;
-  const isElsewhere = target.target || target.hasAttribute("download") || !target.href.startsWith(new URL(link("/"), location.href).href);
+  const isElsewhere =
+    target.target || target.hasAttribute("download") || !target.href.startsWith(new URL(link("/"), location.href).href);
   if (isElsewhere || !(read(target.href).page in PAGES)) return;
   event.preventDefault();
   visit(target.href);

@@ -36,7 +36,8 @@ export function read(href) {
 export function link(path, params = {}) {
   const url = new URL(path.replace(/^\/+/, "./"), root);
   for (const [name, value] of Object.entries(params)) {
-    if (value !== null && value !== undefined && value !== "" && value !== false) url.searchParams.set(name, String(value));
+    if (value !== null && value !== undefined && value !== "" && value !== false)
+      url.searchParams.set(name, String(value));
   }
   return url.pathname + url.search;
 }

@@ -57,7 +57,9 @@ export class Live {
 
   /** @param {() => Query | null | undefined | false | ""} query @param {{ always?: boolean }} [options] */
   constructor(query, { always = false } = {}) {
-    const key = computed(() => JSON.stringify(query() || null, (_, value) => (typeof value === "bigint" ? `${value}n` : value)));
+    const key = computed(() =>
+      JSON.stringify(query() || null, (_, value) => (typeof value === "bigint" ? `${value}n` : value)),
+    );
     const stops = [
       effect(() => {
         key.value;

@@ -13,7 +13,7 @@ import { schemaForm } from "./form.js";
 import { html, nothing, signal } from "./render.js";
 import { startOf } from "./schema.js";
 
-/** @typedef {{ name: string, arguments: Record<string, any> }} FunctionInfo */
+/** @typedef {{ name: string, arguments: any }} FunctionInfo `arguments`: a schema, or its JSON text as the server sends it */
 
 const PAUSE = 200; // milliseconds between the last key and the check
 const MISSING = "Field required";
@@ -25,7 +25,8 @@ export class ArgumentsForm {
   /** @param {FunctionInfo} info @param {Record<string, any>} [values] */
   constructor(info, values) {
     this.info = info;
-    this.values = signal(/** @type {Record<string, any>} */ (values ?? startOf(info.arguments) ?? {}));
+    this.schema = schemaOf(info.arguments);
+    this.values = signal(/** @type {Record<string, any>} */ (values ?? startOf(this.schema) ?? {}));
     this.issues = signal(/** @type {{ path: string, message: string }[]} */ ([]));
     this.valid = signal(/** @type {Record<string, any> | null} */ (null));
     this.isTried = signal(false);
@@ -112,7 +113,7 @@ export class ArgumentsForm {
           form.set(changed);
         },
       };
-      return schemaForm(this.info.arguments, values, { issues, isTried: this.isTried.value, isDisabled, id });
+      return schemaForm(this.schema, values, { issues, isTried: this.isTried.value, isDisabled, id });
     }
     const said = issues.filter(({ message }) => this.isTried.value || message !== MISSING);
     const problems = this.textProblem.value ? [{ path: "", message: this.textProblem.value }] : said;
@@ -124,6 +125,9 @@ export class ArgumentsForm {
       </div>`;
   }
 }
+
+/** A schema of the server. @param {any} given @returns {Record<string, any>} */
+export const schemaOf = (given) => (typeof given === "string" ? JSON.parse(given) : given);
 
 /** Values as JSON text; a bigint is its digits. @param {any} values */
 export function textOf(values) {

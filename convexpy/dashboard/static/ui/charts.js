@@ -30,7 +30,7 @@ function path(values, most, width, height) {
   let isDrawing = false;
   return values
     .map((value, at) => {
-      if (value === null) return (isDrawing = false), "";
+      if (value === null) return ((isDrawing = false), "");
       const x = values.length > 1 ? (at / (values.length - 1)) * width : width;
       const point = `${isDrawing ? "L" : "M"}${short(x)} ${short(height - (value / (most || 1)) * height)}`;
       isDrawing = true;
@@ -86,11 +86,16 @@ export function strip({ minutes, now, step = 60_000, label = "Jobs a minute", ch
     const top = height - grey - red - (red ? 1.5 : 0);
     return svg`
       ${grey ? svg`<rect class="ran" x=${x(time)} width=${width} y=${short(height - grey)} height=${short(grey)}/>` : nothing}
-      ${red ? svg`<rect class="failed" x=${x(time)} width=${width} y=${short(top)} height=${short(red)}/>
-        <svg class="diamond" x=${x(time + step / 3)} y=${short(top - 6)} width="1" height="1"><path class="failed" d="M0-3.5 3.5 0 0 3.5-3.5 0z"/></svg>` : nothing}
+      ${
+        red
+          ? svg`<rect class="failed" x=${x(time)} width=${width} y=${short(top)} height=${short(red)}/>
+        <svg class="diamond" x=${x(time + step / 3)} y=${short(top - 6)} width="1" height="1"><path class="failed" d="M0-3.5 3.5 0 0 3.5-3.5 0z"/></svg>`
+          : nothing
+      }
       ${dotted && time + step > now ? svg`<rect class="due" x=${x(time)} width=${width} y=${short(height - dotted)} height=${short(dotted)}/>` : nothing}`;
   };
-  const sum = (/** @type {"ran" | "failed" | "due"} */ kind) => minutes.reduce((total, each) => total + (each[kind] ?? 0), 0);
+  const sum = (/** @type {"ran" | "failed" | "due"} */ kind) =>
+    minutes.reduce((total, each) => total + (each[kind] ?? 0), 0);
   const words = `${label}, from ${minuteClock(start)} to ${minuteClock(end)}: ${number(sum("ran"))} ran, ${number(sum("failed"))} failed, ${number(sum("due"))} are due`;
   const labels = Array.from({ length: 5 }, (_, at) => start + Math.round((at * (end - start)) / 4 / step) * step);
   const span = end - start;
@@ -121,7 +126,8 @@ function dragging(start, end, step, onChoose) {
     if (event.button !== 0) return;
     const target = /** @type {SVGElement} */ (event.currentTarget);
     const box = target.getBoundingClientRect();
-    const timeAt = (/** @type {number} */ x) => start + Math.min(1, Math.max(0, (x - box.left) / box.width)) * (end - start);
+    const timeAt = (/** @type {number} */ x) =>
+      start + Math.min(1, Math.max(0, (x - box.left) / box.width)) * (end - start);
     const first = timeAt(event.clientX);
     target.setPointerCapture(event.pointerId);
     const up = (/** @type {PointerEvent} */ done) => {
@@ -178,7 +184,10 @@ export function chart({ title, times, series, format = number, figure, unit = no
   const at = pointed.value?.title === title ? Math.min(pointed.value.at, times.length - 1) : -1;
   const move = (/** @type {PointerEvent} */ event) => {
     const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
-    pointed.value = { title, at: Math.round(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * (times.length - 1)) };
+    pointed.value = {
+      title,
+      at: Math.round(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * (times.length - 1)),
+    };
   };
   const step = (/** @type {KeyboardEvent} */ event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -188,9 +197,12 @@ export function chart({ title, times, series, format = number, figure, unit = no
   };
   const leave = () => void (pointed.value = null);
   const values = series.map((each) => each.values[at < 0 ? times.length - 1 : at] ?? null);
-  const said = (/** @type {(number | null)[]} */ all) => all.map((value) => (value === null ? "–" : format(value))).join(" / ");
+  const said = (/** @type {(number | null)[]} */ all) =>
+    all.map((value) => (value === null ? "–" : format(value))).join(" / ");
   const share = times.length > 1 ? at / (times.length - 1) : 0;
-  const words = series.map(({ name, values: all }) => inWords(series.length > 1 ? `${title}, ${name}` : title, all, format)).join(". ");
+  const words = series
+    .map(({ name, values: all }) => inWords(series.length > 1 ? `${title}, ${name}` : title, all, format))
+    .join(". ");
   const labels = times.length > 1 ? [0, 1, 2, 3].map((each) => times[Math.round((each * (times.length - 1)) / 3)]) : [];
   return html`
     <figure class="chart">

@@ -10,7 +10,7 @@ import { plural } from "./format.js";
 import { html, nothing } from "./render.js";
 
 /** @typedef {{ action: "inserted" | "updated" | "deleted", key: string, before: Record<string, string> | null, after: Record<string, string> | null }} RowChange */
-/** @typedef {{ table: string, rows: readonly RowChange[], counts?: Record<string, number> }} TableChanges */
+/** @typedef {{ table: string, key?: readonly string[], rows: readonly RowChange[], counts?: Record<string, number> }} TableChanges `key`: the columns of the primary key */
 
 const SHOWN = 10; // rows of one table that are open from the start
 
@@ -20,7 +20,8 @@ export function diffView(changes, { link } = {}) {
 }
 
 /** @param {TableChanges} changes @param {((table: string) => string) | undefined} link */
-function tableDiff({ table, rows, counts }, link) {
+function tableDiff({ table, key = [], rows, counts }, link) {
+  const view = (/** @type {RowChange} */ row) => rowDiff(row, key);
   const numbers = counts ?? countsOf(rows);
   const happened = Object.entries(numbers).map(([action, count]) => `${plural(count, "row")} ${action}`);
   const total = Object.values(numbers).reduce((sum, count) => sum + count, 0);
@@ -28,8 +29,8 @@ function tableDiff({ table, rows, counts }, link) {
   return html`
     <section class="diff" aria-label=${table}>
       <div class="t">${name}${happened.join(", ")}</div>
-      ${rows.slice(0, SHOWN).map(rowDiff)}
-      ${rows.length > SHOWN ? html`<details><summary>${plural(rows.length - SHOWN, "more row")}</summary>${rows.slice(SHOWN).map(rowDiff)}</details>` : nothing}
+      ${rows.slice(0, SHOWN).map(view)}
+      ${rows.length > SHOWN ? html`<details><summary>${plural(rows.length - SHOWN, "more row")}</summary>${rows.slice(SHOWN).map(view)}</details>` : nothing}
       ${total > rows.length ? html`<p class="hint">${plural(total - rows.length, "row")} more, not shown.</p>` : nothing}
     </section>`;
 }
@@ -41,15 +42,15 @@ function countsOf(rows) {
   return counts;
 }
 
-/** @param {RowChange} row */
-function rowDiff({ action, key, before, after }) {
+/** @param {RowChange} row @param {readonly string[]} columns */
+function rowDiff({ action, key, before, after }, columns) {
   if (action !== "updated") {
     const isNew = action === "inserted";
-    return html`<div class=${`change ${isNew ? "add" : "del"}`} role="group" aria-label=${`${key} ${action}`}>${lines(isNew ? after : before, isNew)}</div>`;
+    return html`<div class="change" role="group" aria-label=${`${key} ${action}`}>${lines(isNew ? after : before, isNew)}</div>`;
   }
   return html`
     <div class="change" role="group" aria-label=${`${key} updated`}>
-      <div class="l row-key"><span></span><span>${key}</span></div>
+      <div class="l row-key"><span></span><span>${columns.join(", ")}</span><span title=${key}>${key}</span></div>
       ${Object.keys(after ?? {}).map((name) => html`${line(name, before?.[name], false)}${line(name, after?.[name], true)}`)}
     </div>`;
 }

@@ -66,7 +66,8 @@ const WORDS = {
 };
 
 /** @param {string} name */
-export const icon = (name) => html`<svg class="i" viewBox="0 0 16 16" aria-hidden="true">${ICONS[name] ?? ICONS.info}</svg>`;
+export const icon = (name) =>
+  html`<svg class="i" viewBox="0 0 16 16" aria-hidden="true">${ICONS[name] ?? ICONS.info}</svg>`;
 
 /** The shape of a state, without a word. @param {string} kind */
 export function stateIcon(kind) {

@@ -81,15 +81,19 @@ export function nameOf(event) {
   const name = { " ": "Space", Escape: "Esc" }[key] ?? (key.length === 1 ? key.toLowerCase() : key);
   const isLetter = key.toLowerCase() !== key.toUpperCase();
   const hasShift = event.shiftKey && (isLetter || key.length > 1);
-  return [(event.ctrlKey || event.metaKey) && "Ctrl", event.altKey && "Alt", hasShift && "Shift", name].filter(Boolean).join(" ");
+  return [(event.ctrlKey || event.metaKey) && "Ctrl", event.altKey && "Alt", hasShift && "Shift", name]
+    .filter(Boolean)
+    .join(" ");
 }
 
 /** Whether a key belongs to the element that has the focus. @param {KeyboardEvent} event */
 function isTaken(event) {
   const target = /** @type {HTMLElement | null} */ (event.target instanceof HTMLElement ? event.target : null);
   if (!target || event.ctrlKey || event.metaKey || event.altKey || event.key === "Escape") return false;
-  const isField = target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio])");
-  const isPressed = (event.key === "Enter" || event.key === " ") && target.matches("a, button, summary, input, [role=option]");
+  const isField =
+    target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio])");
+  const isPressed =
+    (event.key === "Enter" || event.key === " ") && target.matches("a, button, summary, input, [role=option]");
   return isField || isPressed;
 }
 

@@ -62,7 +62,7 @@ export function openPalette(text = "") {
     const to = { ArrowDown: chosen.value + 1, ArrowUp: chosen.value - 1 }[event.key];
     if (to !== undefined && count > 0) chosen.value = (to + count) % count;
     else if (event.key === "Enter") run(ordered()[chosen.value], event.ctrlKey || event.metaKey);
-    else if (event.key === "?" && typed.value === "") return close(), event.preventDefault(), openKeys();
+    else if (event.key === "?" && typed.value === "") return (close(), event.preventDefault(), openKeys());
     else return;
     event.preventDefault();
     document.getElementById(`palette-${chosen.value}`)?.scrollIntoView({ block: "nearest" });
@@ -86,8 +86,16 @@ export function openPalette(text = "") {
       </div>
       <div class="found" id="palette-list" role="listbox" aria-label="What is found">
         ${all.length === 0 ? html`<p class="none" role="option" aria-disabled="true" aria-selected="false">Nothing is found.</p>` : nothing}
-        ${keyed(groups.value, ([name]) => name, ([name, each]) => html`
-          <div role="group" aria-label=${name}><h3 aria-hidden="true">${name}</h3>${keyed(each ?? [], ({ id }) => id, (entry) => option(entry, all.indexOf(entry)))}</div>`)}
+        ${keyed(
+          groups.value,
+          ([name]) => name,
+          ([name, each]) => html`
+          <div role="group" aria-label=${name}><h3 aria-hidden="true">${name}</h3>${keyed(
+            each ?? [],
+            ({ id }) => id,
+            (entry) => option(entry, all.indexOf(entry)),
+          )}</div>`,
+        )}
       </div>
       <footer aria-hidden="true">
         <span><span class="keys"><kbd>↑</kbd><kbd>↓</kbd></span> choose</span><span><span class="keys"><kbd>↵</kbd></span> open</span>
@@ -103,9 +111,11 @@ export function openPalette(text = "") {
       <div class="option" role="option" id=${`palette-${at}`} aria-selected=${isChosen} @click=${() => run(entry)}
         @pointermove=${() => (chosen.value = at)}>
         ${entry.icon}<span class="what">${entry.view}</span>
-        <span class="push">${entry.hint ?? nothing}${isChosen && entry.second
-          ? html` Open <kbd>↵</kbd> ${entry.second.label} <span class="keys"><kbd>Ctrl</kbd><kbd>↵</kbd></span>`
-          : nothing}</span>
+        <span class="push">${entry.hint ?? nothing}${
+          isChosen && entry.second
+            ? html` Open <kbd>↵</kbd> ${entry.second.label} <span class="keys"><kbd>Ctrl</kbd><kbd>↵</kbd></span>`
+            : nothing
+        }</span>
       </div>`;
   }
 }

@@ -2,7 +2,7 @@
 
 import { go, link, part, visit } from "./address.js";
 import { isPaused, query, session } from "./api.js";
-import { isUtc, relative, showUtc } from "./format.js";
+import { functionName, isUtc, relative, showUtc } from "./format.js";
 import { icon, stateIcon, stateWord } from "./icons.js";
 import { openKeys } from "./key_sheet.js";
 import { PAGES } from "./pages.js";
@@ -40,7 +40,12 @@ export function entriesFor(typed) {
     const [name, ...rest] = typed.trim().slice(1).split(/\s+/);
     return { now: tableEntries(name, 30), later: () => rowEntries(name, rest.join(" ")) };
   }
-  const now = [...functionEntries(text, text ? MOST : 0), ...pageEntries(text), ...commandEntries(text), ...tableEntries(text, text ? 4 : 0)];
+  const now = [
+    ...functionEntries(text, text ? MOST : 0),
+    ...pageEntries(text),
+    ...commandEntries(text),
+    ...tableEntries(text, text ? 4 : 0),
+  ];
   return { now, later: () => (/^[0-9a-f]{4,32}$/.test(text) ? jobEntries(text) : text ? jobsOf(text) : none()) };
 }
 
@@ -66,13 +71,24 @@ function marked(name, text) {
   return html`${name.slice(0, at)}<mark>${name.slice(at, at + word.length)}</mark>${name.slice(at + word.length)}`;
 }
 
+/** The name of a function, marked: its module dim. @param {string} name @param {string} text */
+function markedFunction(name, text) {
+  const at = name.lastIndexOf(":") + 1;
+  const isInModule = text !== "" && name.slice(0, at).toLowerCase().includes(text.split(/\s+/)[0]);
+  const [module, own] = [name.slice(0, at), name.slice(at)];
+  return html`<span class="fn"><i>${isInModule ? marked(module, text) : module}</i><b>${isInModule ? own : marked(own, text)}</b></span>`;
+}
+
 /** Names that fit, those that begin so first. @template {{ name: string }} T @param {T[]} all @param {string} text @param {number} most */
 function best(all, text, most) {
   const rank = (/** @type {string} */ name) => {
     const at = name.toLowerCase().indexOf(text);
     return at === 0 || /[:._]/.test(name[at - 1] ?? "") ? 0 : 1;
   };
-  return all.filter(({ name }) => fits(name, text)).sort((a, b) => rank(a.name) - rank(b.name)).slice(0, most);
+  return all
+    .filter(({ name }) => fits(name, text))
+    .sort((a, b) => rank(a.name) - rank(b.name))
+    .slice(0, most);
 }
 
 /** @param {string} typed @param {number} most @returns {Entry[]} */
@@ -82,7 +98,7 @@ function functionEntries(typed, most) {
     id: `function ${name}`,
     group: "Functions",
     icon: icon("functions"),
-    view: html`<span class="fn">${marked(name, text)}</span> <span class="kind">${visibility === "internal" ? "internal " : ""}${kind}</span>`,
+    view: html`${markedFunction(name, text)} <span class="kind">${visibility === "internal" ? "internal " : ""}${kind}</span>`,
     run: () => go(`/functions/${part(name)}`),
     second: { label: "Run", run: () => go(`/functions/${part(name)}`, { run: 1 }) },
   }));
@@ -106,13 +122,26 @@ function pageEntries(text) {
 function commandEntries(text) {
   const ofPage = openScope?.commands() ?? [];
   const general = [
-    { label: isPaused.value ? "Go on with live updates" : "Pause live updates", icon: "pause", key: "p", run: () => (isPaused.value = !isPaused.value) },
-    { label: isUtc.value ? "Show local time" : "Show UTC", icon: "schedules", key: "u", run: () => showUtc(!isUtc.value) },
+    {
+      label: isPaused.value ? "Go on with live updates" : "Pause live updates",
+      icon: "pause",
+      key: "p",
+      run: () => (isPaused.value = !isPaused.value),
+    },
+    {
+      label: isUtc.value ? "Show local time" : "Show UTC",
+      icon: "schedules",
+      key: "u",
+      run: () => showUtc(!isUtc.value),
+    },
     { label: "Change the theme", icon: "auto", run: nextTheme },
     { label: "All keys", icon: "info", key: "?", run: openKeys },
     ...(session.value && session.value.actor !== "dev" ? [{ label: "Log out", icon: "lock", run: logOut }] : []),
   ];
-  return [...ofPage.map((each) => ({ ...each, group: "This page" })), ...general.map((each) => ({ ...each, group: "Commands" }))]
+  return [
+    ...ofPage.map((each) => ({ ...each, group: "This page" })),
+    ...general.map((each) => ({ ...each, group: "Commands" })),
+  ]
     .filter(({ label }) => fits(label, text))
     .map(({ label, run, group, icon: shape = "right", key }) => ({
       id: `command ${label}`,
@@ -141,9 +170,22 @@ async function rowEntries(name, key) {
   if (!key || !tables.value.some((table) => table.name === name)) return [];
   const found = await query("_system/data:row", { table: name, key: [key] }).catch(() => null);
   if (!found) return [];
-  const cells = found.row.cells.map((/** @type {unknown} */ cell) => (typeof cell === "string" ? cell : "…")).join(", ");
-  const row = { id: `row ${name} ${key}`, group: "Rows", icon: icon("data"), view: html`<code>${name} / ${key}</code>` };
-  return [{ ...row, hint: html`<span class="mono cut">${cells.slice(0, 60)}</span>`, run: () => go(`/data/${part(name)}`, { row: JSON.stringify([key]) }) }];
+  const cells = found.row.cells
+    .map((/** @type {unknown} */ cell) => (typeof cell === "string" ? cell : "…"))
+    .join(", ");
+  const row = {
+    id: `row ${name} ${key}`,
+    group: "Rows",
+    icon: icon("data"),
+    view: html`<code>${name} / ${key}</code>`,
+  };
+  return [
+    {
+      ...row,
+      hint: html`<span class="mono cut">${cells.slice(0, 60)}</span>`,
+      run: () => go(`/data/${part(name)}`, { row: JSON.stringify([key]) }),
+    },
+  ];
 }
 
 /** @param {string} prefix @returns {Promise<Entry[]>} */
@@ -161,7 +203,7 @@ async function jobsOf(text) {
     id: "jobs of it",
     group: "Jobs",
     icon: icon("schedules"),
-    view: html`All jobs of <span class="fn">${first.name}</span>`,
+    view: html`All jobs of ${functionName(first.name)}`,
     run: () => go("/schedules", { function: first.name }),
   });
   return [...shownJobs(jobs), all];
@@ -177,7 +219,7 @@ function shownJobs(jobs) {
       id: `job ${id}`,
       group: "Jobs",
       icon: html`<span class=${`state ${kind}`}>${stateIcon(kind)}<span class="vh">${stateWord(kind)}</span></span>`,
-      view: html`<span class="fn">${job.name}</span> <code class="dim">${id.slice(0, 8)}</code>`,
+      view: html`${functionName(job.name)} <code class="dim">${id.slice(0, 8)}</code>`,
       hint: relative(time),
       run: () => visit(link(`/job/${part(id)}`)),
     };

@@ -10,160 +10,11 @@
  * tags is left out.
  */
 
+import { attempt, batch, isCalmNow, Signal } from "./signals.js";
+
+export { batch, calmly, computed, effect, Signal, signal } from "./signals.js";
+
 const CALM_PAUSE = 250; // milliseconds between two renderings for data that changed by itself
-
-let reader = /** @type {Signal<any> | null} */ (null); // what runs now, and depends on what it reads
-let batches = 0;
-let isCalm = false;
-const waiting = /** @type {Set<Signal<any>>} */ (new Set()); // effects to run as the batch ends
-
-/** A value that tells of its changes; with `compute`, one that follows from others. @template T */
-export class Signal {
-  #held;
-  #compute;
-  #react;
-  #version = 0;
-  #isStale = true;
-  #watchers = /** @type {Set<Signal<any>>} */ (new Set());
-  #sources = /** @type {Map<Signal<any>, number>} */ (new Map());
-
-  /** @param {T} value @param {() => T} [compute] @param {() => void} [react] what an effect does as a source changes */
-  constructor(value, compute, react) {
-    this.#held = value;
-    this.#compute = compute;
-    this.#react = react;
-  }
-
-  get value() {
-    this.refresh();
-    if (reader) reader.#see(this);
-    return this.#held;
-  }
-
-  set value(value) {
-    if (Object.is(value, this.#held)) return;
-    this.#held = value;
-    this.#version++;
-    batch(() => [...this.#watchers].forEach((watcher) => watcher.#notify()));
-  }
-
-  /** The value, of which the caller does not become dependent. */
-  peek() {
-    this.refresh();
-    return this.#held;
-  }
-
-  refresh() {
-    const isTold = this.#react !== undefined || this.#watchers.size > 0;
-    if (!this.#compute || (isTold && !this.#isStale)) return;
-    if (this.#version === 0 || this.#hasChanged()) {
-      const value = this.#run(this.#compute);
-      if (this.#version === 0 || !Object.is(value, this.#held)) this.#version++;
-      this.#held = value;
-    }
-    this.#isStale = false;
-  }
-
-  stop() {
-    for (const source of this.#sources.keys()) source.#unwatch(this);
-    this.#compute = undefined;
-    waiting.delete(this);
-  }
-
-  #hasChanged() {
-    return [...this.#sources].some(([source, version]) => (source.refresh(), source.#version !== version));
-  }
-
-  /** @param {() => T} compute */
-  #run(compute) {
-    const [outer, before] = [reader, this.#sources];
-    this.#sources = new Map();
-    reader = this;
-    try {
-      return compute();
-    } finally {
-      reader = outer;
-      for (const source of before.keys()) if (!this.#sources.has(source)) source.#unwatch(this);
-    }
-  }
-
-  /** @param {Signal<any>} source */
-  #see(source) {
-    if (this.#sources.has(source)) return;
-    this.#sources.set(source, source.#version);
-    if (this.#react || this.#watchers.size > 0) source.#watch(this);
-  }
-
-  /** @param {Signal<any>} watcher */
-  #watch(watcher) {
-    if (this.#watchers.size === 0) for (const source of this.#sources.keys()) source.#watch(this);
-    this.#watchers.add(watcher);
-  }
-
-  /** @param {Signal<any>} watcher */
-  #unwatch(watcher) {
-    this.#watchers.delete(watcher);
-    if (this.#watchers.size === 0) for (const source of this.#sources.keys()) source.#unwatch(this);
-  }
-
-  #notify() {
-    this.#isStale = true;
-    if (this.#react) this.#react();
-    else for (const watcher of this.#watchers) watcher.#notify();
-  }
-}
-
-/** @template T @param {T} value */
-export const signal = (value) => /** @type {Signal<T>} */ (new Signal(value));
-
-/** @template T @param {() => T} compute @returns {Signal<T>} */
-export const computed = (compute) => new Signal(/** @type {any} */ (undefined), compute);
-
-/** Runs now and whenever a signal that it read has changed. What it returns runs before the next time, and at the end.
- * @param {() => void | (() => void)} run @returns {() => void} what ends it */
-export function effect(run) {
-  let cleanUp = /** @type {void | (() => void)} */ (undefined);
-  const once = () => void (cleanUp?.(), (cleanUp = run()));
-  const cell = new Signal(/** @type {void} */ (undefined), once, () => void waiting.add(cell));
-  cell.refresh();
-  return () => void (cell.stop(), cleanUp?.(), (cleanUp = undefined));
-}
-
-/** Several changes at once: effects run after the last. @template T @param {() => T} change @returns {T} */
-export function batch(change) {
-  batches++;
-  try {
-    return change();
-  } finally {
-    for (let rounds = 0; batches === 1 && waiting.size > 0; rounds++) {
-      if (rounds > 100) throw (waiting.clear(), new Error("effects change what they depend on, without an end"));
-      const effects = [...waiting];
-      waiting.clear();
-      for (const each of effects) attempt(() => each.refresh());
-    }
-    batches--;
-  }
-}
-
-/** Changes that no input asked for: they are rendered at most four times a second. @param {() => void} change */
-export function calmly(change) {
-  const before = isCalm;
-  isCalm = true;
-  try {
-    batch(change);
-  } finally {
-    isCalm = before;
-  }
-}
-
-/** @param {() => void} run @param {(error: unknown) => void} [onError] */
-function attempt(run, onError = console.error) {
-  try {
-    run();
-  } catch (error) {
-    onError(error);
-  }
-}
 
 class Template {
   /** @param {TemplateStringsArray} strings @param {unknown[]} values @param {boolean} isSvg */
@@ -219,27 +70,36 @@ function prepare({ strings, isSvg }) {
   holder.innerHTML = isSvg ? `<svg>${markup}</svg>` : markup;
   const { content } = holder;
   if (isSvg) content.replaceChildren(.../** @type {Element} */ (content.firstChild).childNodes);
-  const places = [...nodesOf(content)].flatMap((node, index) => placesOf(node, names).map((each) => ({ index, ...each })));
+  const places = [...nodesOf(content)].flatMap((node, index) =>
+    placesOf(node, names).map((each) => ({ index, ...each })),
+  );
   return { content, places };
 }
 
 /** @param {Node} root @returns {Generator<Element | Comment>} */
 function* nodesOf(root) {
   const walker = document.createTreeWalker(root, 1 | 128);
-  for (let node; (node = walker.nextNode()); ) yield /** @type {any} */ (node);
+  for (let node; (node = walker.nextNode());) yield /** @type {any} */ (node);
 }
 
 /** @param {Element | Comment} node @param {string[]} names */
 function placesOf(node, names) {
   const marks = new RegExp(`${MARK}(\\d+);`);
-  if (!("attributes" in node)) return marks.test(node.data) ? [{ name: "", texts: [], places: [+node.data.split(marks)[1]] }] : [];
+  if (!("attributes" in node))
+    return marks.test(node.data) ? [{ name: "", texts: [], places: [+node.data.split(marks)[1]] }] : [];
   return [...node.attributes].flatMap(({ name, value }) => {
     const pieces = value.split(marks);
     if (REFUSED.test(name) || name === "style") throw new Error(`a template has ${name}="…"`);
     if (pieces.length === 1) return [];
     node.removeAttribute(name);
     const places = pieces.filter((_, at) => at % 2 === 1).map(Number);
-    return [{ name: /^[.@?]|^convexpy-/.test(name) ? names[places[0]] : name, texts: pieces.filter((_, at) => at % 2 === 0), places }];
+    return [
+      {
+        name: /^[.@?]|^convexpy-/.test(name) ? names[places[0]] : name,
+        texts: pieces.filter((_, at) => at % 2 === 0),
+        places,
+      },
+    ];
   });
 }
 
@@ -263,7 +123,9 @@ function writer(node, { name, texts, places }) {
   }
   return (values) => {
     const isWhole = places.length === 1 && texts.every((text) => text === "");
-    const value = isWhole ? values[places[0]] : texts.map((text, at) => (at ? asText(values[places[at - 1]]) : "") + text).join("");
+    const value = isWhole
+      ? values[places[0]]
+      : texts.map((text, at) => (at ? asText(values[places[at - 1]]) : "") + text).join("");
     if (Object.is(value, last)) return;
     write(value);
     last = value;
@@ -271,20 +133,23 @@ function writer(node, { name, texts, places }) {
 }
 
 /** @param {unknown} value */
-const asText = (value) => (value === nothing || value === undefined || value === null || typeof value === "boolean" ? "" : String(value));
+const asText = (value) =>
+  value === nothing || value === undefined || value === null || typeof value === "boolean" ? "" : String(value);
 
 /** @param {Element} element @param {string} name @param {unknown} value */
 function setAttribute(element, name, value) {
-  const isAbsent = value === nothing || value === undefined || value === null || (value === false && !name.startsWith("aria-"));
+  const isAbsent =
+    value === nothing || value === undefined || value === null || (value === false && !name.startsWith("aria-"));
   if (isAbsent) return element.removeAttribute(name);
   const text = value === true && !name.startsWith("aria-") ? "" : String(value);
-  const isScript = ADDRESSES.has(name) && /^[\s\0-\x20]*(javascript|data|vbscript):/i.test(text);
+  const isScript = ADDRESSES.has(name) && /^(javascript|data|vbscript):/i.test(text.replace(/[\0-\x20]/g, ""));
   element.setAttribute(name, isScript ? "about:blank" : text);
 }
 
 /** @param {CSSStyleDeclaration} style @param {any} now @param {any} before */
 function setStyle(style, now, before) {
-  for (const name of Object.keys(typeof before === "object" ? before ?? {} : {})) if (!(name in (now ?? {}))) style.removeProperty(name);
+  for (const name of Object.keys(typeof before === "object" ? (before ?? {}) : {}))
+    if (!(name in (now ?? {}))) style.removeProperty(name);
   for (const [name, value] of Object.entries(now ?? {})) style.setProperty(name, String(value));
 }
 
@@ -302,7 +167,14 @@ class Child {
   show(value) {
     if (value instanceof Template) this.#showTemplate(value);
     else if (value instanceof Keyed) this.#showList(value);
-    else if (Array.isArray(value)) this.#showList(new Keyed(value, (_, index) => index, (item) => item));
+    else if (Array.isArray(value))
+      this.#showList(
+        new Keyed(
+          value,
+          (_, index) => index,
+          (item) => item,
+        ),
+      );
     else if (value instanceof Node) this.#shown === value || this.#replace(value, value);
     else if (this.#shown?.nodeType !== 3) this.#replace(document.createTextNode(asText(value)));
     else if (this.#shown.data !== asText(value)) this.#shown.data = asText(value);
@@ -396,11 +268,12 @@ export function mount(container, view, onError = console.error) {
     drawn = [];
     for (const call of calls) attempt(call);
   };
-  const drawCalmly = () => (document.hidden ? document.addEventListener("visibilitychange", draw, { once: true }) : draw());
+  const drawCalmly = () =>
+    document.hidden ? document.addEventListener("visibilitychange", draw, { once: true }) : draw();
   const onChange = () => {
-    if (isCalm) timer ??= setTimeout(drawCalmly, last + CALM_PAUSE - performance.now());
+    if (isCalmNow()) timer ??= setTimeout(drawCalmly, last + CALM_PAUSE - performance.now());
     else if (!isQueued) queueMicrotask(draw);
-    isQueued ||= !isCalm;
+    isQueued ||= !isCalmNow();
   };
   const cell = new Signal(/** @type {void} */ (undefined), () => root.show(view()), onChange);
   draw();

@@ -24,7 +24,8 @@ export function problem(error, { what = "This cannot be shown", again } = {}) {
  * @param {{ value: any, error: Error | undefined }} live @param {(value: any) => unknown} view @param {{ lines?: number }} [options]
  */
 export function shown(live, view, { lines = 6 } = {}) {
-  if (live.value !== undefined) return html`${live.error ? problem(live.error, { what: "This is no longer up to date" }) : nothing}${view(live.value)}`;
+  if (live.value !== undefined)
+    return html`${live.error ? problem(live.error, { what: "This is no longer up to date" }) : nothing}${view(live.value)}`;
   return live.error ? problem(live.error) : waitingLines(lines);
 }
 

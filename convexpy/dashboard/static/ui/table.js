@@ -149,9 +149,18 @@ export class List {
         const shown = new Set(kept);
         this.#gone.value = new Set(kept.filter((id) => !items.has(id)));
         this.waiting.value = [...items.keys()].filter((id) => !shown.has(id)).length;
-        this.#items.value = new Map([...[...this.#gone.peek()].map((id) => /** @type {[string, any]} */ ([id, before.get(id)])), ...items]);
+        this.#items.value = new Map([
+          ...[...this.#gone.peek()].map((id) => /** @type {[string, any]} */ ([id, before.get(id)])),
+          ...items,
+        ]);
         const heads = new Map(order.map((group) => [group.id, group]));
-        this.#shown.value = this.#shown.peek().map((group) => ({ ...group, title: heads.get(group.id)?.title ?? group.title, note: heads.get(group.id)?.note ?? group.note }));
+        this.#shown.value = this.#shown
+          .peek()
+          .map((group) => ({
+            ...group,
+            title: heads.get(group.id)?.title ?? group.title,
+            note: heads.get(group.id)?.note ?? group.note,
+          }));
       }
     });
     for (const id of this.#arrived.keys()) if (!this.#items.peek().has(id) && !items.has(id)) this.#arrived.delete(id);
@@ -180,7 +189,8 @@ export class List {
     const { width, isNarrow } = this.#size.value;
     if (isNarrow) return all.filter(({ place }) => place);
     const kept = [...all];
-    const needed = () => kept.reduce((sum, column) => sum + (column.width ?? 160), this.#options.isSelectable ? CHECK : 0);
+    const needed = () =>
+      kept.reduce((sum, column) => sum + (column.width ?? 160), this.#options.isSelectable ? CHECK : 0);
     while (needed() > width && kept.length > 2) kept.splice(kept.length - 2, 1);
     return kept;
   }
@@ -207,7 +217,11 @@ export class List {
           </div>
           <div class="list-body" role="rowgroup" style=${{ height: `${height}px` }} @focusin=${this.#onFocusIn} @focusout=${this.#onFocusOut}
             @pointerenter=${this.#onPointer(true)} @pointerleave=${this.#onPointer(false)}>
-            ${keyed(inView, ({ id }) => id, (entry, at) => this.#entry(entry, at + Math.max(0, first) + 2, columns))}
+            ${keyed(
+              inView,
+              ({ id }) => id,
+              (entry, at) => this.#entry(entry, at + Math.max(0, first) + 2, columns),
+            )}
           </div>
         </div>
       </div>`;
@@ -238,18 +252,31 @@ export class List {
     const item = this.#items.value.get(id);
     const { isSelectable, name, lineClass } = this.#options;
     const isSelected = this.selected.value.has(id);
-    const [age, changed] = [this.#arrived, this.#changed].map((times) => performance.now() - (times.get(id) ?? -Infinity));
-    const marks = [isSelected && "sel", this.#gone.value.has(id) && "gone", age < NEW_MS && "new", changed < CHANGED_MS && "changed"];
+    const [age, changed] = [this.#arrived, this.#changed].map(
+      (times) => performance.now() - (times.get(id) ?? -Infinity),
+    );
+    const marks = [
+      isSelected && "sel",
+      this.#gone.value.has(id) && "gone",
+      age < NEW_MS && "new",
+      changed < CHANGED_MS && "changed",
+    ];
     const check = (/** @type {any} */ event) => (event.shiftKey ? this.#selectTo(id) : this.#toggle(id));
     return html`
       <div class=${`list-line ${marks.filter(Boolean).join(" ")} ${lineClass?.(item) ?? ""}`} role="row" aria-rowindex=${row} style=${place}
         aria-selected=${isSelectable ? (isSelected ? "true" : "false") : nothing} tabindex=${this.#isTabStop(id) ? 0 : -1} data-key=${id}
         @click=${(/** @type {MouseEvent} */ event) => this.#onClick(event, item)} @focus=${() => (this.focused.value = id)}>
-        ${isSelectable
-          ? html`<span role="gridcell" class="list-check"><input type="checkbox" class="box" tabindex="-1"
+        ${
+          isSelectable
+            ? html`<span role="gridcell" class="list-check"><input type="checkbox" class="box" tabindex="-1"
               aria-label=${`Select ${name?.(item) ?? ""}`} .checked=${isSelected} @click=${check}></span>`
-          : nothing}
-        ${keyed(columns, (column) => column.id, (column) => cell(column, item))}
+            : nothing
+        }
+        ${keyed(
+          columns,
+          (column) => column.id,
+          (column) => cell(column, item),
+        )}
       </div>`;
   }
 
@@ -349,14 +376,17 @@ export class List {
   /** How far below the top of what scrolls the list begins. */
   #offset() {
     if (!this.#element || !this.#scroller) return 0;
-    return this.#element.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top + this.#scroller.scrollTop;
+    return (
+      this.#element.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top + this.#scroller.scrollTop
+    );
   }
 
   #onScroll() {
     if (!this.#element?.isConnected || !this.#scroller) return;
     const size = { width: this.#element.clientWidth - 24, isNarrow: narrow.matches, line: lineHeight() };
     const old = this.#size.peek();
-    if (Object.entries(size).some(([name, value]) => old[/** @type {keyof typeof old} */ (name)] !== value)) this.#size.value = size;
+    if (Object.entries(size).some(([name, value]) => old[/** @type {keyof typeof old} */ (name)] !== value))
+      this.#size.value = size;
     const top = Math.max(0, this.#scroller.scrollTop - this.#offset() - HEAD);
     const now = this.#view.peek();
     const height = this.#scroller.clientHeight;

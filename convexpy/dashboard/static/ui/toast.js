@@ -70,10 +70,12 @@ export function toasts() {
     <div class="toast" @mouseenter=${hold(true)} @mouseleave=${hold(false)} @focusin=${hold(true)} @focusout=${hold(false)}>
       ${now?.state ? html`<span class=${`state ${now.state}`}>${stateIcon(now.state)}</span>` : nothing}
       <span class="toast-text">${now?.text}</span>
-      ${now?.undo
-        ? html`<button type="button" class="btn quiet accent" ?disabled=${now.isUndoing} @click=${undo}>Undo <kbd>z</kbd></button>
+      ${
+        now?.undo
+          ? html`<button type="button" class="btn quiet accent" ?disabled=${now.isUndoing} @click=${undo}>Undo <kbd>z</kbd></button>
             <span class="left" aria-hidden="true">${now.left} s</span>`
-        : html`<button type="button" class="btn quiet icon" aria-label="Close" @click=${() => (shown.value = null)}>${icon("x")}</button>`}
+          : html`<button type="button" class="btn quiet icon" aria-label="Close" @click=${() => (shown.value = null)}>${icon("x")}</button>`
+      }
       <span class="rest" style=${{ "--left": String((now?.left ?? 0) / (now?.seconds || 1)) }}></span>
     </div>`;
   return html`<div role="status" aria-live="polite" class="toasts">${now ? box() : nothing}</div>`;
