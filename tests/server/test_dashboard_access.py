@@ -21,6 +21,7 @@ from support.sockets import Closed, SocketClient, Sockets, serving
 
 from convexpy import ActionCtx, MutationCtx, QueryCtx, Settings, action, internal_query, mutation, query
 from convexpy._system import audit, keys
+from convexpy.database.signing_keys import session_key
 from convexpy.server import sync_connection
 from convexpy.server.throttle import FREE_TRIES
 from convexpy.testing import ConvexTest
@@ -470,6 +471,21 @@ def test_a_read_only_socket_calls_queries_and_nothing_else(served: Served, kit: 
     socket.act(1, "act")
     frames = [socket.receive(), socket.receive()]
     assert [each["errorData"]["code"] for each in frames if each["type"] == "ActionResponse"] == ["FORBIDDEN"]
+
+
+def test_a_read_only_key_reads_nothing_that_would_make_it_another_one(client: HttpClient, kit: ConvexTest) -> None:
+    other, own = made_key(kit), made_key(kit, read_only=True)
+    log_in(client, own)
+    secrets = (other.digest, own.digest, session_key(kit.convex.database).hex(), other.text)
+    for table, column in (("_convexpy_keys", "digest"), ("_convexpy_metadata", "value")):
+        answer = call(client, "query", "_system/data:rows", {"table": table})
+        assert answer.json()["status"] == "success"
+        assert not any(secret in answer.text for secret in secrets)
+        oracle = {"column": column, "operator": "=", "value": "x"}
+        for wanted in ({"sort": column}, {"filter": [oracle]}):  # an order or a condition would tell it bit by bit
+            refused = call(client, "query", "_system/data:rows", {"table": table, **wanted}).json()
+            assert (refused["status"], refused["errorData"]["code"]) == ("error", "NOT_FOUND")
+    assert not any(secret in call(client, "query", "_system/keys:list").text for secret in secrets)
 
 
 # What is left behind.
