@@ -95,8 +95,8 @@ AUTH: Final = (
         name="an admin key that is half right",
         breaks="the id of a key, which is in lists, opens everything",
         file="database/admin_keys.py",
-        old="hmac.compare_digest(stored or NO_DIGEST, digest_of(text))",
-        new="stored",
+        old="return found if hmac.compare_digest(digest, digest_of(text)) else None",
+        new="return found",
         tests=("tests/server/test_authenticator.py::test_a_wrong_admin_key_is_refused_in_one_way",),
     ),
     Bug(

@@ -165,10 +165,11 @@ CALLS: Final = (
         name="now of the first attempt",
         breaks="a mutation that waited for others schedules from a moment that is long over, and stamps it on its rows",
         file="runtime/transaction.py",
-        old="        part = self._new_part(call, transaction, finishes_job=claim is not None)\n",
+        old="        return CallTransaction(self._database, app, transaction, self._clock, new_buffer)\n",
         new="""\
-        part = self._new_part(call, transaction, finishes_job=claim is not None)
-        part.now = vars(self).setdefault("moments", {}).setdefault(call.function.name, part.now)
+        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
+        part.began = vars(self).setdefault("moments", {}).setdefault(call.function.name, part.began)
+        return part
 """,
         tests=(f"{RETRIES}::test_every_try_has_a_now_of_its_own",),
     ),

@@ -68,7 +68,7 @@ DOORS: Final = (
     Bug(
         name="a retry of a job that is not finished",
         breaks="a charge that waits for its retry is charged twice",
-        file="_system/jobs.py",
+        file="_system/job_changes.py",
         old="    if old.completed_time is None:\n",
         new="    if False:\n",
         tests=("tests/_system/test_system_jobs.py::test_a_finished_job_is_tried_again_as_a_new_one",),

@@ -113,8 +113,8 @@ FAILURES: Final = (
         name="a-nested-call-is-another-request",
         breaks="the lines of one request cannot be found together in the log",
         file="runtime/call_executor.py",
-        old="parent.identity, parent.job, request=parent.request)",
-        new="parent.identity, parent.job)",
+        old="parent.identity, parent.job, request=parent.request, admin=parent.admin)",
+        new="parent.identity, parent.job, admin=parent.admin)",
         tests=("tests/promises/test_log_lines.py",),
     ),
 )
