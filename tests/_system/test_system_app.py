@@ -8,7 +8,17 @@ from importlib.metadata import version
 import pytest
 from sqlalchemy import insert
 
-from convexpy import ConvexError, JobId, MutationCtx, QueryCtx, SyncActionCtx, action, internal_mutation, mutation, query
+from convexpy import (
+    ConvexError,
+    JobId,
+    MutationCtx,
+    QueryCtx,
+    SyncActionCtx,
+    action,
+    internal_mutation,
+    mutation,
+    query,
+)
 from convexpy._system import app
 from convexpy.database import overview as stored
 from convexpy.database.tables import error_minutes, errors

@@ -49,7 +49,9 @@ def answer(route: Route) -> None:
         route.fulfill(status=404)
 
 
-@pytest.mark.parametrize("name", sorted({path.stem for path in (HERE / "checks").glob("*.js")} - {"check", "fake_server"}))
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in (HERE / "checks").glob("*.js")} - {"check", "fake_server"})
+)
 def test_a_module_keeps_what_it_says(page: Page, name: str) -> None:
     page.goto(f"{ORIGIN}/")
     result = page.evaluate(RUN, name)

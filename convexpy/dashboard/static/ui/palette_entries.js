@@ -2,7 +2,7 @@
 
 import { go, link, part, visit } from "./address.js";
 import { isPaused, query, session } from "./api.js";
-import { isUtc, relative, showUtc } from "./format.js";
+import { functionName, isUtc, relative, showUtc } from "./format.js";
 import { icon, stateIcon, stateWord } from "./icons.js";
 import { openKeys } from "./key_sheet.js";
 import { PAGES } from "./pages.js";
@@ -71,6 +71,14 @@ function marked(name, text) {
   return html`${name.slice(0, at)}<mark>${name.slice(at, at + word.length)}</mark>${name.slice(at + word.length)}`;
 }
 
+/** The name of a function, marked: its module dim. @param {string} name @param {string} text */
+function markedFunction(name, text) {
+  const at = name.lastIndexOf(":") + 1;
+  const isInModule = text !== "" && name.slice(0, at).toLowerCase().includes(text.split(/\s+/)[0]);
+  const [module, own] = [name.slice(0, at), name.slice(at)];
+  return html`<span class="fn"><i>${isInModule ? marked(module, text) : module}</i><b>${isInModule ? own : marked(own, text)}</b></span>`;
+}
+
 /** Names that fit, those that begin so first. @template {{ name: string }} T @param {T[]} all @param {string} text @param {number} most */
 function best(all, text, most) {
   const rank = (/** @type {string} */ name) => {
@@ -90,7 +98,7 @@ function functionEntries(typed, most) {
     id: `function ${name}`,
     group: "Functions",
     icon: icon("functions"),
-    view: html`<span class="fn">${marked(name, text)}</span> <span class="kind">${visibility === "internal" ? "internal " : ""}${kind}</span>`,
+    view: html`${markedFunction(name, text)} <span class="kind">${visibility === "internal" ? "internal " : ""}${kind}</span>`,
     run: () => go(`/functions/${part(name)}`),
     second: { label: "Run", run: () => go(`/functions/${part(name)}`, { run: 1 }) },
   }));
@@ -195,7 +203,7 @@ async function jobsOf(text) {
     id: "jobs of it",
     group: "Jobs",
     icon: icon("schedules"),
-    view: html`All jobs of <span class="fn">${first.name}</span>`,
+    view: html`All jobs of ${functionName(first.name)}`,
     run: () => go("/schedules", { function: first.name }),
   });
   return [...shownJobs(jobs), all];
@@ -211,7 +219,7 @@ function shownJobs(jobs) {
       id: `job ${id}`,
       group: "Jobs",
       icon: html`<span class=${`state ${kind}`}>${stateIcon(kind)}<span class="vh">${stateWord(kind)}</span></span>`,
-      view: html`<span class="fn">${job.name}</span> <code class="dim">${id.slice(0, 8)}</code>`,
+      view: html`${functionName(job.name)} <code class="dim">${id.slice(0, 8)}</code>`,
       hint: relative(time),
       run: () => visit(link(`/job/${part(id)}`)),
     };
