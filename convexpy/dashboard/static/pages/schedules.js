@@ -70,9 +70,15 @@ export default {
       isLoading: () => found.isLoading,
       onEnd: () => void found.more(),
     });
+    let answered = "";
     scope.onClose(
       effect(() => {
-        if (jobs.selected.value.size === 0) isAll.value = false;
+        const asked = JSON.stringify(filterOf());
+        const isAnother = !found.isLoading && asked !== answered;
+        if (isAnother || jobs.selected.value.size === 0) isAll.value = false;
+        if (!isAnother) return;
+        answered = asked;
+        jobs.clear(); // also what was selected while the lines of the filter before were still there
       }),
     );
     const selection = selectionOf(jobs, isAll, counts);
@@ -247,8 +253,9 @@ function selectionOf(jobs, isAll, counts) {
     const { count: size, ids } = of(kinds);
     if (size === 0) return;
     const names = new Set(/** @type {Job[]} */ (jobs.selectedItems()).map(({ name }) => name));
-    const chosen = isAll.peek() ? { filter: filterOf() } : { ids };
-    void actOnMany(action, chosen, { of: !isAll.peek() && names.size === 1 ? [...names][0] : null });
+    const filter = filterOf();
+    if (isAll.peek()) void actOnMany(action, { filter }, { of: filter.functions?.length === 1 ? filter.functions[0] : null });
+    else void actOnMany(action, { ids }, { of: names.size === 1 ? [...names][0] : null });
     jobs.clear();
   };
   const waiting = ["pending"];

@@ -30,13 +30,13 @@ export const searchedText = signal("");
 const minute = computed(() => Math.floor(now.value / MINUTE) * MINUTE);
 
 /** @param {string} name */
-const list = (name) => (address.value.params.get(name) ?? "").split(",").filter(Boolean).map(decodeURIComponent);
+const list = (name) => (address.value.params.get(name) ?? "").split(",").filter(Boolean).map((each) => each.replaceAll("%2C", ","));
 
 /** The states that are chosen: by a tab, or several by tokens. */
 export const states = () => list("state").filter((state) => STATES.includes(state));
 
 /** @param {string} name @param {readonly string[]} values */
-const joined = (name, values) => ({ [name]: values.map(encodeURIComponent).join(",") || null });
+const joined = (name, values) => ({ [name]: values.map((each) => each.replaceAll(",", "%2C")).join(",") || null });
 
 /** @param {readonly string[]} chosen */
 export const chooseStates = (chosen) => setParams({ ...joined("state", chosen), pending: null }, { replace: false });

@@ -160,10 +160,19 @@ function valuesOf({ name, values, isFree, canExclude, read }, typed, most) {
   const isOut = canExclude === true && /^not\s/i.test(typed);
   const text = isOut ? typed.replace(/^not\s+/i, "") : typed;
   const known = (values?.() ?? []).map((each) => (typeof each === "string" ? { value: each } : each));
-  const fitting = known.filter(({ value, word }) => `${value} ${word ?? ""}`.toLowerCase().includes(text.toLowerCase()));
+  const wanted = text.toLowerCase();
+  const fitting = known.filter(({ value, word }) => `${value} ${word ?? ""}`.toLowerCase().includes(wanted));
+  fitting.sort((one, other) => rank(one.value, wanted) - rank(other.value, wanted));
   const found = fitting.slice(0, most).map((each) => ({ name, hint: "", ...each, word: each.word ?? each.value, isOut }));
   const written = text && read ? read(text) : null;
   if (written) found.unshift({ name, hint: "", ...written, word: written.word ?? written.value, isOut });
   if (isFree && text) found.push({ name, value: text, word: `“${text}”`, hint: "contains", isOut });
   return found;
+}
+
+/** What is typed is the whole, begins a part, or is somewhere in it. @param {string} value @param {string} wanted */
+function rank(value, wanted) {
+  const parts = value.toLowerCase().split(/[:/.]/);
+  if (parts.includes(wanted) || value.toLowerCase() === wanted) return 0;
+  return parts.some((part) => part.startsWith(wanted)) ? 1 : 2;
 }
