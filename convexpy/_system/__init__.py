@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import app, audit, conflicts, crons, errors, functions, health, jobs, keys, live, logs
+from . import app, audit, conflicts, crons, data, errors, functions, health, jobs, keys, live, logs
 
 MODULES: Final = MappingProxyType(
     {
@@ -13,6 +13,7 @@ MODULES: Final = MappingProxyType(
         "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,
+        "_system/data": data,
         "_system/errors": errors,
         "_system/functions": functions,
         "_system/health": health,

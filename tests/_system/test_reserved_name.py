@@ -16,6 +16,7 @@ from convexpy.runtime.handler_checks import problems_of
 from convexpy.testing import ConvexTest
 
 NAMES = {
+    "_system/audit:list",
     "_system/conflicts:list",
     "_system/crons:list",
     "_system/crons:run",
@@ -24,6 +25,12 @@ NAMES = {
     "_system/errors:list",
     "_system/errors:replay",
     "_system/errors:replay_now",
+    "_system/data:preview",
+    "_system/data:row",
+    "_system/data:rows",
+    "_system/data:save",
+    "_system/data:table",
+    "_system/data:tables",
     "_system/functions:list",
     "_system/health:database",
     "_system/health:figures",

@@ -27,7 +27,7 @@ import { html, keyed, nothing, signal } from "./render.js";
  * @property {boolean} [isFree] any text is a value
  * @property {boolean} [canExclude] "not" before a value leaves it out
  * @property {boolean} [isSingle] another value takes the place of the first
- * @property {(text: string) => Value | null} [read] a value that is typed
+ * @property {(text: string) => Value | readonly Value[] | null} [read] what is typed as a value, or as several
  */
 /** @typedef {{ name: string, value?: string, word: string, hint: unknown, isOut?: boolean }} Offer */
 
@@ -164,8 +164,8 @@ function valuesOf({ name, values, isFree, canExclude, read }, typed, most) {
   const fitting = known.filter(({ value, word }) => `${value} ${word ?? ""}`.toLowerCase().includes(wanted));
   fitting.sort((one, other) => rank(one.value, wanted) - rank(other.value, wanted));
   const found = fitting.slice(0, most).map((each) => ({ name, hint: "", ...each, word: each.word ?? each.value, isOut }));
-  const written = text && read ? read(text) : null;
-  if (written) found.unshift({ name, hint: "", ...written, word: written.word ?? written.value, isOut });
+  const written = text && read ? [read(text) ?? []].flat() : [];
+  found.unshift(...written.map((each) => ({ name, hint: "", ...each, word: each.word ?? each.value, isOut })));
   if (isFree && text) found.push({ name, value: text, word: `“${text}”`, hint: "contains", isOut });
   return found;
 }
