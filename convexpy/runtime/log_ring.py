@@ -24,6 +24,8 @@ MOST_EXTRAS: Final = 12
 TRACES_A_SECOND: Final = 20
 """A function that fails thousands of times a second has the same traceback each time."""
 SYSTEM: Final = "_system/"
+ACCESS: Final = "convexpy.access"
+DASHBOARD: Final = "/dashboard/"
 KNOWN: Final = frozenset({"function", "job", "request", "run", "attempt"})
 
 
@@ -129,8 +131,8 @@ class LogRing:
         self._entries.append(LogLine.of_run(number, now, run, trace))
 
     def note_record(self, record: logging.LogRecord) -> None:
-        """A record was logged. That of a run is left out: the run is a line already."""
-        if hasattr(record, "run"):
+        """A record was logged. That of a run is left out, which is a line already, and what the dashboard loads."""
+        if hasattr(record, "run") or (record.name == ACCESS and DASHBOARD in getattr(record, "path", "")):
             return
         self.last = number = next(self._numbers)
         self._entries.append(LogLine.of_record(number, record))

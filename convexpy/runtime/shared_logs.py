@@ -28,7 +28,7 @@ from ..database.log_lines import Portion, PortionKey, Watch
 from ..database.workers import this_host
 from ..errors import text_of
 from ..fork import in_child
-from .events import RunListeners
+from .events import Run, RunListeners
 from .log_filter import LogFilter
 from .log_ring import LogLine, LogRing, RingHandler
 
@@ -82,41 +82,39 @@ class SharedLogs:
         self._seen = -1
         self._others_look_until: datetime | None = None
         self._shown = self._rows = 0
+        self._has_rows = False
         self._known: dict[PortionKey, tuple[Portion, list[LogLine]]] = {}
 
     def begin(self, package: str) -> None:
         """Keep what is logged from now on, by convexpy and by this package."""
         if not self._handled:
-            handler = RingHandler(lambda record: self.ring.note_record(record))
-            self._listeners.add(lambda run: self.ring.note_run(run))
+            handler = RingHandler(self._note_record)
+            self._listeners.add(self._note_run)
             for name in {ROOT, package.partition(".")[0]}:
                 logging.getLogger(name).addHandler(handler)
                 self._handled.append((logging.getLogger(name), handler))
-        self._start()
 
     def stop(self) -> None:
         """Keep nothing more, and show nothing more."""
         with self._mutex:
-            self._is_closed = True
+            self._is_closed, thread = True, self._thread
             handled, self._handled = self._handled, []
-        for logger, handler in handled:
-            logger.removeHandler(handler)
+        for name, handler in handled:
+            name.removeHandler(handler)
         self._awake.set()
-        if self._thread is not None:
-            self._thread.join(PATIENCE_SECONDS)
+        if thread is not None:
+            thread.join(PATIENCE_SECONDS)
 
     def seen(self, watched: str | None) -> None:
         """A heartbeat has found out who looks."""
         if watched is not None and self._is_looked_at(Watch.read(watched)):
-            self._awake.set()
+            self._wake()
 
     def read(self, connection: Connection, wanted: LogFilter) -> list[Shown]:
         """What all processes show, this one first. They know now that somebody looks."""
-        if self._handled and self._thread is None:
-            self._start()  # this process is a child of the one where it began
         was_asked, self._asked = time.monotonic() - self._asked <= ASKED_FOR, time.monotonic()
         if not was_asked:
-            self._awake.set()
+            self._wake()
         own = self.ring.newest(wanted.after.get(self.process, 0), wanted.may_be)
         found = [Shown(self.process, this_host().partition(" ")[0], os.getpid(), own)]
         for process, rows in self._others(connection).items():
@@ -139,27 +137,52 @@ class SharedLogs:
             found.setdefault(key.process, []).append(row)
         return found
 
+    def _note_run(self, run: Run) -> None:
+        self.ring.note_run(run)
+        if self._thread is None:
+            self._start()
+
+    def _note_record(self, record: logging.LogRecord) -> None:
+        self.ring.note_record(record)
+        if self._thread is None:
+            self._start()
+
     def _start(self) -> None:
         with self._mutex:
             if self._thread is None and not self._is_closed:
                 self._thread = threading.Thread(target=self._run, name="convexpy-logs", daemon=True)
                 self._thread.start()
 
-    # The thread.
+    def _wake(self) -> None:
+        """Somebody looks: act at once, if this process keeps a log."""
+        self._awake.set()
+        if self._handled:
+            self._start()
+
+    # The thread. It runs while there is something new, or somebody looks.
 
     def _run(self) -> None:
-        seconds = LOOK_SECONDS
         while not self._is_closed:
-            self._awake.wait(seconds)
-            self._awake.clear()
             try:
-                seconds = LOOK_SECONDS if self._is_closed else self.tick()
+                seconds = self.tick()
             except Exception as error:  # the database is away, which others say
                 seconds = LOOK_SECONDS
                 logger.debug("lines of the log could not be shown to others: %s", text_of(error))
-        if self._rows:
+            self._awake.wait(seconds)
+            self._awake.clear()
+            with self._mutex:
+                if self._is_idle:
+                    self._thread = None
+                    return
+        if self._has_rows:
             with suppress(Exception), self._database.write_internal() as connection:
                 log_lines.forget_lines(connection, self.process)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether there is nothing new, and nobody looks."""
+        is_asked = time.monotonic() - self._asked <= ASKED_FOR
+        return not self._is_closed and self.ring.last == self._seen and not is_asked and not self._others_look_until
 
     def tick(self) -> float:
         """Say that somebody looks, and show what is new if others do. How many seconds until the next time."""
@@ -201,7 +224,7 @@ class SharedLogs:
             key = PortionKey(self.process, last)
             log_lines.write_lines(connection, key, self._clock.now(), lines, anew=anew)
             watch = log_lines.read_watch(connection)
-        self._shown, self._rows = last, 1 if anew else self._rows + 1
+        self._shown, self._rows, self._has_rows = last, 1 if anew else self._rows + 1, True
         if not self._is_looked_at(watch):
             self._rows = 0  # the next one who looks is shown everything anew
 

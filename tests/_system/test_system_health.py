@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import insert
+from support.plans import explained, scanned
 from support.waiting import wait_until
 
 from convexpy import ActionCtx, MutationCtx, action, mutation
@@ -68,7 +70,7 @@ def test_of_a_day_and_a_week_some_minutes_stand_for_all(
     assert (len(found["points"]), found["minutes"]) == (points, length)
     assert [point["calls"] for point in found["points"][-3:]] == [0.0, 1.0, 1.0]
     starts = [point["start"] for point in found["points"]]
-    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} == {length * 60_000}
+    assert {later - earlier for earlier, later in pairwise(starts)} == {length * 60_000}
 
 
 def test_a_job_that_waits_is_late(convex: ConvexTest) -> None:
@@ -143,26 +145,8 @@ def test_the_doctor_finds_what_the_command_finds(convex: ConvexTest) -> None:
 
 
 def test_its_statements_read_by_an_index(convex: ConvexTest) -> None:
-    plans: list[str] = []
-    with convex.convex.database.read_internal() as connection:
-        if connection.dialect.name != "sqlite":
-            pytest.skip("PostgreSQL plans by how many rows there are")
-
-        def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
-            if statement.lstrip().upper().startswith("SELECT"):
-                rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-                plans.extend(row[3] for row in rows)
-
-        event.listen(connection, "before_cursor_execute", note)
-        run_all(connection, convex.now)
-        event.remove(connection, "before_cursor_execute", note)
-    scans = [step for step in plans if step.startswith("SCAN") and "_convexpy_workers" not in step]
-    assert [step for step in scans if "_convexpy" in step] == []
-    assert any("SEARCH _convexpy_minutes" in step for step in plans)
-
-
-def run_all(connection: Connection, now: datetime) -> None:
-    sums_of_spans(connection, spans(now, 84, 120, 6))
-    worker_figures(connection, now, timedelta(minutes=1))
-
-
+    with convex.convex.database.read_internal() as connection, explained(connection) as steps:
+        sums_of_spans(connection, spans(convex.now, 84, 120, 6))
+        worker_figures(connection, convex.now, timedelta(minutes=1))
+    assert "_convexpy_minutes" in str(steps)
+    assert scanned(steps, "_convexpy_workers") == []

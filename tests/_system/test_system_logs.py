@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
+from support.plans import explained, scanned
 
 from convexpy import ConvexError, MutationCtx, QueryCtx, mutation, query
 from convexpy.database import log_lines
@@ -288,21 +289,7 @@ def test_its_statements_read_by_an_index(convex: ConvexTest, logs: SharedLogs, o
     asked(convex, logs)
     record(other, "one")
     other.tick()
-    plans = []
-    with convex.convex.database.read_internal() as connection:
-        is_sqlite = connection.dialect.name == "sqlite"
-        statements: list[str] = []
-        def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
-            statements.append(statement)
-            explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
-            if statement.lstrip().upper().startswith("SELECT"):
-                plans.append(str(cursor.connection.execute(f"{explain} {statement}", parameters).fetchall()))
-
-        event.listen(connection, "before_cursor_execute", note)
+    with convex.convex.database.read_internal() as connection, explained(connection) as steps:
         logs.read(connection, LogFilter())
-        event.remove(connection, "before_cursor_execute", note)
-    assert len(plans) == 2
-    if is_sqlite:
-        assert "_convexpy_logs_by_time" in plans[0]
-        assert "SEARCH" in plans[1]
-        assert "SCAN _convexpy" not in str(plans)
+    assert "_convexpy_logs_by_time" in str(steps)
+    assert scanned(steps) == []

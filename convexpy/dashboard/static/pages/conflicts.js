@@ -51,7 +51,7 @@ export default {
       const page = html`
         <div class="page">
           ${pageHead("Conflicts", { note: conflicts.value ? html`<span class="hide-narrow">${summary(all())}</span>` : nothing })}
-          <p class="lead">A mutation that meets another one on the same rows is rolled back and runs again, on fresh data: it costs a run, never a result.</p>
+          <p class="lead below">A mutation that meets another one on the same rows is rolled back and runs again, on fresh data: it costs a run, never a result.</p>
           ${shown(conflicts, () => (all().length === 0 ? teach() : list.view()))}
         </div>`;
       return conflict ? html`<div class="split">${page}${panel(conflict)}</div>` : page;
@@ -67,11 +67,11 @@ function summary(all) {
 
 /** @param {number} most @returns {import("../ui/table.js").Column[]} */
 const columns = (most) => [
-  { id: "lost", title: "Lost", width: 272, place: "what", view: (conflict) => functionName(conflict.function) },
-  { id: "to", title: "To", width: 272, place: "when", view: (conflict) => html`<span class="only-narrow dim">to </span>${otherOf(conflict)}` },
-  { id: "table", title: "Table", width: 168, className: "mono", view: (conflict) => conflict.table ?? html`<span class="dim">not known</span>` },
+  { id: "lost", title: "Lost", width: 228, place: "what", view: (conflict) => functionName(conflict.function) },
+  { id: "to", title: "To", width: 228, place: "when", view: (conflict) => html`<span class="only-narrow dim">to </span>${otherOf(conflict)}` },
   { id: "times", title: "Times", width: 124, isNumber: true, place: "state", view: (conflict) => meter(conflict.times / most, number(conflict.times), "c") },
-  { id: "last", title: "Last", width: 112, isNumber: true, place: "size", view: (conflict) => html`<span class="dim">${relative(conflict.lastTime)}</span>` },
+  { id: "table", title: "Table", width: 200, className: "mono", view: (conflict) => conflict.table ?? html`<span class="dim">not known</span>` },
+  { id: "last", title: "Last", isNumber: true, place: "size", view: (conflict) => html`<span class="dim">${relative(conflict.lastTime)}</span>` },
 ];
 
 /** @param {Conflict} conflict */
@@ -80,7 +80,7 @@ function panel(conflict) {
     <aside class="side" aria-label="A conflict">
       <header><span class="state conflict">${stateIcon("conflict")}</span><h2 class="cut">${functionName(conflict.function)}</h2>
         <button type="button" class="btn quiet icon push" aria-label="Close" title="Close" @click=${() => setParams({ pair: null })}>${icon("x")}</button></header>
-      <p class="soft">Lost to ${otherOf(conflict)}${conflict.table ? html` on <code>${conflict.table}</code>` : nothing}, ${plural(conflict.times, "time")}.</p>
+      <p class="soft">Lost to ${otherOf(conflict)} ${conflict.table ? html`on <code>${conflict.table}</code>` : nothing}, ${plural(conflict.times, "time")}.</p>
       ${conflictAdvice(conflict)}
       ${statements("What it read and wrote", conflict.lost)}
       ${statements(html`What ${otherOf(conflict)} wrote`, conflict.won)}

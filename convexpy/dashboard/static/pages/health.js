@@ -107,7 +107,7 @@ function conflictTable(conflicts, figures) {
           </tr>`)}
       </tbody>
     </table>
-    ${conflictAdvice(conflicts[0], html` <a class="link" href=${link("/conflicts", { pair: 1 })}>The statements</a>`)}`;
+    ${conflictAdvice(conflicts[0], html`<a class="link" href=${link("/conflicts", { pair: 1 })}>The statements</a>`)}`;
 }
 
 /** @param {any} given */
@@ -129,7 +129,7 @@ function workerTable({ workers, actionConcurrency, heartbeatTimeout }) {
           <tr>
             <td class="o1" title=${`${worker.host}, process ${worker.pid}, worker ${worker.id}`}>
               <span class=${`state ${isAlive(worker) ? "success" : "failed"}`}>${stateIcon(isAlive(worker) ? "success" : "failed")}
-                <b>${hosts.size > 1 ? worker.host : "process"} ${worker.pid}</b><span class="vh">${isAlive(worker) ? "alive" : "lost"}</span></span>
+                <b class="cut">${hosts.size > 1 ? `${worker.host} ` : "pid "}${worker.pid}</b><span class="vh">${isAlive(worker) ? "alive" : "lost"}</span></span>
             </td>
             <td class="o3" title="Jobs that it holds">${meter(worker.mutations / most, number(worker.mutations))} held</td>
             <td class="x">${meter(worker.actions / actionConcurrency, number(worker.actions))} of ${number(actionConcurrency)}</td>

@@ -9,7 +9,7 @@ import { problem, waitingLines } from "../ui/states.js";
 
 /** @typedef {{ mark: "risk" | "note" | "ok", about: string, seen: string, why: string, todo: string }} Finding */
 
-const SHOWN = 4;
+const SHOWN = 6;
 const KEPT = 10 * 60_000; // what was found so long ago is still shown as the page is opened
 const SHAPES = { risk: () => stateIcon("failed"), note: () => icon("info"), ok: () => stateIcon("success") };
 const COLOURS = { risk: "failed", note: "", ok: "success" };
@@ -50,7 +50,7 @@ function toggle(findings, all) {
 /** @param {any} value @param {boolean} all @param {() => void} ask */
 function findings({ findings: found, problem: why, checkedTime, isLooking }, all, ask) {
   if (why) return problem(new Error(why), { what: "The doctor cannot look", again: ask });
-  const shown = all ? found : found.slice(0, Math.max(SHOWN, found.findIndex((/** @type {Finding} */ each) => each.mark === "ok")));
+  const shown = all ? found : found.slice(0, SHOWN);
   return html`
     <table class="findings">
       <tbody>${shown.map((/** @type {Finding} */ each) => line(each, all))}</tbody>
@@ -60,12 +60,12 @@ function findings({ findings: found, problem: why, checkedTime, isLooking }, all
 
 /** @param {Finding} finding @param {boolean} all */
 function line({ mark, about, seen, why, todo }, all) {
-  const isWorth = mark !== "ok";
   return html`
     <tr>
       <td class="f-mark"><span class=${`state ${COLOURS[mark]}`}>${SHAPES[mark]()}${mark}</span></td>
       <td class="f-about soft">${about}</td>
-      <td class="f-seen">${coded(seen)}${isWorth && why ? html`: ${coded(why)}.` : nothing}${isWorth && todo && (all || mark === "risk") ? html` <span class="soft">${coded(todo)}.</span>` : nothing}</td>
+      <td class="f-seen">${coded(seen)}${why && (all || mark === "risk") ? html`: ${coded(why)}.` : nothing}
+        ${todo && all ? html`<p class="soft">${coded(todo)}.</p>` : nothing}</td>
     </tr>`;
 }
 

@@ -118,14 +118,14 @@ function columns(most) {
     onSort: () => setParams({ sort: name === "cost" ? null : name }),
   });
   return [
-    { id: "query", title: "Query", width: 236, place: "what", view: queryCell },
-    { id: "subscribers", title: "Watched by", width: 92, isNumber: true, view: (query) => number(query.subscribers), ...sorted("subscribers") },
-    { id: "footprint", title: "Footprint", width: 236, place: "when", view: footprint },
-    { id: "woken", title: "Last woken by", width: 232, view: (query) => html`${wokenBy(query, functionName)} <span class="dim">${relative(query.lastRun)}</span>` },
+    { id: "query", title: "Query", width: 216, place: "what", view: queryCell },
+    { id: "subscribers", title: "Watched by", width: 88, isNumber: true, view: (query) => number(query.subscribers), ...sorted("subscribers") },
+    { id: "footprint", title: "Footprint", width: 208, place: "when", view: footprint },
+    { id: "woken", title: "Last woken by", width: 220, view: (query) => html`${query.invalidatedBy.length ? wokenBy(query, functionName) : html`<span class="soft">its first run</span>`} <span class="dim">${relative(query.lastRun)}</span>` },
     { id: "takes", title: "Takes", width: 76, isNumber: true, view: (query) => duration(query.milliseconds), ...sorted("takes") },
-    { id: "runs", title: "Runs", width: 76, isNumber: true, place: "size", view: (query) => number(query.runs), ...sorted("runs") },
+    { id: "runs", title: "Runs", width: 76, isNumber: true, place: "size", view: (query) => html`${number(query.runs)}${" "}<span class="only-narrow dim">runs</span>`, ...sorted("runs") },
     { id: "nothing", title: "For nothing", width: 116, isNumber: true, view: nothingCell, ...sorted("nothing") },
-    { id: "cost", title: "Time in all", width: 124, isNumber: true, place: "state", view: (query) => meter(query.spent / most, duration(query.spent), query.advice.length ? "c" : ""), ...sorted("cost") },
+    { id: "cost", title: "Time in all", isNumber: true, place: "state", view: (query) => meter(query.spent / most, html`<span class="wide-value">${duration(query.spent)}</span>`, query.advice.length ? "c" : ""), ...sorted("cost") },
   ];
 }
 

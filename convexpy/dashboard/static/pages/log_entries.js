@@ -11,7 +11,7 @@
  */
 /** @typedef {{ key: string, time: number, run: LogLine | null, records: LogLine[] }} Entry */
 
-export const MOST_KEPT = 2_000;
+export const MOST_KEPT = 1_500;
 
 /** @param {LogLine} line */
 export const keyOf = ({ process, number }) => `${process} ${number}`;
@@ -34,13 +34,19 @@ function callOf({ process, function: name, job, request }) {
  */
 export function entriesOf(lines) {
   const entries = /** @type {Entry[]} */ ([]);
+  const requests = /** @type {Map<string, Entry>} */ (new Map());
   const waiting = /** @type {Map<string, LogLine[]>} */ (new Map());
   for (const line of lines) {
     const call = callOf(line);
     const records = call === null ? [] : waiting.get(call) ?? [];
+    const answered = line.request && !line.function ? requests.get(line.request) : undefined;
     if (line.outcome !== null) {
-      entries.push({ key: keyOf(line), time: line.time, run: line, records });
+      const entry = { key: keyOf(line), time: line.time, run: line, records };
+      entries.push(entry);
+      if (line.request) requests.set(line.request, entry);
       if (call !== null) waiting.delete(call);
+    } else if (answered) {
+      answered.records.push(line); // the line of the request for which it ran
     } else if (call === null) {
       entries.push({ key: keyOf(line), time: line.time, run: null, records: [line] });
     } else {

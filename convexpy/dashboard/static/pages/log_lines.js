@@ -42,7 +42,7 @@ function runLine(run) {
       ${nameOf(run)}
       <span class="log-text">
         <span class="dim">${run.kind}</span>${notes.map((note) => html`<span class="dim">, ${note}</span>`)}
-        ${run.text ? html`<span class=${isBad ? "bad" : outcome === "success" ? "" : "warn"}>${run.text}</span>` : nothing}
+        ${run.text ? html`${" "}<span class=${isBad ? "bad" : outcome === "success" ? "" : "warn"} title=${run.text}>${run.text.split("\n", 1)[0]}</span>` : nothing}
       </span>
       <span class="log-took num">${duration(run.milliseconds)}</span>
       ${callChip(run)}
@@ -54,20 +54,22 @@ function recordLine(record, run) {
   const isBad = record.level === "ERROR" || record.level === "CRITICAL";
   const kind = isBad ? "bad" : record.level === "WARNING" ? "warn" : "";
   const isOwn = run !== null && record.function === run.function;
+  const from = record.function && !isOwn ? functionName(record.function) : nothing;
   return html`
     <div class=${`log-line record ${run ? "" : "alone"}`}>
       ${clockOf(record)}
       <span class=${`log-level ${kind}`} title=${record.level}>${kind ? icon("warning") : html`<i></i>`}<span class="vh">${record.level}</span></span>
       ${run ? nothing : record.function ? nameOf(record) : html`<span class="mono dim cut" title=${record.logger}>${record.logger}</span>`}
-      <span class=${`log-text ${kind}`}>${run && !isOwn && record.function ? html`${functionName(record.function)} ` : nothing}${record.text}${extras(record)}</span>
+      <span class=${`log-text ${kind}`}>${run ? from : nothing}${run && from !== nothing ? " " : ""}${record.text}${extras(record)}</span>
       ${run ? nothing : html`<span class="log-took"></span>${callChip(record)}`}
     </div>
     ${run ? trace(record) : nothing}`;
 }
 
 /** @param {LogLine} line */
-function extras({ extra }) {
-  return Object.entries(extra).map(([name, value]) => html` <span class="log-extra"><span class="dim">${name}=</span>${value}</span>`);
+function extras({ extra, logger }) {
+  if (logger === "convexpy.access") return nothing; // its text says all of it
+  return Object.entries(extra).map(([name, value]) => html`${" "}<span class="log-extra"><span class="dim">${name}=</span>${value}</span>`);
 }
 
 /** @param {LogLine} line */
@@ -78,7 +80,7 @@ function nameOf({ function: name }) {
 
 /** The job or the request of a line: pressed, it shows all lines of it. @param {LogLine} line */
 function callChip({ job, request }) {
-  if (job) return html`<button type="button" class="log-call mono" title=${`Only lines of job ${job}`} @click=${() => setParams({ job, request: null })}>${job.slice(0, 8)}</button>`;
+  if (job) return html`<button type="button" class="log-call mono" title=${`Only lines of job ${job}`} @click=${() => setParams({ job, request: null })}>${job.slice(-8)}</button>`;
   if (request) return html`<button type="button" class="log-call mono" title=${`Only lines of request ${request}`} @click=${() => setParams({ request, job: null })}>${request.slice(0, 8)}</button>`;
   return html`<span class="log-call"></span>`;
 }

@@ -1,11 +1,12 @@
 /** Logs: what runs and what it says, as it happens. */
 
 import { address, link, setParams } from "../ui/address.js";
-import { live } from "../ui/api.js";
+import { live, query } from "../ui/api.js";
 import { isUtc, number, plural } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { batch, computed, effect, html, keyed, nothing, signal } from "../ui/render.js";
 import { empty, pageHead, problem, waitingLines } from "../ui/states.js";
+import { filterBar } from "../ui/tokens.js";
 import { entriesOf, merged } from "./log_entries.js";
 import { entryView } from "./log_lines.js";
 
@@ -13,7 +14,6 @@ import { entryView } from "./log_lines.js";
 /** @import { LogLine } from "./log_entries.js" */
 
 const NAMES = ["function", "outcome", "level", "request", "job", "text"];
-const TOKENS = ["function", "request", "job"]; // the others have tabs and the field
 const TABS = /** @type {{ word: string, outcome?: string, level?: string }[]} */ ([
   { word: "All" },
   { word: "Failed", outcome: "failed" },
@@ -43,6 +43,7 @@ export default {
     const lines = signal(/** @type {LogLine[]} */ ([]));
     const entries = computed(() => entriesOf(lines.value));
     const tail = follower(() => lines.value.length);
+    const bar = filter(() => lines.value);
     let context = "";
     scope.onClose(effect(() => {
       const [now, isLoading, value] = [JSON.stringify(filters()), answer.isLoading, answer.value];
@@ -59,7 +60,7 @@ export default {
         <div class="logs-head">
           ${pageHead("Logs", { note: answer.value ? processes(answer.value.processes) : nothing, buttons: tail.button() })}
           ${tabs()}
-          ${filterBar()}
+          ${bar()}
         </div>
         <div class="logs-body" ref=${tail.attach} tabindex="0" role="log" aria-label="Lines of the log, the newest last" aria-live="off">
           ${body(answer, entries.value, lines.value, limit)}
@@ -129,38 +130,54 @@ function follower(count) {
   };
 }
 
+/** @param {{ outcome?: string, level?: string }} tab */
+const isCurrent = (tab) => (param("outcome") ?? undefined) === tab.outcome && (param("level") ?? undefined) === tab.level;
+
 function tabs() {
-  const isCurrent = (/** @type {typeof TABS[0]} */ tab) => (param("outcome") ?? undefined) === tab.outcome && (param("level") ?? undefined) === tab.level;
-  const choose = (/** @type {typeof TABS[0]} */ { outcome = null, level = null }) => () => setParams({ outcome, level });
+  const choose = (/** @type {typeof TABS[0]} */ { outcome, level }) => () => setParams({ outcome, level });
   return html`
     <div class="tabs" role="group" aria-label="Which lines">
-      ${TABS.map((tab) => html`<button type="button" aria-current=${isCurrent(tab) ? "true" : nothing} @click=${choose(/** @type {any} */ (tab))}>${tab.word}</button>`)}
+      ${TABS.map((tab) => html`<button type="button" aria-current=${isCurrent(tab) ? "true" : nothing} @click=${choose(tab)}>${tab.word}</button>`)}
     </div>`;
 }
 
-function filterBar() {
-  const set = TOKENS.filter((name) => param(name));
-  const change = (/** @type {any} */ event) => setParams({ text: event.target.value });
-  const onKey = (/** @type {any} */ event) => {
-    if (event.key === "Backspace" && event.target.value === "" && set.length) setParams({ [set[set.length - 1]]: null });
+/** The tokens that are set. What a tab says is not said again. @returns {import("../ui/tokens.js").Token[]} */
+const tokens = () => NAMES.filter((name) => param(name) && !(["outcome", "level"].includes(name) && TABS.some(isCurrent)))
+  .map((name) => ({ name, value: param(name) ?? "", word: shortOf(name, param(name) ?? "") }));
+
+/** An id that is typed, once it is complete. @param {number} digits */
+const idOf = (digits) => (/** @type {string} */ text) => (new RegExp(`^[0-9a-f]{${digits}}$`).test(text) ? { value: text, word: text.slice(0, 8) } : null);
+
+/** @param {() => LogLine[]} lines */
+function filter(lines) {
+  const functions = signal(/** @type {string[]} */ ([]));
+  query("_system/functions:list").then((all) => (functions.value = all.map((/** @type {any} */ each) => each.name)), () => {});
+  const seen = () => lines().flatMap(({ function: name }) => (name ? [name] : []));
+  const change = (/** @type {import("../ui/tokens.js").Token[]} */ set) => {
+    const kept = TABS.some(isCurrent) ? { outcome: param("outcome"), level: param("level") } : {};
+    setParams({ ...NO_FILTERS, ...kept, ...Object.fromEntries(set.map(({ name, value }) => [name, value])) });
   };
-  const job = param("job");
-  return html`
-    <div class="filters">
-      ${set.map((name) => html`
-        <span class="token"><span>${name}</span><b class="mono">${shortOf(name, param(name) ?? "")}</b>
-          <button type="button" aria-label=${`Take off: ${name}`} @click=${() => setParams({ [name]: null })}>${icon("x")}</button></span>`)}
-      ${job ? html`<a class="btn quiet" href=${link(`/job/${job}`)}>Open the job</a>` : nothing}
-      <label class="field">${icon("search")}<span class="vh">Filter</span>
-        <input data-filter type="search" placeholder="Filter by text: a function, a message, an error" .value=${param("text") ?? ""} @input=${change} @keydown=${onKey}></label>
-      <kbd class="hide-narrow">/</kbd>
-    </div>`;
+  return filterBar({
+    tokens,
+    names: [
+      { name: "function", hint: "a function, or a module with its colon", values: () => [...new Set([...functions.value, ...seen()])].sort(), isSingle: true },
+      { name: "outcome", hint: "how a run ended", values: () => ["success", "failed", "retry", "canceled", "lost"], isSingle: true },
+      { name: "level", hint: "this one, and those above it", values: () => ["INFO", "WARNING", "ERROR"], isSingle: true },
+      { name: "request", hint: "its id, of 16 digits", isSingle: true, read: idOf(16) },
+      { name: "job", hint: "its id, of 32 digits", isSingle: true, read: idOf(32) },
+      { name: "text", hint: "in messages and errors", isFree: true, isSingle: true },
+    ],
+    onChange: change,
+    placeholder: "Filter by function, outcome, level, request, job, or text",
+    after: () => (param("job") ? html`<a class="btn quiet" href=${link(`/job/${param("job")}`)}>Open the job</a>` : nothing),
+  });
 }
 
 /** @param {string} name @param {string} value */
-const shortOf = (name, value) => (name === "function" ? value : value.slice(0, 8));
+const shortOf = (name, value) => (name === "function" ? value : name === "job" ? value.slice(-8) : value.slice(0, 8));
 
-const clear = () => setParams(Object.fromEntries(NAMES.map((name) => [name, null])));
+const NO_FILTERS = Object.fromEntries(NAMES.map((name) => [name, null]));
+const clear = () => setParams(NO_FILTERS);
 
 function nothingFits() {
   const set = Object.entries(filters());

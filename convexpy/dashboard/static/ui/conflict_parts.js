@@ -13,7 +13,7 @@ import { html, nothing } from "./render.js";
 
 /** What to do about a conflict, on amber. @param {Conflict} conflict @param {unknown} [more] */
 export const conflictAdvice = (conflict, more = nothing) => html`
-  <div class="advice">${icon("info")}<p>${marked(conflict.advice, [conflict.function, conflict.other ?? ""])}${more}</p></div>`;
+  <div class="advice">${icon("info")}<p>${marked(conflict.advice, [conflict.function, conflict.other ?? ""])} ${more}</p></div>`;
 
 /** Text with names of functions strong, and what stands between backticks as code. @param {string} text @param {string[]} [names] */
 export function marked(text, names = []) {
