@@ -99,8 +99,8 @@ def recent_errors(connection: Connection, since: datetime, limit: int = MOST_GRO
 
 def count_new_errors(connection: Connection, since: datetime, most: int = MOST_GROUPS) -> int:
     """How many groups were first seen since a time, of the ``most`` that were seen last."""
-    latest = select(errors.c.first_time).order_by(errors.c.last_time.desc()).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(latest).where(latest.c.first_time >= since)).scalar_one()
+    latest = select(errors.c.first_time).where(errors.c.last_time >= since).order_by(errors.c.last_time.desc())
+    return sum(first >= since for first in connection.execute(latest.limit(most)).scalars())
 
 
 def find_error(connection: Connection, fingerprint: str) -> SeenError | None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 Theme = Literal["light", "dark"]
 WIDE = (1440, 900)
 NARROW = (390, 844)
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 WATCH_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {

@@ -11,8 +11,11 @@ from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
 from convexpy.database import (
+    attempts,
+    cron_runs,
     crons,
     due_times,
+    error_groups,
     job_counts,
     job_delays,
     job_queries,
@@ -20,6 +23,7 @@ from convexpy.database import (
     job_tree,
     jobs,
     log_pruning,
+    minutes,
     retention,
     workers,
 )
@@ -36,6 +40,7 @@ JOB = JobId("0" * 32)
 CURSORS = [Cursor("pending", Place(NOW, 1, JOB)), Cursor("finished", Place(NOW, JOB, JOB))]
 CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0, NOW)
 OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons", "_convexpy_commits")
+OLD = (minutes.OLD_MINUTES, error_groups.OLD_ERRORS, error_groups.OLD_ERROR_MINUTES, attempts.OLD_ATTEMPTS)
 
 MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
@@ -83,6 +88,17 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "retries": lambda c: job_tree.retries_of(c, JOB),
     "holder": lambda c: job_tree.holder_of(c, JOB),
     "due at another time": lambda c: due_times.make_due(c, [JOB, JobId("2" * 32)], NOW, NOW),
+    "sums by minute": lambda c: minutes.sums_by_minute(c, NOW),
+    "sums of a function by minute": lambda c: minutes.sums_by_minute(c, NOW, 60, "f:f"),
+    "sums by function": lambda c: minutes.sums_by_function(c, NOW),
+    "latest errors": lambda c: error_groups.recent_errors(c, NOW),
+    "new errors": lambda c: error_groups.count_new_errors(c, NOW),
+    "errors by minute": lambda c: error_groups.error_times(c, NOW),
+    "failed jobs of a function": lambda c: error_groups.failed_jobs(c, "f:f"),
+    "jobs by id": lambda c: job_queries.find_jobs(c, [JOB]),
+    "attempts of jobs": lambda c: attempts.attempts_of(c, [JOB]),
+    "runs of a cron": lambda c: cron_runs.recent_runs(c, "nightly"),
+    "purge of what was seen": lambda c: [old.delete(c, NOW, 1000) for old in OLD],
 }
 
 
