@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE.parents[1] / "convexpy/dashboard/static"
 CLIENT: Final = HERE.parents[1] / "convexpy/server/static/client.js"
+CHECKS: Final = sorted({path.stem for path in (HERE / "checks").glob("*.js")} - {"check", "fake_server"})
 ORIGIN: Final = "http://modules.test"
 POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 PAGE: Final = (
