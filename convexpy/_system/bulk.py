@@ -93,8 +93,17 @@ def bulk(
     if count == 0:
         raise ConvexError("NOT_FOUND", "there is no such job")
     newest = time_ns()  # as jobs have it that wait: what is scheduled later does not fit
-    asked = {"action": action, "job_ids": checked, "filter": filter, "time": time, "newest": newest, "began": ctx.now}
-    job_id = ctx.schedule.after(DELAY, apply, **asked, by=actor_of(ctx))
+    job_id = ctx.schedule.after(
+        DELAY,
+        apply,
+        action=action,
+        job_ids=checked,
+        filter=filter,
+        time=time,
+        newest=newest,
+        began=ctx.now,
+        by=actor_of(ctx),
+    )
     details = {"filter": filter.to_json() if filter else None, "jobs": count, "more": more, "by": job_id}
     audit(ctx, action, f"{count:,}{'+' if more else ''} jobs", details)
     return BulkStarted(job_id=job_id, count=count, more=more, time=ctx.now + DELAY)
@@ -140,9 +149,17 @@ def apply(
         found = search(connection, wanted, ctx.now, begin, RETRIES if action == "retry" else PORTION)
     done = act(ctx, action, [row.id for row in found.rows], time, by)
     if found.cursor is not None:
-        following = {"cursor": written(found.cursor), "looked_at": looked_at + len(found.rows)}
         ctx.schedule.now(
-            apply, action=action, job_ids=None, filter=filter, time=time, newest=newest, began=began, by=by, **following
+            apply,
+            action=action,
+            job_ids=None,
+            filter=filter,
+            time=time,
+            newest=newest,
+            began=began,
+            by=by,
+            cursor=written(found.cursor),
+            looked_at=looked_at + len(found.rows),
         )
     return done
 
@@ -174,7 +191,7 @@ def counted(ctx: SystemMutationCtx, action: Action, filter: Filter) -> tuple[int
         return 0, False
     with ctx.framework_tables() as connection:
         found = counts(connection, wanted, ctx.now).values()
-    return sum(each.count for each in found), any(each.more for each in found)
+    return sum(each.number for each in found), any(each.more for each in found)
 
 
 def in_states(wanted: JobFilter, action: Action) -> JobFilter | None:

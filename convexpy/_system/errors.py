@@ -31,7 +31,7 @@ from ..runtime.failure_origin import origin_of
 from .audit import audit
 from .context import LOOKED_EVERY, SystemMutationCtx, SystemQueryCtx, system_mutation, system_query
 from .document import Document, UnixTime
-from .jobs import Job
+from .job_document import Job
 from .traceback import RaisedError, parse_trace, short_path
 
 TREND_PARTS: Final = 60

@@ -173,7 +173,7 @@ class JobCount(Document):
 def counts(ctx: SystemQueryCtx, filter: Filter = Filter()) -> dict[str, JobCount]:  # noqa: B008 - it is frozen
     """How many jobs fit, by state. A count stops at 10,000, and with a name or a text it is of the newest."""
     found = count_jobs(ctx.connection, filter.resolved(ctx.app), ctx.now)
-    return {state: JobCount(count=count.count, more=count.more) for state, count in found.items()}
+    return {state: JobCount(count=count.number, more=count.more) for state, count in found.items()}
 
 
 class JobFigures(Document):

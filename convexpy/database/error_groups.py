@@ -97,12 +97,6 @@ def recent_errors(connection: Connection, since: datetime, limit: int = MOST_GRO
     return [ErrorGroup(**row._mapping) for row in connection.execute(found)]
 
 
-def count_new_errors(connection: Connection, since: datetime, most: int = MOST_GROUPS) -> int:
-    """How many groups were first seen since a time, of the ``most`` that were seen last."""
-    latest = select(errors.c.first_time).where(errors.c.last_time >= since).order_by(errors.c.last_time.desc())
-    return sum(first >= since for first in connection.execute(latest.limit(most)).scalars())
-
-
 def find_error(connection: Connection, fingerprint: str) -> SeenError | None:
     """A group with the traceback of its last failure, or None."""
     row = connection.execute(select(*_GROUP, errors.c.trace).where(errors.c.fingerprint == fingerprint)).first()

@@ -26,7 +26,7 @@ BATCH: Final = 2_500
 class Count(NamedTuple):
     """How many jobs. ``more``: at least so many."""
 
-    count: int
+    number: int
     more: bool
 
 

@@ -47,7 +47,7 @@ class NameCount(NamedTuple):
 
     state: str
     name: str
-    count: int
+    number: int
 
 
 def cut(column: Any) -> Any:
@@ -118,9 +118,9 @@ def count_fitting(connection: Connection, wanted: JobFilter, ids: Sequence[JobId
     """How many of these jobs fit, by state. Their cron is not looked at."""
     statement = by_ids(connection.dialect.name, with_text=bool(wanted.text), counted=True)
     found: dict[str, int] = {}
-    for state, name, count in statement.execute(connection, values_for(connection, wanted, ids)).rows:
+    for state, name, number in statement.execute(connection, values_for(connection, wanted, ids)).rows:
         if wanted.fits_name(name):
-            found[state] = found.get(state, 0) + count
+            found[state] = found.get(state, 0) + number
     return found
 
 

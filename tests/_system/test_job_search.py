@@ -70,15 +70,16 @@ def test_pending_jobs_come_soonest_first_then_the_latest_end(filled: ConvexTest)
 
 
 def test_pages_go_on_by_key_and_meet_each_job_once(filled: ConvexTest) -> None:
-    for options in ({}, {"filter": Filter(functions=(name("work"), name("other")))}, {"filter": Filter(text="label")}):
+    filters = Filter(), Filter(functions=(name("work"), name("other"))), Filter(text="label")
+    for filter in filters:
         met, cursor = [], None
         for _ in range(10):
-            page = filled.run(jobs.search, cursor=cursor, limit=2, **options)
+            page = filled.run(jobs.search, cursor=cursor, limit=2, filter=filter)
             assert len(page.jobs) <= 2
             met += [job.args for job in page.jobs]
             if (cursor := page.cursor) is None:
                 break
-        assert met == [given(label) for label in ("soon", "later", "second", "bad", "first")], options
+        assert met == [given(label) for label in ("soon", "later", "second", "bad", "first")], filter
 
 
 @pytest.mark.parametrize(

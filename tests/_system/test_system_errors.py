@@ -12,7 +12,6 @@ from convexpy import ConvexError, JobId, MutationCtx, internal_mutation, mutatio
 from convexpy._system import errors, jobs
 from convexpy._system.traceback import parse_trace
 from convexpy.database import tables
-from convexpy.database.error_groups import count_new_errors
 from convexpy.database.tables import audit
 from convexpy.runtime.events import describe, trace_of
 from convexpy.runtime.failure_origin import PROCESS_ENDED, origin_of
@@ -93,8 +92,6 @@ def test_a_trend_has_the_failures_of_each_part(convex: ConvexTest) -> None:
     assert convex.run(errors.list) == []
     (day,) = convex.run(errors.list, minutes=24 * 60)
     assert (day.times, sum(day.trend[-5:])) == (3, 0)
-    with convex.convex.database.read_internal() as connection:
-        assert [count_new_errors(connection, convex.now - timedelta(hours=hours)) for hours in (1, 3)] == [0, 1]
 
 
 def test_a_group_is_shown_with_its_traceback_and_its_jobs(convex: ConvexTest) -> None:

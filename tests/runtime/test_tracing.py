@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Overriding of current TracerProv
 
 
 def id_of(span: SpanContext | None) -> str:
-    return "" if span is None else f"{span.span_id:016x}"
+    return "" if span is None else f"{span.trace_id:032x}{span.span_id:016x}"
 
 
 @query
@@ -125,7 +125,7 @@ def test_the_attempts_of_a_job_link_to_what_scheduled_it(kit: ConvexTest, spans:
     assert said(first)["job"] == said(second)["job"] != said(sent)["job"]
     for span, cause in ((first, call), (second, call), (sent, second)):
         (link,) = span.links
-        assert (id_of(link.context), link.context.trace_id) == (id_of(cause.context), cause.context.trace_id)
+        assert id_of(link.context) == id_of(cause.context)
         assert span.parent is None
     assert len(kit.jobs("success")) == 2
 
@@ -149,7 +149,7 @@ def test_pages_of_the_dashboard_are_no_calls_of_the_app(kit: ConvexTest, spans: 
 
 def test_without_a_provider_nothing_is_traced_or_stored(kit: ConvexTest) -> None:
     assert isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
-    assert kit.run(look) == "0" * 16
+    assert kit.run(look) == "0" * 48
     kit.run(place)
     with kit.convex.database.read_internal() as connection:
         (origin,) = connection.execute(select(tables.jobs.c.origin)).scalars()

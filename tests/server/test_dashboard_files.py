@@ -98,7 +98,8 @@ def test_nothing_but_the_files_is_served(client: HttpClient) -> None:
 def test_every_answer_says_what_a_browser_may_do_with_it(client: HttpClient) -> None:
     for path in ("", "login", "session", "static/login.css", "api/missing", "static/missing"):
         headers = client.get(f"/dashboard/{path}").headers
-        policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+        parts = [part.strip().partition(" ") for part in headers["content-security-policy"].split(";")]
+        policy = {name: value for name, _, value in parts}
         assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
         assert {policy[name] for name in ("script-src", "style-src", "connect-src", "img-src", "form-action")} == {
             "'self'"

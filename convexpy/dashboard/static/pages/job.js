@@ -94,7 +94,7 @@ const missing = (id) => html`
 
 /** What became of it, in a sentence. @param {Details} found */
 function sentence({ job, retriedAs, retriedState, worker }) {
-  const took = job.startedTime !== null && job.completedTime !== null ? duration(Math.max(job.completedTime - job.startedTime, 0.5)) : "";
+  const took = job.startedTime !== null && job.completedTime !== null ? (job.completedTime - job.startedTime < 1 ? "less than 1 ms" : duration(job.completedTime - job.startedTime)) : "";
   const word = html`<b class=${`is-${job.state}`}>${stateWord(job.state)}</b>`;
   const again = job.attempts > 1 ? ` It took ${plural(job.attempts, "attempt")}.` : "";
   const retry = retriedAs ? html`<a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.` : nothing;
@@ -160,7 +160,7 @@ function attempts({ job, rolledBack }) {
   const words = /** @type {Record<string, string>} */ ({ conflict: "Conflict", error: "Failed", lost: "Lost" });
   const why = (/** @type {Node["rolledBack"][number]} */ each) => {
     if (each.outcome !== "conflict") return html`<span class="mono">${firstLine(each.error ?? "")}</span>`;
-    return each.lostTo ? html`lost to ${functionName(each.lostTo)}${each.lostOn ? html` on <code>${each.lostOn}</code>` : nothing}` : "with another transaction";
+    return each.lostTo ? html`lost to ${functionName(each.lostTo)} ${each.lostOn ? html`on <code>${each.lostOn}</code>` : nothing}` : "with another transaction";
   };
   return html`
     <section class="part">

@@ -20,6 +20,8 @@ const SHORTEST = 2; // milliseconds: what took less is drawn as this
 const FOLD = 0.05; // of the width
 const MOST_FOLDS = 8;
 const SMALLEST_PIECE = 0.08;
+const DAY = 86_400_000;
+const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, ...[1, 2, 5, 10, 15, 30].map((each) => each * 1_000), ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((each) => each * 60_000)];
 const FEW = 24; // lines
 const NEAREST = 4; // of the way down to a job, itself among them
 
@@ -202,8 +204,7 @@ export function ticksOf({ begin, end, from, to }) {
   const most = Math.max(0, Math.floor((to - from) / 0.09));
   if (most === 0) return [];
   const raw = (end - begin) / most;
-  const unit = 10 ** Math.floor(Math.log10(raw || 1));
-  const step = [1, 2, 2.5, 5, 10].map((each) => each * unit).find((each) => each >= raw) ?? raw;
+  const step = STEPS.find((each) => each >= raw) ?? Math.ceil(raw / DAY) * DAY;
   const ticks = [];
   for (let after = step; begin + after < end - step * 0.4; after += step) ticks.push({ time: begin + after, after });
   return ticks;

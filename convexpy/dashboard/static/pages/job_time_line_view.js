@@ -110,7 +110,7 @@ function axis(scale, height) {
     const first = at === 0 ? svg`${line(piece.begin)}<text x="0" y="16">${isRoomy ? (instant(piece.begin).split(", ")[1] ?? "").split(" ")[0] : ""}</text>` : nothing;
     return svg`${first}${ticks.map(({ time, after }, index) => {
       const isFree = at > 0 || scale.x(time) - piece.from > 0.1;
-      return svg`${line(time)}${isFree ? svg`<text x=${percent(scale.x(time))} y="16" text-anchor="middle">${at === 0 ? "" : "+"}${duration(after)}</text>` : nothing}`;
+      return svg`${line(time)}${isFree ? svg`<text x=${percent(scale.x(time))} y="16" text-anchor="middle">${at === 0 ? "" : "+"}${tickWord(after)}</text>` : nothing}`;
     })}`;
   });
 }
@@ -120,6 +120,13 @@ function linkTo(row, at, scale) {
   if (row.above < 0 || row.from === null) return nothing;
   const x = percent(scale.x(row.from));
   return svg`<line class="link" x1=${x} x2=${x} y1=${middle(row.above) + BAR / 2} y2=${middle(at)}/>`;
+}
+
+/** Hours with their minutes: a tick is exact. @param {number} ms */
+function tickWord(ms) {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 60) return duration(ms);
+  return `${number(Math.floor(minutes / 60))} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
 }
 
 const middle = (/** @type {number} */ at) => HEAD + LINE * at + LINE / 2;
@@ -140,7 +147,7 @@ function barsView({ bars, dot, note, tone, state: kind }, at, scale) {
   const end = dot ?? last?.end;
   const place = end === undefined ? 0 : Math.max(scale.x(end), last ? scale.x(last.begin) + THINNEST / 100 : 0);
   const isAtEnd = place > 0.7 && note.length > 12;
-  const begin = bars.find(({ kind: shape }) => shape !== "wait")?.begin;
+  const begin = bars[0]?.begin;
   const text = isAtEnd && begin !== undefined
     ? svg`<text class=${tone || "v"} x=${percent(scale.x(begin))} y=${y + 4} dx="-8" text-anchor="end">${note}</text>`
     : svg`<text class=${tone || "v"} x=${percent(place)} y=${y + 4} dx=${dot === undefined ? 7 : 9}>${note}</text>`;

@@ -10,9 +10,10 @@ import { argsOrError, attemptsOf, isOver, jobWhen, ranFor, scheduledBy } from ".
 import { openNewJob } from "../ui/new_job.js";
 import { effect, html, nothing, signal } from "../ui/render.js";
 import { functionName } from "../ui/format.js";
-import { empty, pageHead, problem, waitingLines } from "../ui/states.js";
+import { pageHead, problem, waitingLines } from "../ui/states.js";
 import { table } from "../ui/table.js";
 import { filterBar } from "../ui/tokens.js";
+import { nothingYet } from "./schedules_empty.js";
 import { figures } from "./schedules_figures.js";
 import { chooseStates, chooseTime, filterOf, searchedText, showTokens, states, timeRange, tokenNames, tokens } from "./schedules_filter.js";
 import { FoundJobs } from "./schedules_found.js";
@@ -23,20 +24,6 @@ import { FoundJobs } from "./schedules_found.js";
 /** @import { Token } from "../ui/tokens.js" */
 
 const TABS = ["pending", "inProgress", "success", "failed", "canceled"];
-const CODE = `# shop/orders.py
-from datetime import timedelta
-
-@mutation
-def place_order(ctx: MutationCtx, item: str) -> str:
-    order = Order(item=item, ordered_at=ctx.now)
-    ctx.db.add(order)
-    ctx.db.flush()
-    ctx.schedule.after(timedelta(seconds=5), charge, order_id=order.id)
-    return order.id
-
-# then, in a terminal
-$ convexpy run orders:place_order '{"item": "coffee"}'`;
-
 /** @type {Page} */
 export default {
   title: "Schedules",
@@ -185,17 +172,6 @@ function groupsOf(found, counts) {
 const goOn = (found) => html`
   <p class="pager">Looked at ${number(found.lookedAt)} jobs.
     <button type="button" class="btn quiet accent" ?disabled=${found.isLoadingMore} @click=${() => found.more({ isAsked: true })}>Go on</button></p>`;
-
-const nothingYet = () => html`
-  <div class="page">
-    ${empty({
-      title: "Nothing is scheduled yet",
-      text: "A job is a call that runs later. A mutation schedules it, and it exists if and only if the mutation commits. Paste this into a mutation, save, and call it. The job appears here while you watch.",
-      code: CODE,
-      marked: "ctx.schedule.after",
-      button: isWritable() ? html`<button type="button" class="btn primary" @click=${() => openNewJob()}>${icon("plus")}New job from a form</button>` : nothing,
-    })}
-  </div>`;
 
 /** Which tokens leave nothing: those without which there would be something. */
 function reasons() {
