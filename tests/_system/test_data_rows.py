@@ -306,7 +306,7 @@ def test_what_takes_too_long_is_stopped_and_says_so(shelf: ConvexTest, monkeypat
         slow = "SELECT pg_sleep(60)::text AS n"
     with shelf.convex.database.ddl() as connection:
         connection.execute(text(f"CREATE VIEW slow AS {slow}"))
-    monkeypatch.setattr("convexpy.database.data.reading.reading.__wrapped__.__defaults__", (0.1,))
+    monkeypatch.setattr("convexpy._system.data.LIMIT_SECONDS", 0.1)
     with pytest.raises(ConvexError, match="was stopped") as error:
         asked(shelf, "rows", table="slow")
     assert error.value.code == "TIMEOUT"
