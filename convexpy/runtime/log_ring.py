@@ -25,6 +25,7 @@ MOST_EXTRA_CHARACTERS: Final = 200
 TRACES_A_SECOND: Final = 20
 """A function that fails thousands of times a second has the same traceback each time."""
 SYSTEM: Final = "_system/"
+RUN_LOGGER: Final = "convexpy.run"
 ACCESS: Final = "convexpy.access"
 DASHBOARD: Final = "/dashboard/"
 NOT_EXTRA: Final = STANDARD | {"function", "job", "request", "run", "attempt"}
@@ -63,7 +64,7 @@ class LogLine:
             number=number,
             time=ended,
             level=run.level,
-            logger="convexpy.run",
+            logger=RUN_LOGGER,
             text=shortened(run.error or "", MOST_CHARACTERS),
             function=run.name,
             job=run.job_id,
