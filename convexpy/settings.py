@@ -223,7 +223,7 @@ class Settings(BaseModel):
     dashboard: bool = True
     """Whether the server has a dashboard, at ``/dashboard/``."""
     metrics: Literal["key", "open"] = "key"
-    """Who may read ``/metrics``: clients with an admin key, or everybody."""
+    """Whether ``/metrics`` takes an admin key, or is open to every client."""
     debug: bool = False
     """Whether errors are shown in full: with the values of SQL parameters, and to clients. `convexpy dev` sets it."""
 

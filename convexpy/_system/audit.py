@@ -1,4 +1,4 @@
-"""``_system/audit``: what was changed by ``_system`` mutations, by whom, and when."""
+"""``_system/audit``: changes by ``_system`` mutations, with their actor and their time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def audit(ctx: SystemMutationCtx, action: str, target: str, details: object = No
 
 
 def actor_of(ctx: SystemMutationCtx) -> str:
-    """Who makes a change, as the audit log names it."""
+    """The caller of a change, as the audit log names it."""
     if ctx.job is not None:
         return f"job {ctx.job.id}"
     admin = admin_of(ctx)

@@ -35,12 +35,12 @@ class CallError(Document):
 
     @classmethod
     def of(cls, error: BaseException) -> Self:
-        is_own = isinstance(error, ConvexError)
+        own = error if isinstance(error, ConvexError) else None
         return cls(
             exception=type(error).__name__,
-            message=error.message if is_own else describe(error).partition("\n  at ")[0],
-            code=error.code if is_own else None,
-            data=json_text(error.data) if is_own and error.data is not None else None,
+            message=own.message if own is not None else describe(error).partition("\n  at ")[0],
+            code=own.code if own is not None else None,
+            data=json_text(own.data) if own is not None and own.data is not None else None,
             trace=trace_of(error),
         )
 

@@ -16,7 +16,7 @@ from .tables import audit
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A change: by whom, what was done, and to what. ``details``: more of it, a text or JSON."""
+    """A change: its actor, what was done, and to what. ``details``: more of it, a text or JSON."""
 
     id: str
     time: datetime

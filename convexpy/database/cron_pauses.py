@@ -47,7 +47,7 @@ class CronPause:
 
 def locked_pause(connection: Connection, name: str) -> CronPause | None:
     """The pause of a cron, which nothing changes until the end of the transaction."""
-    known = select(crons.c[COLUMNS]).where(crons.c.name == name).with_for_update()
+    known = select(*(crons.c[each] for each in COLUMNS)).where(crons.c.name == name).with_for_update()
     return CronPause.of(connection.execute(known).first())
 
 

@@ -18,7 +18,7 @@ KEPT: Final = timedelta(days=7)
 MOST_GROUPS: Final = 200
 MOST_MINUTES: Final = 20_000
 """How many rows of error minutes are read at most, each of one group and one process."""
-MOST_FAILED_JOBS: Final = 5000
+MOST_FAILED_JOBS: Final = 2000
 """How many of the latest failed jobs are looked through at most for those of a group."""
 
 
@@ -121,13 +121,13 @@ def error_times(
 
 
 def failed_jobs(connection: Connection, function: str) -> list[FailedJob]:
-    """The failed jobs of a function among the latest 5,000 that failed, the latest first."""
+    """The failed jobs of a function among the latest 2,000 that failed, the latest first."""
     latest = (
         select(finished.c.job_id, finished.c.completed_time)
         .where(finished.c.state_kind == "failed")
         .order_by(finished.c.completed_time.desc())
         .limit(MOST_FAILED_JOBS)
-        .subquery()
+        .subquery("counted")
     )
     found = (
         select(jobs.c.id, func.coalesce(jobs.c.state_error, ""), latest.c.completed_time)

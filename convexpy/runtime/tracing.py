@@ -40,7 +40,7 @@ def is_traced() -> bool:
 
 def tracer() -> Tracer | None:
     """What makes spans. None: no provider is set up in this process."""
-    module = sys.modules.get(MODULE)  # without it, nobody can have set one up
+    module = sys.modules.get(MODULE)  # without it, none can have been set up
     if module is None:
         return None
     provider = module.get_tracer_provider()
@@ -155,7 +155,7 @@ def context_of(written: str) -> SpanContext:
 
 
 def attributes_of(call: Call) -> dict[str, str]:
-    """What a span says of a call. Arguments and results are nobody's business there."""
+    """What a span says of a call. Arguments and results are never in it."""
     return {"convexpy.function": call.function.name, "convexpy.kind": call.function.kind.value}
 
 

@@ -26,8 +26,6 @@ class Backend:
     auth: Authenticator
     is_worker_stuck: Callable[[], bool] = lambda: False
     """Whether jobs and crons are run in this process, and a loop of them stands still."""
-    socket_caller: Caller = "socket"
-    """Where the calls of its sockets come from."""
     dashboard_live: Refresh | None = None
     """Live queries of the dashboard. None: they run with those of the app."""
     metrics: Metrics | None = None

@@ -65,7 +65,7 @@ def dashboard_routes(backend: Backend, gate: DashboardGate) -> list[BaseRoute]:
 def app_of(backend: Backend, gate: DashboardGate) -> ASGIApp:
     """The app that answers below ``/dashboard/``."""
     login = DashboardLogin(gate, Sessions(backend.calls, backend.clock), backend.auth)
-    settings = backend.settings.model_copy(update={"debug": True})  # who may see everything sees errors in full
+    settings = backend.settings.model_copy(update={"debug": True})  # an admin sees errors in full
     backend = replace(backend, live=backend.dashboard_live or backend.live, settings=settings)
     pages, api = DashboardPages(gate), DashboardApi(backend, gate)
     router = Router(
@@ -114,7 +114,7 @@ class DashboardPages:
         self._files = StaticFiles(directory=FILES, check_dir=False)
 
     async def page(self, request: Request) -> Response:
-        """``GET /dashboard/…``. Who has to log in is sent there, and comes back."""
+        """``GET /dashboard/…``. A browser without a session is sent to the login, and comes back."""
         path = path_below(request)
         up = "../" * path.count("/")
         if await self._gate.find(request) is not None:
@@ -143,7 +143,7 @@ class DashboardApi(HttpApi):
         self._gate = gate
 
     async def session(self, request: Request) -> Response:
-        """``GET /dashboard/session``: who is logged in, or 401."""
+        """``GET /dashboard/session``: the name and the rights of the session, or 401."""
         check_page(request)
         found = await self._gate.find(request)
         if found is None or found.admin is None:

@@ -1,4 +1,4 @@
-"""``DashboardGate``: who may use the dashboard, and from which pages."""
+"""``DashboardGate``: access to the dashboard, by sessions, and by the pages that send requests."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class SessionAuth:
     async def from_key(
         self, key: str, acting_as: Mapping[str, Any] | None = None, *, client: str | None = None
     ) -> Principal:
-        """Nobody: the session has its key.
+        """Refused: the session has its key.
 
         Raises:
             AuthFailed: Always.

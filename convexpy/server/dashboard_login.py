@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 from typing import Final, Literal, TypedDict
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -109,7 +109,7 @@ async def shown_key(request: Request) -> str:
         body += part
         if len(body) > MOST_FORM_BYTES:
             raise Refused(413, "PayloadTooLarge", "the form is too large")
-    return parse_qs(body.decode("latin-1"), max_num_fields=10).get("key", [""])[0].strip()
+    return dict(parse_qsl(body.decode("latin-1"))).get("key", "").strip()
 
 
 def page(request: Request, error: AuthFailed | None = None) -> Response:

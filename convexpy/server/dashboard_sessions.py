@@ -21,7 +21,8 @@ from ..runtime.call_executor import CallExecutor
 from .principal import Principal
 
 LIFETIME: Final = timedelta(hours=12)
-COOKIE: Final = re.compile(r"([0-9a-f]{12})\.([0-9]{1,15})\.([0-9a-f]{64})")
+COOKIE: Final = re.compile(r"([0-9a-f]{12})\.([0-9]{13})\.([0-9a-f]{64})")
+"""The key's id, the end of the session in milliseconds since 1970, and the signature over both."""
 
 
 class Sessions:

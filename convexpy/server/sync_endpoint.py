@@ -33,7 +33,7 @@ class SyncEndpoint:
     """An ASGI app for WebSockets. It belongs to one event loop."""
 
     def __init__(self, backend: Backend, admit: Admit | None = None) -> None:
-        """``admit`` finds out who connects, and raises ``AuthFailed`` for who may not. None: everybody may."""
+        """``admit`` finds the caller of a socket, and raises ``AuthFailed`` if it is refused. None: all are let in."""
         self._backend = backend
         self._admit = admit
         self._failures = QueryFailures(debug=backend.settings.debug)

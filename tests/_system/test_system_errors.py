@@ -12,6 +12,7 @@ from convexpy import ConvexError, JobId, MutationCtx, internal_mutation, mutatio
 from convexpy._system import errors, jobs
 from convexpy._system.traceback import parse_trace
 from convexpy.database import tables
+from convexpy.database.jobs import RETRY
 from convexpy.database.tables import audit
 from convexpy.runtime.events import describe, trace_of
 from convexpy.runtime.failure_origin import PROCESS_ENDED, origin_of
@@ -113,7 +114,7 @@ def test_a_group_is_shown_with_its_traceback_and_its_jobs(convex: ConvexTest) ->
 
 
 def test_a_group_is_replayed_after_a_while_and_only_once(convex: ConvexTest) -> None:
-    failed(convex, "a", "b", "c")
+    first, _, last = failed(convex, "a", "b", "c")
     fingerprint = group(convex).fingerprint
     replay = convex.run(errors.replay, fingerprint=fingerprint)
     assert (replay.jobs, replay.time) == (2, convex.now + timedelta(seconds=10))
@@ -122,6 +123,8 @@ def test_a_group_is_replayed_after_a_while_and_only_once(convex: ConvexTest) -> 
     assert ran == []
     convex.advance(seconds=1)
     assert ran == ["a", "c"]
+    again = [job.request or "" for job in convex.jobs("success", f"{__name__}:work")]
+    assert sorted(again) == sorted(RETRY + job_id for job_id in (first, last))
     with pytest.raises(ConvexError, match="no failed job of this group is left") as refused:
         convex.run(errors.replay, fingerprint=fingerprint)
     assert refused.value.code == "CONFLICT"

@@ -17,10 +17,11 @@ from pydantic import BaseModel
 from support.apps import START
 from support.dashboard import OWN, call, cookie_of, log_in, made_key
 from support.http_client import HttpClient
-from support.sockets import Closed, SocketClient, Sockets, end_of, serving
+from support.sockets import Closed, SocketClient, Sockets, serving
 
 from convexpy import ActionCtx, MutationCtx, QueryCtx, Settings, action, internal_query, mutation, query
 from convexpy._system import audit, keys
+from convexpy.database.signing_keys import session_key
 from convexpy.server import sync_connection
 from convexpy.server.throttle import FREE_TRIES
 from convexpy.testing import ConvexTest
@@ -140,6 +141,8 @@ def test_a_wrong_key_begins_no_session(client: HttpClient, kit: ConvexTest) -> N
     assert "there is no such admin key" in answer.text.lower()
     assert "cvx_<b>" not in answer.text
     assert not client.cookies
+    for form in (b"", b"&" * 4000, b"key=%ff%00", "key=ä".encode()):
+        assert client.post("/dashboard/login", content=form).status_code == 403
     assert client.post("/dashboard/login", content=b"x" * 10_000).status_code == 413
 
 
@@ -203,6 +206,8 @@ def test_a_changed_cookie_is_no_session(served: Served, client: HttpClient, kit:
         f"{key_id}.{int(expires) + 1}.{signature}",
         f"{read_only.id}.{expires}.{signature}",
         f"{key_id}.{expires}.",
+        f"{key_id}.{'9' * 13}.{signature}",
+        f"{key_id}.{'9' * 15}.{signature}",
         "x",
     )
     for value in wrong:
@@ -388,7 +393,7 @@ def test_a_socket_ends_when_its_key_is_revoked(
     log_in(client, key)
     socket = opened(served, kit, client)
     kit.run(keys.revoke, key_id=key.id)
-    assert end_of(socket).code == 1000
+    assert socket.receive(timeout=10)["type"] == "AuthError"  # before the first Ping
 
 
 def test_a_socket_ends_with_its_session(
@@ -398,7 +403,7 @@ def test_a_socket_ends_with_its_session(
     log_in(client, made_key(kit))
     socket = opened(served, kit, client)
     kit.advance(timedelta(hours=13))
-    assert end_of(socket).code == 1000
+    assert socket.receive(timeout=10)["type"] == "AuthError"  # before the first Ping
 
 
 def test_a_socket_acts_as_a_user_within_its_session(served: Served, kit: ConvexTest, client: HttpClient) -> None:
@@ -466,6 +471,21 @@ def test_a_read_only_socket_calls_queries_and_nothing_else(served: Served, kit: 
     socket.act(1, "act")
     frames = [socket.receive(), socket.receive()]
     assert [each["errorData"]["code"] for each in frames if each["type"] == "ActionResponse"] == ["FORBIDDEN"]
+
+
+def test_a_read_only_key_reads_nothing_that_would_make_it_another_one(client: HttpClient, kit: ConvexTest) -> None:
+    other, own = made_key(kit), made_key(kit, read_only=True)
+    log_in(client, own)
+    secrets = (other.digest, own.digest, session_key(kit.convex.database).hex(), other.text)
+    for table, column in (("_convexpy_keys", "digest"), ("_convexpy_metadata", "value")):
+        answer = call(client, "query", "_system/data:rows", {"table": table})
+        assert answer.json()["status"] == "success"
+        assert not any(secret in answer.text for secret in secrets)
+        oracle = {"column": column, "operator": "=", "value": "x"}
+        for wanted in ({"sort": column}, {"filter": [oracle]}):  # an order or a condition would tell it bit by bit
+            refused = call(client, "query", "_system/data:rows", {"table": table, **wanted}).json()
+            assert (refused["status"], refused["errorData"]["code"]) == ("error", "NOT_FOUND")
+    assert not any(secret in call(client, "query", "_system/keys:list").text for secret in secrets)
 
 
 # What is left behind.

@@ -13,8 +13,10 @@ from support.apps import START
 from support.dashboard import call, cookie_of, log_in, made_key
 from support.http_client import HttpClient
 from support.sockets import serving
+from support.waiting import PATIENCE_SECONDS
 
 from convexpy import MutationCtx, QueryCtx, mutation, query
+from convexpy.live import group_thread
 from convexpy.live.group_thread import LONGEST_REST, SHORTEST_REST, rest_after
 from convexpy.runtime.admin import DASHBOARD_LIMIT, Admin
 from convexpy.runtime.call_executor import DASHBOARD_THREADS
@@ -103,6 +105,27 @@ def test_a_live_query_of_the_dashboard_sees_what_is_committed(client: HttpClient
         assert socket.receive_type("MutationResponse")["success"]
         socket.receive_type("Transition")
         assert [job["name"] for job in socket.values[0]] == [own("note_thread")]
+
+
+def test_its_live_queries_rest_and_those_of_the_app_do_not(
+    client: HttpClient, kit: ConvexTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_rested = threading.Event()
+
+    def rest(seconds: float) -> float:
+        has_rested.set()
+        return 0.0
+
+    monkeypatch.setattr(group_thread, "rest_after", rest)
+    with kit.subscribe(thread_name) as updates:
+        next(iter(updates))
+        kit.run(note_thread)
+    assert not has_rested.is_set()
+    with serving(kit.convex.asgi(), here) as sockets:
+        socket = sockets.open("/dashboard/api/sync", cookie=cookie_of(client), host="shop.example")
+        socket.connect()
+        socket.modify(add={0: "thread_name"})
+        assert has_rested.wait(PATIENCE_SECONDS)
 
 
 def test_its_live_queries_rest_for_three_quarters_of_the_time() -> None:

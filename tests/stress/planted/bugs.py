@@ -15,6 +15,7 @@ from .crons import CRONS
 from .dashboard import DASHBOARD
 from .doors import DOORS
 from .failures import FAILURES
+from .figures import FIGURES
 from .footprints import FOOTPRINTS
 from .forks import FORKS
 from .http import HTTP
@@ -58,5 +59,6 @@ BUGS: Final[tuple[Bug, ...]] = (
     *CLIENTS,
     *SERVING,
     *FAILURES,
+    *FIGURES,
     *TESTING,
 )

@@ -160,6 +160,14 @@ DASHBOARD: Final = (
         tests=(f"{ACCESS}::test_a_read_only_session_calls_queries_and_nothing_else",),
     ),
     Bug(
+        name="secrets of the framework among the rows of its tables",
+        breaks="who may only look makes a session of any key",
+        file="database/data/catalog.py",
+        old='    "_convexpy_metadata": frozenset(("value",)),\n',
+        new="",
+        tests=(f"{ACCESS}::test_a_read_only_key_reads_nothing_that_would_make_it_another_one",),
+    ),
+    Bug(
         name="pages without a policy",
         breaks="a text of the app that is shown as markup runs as a script, with the rights of the admin",
         file=PAGES,
@@ -198,6 +206,14 @@ DASHBOARD: Final = (
         old="return min(limit, DASHBOARD_LIMIT) if call.is_watching else limit",
         new="return limit",
         tests=(f"{LOAD}::test_queries_of_its_pages_have_a_time_limit_of_their_own",),
+    ),
+    Bug(
+        name="live queries of the dashboard that never rest",
+        breaks="with 500 jobs a second an open page takes a processor",
+        file="live/refresh.py",
+        old="rests=self._is_dashboard,",
+        new="rests=False,",
+        tests=(f"{LOAD}::test_its_live_queries_rest_and_those_of_the_app_do_not",),
     ),
     Bug(
         name="metrics for everybody",

@@ -155,7 +155,7 @@ const gone = (strip) => html`<p class="soft">${strip ? "No version of the app th
 
 /** @param {NonNullable<Cron["pause"]>} pause */
 const pauseNote = ({ until, by, note, time }) => html`
-  <div class="advice">${icon("pause")}<p><b>Paused by ${by}</b> ${relative(time)}, until ${utcInstant(until)} (${relative(until)}).${note ? html` ${note}` : nothing}</p></div>`;
+  <div class="advice">${icon("pause")}<p><b>Paused by ${by}</b> ${relative(time)}, until ${utcInstant(until)} (${relative(until)}).${note ? html`<br>${note}` : nothing}</p></div>`;
 
 /** @param {Cron} cron @param {number} until what a pause that is not made yet would leave out */
 function nextRuns({ nextSlots }, until) {

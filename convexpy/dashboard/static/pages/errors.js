@@ -5,6 +5,7 @@ import { isWritable, live, mutation } from "../ui/api.js";
 import { bars } from "../ui/charts.js";
 import { functionName, instant, number, plural, relative, when } from "../ui/format.js";
 import { icon, stateIcon } from "../ui/icons.js";
+import { shortId } from "../ui/job_parts.js";
 import { html, keyed, nothing } from "../ui/render.js";
 import { empty, pageHead, shown } from "../ui/states.js";
 import { toast, trying } from "../ui/toast.js";
@@ -179,7 +180,7 @@ function jobList(jobs) {
       <thead><tr><th>Job</th><th>Failed</th><th>Message</th></tr></thead>
       <tbody>${keyed(jobs, (job) => job.id, (job) => html`
         <tr>
-          <td><a class="link mono" href=${link(`/job/${part(job.id)}`)} title=${job.id}>${job.id.slice(-8)}</a></td>
+          <td><a class="link mono" href=${link(`/job/${part(job.id)}`)} title=${job.id}>${shortId(job.id)}</a></td>
           <td title=${instant(job.completedTime)}>${relative(job.completedTime)}</td>
           <td>${messageOf(job.state.error ?? "")}</td>
         </tr>`)}</tbody>
