@@ -49,5 +49,6 @@ def delay_of(connection: Connection, minute: datetime) -> float | None:
     rows = FIRST_SUCCESS.execute(connection, {"since": minute, "until": minute + MINUTE}).rows
     if not rows or rows[0].attempts > 1:
         return None
-    began = rows[0].started_time or rows[0].completed_time
-    return max(0.0, (began - rows[0].scheduled_time).total_seconds())
+    began: datetime = rows[0].started_time or rows[0].completed_time
+    delay: timedelta = began - rows[0].scheduled_time
+    return max(0.0, delay.total_seconds())

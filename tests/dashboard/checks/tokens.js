@@ -13,10 +13,18 @@ function bar(/** @type {any[]} */ first = []) {
   const place = document.createElement("div");
   document.body.append(place);
   const tokens = signal(first);
-  const view = filterBar({ tokens: () => tokens.value, names: NAMES, onChange: (changed) => (tokens.value = changed), placeholder: "Filter" });
+  const view = filterBar({
+    tokens: () => tokens.value,
+    names: NAMES,
+    onChange: (changed) => (tokens.value = changed),
+    placeholder: "Filter",
+  });
   mount(place, () => html`${view()}`);
   const input = /** @type {HTMLInputElement} */ (place.querySelector("input"));
-  const offers = () => [...place.querySelectorAll("[role=option]")].map((each) => [...each.querySelectorAll(".dim, .offer-word")].map(({ textContent }) => textContent).join(" "));
+  const offers = () =>
+    [...place.querySelectorAll("[role=option]")].map((each) =>
+      [...each.querySelectorAll(".dim, .offer-word")].map(({ textContent }) => textContent).join(" "),
+    );
   const type = async (/** @type {string} */ text) => {
     input.focus();
     input.value = text;
@@ -39,7 +47,10 @@ export default {
     same(offers(), ["function shop:charge", "function shop:recharge"]);
     await press("ArrowDown");
     await press("Enter");
-    same(tokens.value.map(({ name, value }) => [name, value]), [["function", "shop:recharge"]]);
+    same(
+      tokens.value.map(({ name, value }) => [name, value]),
+      [["function", "shop:recharge"]],
+    );
   },
   async "what is typed is a value of the names that have it, or a text"() {
     const { offers, type, press, tokens } = bar();
@@ -48,22 +59,34 @@ export default {
     await type("function: not rech");
     same(offers(), ["function not shop:recharge"]);
     await press("Enter");
-    same(tokens.value.map(({ value, isOut }) => [value, isOut]), [["shop:recharge", true]]);
+    same(
+      tokens.value.map(({ value, isOut }) => [value, isOut]),
+      [["shop:recharge", true]],
+    );
   },
   async "Backspace takes the last token off, and only where nothing is typed"() {
-    const { type, press, tokens } = bar([{ name: "function", value: "shop:charge" }, { name: "text", value: "tea" }]);
+    const { type, press, tokens } = bar([
+      { name: "function", value: "shop:charge" },
+      { name: "text", value: "tea" },
+    ]);
     await type("x");
     await press("Backspace");
     same(tokens.value.length, 2);
     await type("");
     await press("Backspace");
-    same(tokens.value.map(({ name }) => name), ["function"]);
+    same(
+      tokens.value.map(({ name }) => name),
+      ["function"],
+    );
   },
   async "of a name that is single, another value takes the place"() {
     const { type, press, tokens } = bar([{ name: "text", value: "tea" }]);
     await type("text: coffee");
     await press("Enter");
-    same(tokens.value.map(({ value }) => value), ["coffee"]);
+    same(
+      tokens.value.map(({ value }) => value),
+      ["coffee"],
+    );
   },
   async "a cross removes its token, and says which"() {
     const { place, tokens } = bar([{ name: "time", value: "1h", word: "last hour" }]);

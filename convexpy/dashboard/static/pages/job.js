@@ -37,7 +37,8 @@ export default {
     const id = () => address.value.parts[0] ?? "";
     const details = live.of(() => ["_system/jobs:details", { job_id: id() }]);
     /** What is known of this job, not of the one before. @returns {Details | null | undefined} */
-    const known = () => (details.value?.job.id === id() ? details.value : details.isLoading ? undefined : details.value);
+    const known = () =>
+      details.value?.job.id === id() ? details.value : details.isLoading ? undefined : details.value;
     const tree = live.of(() => ["_system/jobs:tree", { job_id: id() }]);
     const log = live.of(() => ["_system/logs:lines", { job: id(), limit: 100 }]);
     const group = live.of(() => {
@@ -45,21 +46,32 @@ export default {
       return fingerprint && ["_system/errors:get", { fingerprint, minutes: 60 }];
     });
     scope.keys({
-      r: () => isWritable() && act(known(), (job) => (isOver(job) ? retryOne(job, { isOpened: true }) : job.state === "pending" && runNow(job))),
+      r: () =>
+        isWritable() &&
+        act(known(), (job) =>
+          isOver(job) ? retryOne(job, { isOpened: true }) : job.state === "pending" && runNow(job),
+        ),
       c: { label: "Cancel", run: () => isWritable() && act(known(), (job) => !isOver(job) && cancelOne(job)) },
     });
     scope.commands = () => {
       const found = known();
       if (!found || !isWritable()) return [];
       const edit = { label: "Edit and run…", run: () => openEdit(found), icon: "edit" };
-      if (isOver(found.job)) return [{ label: "Retry as a new job", run: () => retryOne(found.job, { isOpened: true }), icon: "retry", key: "r" }, edit];
+      if (isOver(found.job))
+        return [
+          { label: "Retry as a new job", run: () => retryOne(found.job, { isOpened: true }), icon: "retry", key: "r" },
+          edit,
+        ];
       return [{ label: "Cancel this job", run: () => cancelOne(found.job), icon: "x", key: "c" }, edit];
     };
     return () => {
       const found = known();
       if (found === null) return missing(id());
-      if (found === undefined) return html`<div class="page">${details.error ? problem(details.error, { what: "The job cannot be shown" }) : waitingLines(8)}</div>`;
-      const nodes = /** @type {Node[]} */ (tree.value?.nodes.some((/** @type {Node} */ node) => node.job.id === found.job.id) ? tree.value.nodes : []);
+      if (found === undefined)
+        return html`<div class="page">${details.error ? problem(details.error, { what: "The job cannot be shown" }) : waitingLines(8)}</div>`;
+      const nodes = /** @type {Node[]} */ (
+        tree.value?.nodes.some((/** @type {Node} */ node) => node.job.id === found.job.id) ? tree.value.nodes : []
+      );
       const own = nodes.find(({ job }) => job.id === found.job.id);
       return html`
         <div class="page">
@@ -94,18 +106,34 @@ const missing = (id) => html`
 
 /** What became of it, in a sentence. @param {Details} found */
 function sentence({ job, retriedAs, retriedState, worker }) {
-  const took = job.startedTime !== null && job.completedTime !== null ? (job.completedTime - job.startedTime < 1 ? "less than 1 ms" : duration(job.completedTime - job.startedTime)) : "";
+  const took =
+    job.startedTime !== null && job.completedTime !== null
+      ? job.completedTime - job.startedTime < 1
+        ? "less than 1 ms"
+        : duration(job.completedTime - job.startedTime)
+      : "";
   const word = html`<b class=${`is-${job.state}`}>${stateWord(job.state)}</b>`;
   const again = job.attempts > 1 ? ` It took ${plural(job.attempts, "attempt")}.` : "";
-  const retry = retriedAs ? html`<a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.` : nothing;
-  const old = job.retryOf ? html`A retry of <a class="link" href=${link(`/job/${job.retryOf}`)}>${shortId(job.retryOf)}</a>${job.origin?.actor ? ` by ${job.origin.actor}` : ""}.` : nothing;
+  const retry = retriedAs
+    ? html`<a class="link" href=${link(`/job/${retriedAs}`)}>Retried as ${shortId(retriedAs)}</a>: ${stateWord(retriedState ?? "").toLowerCase()}.`
+    : nothing;
+  const old = job.retryOf
+    ? html`A retry of <a class="link" href=${link(`/job/${job.retryOf}`)}>${shortId(job.retryOf)}</a>${job.origin?.actor ? ` by ${job.origin.actor}` : ""}.`
+    : nothing;
   if (job.state === "pending") {
     const due = job.nextTry ?? job.scheduledTime;
-    const when = job.attempts > 0 ? html`, next try ${relative(due)}` : due > now.value ? html`, runs ${relative(due)}` : html`, due ${relative(due)}`;
+    const when =
+      job.attempts > 0
+        ? html`, next try ${relative(due)}`
+        : due > now.value
+          ? html`, runs ${relative(due)}`
+          : html`, due ${relative(due)}`;
     return html`${word}${when}.${worker ? " A worker holds it." : ""}${job.attempts > 0 ? ` ${plural(job.attempts, "attempt")} so far.` : ""} ${old}`;
   }
-  if (job.state === "inProgress") return html`${word} for ${duration(Math.max(0, now.value - (job.startedTime ?? now.value)))}.${worker ? ` On ${worker}.` : ""} ${old}`;
-  if (job.state === "canceled") return html`${word} ${relative(job.completedTime)}.${job.error ? ` ${job.error}.` : ""} ${old} ${retry}`;
+  if (job.state === "inProgress")
+    return html`${word} for ${duration(Math.max(0, now.value - (job.startedTime ?? now.value)))}.${worker ? ` On ${worker}.` : ""} ${old}`;
+  if (job.state === "canceled")
+    return html`${word} ${relative(job.completedTime)}.${job.error ? ` ${job.error}.` : ""} ${old} ${retry}`;
   const once = job.state === "failed" && job.kind === "action" ? " An action runs at most once." : "";
   return html`${word}${took ? ` after ${took}` : ""}, ${relative(job.completedTime)}.${once}${again} ${old} ${retry}`;
 }
@@ -114,15 +142,22 @@ function sentence({ job, retriedAs, retriedState, worker }) {
 function head(found) {
   const { job } = found;
   const at = job.name.lastIndexOf(":") + 1;
-  const copy = () => void navigator.clipboard?.writeText(location.href).then(() => toast({ text: "The link is copied", state: "success", seconds: 3 }));
+  const copy = () =>
+    void navigator.clipboard
+      ?.writeText(location.href)
+      .then(() => toast({ text: "The link is copied", state: "success", seconds: 3 }));
   const buttons = () => html`
     ${isOver(job) ? nothing : html`<button type="button" class="btn danger" @click=${() => cancelOne(job)}>Cancel <kbd class="hide-narrow">c</kbd></button>`}
     ${job.state === "pending" ? html`<button type="button" class="btn" @click=${() => openReschedule({ ids: [job.id] }, "1 job")}>Reschedule…</button>` : nothing}
     ${job.kind === "mutation" && job.state === "failed" ? html`<a class="btn" href=${link(`/functions/${part(job.name)}`, { job: job.id })} title="What it would do now, rolled back">Run dry</a>` : nothing}
     <button type="button" class="btn" @click=${() => openEdit(found)}>Edit and run…</button>
-    ${isOver(job)
-      ? html`<button type="button" class="btn primary" @click=${() => retryOne(job, { isOpened: true })}>${icon("retry")}Retry as a new job <kbd class="hide-narrow">r</kbd></button>`
-      : job.state === "pending" ? html`<button type="button" class="btn primary" @click=${() => runNow(job)}>${icon("play")}Run now <kbd class="hide-narrow">r</kbd></button>` : nothing}`;
+    ${
+      isOver(job)
+        ? html`<button type="button" class="btn primary" @click=${() => retryOne(job, { isOpened: true })}>${icon("retry")}Retry as a new job <kbd class="hide-narrow">r</kbd></button>`
+        : job.state === "pending"
+          ? html`<button type="button" class="btn primary" @click=${() => runNow(job)}>${icon("play")}Run now <kbd class="hide-narrow">r</kbd></button>`
+          : nothing
+    }`;
   return html`
     <div class="jobhead">
       <span class=${`big state ${job.state}`}>${stateIcon(job.state)}</span>
@@ -160,7 +195,9 @@ function attempts({ job, rolledBack }) {
   const words = /** @type {Record<string, string>} */ ({ conflict: "Conflict", error: "Failed", lost: "Lost" });
   const why = (/** @type {Node["rolledBack"][number]} */ each) => {
     if (each.outcome !== "conflict") return html`<span class="mono">${firstLine(each.error ?? "")}</span>`;
-    return each.lostTo ? html`lost to ${functionName(each.lostTo)} ${each.lostOn ? html`on <code>${each.lostOn}</code>` : nothing}` : "with another transaction";
+    return each.lostTo
+      ? html`lost to ${functionName(each.lostTo)} ${each.lostOn ? html`on <code>${each.lostOn}</code>` : nothing}`
+      : "with another transaction";
   };
   return html`
     <section class="part">
@@ -168,7 +205,9 @@ function attempts({ job, rolledBack }) {
       <table class="attempts"><caption class="vh">Attempts that were rolled back</caption>
         <thead><tr><th class="num">No.</th><th>Outcome</th><th>Began</th><th class="num">Took</th><th>Why</th></tr></thead>
         <tbody>${rolledBack.map(
-          (each) => html`<tr><td class="num">${number(each.attempt)}</td><td>${state(each.outcome === "conflict" ? "conflict" : "failed", { word: words[each.outcome] })}</td>
+          (
+            each,
+          ) => html`<tr><td class="num">${number(each.attempt)}</td><td>${state(each.outcome === "conflict" ? "conflict" : "failed", { word: words[each.outcome] })}</td>
             <td title=${instant(each.startedTime)}>${clock(each.startedTime)}</td><td class="num">${duration(each.seconds * 1_000)}</td><td>${why(each)}</td></tr>`,
         )}</tbody></table>
     </section>`;
@@ -177,17 +216,25 @@ function attempts({ job, rolledBack }) {
 /** @param {import("../ui/api.js").Live} log */
 function logPart(log) {
   const found = /** @type {LogLines | undefined} */ (log.value);
-  if (!found) return log.error ? html`<section class="part">${problem(log.error, { what: "Its log cannot be shown" })}</section>` : nothing;
-  const tone = (/** @type {string} */ level) => (level === "ERROR" || level === "CRITICAL" ? "bad" : level === "WARNING" ? "warn" : "");
-  const said = (/** @type {LogLines["lines"][number]} */ line) => line.text || (line.outcome ? stateWord(line.outcome) : "");
+  if (!found)
+    return log.error
+      ? html`<section class="part">${problem(log.error, { what: "Its log cannot be shown" })}</section>`
+      : nothing;
+  const tone = (/** @type {string} */ level) =>
+    level === "ERROR" || level === "CRITICAL" ? "bad" : level === "WARNING" ? "warn" : "";
+  const said = (/** @type {LogLines["lines"][number]} */ line) =>
+    line.text || (line.outcome ? stateWord(line.outcome) : "");
   return html`
     <section class="part">
       <div class="sect"><h2>Log of this run</h2><span class="dim">${found.lines.length > 0 ? plural(found.lines.length, "line") : "no lines are kept"}${found.hasMore ? ", the newest" : ""}</span></div>
-      ${found.lines.length > 0
-        ? html`<div class="job-log" tabindex="0" role="log" aria-label="Log of this run">${found.lines.map(
-            (line) => html`<p><span class="dim" title=${instant(line.time)}>${precise(line.time)}</span><span class=${tone(line.level)}>${said(line)}</span></p>`,
-          )}</div>`
-        : nothing}
+      ${
+        found.lines.length > 0
+          ? html`<div class="job-log" tabindex="0" role="log" aria-label="Log of this run">${found.lines.map(
+              (line) =>
+                html`<p><span class="dim" title=${instant(line.time)}>${precise(line.time)}</span><span class=${tone(line.level)}>${said(line)}</span></p>`,
+            )}</div>`
+          : nothing
+      }
     </section>`;
 }
 
@@ -206,8 +253,10 @@ function facts({ job, worker }) {
   const late = job.startedTime === null ? null : Math.max(0, job.startedTime - job.scheduledTime);
   const ran = job.startedTime !== null && job.completedTime !== null ? job.completedTime - job.startedTime : null;
   const by = () => {
-    if (job.cron !== null) return html`<span class="dim">cron</span> <a class="link" href=${link(`/crons/${part(job.cron)}`)}>${job.cron}</a>`;
-    if (job.parent !== null) return html`<a href=${link(`/job/${job.parent}`)}>${plainName(job.parentName ?? "")}</a> <a class="link mono" href=${link(`/job/${job.parent}`)}>${shortId(job.parent)}</a>`;
+    if (job.cron !== null)
+      return html`<span class="dim">cron</span> <a class="link" href=${link(`/crons/${part(job.cron)}`)}>${job.cron}</a>`;
+    if (job.parent !== null)
+      return html`<a href=${link(`/job/${job.parent}`)}>${plainName(job.parentName ?? "")}</a> <a class="link mono" href=${link(`/job/${job.parent}`)}>${shortId(job.parent)}</a>`;
     if (job.retryOf !== null) return html`${job.origin?.actor ?? "hand"}, <span class="dim">a retry</span>`;
     return job.origin?.function ? plainName(job.origin.function) : html`<span class="dim">not known</span>`;
   };

@@ -21,7 +21,19 @@ const FOLD = 0.05; // of the width
 const MOST_FOLDS = 8;
 const SMALLEST_PIECE = 0.08;
 const DAY = 86_400_000;
-const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, ...[1, 2, 5, 10, 15, 30].map((each) => each * 1_000), ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((each) => each * 60_000)];
+const STEPS = [
+  1,
+  2,
+  5,
+  10,
+  20,
+  50,
+  100,
+  200,
+  500,
+  ...[1, 2, 5, 10, 15, 30].map((each) => each * 1_000),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((each) => each * 60_000),
+];
 const FEW = 24; // lines
 const NEAREST = 4; // of the way down to a job, itself among them
 
@@ -33,7 +45,12 @@ export function partOf(nodes, here) {
   if (nodes.length <= FEW) return nodes;
   const known = new Map(nodes.map((node) => [node.job.id, node]));
   const way = /** @type {string[]} */ ([]);
-  for (let id = /** @type {string | null} */ (here); id !== null && !way.includes(id); id = known.get(id)?.above ?? null) way.unshift(id);
+  for (
+    let id = /** @type {string | null} */ (here);
+    id !== null && !way.includes(id);
+    id = known.get(id)?.above ?? null
+  )
+    way.unshift(id);
   const kept = new Set([way[0], ...way.slice(-NEAREST)]);
   let under = 0;
   for (const { job, above } of nodes) {
@@ -68,7 +85,11 @@ function barsOf({ job, rolledBack }, from, now) {
   if (startedTime !== null && (completedTime !== null || state === "inProgress")) {
     const end = Math.max(completedTime ?? now, startedTime + SHORTEST);
     wait(startedTime);
-    bars.push({ kind: state === "inProgress" ? "runs" : state === "failed" ? "failed" : "ran", begin: startedTime, end });
+    bars.push({
+      kind: state === "inProgress" ? "runs" : state === "failed" ? "failed" : "ran",
+      begin: startedTime,
+      end,
+    });
   } else wait(completedTime ?? Math.max(job.nextTry ?? job.scheduledTime, last));
   return bars;
 }
@@ -87,17 +108,50 @@ export function rowsOf(nodes, all, now, { note, by }) {
   const created = (/** @type {Node} */ { job }) => createdTime(job);
   const firsts = nodes.filter(({ link }) => link === "first");
   if (first.cron !== null) {
-    rows.push({ ...base, id: "cron", depth: 0, word: first.cron, kind: "cron", state: "success", above: -1, dot: first.scheduledTime });
+    rows.push({
+      ...base,
+      id: "cron",
+      depth: 0,
+      word: first.cron,
+      kind: "cron",
+      state: "success",
+      above: -1,
+      dot: first.scheduledTime,
+    });
   } else if (first.origin?.started && first.retryOf === null) {
     const { started, caller, function: name, attempt } = first.origin;
-    const end = Math.max(started + SHORTEST, ...firsts.map((node) => created(node) ?? started).filter((time) => time < started + 3_600_000));
+    const end = Math.max(
+      started + SHORTEST,
+      ...firsts.map((node) => created(node) ?? started).filter((time) => time < started + 3_600_000),
+    );
     const bar = { kind: /** @type {const} */ ("request"), begin: started, end };
     const who = by(first.origin);
-    rows.push({ ...base, id: "request", depth: 0, word: "Request", by: who, kind: caller ?? "", state: "success", bars: [bar], above: -1 });
+    rows.push({
+      ...base,
+      id: "request",
+      depth: 0,
+      word: "Request",
+      by: who,
+      kind: caller ?? "",
+      state: "success",
+      bars: [bar],
+      above: -1,
+    });
     if (name) {
       const again = attempt > 1 ? `attempt ${attempt}` : "";
       const ran = { ...bar, kind: /** @type {const} */ ("ran") };
-      rows.push({ ...base, id: "call", depth: 1, name, kind: "call", state: "success", bars: [ran], above: 0, from: started, note: again });
+      rows.push({
+        ...base,
+        id: "call",
+        depth: 1,
+        name,
+        kind: "call",
+        state: "success",
+        bars: [ran],
+        above: 0,
+        from: started,
+        note: again,
+      });
     }
   }
   const root = rows.length - 1;
@@ -115,7 +169,15 @@ export function rowsOf(nodes, all, now, { note, by }) {
     const from = created(node);
     if (link === "retried") {
       const time = job.origin?.started ?? from ?? job.scheduledTime;
-      const retried = { ...base, id: `by ${job.id}`, depth, word: "Retried", by: by(job.origin), kind: "by hand", state: "success" };
+      const retried = {
+        ...base,
+        id: `by ${job.id}`,
+        depth,
+        word: "Retried",
+        by: by(job.origin),
+        kind: "by hand",
+        state: "success",
+      };
       const end = over >= 0 ? lastEnd(rows[over]) : null;
       const wait = end !== null && end < time ? [{ kind: /** @type {const} */ ("wait"), begin: end, end: time }] : [];
       rows.push({ ...retried, bars: wait, dot: time, from: end, above: over });
@@ -126,7 +188,19 @@ export function rowsOf(nodes, all, now, { note, by }) {
     const conflict = node.rolledBack.some(({ outcome }) => outcome === "conflict");
     const tone = job.state === "failed" ? "bad" : conflict ? "warn" : "";
     places.set(job.id, rows.length);
-    rows.push({ id: job.id, depth, node, name: job.name, kind: job.kind, state: job.state, bars: barsOf(node, begun, now), from: begun, above: over, note: note(node), tone });
+    rows.push({
+      id: job.id,
+      depth,
+      node,
+      name: job.name,
+      kind: job.kind,
+      state: job.state,
+      bars: barsOf(node, begun, now),
+      from: begun,
+      above: over,
+      note: note(node),
+      tone,
+    });
   }
   return rows;
 }
@@ -136,8 +210,13 @@ const lastEnd = (row) => (row.bars.length > 0 ? row.bars[row.bars.length - 1].en
 
 /** The scale of a time line. @param {Row[]} rows @param {boolean} isTrue whether waits are as long as they took @returns {Scale} */
 export function scaleOf(rows, isTrue) {
-  const busy = rows.flatMap(({ bars, dot }) => [...bars.filter(({ kind }) => kind !== "wait"), ...(dot === undefined ? [] : [{ begin: dot, end: dot + SHORTEST }])]);
-  const ends = rows.flatMap(({ bars }) => bars.filter(({ kind }) => kind === "wait").map(({ end }) => ({ begin: end, end: end + SHORTEST })));
+  const busy = rows.flatMap(({ bars, dot }) => [
+    ...bars.filter(({ kind }) => kind !== "wait"),
+    ...(dot === undefined ? [] : [{ begin: dot, end: dot + SHORTEST }]),
+  ]);
+  const ends = rows.flatMap(({ bars }) =>
+    bars.filter(({ kind }) => kind === "wait").map(({ end }) => ({ begin: end, end: end + SHORTEST })),
+  );
   const spans = merged([...busy, ...ends]);
   const clusters = isTrue ? [{ begin: spans[0].begin, end: spans[spans.length - 1].end }] : clustered(spans);
   const weights = clusters.map(({ begin, end }) => Math.log2(2 + (end - begin)));
@@ -182,11 +261,13 @@ function clustered(spans) {
   const found = spans.map((span) => ({ ...span }));
   const gap = (/** @type {number} */ at) => found[at + 1].begin - found[at].end;
   const isNear = (/** @type {number} */ at) => {
-    const [less, more] = [found[at], found[at + 1]].map(({ begin, end }) => end - begin).sort((one, other) => one - other);
+    const [less, more] = [found[at], found[at + 1]]
+      .map(({ begin, end }) => end - begin)
+      .sort((one, other) => one - other);
     return gap(at) <= Math.max(25, 3 * less, more / 2);
   };
   const join = (/** @type {number} */ at) => found.splice(at, 2, { begin: found[at].begin, end: found[at + 1].end });
-  for (let at = 0; at < found.length - 1; ) {
+  for (let at = 0; at < found.length - 1;) {
     if (isNear(at)) {
       join(at);
       at = Math.max(0, at - 1);

@@ -22,7 +22,11 @@ function noteOf({ job, rolledBack }) {
   const took = job.startedTime !== null && job.completedTime !== null ? job.completedTime - job.startedTime : null;
   const words = took === null ? "" : took < 1 ? "<1 ms" : duration(took);
   const conflict = rolledBack.find(({ outcome }) => outcome === "conflict");
-  if (conflict) return `${words}, lost to ${conflict.lostTo ?? "another"}${conflict.lostOn ? ` on ${conflict.lostOn}` : ""}, ran again`.replace(/^, /, "");
+  if (conflict)
+    return `${words}, lost to ${conflict.lostTo ?? "another"}${conflict.lostOn ? ` on ${conflict.lostOn}` : ""}, ran again`.replace(
+      /^, /,
+      "",
+    );
   if (rolledBack.length > 0) return `${words}, attempt ${job.attempts}`.replace(/^, /, "");
   if (job.state === "canceled") return "canceled";
   if (job.state === "pending") return "pending";
@@ -81,7 +85,9 @@ function more(shown, known, isCut, isWhole) {
 /** @param {Row} row @param {string} here */
 function nameOf({ id, depth, node, word, by, name, kind, state: kindOfState }, here) {
   const isHere = id === here;
-  const what = name ? functionName(name) : html`<span class="cut">${word} ${by ? html`<span class="soft">by ${by}</span>` : nothing}</span>`;
+  const what = name
+    ? functionName(name)
+    : html`<span class="cut">${word} ${by ? html`<span class="soft">by ${by}</span>` : nothing}</span>`;
   const line = html`${kindOfState ? state(kindOfState, { isHidden: true }) : nothing}${what}<span class="kind">${KINDS[kind] ?? kind}${isHere ? " · this job" : ""}</span>`;
   return html`
     <li class=${isHere ? "here" : ""} style=${{ "--d": Math.min(depth, DEEPEST) }} aria-current=${isHere ? "true" : nothing}>
@@ -90,7 +96,8 @@ function nameOf({ id, depth, node, word, by, name, kind, state: kindOfState }, h
 }
 
 /** @param {Row[]} rows */
-const inWords = (rows) => `Time line: ${rows.map(({ name, word, state: kind, note }) => `${name ?? word}, ${stateWord(kind)}${note ? `, ${note}` : ""}`).join("; ")}`;
+const inWords = (rows) =>
+  `Time line: ${rows.map(({ name, word, state: kind, note }) => `${name ?? word}, ${stateWord(kind)}${note ? `, ${note}` : ""}`).join("; ")}`;
 
 const percent = (/** @type {number} */ part) => `${Math.round(part * 1e5) / 1e3}%`;
 
@@ -103,11 +110,15 @@ const foldView = ({ begin, end, from, to }, height) => svg`
 
 /** @param {Scale} scale @param {number} height */
 function axis(scale, height) {
-  const line = (/** @type {number} */ time) => svg`<line class="grid" x1=${percent(scale.x(time))} x2=${percent(scale.x(time))} y1=${HEAD} y2=${height}/>`;
+  const line = (/** @type {number} */ time) =>
+    svg`<line class="grid" x1=${percent(scale.x(time))} x2=${percent(scale.x(time))} y1=${HEAD} y2=${height}/>`;
   return scale.pieces.map((piece, at) => {
     const ticks = ticksOf(piece);
     const isRoomy = at > 0 || piece.to - piece.from > 0.12;
-    const first = at === 0 ? svg`${line(piece.begin)}<text x="0" y="16">${isRoomy ? (instant(piece.begin).split(", ")[1] ?? "").split(" ")[0] : ""}</text>` : nothing;
+    const first =
+      at === 0
+        ? svg`${line(piece.begin)}<text x="0" y="16">${isRoomy ? (instant(piece.begin).split(", ")[1] ?? "").split(" ")[0] : ""}</text>`
+        : nothing;
     return svg`${first}${ticks.map(({ time, after }, index) => {
       const isFree = at > 0 || scale.x(time) - piece.from > 0.1;
       return svg`${line(time)}${isFree ? svg`<text x=${percent(scale.x(time))} y="16" text-anchor="middle">${at === 0 ? "" : "+"}${tickWord(after)}</text>` : nothing}`;
@@ -139,7 +150,8 @@ function barsView({ bars, dot, note, tone, state: kind }, at, scale) {
   const y = middle(at);
   const shapes = bars.map(({ kind: shape, begin, end }) => {
     const [from, to] = [scale.x(begin), scale.x(end)];
-    if (shape === "wait") return to > from ? svg`<line class="wait" x1=${percent(from)} x2=${percent(to)} y1=${y} y2=${y}/>` : nothing;
+    if (shape === "wait")
+      return to > from ? svg`<line class="wait" x1=${percent(from)} x2=${percent(to)} y1=${y} y2=${y}/>` : nothing;
     const [tall, width] = [shape === "request" ? 6 : BAR, Math.max(THINNEST, (to - from) * 100)];
     return svg`<rect class=${CLASSES[shape]} x=${percent(from)} y=${y - tall / 2} width=${`${Math.round(width * 1e3) / 1e3}%`} height=${tall} rx="2.5"/>`;
   });
@@ -148,9 +160,11 @@ function barsView({ bars, dot, note, tone, state: kind }, at, scale) {
   const place = end === undefined ? 0 : Math.max(scale.x(end), last ? scale.x(last.begin) + THINNEST / 100 : 0);
   const isAtEnd = place > 0.7 && note.length > 12;
   const begin = bars[0]?.begin;
-  const text = isAtEnd && begin !== undefined
-    ? svg`<text class=${tone || "v"} x=${percent(scale.x(begin))} y=${y + 4} dx="-8" text-anchor="end">${note}</text>`
-    : svg`<text class=${tone || "v"} x=${percent(place)} y=${y + 4} dx=${dot === undefined ? 7 : 9}>${note}</text>`;
-  const person = dot === undefined ? nothing : svg`<circle class="person" cx=${percent(scale.x(dot))} cy=${y} r="3.5"/>`;
+  const text =
+    isAtEnd && begin !== undefined
+      ? svg`<text class=${tone || "v"} x=${percent(scale.x(begin))} y=${y + 4} dx="-8" text-anchor="end">${note}</text>`
+      : svg`<text class=${tone || "v"} x=${percent(place)} y=${y + 4} dx=${dot === undefined ? 7 : 9}>${note}</text>`;
+  const person =
+    dot === undefined ? nothing : svg`<circle class="person" cx=${percent(scale.x(dot))} cy=${y} r="3.5"/>`;
   return svg`${shapes}${person}${note ? text : nothing}`;
 }

@@ -15,7 +15,17 @@ import { table } from "../ui/table.js";
 import { filterBar } from "../ui/tokens.js";
 import { nothingYet } from "./schedules_empty.js";
 import { figures } from "./schedules_figures.js";
-import { chooseStates, chooseTime, filterOf, searchedText, showTokens, states, timeRange, tokenNames, tokens } from "./schedules_filter.js";
+import {
+  chooseStates,
+  chooseTime,
+  filterOf,
+  searchedText,
+  showTokens,
+  states,
+  timeRange,
+  tokenNames,
+  tokens,
+} from "./schedules_filter.js";
 import { FoundJobs } from "./schedules_found.js";
 
 /** @import { Page } from "../ui/pages.js" */
@@ -37,7 +47,8 @@ export default {
     const crons = live("_system/crons:list");
     const found = new FoundJobs();
     const isAll = signal(false); // the selection is everything that fits
-    const names = (/** @type {{ value?: { name: string }[] }} */ list) => () => (list.value ?? []).map(({ name }) => name);
+    const names = (/** @type {{ value?: { name: string }[] }} */ list) => () =>
+      (list.value ?? []).map(({ name }) => name);
     const bar = filterBar({
       tokens,
       names: tokenNames({ functions: names(functions), crons: names(crons) }),
@@ -69,13 +80,15 @@ export default {
       }),
     );
     const selection = selectionOf(jobs, isAll, counts);
-    const one = () => /** @type {Job | undefined} */ (jobs.selected.peek().size > 0 ? undefined : found.byId(jobs.focused.peek()));
+    const one = () =>
+      /** @type {Job | undefined} */ (jobs.selected.peek().size > 0 ? undefined : found.byId(jobs.focused.peek()));
     scope.keys({
       n: { label: "New job", run: () => isWritable() && openNewJob() },
       r: () => isWritable() && (selection.size() > 0 ? selection.again() : again(one())),
       c: () => isWritable() && (selection.size() > 0 ? selection.cancel() : cancel(one())),
     });
-    scope.commands = () => (isWritable() ? [{ label: "New job…", run: () => openNewJob(), key: "n", icon: "plus" }] : []);
+    scope.commands = () =>
+      isWritable() ? [{ label: "New job…", run: () => openNewJob(), key: "n", icon: "plus" }] : [];
     const whyNothing = reasons();
 
     return () => {
@@ -110,8 +123,20 @@ function cancel(job) {
 }
 
 const COLUMNS = [
-  { id: "state", title: "State", width: 116, place: /** @type {const} */ ("state"), view: (/** @type {Job} */ job) => state(job.state) },
-  { id: "name", title: "Function", width: 236, place: /** @type {const} */ ("what"), view: (/** @type {Job} */ job) => functionName(job.name) },
+  {
+    id: "state",
+    title: "State",
+    width: 116,
+    place: /** @type {const} */ ("state"),
+    view: (/** @type {Job} */ job) => state(job.state),
+  },
+  {
+    id: "name",
+    title: "Function",
+    width: 236,
+    place: /** @type {const} */ ("what"),
+    view: (/** @type {Job} */ job) => functionName(job.name),
+  },
   { id: "when", title: "When", width: 178, place: /** @type {const} */ ("when"), view: jobWhen },
   { id: "ran", title: "Ran for", width: 78, isNumber: true, place: /** @type {const} */ ("size"), view: ranFor },
   { id: "attempts", title: "Attempts", width: 94, view: attemptsOf },
@@ -130,7 +155,9 @@ const buttons = () => html`
 function timeStrip(minutes) {
   if (!minutes) return html`<div class="strip-place"></div>`;
   const range = timeRange();
-  const chosen = /** @type {[number, number] | null} */ (range?.since !== undefined && range.until !== undefined ? [range.since, range.until] : null);
+  const chosen = /** @type {[number, number] | null} */ (
+    range?.since !== undefined && range.until !== undefined ? [range.since, range.until] : null
+  );
   return strip({ minutes, now: now.value, chosen, onChoose: chooseTime });
 }
 
@@ -179,11 +206,19 @@ function reasons() {
   const found = signal(/** @type {{ token: Token, count: number, more: boolean }[]} */ ([]));
   const ask = async (/** @type {string} */ key, /** @type {Token[]} */ shown, /** @type {Filter} */ filter) => {
     const without = shown.map((token) => filterOf({ tokens: shown.filter((each) => each !== token) }));
-    const answers = await Promise.all(without.map((each) => query("_system/jobs:counts", { filter: { ...each, states: filter.states } }).catch(() => ({}))));
+    const answers = await Promise.all(
+      without.map((each) =>
+        query("_system/jobs:counts", { filter: { ...each, states: filter.states } }).catch(() => ({})),
+      ),
+    );
     if (asked.peek() !== key) return;
     found.value = answers.map((answer, at) => {
       const counts = /** @type {{ count: number, more: boolean }[]} */ (Object.values(answer));
-      return { token: shown[at], count: counts.reduce((sum, each) => sum + each.count, 0), more: counts.some((each) => each.more) };
+      return {
+        token: shown[at],
+        count: counts.reduce((sum, each) => sum + each.count, 0),
+        more: counts.some((each) => each.more),
+      };
     });
   };
   return () => {
@@ -219,10 +254,18 @@ function selectionOf(jobs, isAll, counts) {
     if (isAll.value) {
       const known = /** @type {[string, { count: number, more: boolean }][]} */ (Object.entries(counts.value ?? {}));
       const chosen = states();
-      const fitting = known.filter(([name]) => kinds.includes(name) && (chosen.length === 0 || chosen.includes(name))).map(([, each]) => each);
-      return { count: fitting.reduce((sum, each) => sum + each.count, 0), more: fitting.some((each) => each.more), ids: [] };
+      const fitting = known
+        .filter(([name]) => kinds.includes(name) && (chosen.length === 0 || chosen.includes(name)))
+        .map(([, each]) => each);
+      return {
+        count: fitting.reduce((sum, each) => sum + each.count, 0),
+        more: fitting.some((each) => each.more),
+        ids: [],
+      };
     }
-    const ids = /** @type {Job[]} */ (jobs.selectedItems()).filter((job) => kinds.includes(job.state)).map((job) => job.id);
+    const ids = /** @type {Job[]} */ (jobs.selectedItems())
+      .filter((job) => kinds.includes(job.state))
+      .map((job) => job.id);
     return { count: ids.length, more: false, ids };
   };
   const act = (/** @type {import("../ui/job_actions.js").Action} */ action, /** @type {string[]} */ kinds) => {
@@ -230,14 +273,16 @@ function selectionOf(jobs, isAll, counts) {
     if (size === 0) return;
     const names = new Set(/** @type {Job[]} */ (jobs.selectedItems()).map(({ name }) => name));
     const filter = filterOf();
-    if (isAll.peek()) void actOnMany(action, { filter }, { of: filter.functions?.length === 1 ? filter.functions[0] : null });
+    if (isAll.peek())
+      void actOnMany(action, { filter }, { of: filter.functions?.length === 1 ? filter.functions[0] : null });
     else void actOnMany(action, { ids }, { of: names.size === 1 ? [...names][0] : null });
     jobs.clear();
   };
   const waiting = ["pending"];
   const unfinished = ["pending", "inProgress"];
   const over = ["success", "failed", "canceled"];
-  const jobsOf = (/** @type {{ count: number, more: boolean }} */ each) => `${count(each)} ${each.count === 1 && !each.more ? "job" : "jobs"}`;
+  const jobsOf = (/** @type {{ count: number, more: boolean }} */ each) =>
+    `${count(each)} ${each.count === 1 && !each.more ? "job" : "jobs"}`;
   const cancelAll = () => act("cancel", unfinished);
   const retryAll = () => act("retry", over);
   const runAll = () => act("run_now", waiting);
@@ -245,7 +290,8 @@ function selectionOf(jobs, isAll, counts) {
     if (jobs.selected.value.size === 0) return nothing;
     const [pending, open, ended, all] = [of(waiting), of(unfinished), of(over), of(TABS)];
     const total = counts.value ? totalOf(counts.value) : null;
-    const reschedule = () => openReschedule(isAll.peek() ? { filter: filterOf() } : { ids: pending.ids }, jobsOf(pending));
+    const reschedule = () =>
+      openReschedule(isAll.peek() ? { filter: filterOf() } : { ids: pending.ids }, jobsOf(pending));
     const isMore = !isAll.value && total !== null && (total.more || total.count > all.count);
     return html`
       <div class="float-row">
@@ -253,8 +299,12 @@ function selectionOf(jobs, isAll, counts) {
           <strong>${count(all)} selected</strong>
           ${isMore && total ? html`<button type="button" class="btn quiet accent" @click=${() => (isAll.value = true)}><span class="hide-narrow">Select all ${count(total)} that match</span><span class="only-narrow">All ${count(total)}</span></button>` : nothing}
           <span class="rule"></span>
-          ${pending.count > 0 ? html`<button type="button" class="btn quiet" @click=${runAll}>${icon("play")}Run now</button>
-            <button type="button" class="btn quiet" @click=${reschedule}>${icon("cal")}Reschedule…</button>` : nothing}
+          ${
+            pending.count > 0
+              ? html`<button type="button" class="btn quiet" @click=${runAll}>${icon("play")}Run now</button>
+            <button type="button" class="btn quiet" @click=${reschedule}>${icon("cal")}Reschedule…</button>`
+              : nothing
+          }
           ${ended.count > 0 ? html`<button type="button" class="btn quiet" @click=${retryAll}>${icon("retry")}Retry ${jobsOf(ended)}</button>` : nothing}
           ${open.count > 0 ? html`<button type="button" class="btn quiet danger" @click=${cancelAll}>${icon("x")}Cancel ${jobsOf(open)}</button>` : nothing}
           <span class="rule"></span>
@@ -273,6 +323,8 @@ function selectionOf(jobs, isAll, counts) {
 /** @param {Record<string, { count: number, more: boolean }>} counts */
 function totalOf(counts) {
   const chosen = states();
-  const fitting = Object.entries(counts).filter(([name]) => chosen.length === 0 || chosen.includes(name)).map(([, each]) => each);
+  const fitting = Object.entries(counts)
+    .filter(([name]) => chosen.length === 0 || chosen.includes(name))
+    .map(([, each]) => each);
   return { count: fitting.reduce((sum, each) => sum + each.count, 0), more: fitting.some((each) => each.more) };
 }

@@ -31,7 +31,9 @@ function kindOf(piece) {
 
 /** @param {string} line */
 function codeLine(line) {
-  const pieces = (line || " ").split(PIECE).map((piece, at) => (at % 2 === 1 ? html`<span class=${kindOf(piece)}>${piece}</span>` : piece));
+  const pieces = (line || " ")
+    .split(PIECE)
+    .map((piece, at) => (at % 2 === 1 ? html`<span class=${kindOf(piece)}>${piece}</span>` : piece));
   return html`<span class=${line.includes(MARKED) ? "hl" : "line"}>${pieces}</span>`;
 }
 

@@ -18,7 +18,15 @@ export function figures(known) {
   return html`
     <dl class="figs">
       ${figure("Lag of the oldest due job", timeParts(lag), known && sparkline(filled(known.delays, 1_000), { label: "Lag", format: (ms) => duration(ms) || "0 s" }))}
-      ${figure("Jobs a second", known ? [rate(known.jobsPerSecond), ""] : null, known && sparkline(known.jobs.map((each) => each / 60), { label: "Jobs a second", format: rate }))}
+      ${figure(
+        "Jobs a second",
+        known ? [rate(known.jobsPerSecond), ""] : null,
+        known &&
+          sparkline(
+            known.jobs.map((each) => each / 60),
+            { label: "Jobs a second", format: rate },
+          ),
+      )}
       ${figure("Duration, p95", known ? (p95 === null ? ["–", ""] : timeParts(p95 * 1_000)) : null, known && sparkline(filled(known.p95ByMinute, 1_000), { label: "Duration, p95", format: (ms) => duration(ms) || "0 s" }))}
       ${figure("Failed in the last hour", known ? [number(known.failed), `of ${number(known.ran)}`] : null, known && bars(known.failures, { label: "Failed" }))}
     </dl>`;
@@ -38,7 +46,8 @@ function timeParts(ms) {
 }
 
 /** @param {number} value */
-const rate = (value) => (value >= 99.5 ? number(Math.round(value)) : value.toFixed(value >= 9.95 ? 0 : value > 0 && value < 0.1 ? 2 : 1));
+const rate = (value) =>
+  value >= 99.5 ? number(Math.round(value)) : value.toFixed(value >= 9.95 ? 0 : value > 0 && value < 0.1 ? 2 : 1);
 
 /** A minute without a value is drawn as the one before it. @param {(number | null)[]} values @param {number} times */
 function filled(values, times) {

@@ -22,7 +22,13 @@ const TIMES = {
 };
 const STATES = ["pending", "inProgress", "success", "failed", "canceled"];
 /** @type {Record<string, string>} */
-const WORDS = { pending: "pending", inProgress: "in progress", success: "success", failed: "failed", canceled: "canceled" };
+const WORDS = {
+  pending: "pending",
+  inProgress: "in progress",
+  success: "success",
+  failed: "failed",
+  canceled: "canceled",
+};
 
 /** What is looked for in arguments and errors. It stays while the page is open. */
 export const searchedText = signal("");
@@ -30,7 +36,11 @@ export const searchedText = signal("");
 const minute = computed(() => Math.floor(now.value / MINUTE) * MINUTE);
 
 /** @param {string} name */
-const list = (name) => (address.value.params.get(name) ?? "").split(",").filter(Boolean).map((each) => each.replaceAll("%2C", ","));
+const list = (name) =>
+  (address.value.params.get(name) ?? "")
+    .split(",")
+    .filter(Boolean)
+    .map((each) => each.replaceAll("%2C", ","));
 
 /** The states that are chosen: by a tab, or several by tokens. */
 export const states = () => list("state").filter((state) => STATES.includes(state));
@@ -63,7 +73,8 @@ export const chooseTime = (since, until) => setParams({ time: `${since}-${until}
 export function tokens() {
   const range = timeRange();
   const chosen = states();
-  const all = (/** @type {string} */ name, /** @type {string} */ key, isOut = false) => list(key).map((value) => ({ name, value, isOut }));
+  const all = (/** @type {string} */ name, /** @type {string} */ key, isOut = false) =>
+    list(key).map((value) => ({ name, value, isOut }));
   const cron = address.value.params.get("cron");
   return [
     ...(chosen.length > 1 ? chosen.map((value) => ({ name: "state", value, word: WORDS[value] })) : []),
@@ -96,7 +107,8 @@ export function showTokens(chosen) {
 /** As the server takes it. @param {{ withoutStates?: boolean, tokens?: readonly Token[] }} [options] @returns {Filter} */
 export function filterOf({ withoutStates = false, tokens: given } = {}) {
   const shown = given ?? tokens();
-  const of = (/** @type {string} */ name) => shown.filter((token) => token.name === name && !token.isOut).map(({ value }) => value);
+  const of = (/** @type {string} */ name) =>
+    shown.filter((token) => token.name === name && !token.isOut).map(({ value }) => value);
   const range = of("time").length > 0 ? timeRange() : null;
   const cron = of("cron").at(-1);
   const text = of("text").at(-1);
@@ -116,7 +128,10 @@ export function filterOf({ withoutStates = false, tokens: given } = {}) {
 function typedRange(text) {
   const found = /^(\d{1,2}):(\d{2})\s*(?:-|–|to)\s*(\d{1,2}):(\d{2})$/.exec(text);
   if (!found) return null;
-  const [from, to] = [[1, 2], [3, 4]].map(([hour, min]) => new Date(now.peek()).setUTCHours(+found[hour], +found[min], 0, 0));
+  const [from, to] = [
+    [1, 2],
+    [3, 4],
+  ].map(([hour, min]) => new Date(now.peek()).setUTCHours(+found[hour], +found[min], 0, 0));
   return { value: `${from}-${to < from ? to + DAY : to}`, word: `${minuteClock(from)} to ${minuteClock(to)}` };
 }
 

@@ -56,7 +56,11 @@ export class FoundJobs {
     if (this.#end.peek()) {
       const ids = new Set(page.jobs.map(({ id }) => id));
       const left = this.#last.filter((job) => isOver(job) && !ids.has(job.id));
-      if (left.length > 0) this.#older.value = new Map([...left.map((job) => /** @type {[string, Job]} */ ([job.id, job])), ...this.#older.peek()]);
+      if (left.length > 0)
+        this.#older.value = new Map([
+          ...left.map((job) => /** @type {[string, Job]} */ ([job.id, job])),
+          ...this.#older.peek(),
+        ]);
     }
     this.#last = page.jobs;
   }
@@ -66,7 +70,11 @@ export class FoundJobs {
     if (this.#older.value.size === 0) return first;
     const ids = new Set(first.map(({ id }) => id));
     const older = [...this.#older.value.values()].filter(({ id }) => !ids.has(id));
-    return [...first, ...older.filter((job) => !isOver(job)), ...older.filter(isOver).sort((a, b) => timeOf(b) - timeOf(a))];
+    return [
+      ...first,
+      ...older.filter((job) => !isOver(job)),
+      ...older.filter(isOver).sort((a, b) => timeOf(b) - timeOf(a)),
+    ];
   }
 
   get value() {
@@ -115,14 +123,20 @@ export class FoundJobs {
   /** Load the next page. @param {{ isAsked?: boolean }} [options] `isAsked`: also where a search was cut */
   async more({ isAsked = false } = {}) {
     const last = this.#end.peek() ?? /** @type {FoundPage | undefined} */ (this.#first.value);
-    if (!last?.cursor || this.#isLoadingMore.peek() || (last.isCut && !isAsked) || this.#jobs.peek().length >= MOST) return;
+    if (!last?.cursor || this.#isLoadingMore.peek() || (last.isCut && !isAsked) || this.#jobs.peek().length >= MOST)
+      return;
     const key = this.#key;
     this.#isLoadingMore.value = true;
     try {
-      const page = /** @type {FoundPage} */ (await query("_system/jobs:search", { ...this.#arguments(), cursor: last.cursor }));
+      const page = /** @type {FoundPage} */ (
+        await query("_system/jobs:search", { ...this.#arguments(), cursor: last.cursor })
+      );
       if (key !== this.#key) return;
       if (last.isCut) this.#cuts.value++;
-      this.#older.value = new Map([...this.#older.peek(), ...page.jobs.map((job) => /** @type {[string, Job]} */ ([job.id, job]))]);
+      this.#older.value = new Map([
+        ...this.#older.peek(),
+        ...page.jobs.map((job) => /** @type {[string, Job]} */ ([job.id, job])),
+      ]);
       this.#end.value = page;
     } catch (error) {
       failed(error, "The next jobs cannot be shown");

@@ -56,8 +56,10 @@ async function follow(started, action, isUndone) {
   while (!isUndone()) {
     const progress = await query("_system/jobs:bulk_progress", { job_id: started.jobId }).catch(() => null);
     if (!progress || progress.state === "undone") return;
-    if (progress.state === "failed") return failed(new Error("a portion of it failed"), `Not all jobs were ${WORDS[action].doing}`);
-    if (progress.state === "done") return void toast({ text: `${count(started)} jobs were ${WORDS[action].doing}`, state: "success" });
+    if (progress.state === "failed")
+      return failed(new Error("a portion of it failed"), `Not all jobs were ${WORDS[action].doing}`);
+    if (progress.state === "done")
+      return void toast({ text: `${count(started)} jobs were ${WORDS[action].doing}`, state: "success" });
     const text = `${number(progress.lookedAt)} of ${count(started)} jobs ${WORDS[action].doing}`;
     if (shown) shown.update(text);
     else shown = toast({ text, state: "inProgress", seconds: 600 });
@@ -81,7 +83,10 @@ export const cancelOne = (job) =>
 export const retryOne = (job, { isOpened = false } = {}) =>
   trying(async () => {
     const id = await mutation("_system/jobs:retry", { job_id: job.id });
-    toast({ text: html`${functionName(job.name)} retried as <a class="link mono" href=${link(`/job/${id}`)}>${shortId(id)}</a>`, state: "pending" });
+    toast({
+      text: html`${functionName(job.name)} retried as <a class="link mono" href=${link(`/job/${id}`)}>${shortId(id)}</a>`,
+      state: "pending",
+    });
     if (isOpened) go(`/job/${id}`);
   }, "It could not be retried");
 
@@ -89,7 +94,8 @@ export const retryOne = (job, { isOpened = false } = {}) =>
 export const runNow = (job) =>
   trying(async () => {
     const moved = await mutation("_system/jobs:run_now", { job_ids: [job.id] });
-    const text = moved.length > 0 ? html`${functionName(job.name)} runs now` : html`${functionName(job.name)} has begun already`;
+    const text =
+      moved.length > 0 ? html`${functionName(job.name)} runs now` : html`${functionName(job.name)} has begun already`;
     toast({ text, state: "inProgress" });
   });
 
@@ -103,7 +109,10 @@ export function openReschedule(chosen, words) {
       const [id] = chosen.ids;
       await trying(async () => {
         const moved = await mutation("_system/jobs:reschedule", { job_ids: [id], time: time.peek() });
-        toast({ text: moved.length > 0 ? "The job is due at another time" : "The job has begun already", state: "pending" });
+        toast({
+          text: moved.length > 0 ? "The job is due at another time" : "The job has begun already",
+          state: "pending",
+        });
       });
     } else await actOnMany("reschedule", chosen, { time: time.peek() });
   };

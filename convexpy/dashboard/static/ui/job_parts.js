@@ -37,7 +37,9 @@ export function jobWhen(job) {
   const time = timeOf(job);
   const isRetry = job.state === "pending" && job.attempts > 0;
   const isLate = job.state === "pending" && time < now.value - 1_500;
-  const word = isLate ? html`<span class="warn">due ${relative(time)}</span>` : html`${isRetry ? "next try " : ""}${relative(time)}`;
+  const word = isLate
+    ? html`<span class="warn">due ${relative(time)}</span>`
+    : html`${isRetry ? "next try " : ""}${relative(time)}`;
   return html`<span title=${instant(time)}>${word} <span class="dim">${clock(time)}</span></span>`;
 }
 
@@ -61,7 +63,8 @@ export function attemptsOf(job) {
 
 /** @param {Job} job */
 export function scheduledBy(job) {
-  if (job.cron !== null) return html`<span class="dim">cron</span> <a href=${link(`/crons/${part(job.cron)}`)}>${job.cron}</a>`;
+  if (job.cron !== null)
+    return html`<span class="dim">cron</span> <a href=${link(`/crons/${part(job.cron)}`)}>${job.cron}</a>`;
   if (job.retryOf !== null) return html`<span class="dim">retry of</span> <code>${shortId(job.retryOf)}</code>`;
   if (job.parentName !== null) return plainName(job.parentName);
   return job.origin?.function ? plainName(job.origin.function) : html`<span class="dim">–</span>`;
@@ -89,4 +92,5 @@ export function argsOrError(job) {
 }
 
 /** A job in one line, for a toast or a head. @param {Job} job */
-export const jobLink = (job) => html`${functionName(job.name)} <a class="link mono" href=${link(`/job/${job.id}`)}>${shortId(job.id)}</a>`;
+export const jobLink = (job) =>
+  html`${functionName(job.name)} <a class="link mono" href=${link(`/job/${job.id}`)}>${shortId(job.id)}</a>`;

@@ -48,7 +48,11 @@ export function openNewJob({ name = "", args, isOpened = false } = {}) {
     isSending.value = true;
     try {
       const at = isLater.peek() ? { time: time.peek() } : {};
-      const id = await mutation("_system/jobs:schedule", { function: filled.info.name, args: filled.values.peek(), ...at });
+      const id = await mutation("_system/jobs:schedule", {
+        function: filled.info.name,
+        args: filled.values.peek(),
+        ...at,
+      });
       close();
       const where = html`<a class="link mono" href=${link(`/job/${id}`)}>${shortId(id)}</a>`;
       toast({ text: html`${functionName(filled.info.name)} scheduled as ${where}`, state: "pending" });

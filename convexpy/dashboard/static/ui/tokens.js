@@ -65,7 +65,9 @@ export function filterBar({ tokens, names, onChange, placeholder, after = () => 
   /** @param {Token} token */
   const add = (token) => {
     const known = names.find(({ name }) => name === token.name);
-    const others = tokens().filter((each) => each.name !== token.name || !(known?.isSingle || each.value === token.value));
+    const others = tokens().filter(
+      (each) => each.name !== token.name || !(known?.isSingle || each.value === token.value),
+    );
     [typed.value, chosen.value, active.value] = ["", null, 0];
     onChange([...others, token]);
   };
@@ -88,7 +90,8 @@ export function filterBar({ tokens, names, onChange, placeholder, after = () => 
     if (step) {
       if (!isOpen.peek()) open();
       else active.value = (active.peek() + step + offers.length) % (offers.length || 1);
-    } else if (event.key === "Enter" && isOpen.peek() && offers.length > 0) take(offers[Math.min(active.peek(), offers.length - 1)]);
+    } else if (event.key === "Enter" && isOpen.peek() && offers.length > 0)
+      take(offers[Math.min(active.peek(), offers.length - 1)]);
     else if (event.key === "Backspace" && typed.peek() === "") {
       if (chosen.peek()) chosen.value = null;
       else if (tokens().length > 0) remove(tokens().length - 1);
@@ -110,7 +113,11 @@ export function filterBar({ tokens, names, onChange, placeholder, after = () => 
     const at = Math.min(active.value, offers.length - 1);
     return html`
       <div class="filters" role="search" @focusout=${onFocusOut}>
-        ${keyed(tokens(), ({ name, value, isOut }) => `${name} ${isOut} ${value}`, (token, index) => tokenView(token, () => remove(index)))}
+        ${keyed(
+          tokens(),
+          ({ name, value, isOut }) => `${name} ${isOut} ${value}`,
+          (token, index) => tokenView(token, () => remove(index)),
+        )}
         <div class="token-box">
           <label class="field">
             ${chosen.value ? html`<span class="token-name">${chosen.value.name}</span>` : nothing}<span class="vh">Filter</span>
@@ -149,7 +156,11 @@ function offered(names, chosen, typed) {
   const heads = starting.map(({ name, hint }) => ({ name, word: name, hint }));
   if (text === "") return heads;
   const values = names.flatMap((each) => valuesOf(each, text, 5));
-  return [...values.filter(({ name }) => !isFreeName(names, name)), ...heads, ...values.filter(({ name }) => isFreeName(names, name))].slice(0, MOST);
+  return [
+    ...values.filter(({ name }) => !isFreeName(names, name)),
+    ...heads,
+    ...values.filter(({ name }) => isFreeName(names, name)),
+  ].slice(0, MOST);
 }
 
 /** @param {readonly TokenName[]} names @param {string} name */
@@ -163,7 +174,9 @@ function valuesOf({ name, values, isFree, canExclude, read }, typed, most) {
   const wanted = text.toLowerCase();
   const fitting = known.filter(({ value, word }) => `${value} ${word ?? ""}`.toLowerCase().includes(wanted));
   fitting.sort((one, other) => rank(one.value, wanted) - rank(other.value, wanted));
-  const found = fitting.slice(0, most).map((each) => ({ name, hint: "", ...each, word: each.word ?? each.value, isOut }));
+  const found = fitting
+    .slice(0, most)
+    .map((each) => ({ name, hint: "", ...each, word: each.word ?? each.value, isOut }));
   const written = text && read ? [read(text) ?? []].flat() : [];
   found.unshift(...written.map((each) => ({ name, hint: "", ...each, word: each.word ?? each.value, isOut })));
   if (isFree && text) found.push({ name, value: text, word: `“${text}”`, hint: "contains", isOut });
