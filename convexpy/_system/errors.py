@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
@@ -22,15 +21,14 @@ from ..database.error_groups import (
 )
 from ..database.job_queries import find_jobs, list_jobs
 from ..database.minutes import MINUTE, minute_of
-from ..database.scheduled_function import ScheduledFunction
 from ..database.types import EPOCH, JobId
-from ..errors import ConvexError
-from ..functions.declare import Kind
+from ..errors import ConvexError, ScheduleLimitExceeded
 from ..runtime.events import Job as RunningJob
 from ..runtime.failure_origin import origin_of
-from .audit import audit
+from .audit import actor_of, audit
 from .context import LOOKED_EVERY, SystemMutationCtx, SystemQueryCtx, system_mutation, system_query
 from .document import Document, UnixTime
+from .job_changes import repeat
 from .job_document import Job
 from .traceback import RaisedError, parse_trace, short_path
 
@@ -118,7 +116,7 @@ def get(ctx: SystemQueryCtx, fingerprint: str, minutes: Minutes = 60) -> ErrorDe
 
 @system_query(refresh=LOOKED_EVERY)
 def jobs(ctx: SystemQueryCtx, fingerprint: str) -> Sequence[Job]:
-    """The failed jobs of a group, the latest first: up to 50, of the latest 5,000 jobs that failed."""
+    """The failed jobs of a group, the latest first: up to 50, of the latest 2,000 jobs that failed."""
     found = find_error(ctx.connection, fingerprint)
     if found is None:
         return []
@@ -141,13 +139,15 @@ def replay(ctx: SystemMutationCtx, fingerprint: str) -> Replay:
     if not left:
         raise ConvexError("CONFLICT", "no failed job of this group is left to run again")
     time = ctx.now + UNDO
-    job_id = ctx.schedule.at(time, replay_now, fingerprint=fingerprint, before=unix_milliseconds(ctx.now))
+    job_id = ctx.schedule.at(
+        time, replay_now, fingerprint=fingerprint, before=unix_milliseconds(ctx.now), by=actor_of(ctx)
+    )
     audit(ctx, "replay", found.group.function, {"fingerprint": fingerprint, "jobs": len(left)})
     return Replay(job_id=job_id, jobs=len(left), time=time)
 
 
 @system_mutation
-def replay_now(ctx: SystemMutationCtx, fingerprint: str, before: int) -> int:
+def replay_now(ctx: SystemMutationCtx, fingerprint: str, before: int, by: str) -> int:
     """What ``replay`` schedules: it runs the jobs again that had failed at a time. How many.
 
     A job whose function or arguments fit no longer is left out.
@@ -156,25 +156,22 @@ def replay_now(ctx: SystemMutationCtx, fingerprint: str, before: int) -> int:
         ctx: The context.
         fingerprint: The group.
         before: Milliseconds since 1970.
+        by: The actor, as the audit log names it.
     """
     with ctx.framework_tables() as connection:
         found = find_error(connection, fingerprint)
         left = left_to_replay(connection, found, EPOCH + timedelta(milliseconds=before + 1), ctx.job) if found else []
-        failed = find_jobs(connection, [job.id for job in left])
-    return sum(run_again(ctx, job) for job in reversed(failed))
+    return sum(is_repeated(ctx, job.id, by) for job in reversed(left))
 
 
-def run_again(ctx: SystemMutationCtx, job: ScheduledFunction) -> bool:
+def is_repeated(ctx: SystemMutationCtx, job_id: JobId, by: str) -> bool:
     """Schedule the function of a failed job once more. False: it cannot be a job any more."""
-    stored_args = json.dumps(job.args)
     try:
-        function = ctx.app.registry.find(job.name)
-        function.arguments.load(function.name, stored_args)
+        repeat(ctx, job_id, by)
+    except ScheduleLimitExceeded:
+        raise
     except ConvexError:
         return False
-    if function.kind is Kind.QUERY:
-        return False
-    ctx.schedule_stored(function, stored_args)
     return True
 
 

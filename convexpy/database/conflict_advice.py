@@ -69,8 +69,9 @@ def conflict_advice(
         return f"{winner} changes many rows of {where} at once, and meets whoever reads one of them. {PORTIONS}."
     if function == other:
         return (
-            f"Calls of {function} change the same row of {where}, so they run one after the other. Let each add a row "
-            "of its own, and let a query or a cron sum them up."
+            f"Calls of {function} meet each other on {where}. If each changes the same row, let it add a row of its "
+            "own instead, and let a query or a cron sum them up. A small table is read as a whole: such conflicts "
+            "pass as it grows."
         )
     if other is None:
         return (

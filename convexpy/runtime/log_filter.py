@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .events import Run
-from .log_ring import LogLine
+from .log_ring import RUN_LOGGER, LogLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class LogFilter:
             and self.outcome in (None, run.outcome)
             and self.job in (None, run.job_id)
             and (self.level is None or level_of(run.level) >= level_of(self.level))
+            and (self.text is None or has_text(self.text, (run.error, run.name, RUN_LOGGER, run.cron)))
         )
 
     def fits(self, line: LogLine) -> bool:
@@ -43,7 +44,7 @@ class LogFilter:
             and self.request in (None, line.request)
             and self.job in (None, line.job)
             and (self.level is None or level_of(line.level) >= level_of(self.level))
-            and (self.text is None or self._has_text(line))
+            and (self.text is None or has_text(self.text, texts_of(line)))
         )
 
     def _fits_function(self, name: str | None) -> bool:
@@ -52,11 +53,16 @@ class LogFilter:
             return True
         return name is not None and wanted.endswith(":") and name.startswith(wanted)
 
-    def _has_text(self, line: LogLine) -> bool:
-        assert self.text is not None
-        wanted = self.text.lower()
-        said = (line.text, line.function, line.logger, line.trace, line.cron, *line.extra.values())
-        return any(wanted in each.lower() for each in said if each)
+
+def texts_of(line: LogLine) -> Iterable[str | None]:
+    """What a line says."""
+    return line.text, line.function, line.logger, line.trace, line.cron, *line.extra.values()
+
+
+def has_text(wanted: str, texts: Iterable[str | None]) -> bool:
+    """Whether one of these has a text in it, in any case."""
+    wanted = wanted.lower()
+    return any(wanted in each.lower() for each in texts if each)
 
 
 def level_of(name: str) -> int:

@@ -9,24 +9,27 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import count
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
-from .call_log import RUNNING, extra_of
+from .call_log import RUNNING, STANDARD
 from .events import Run, trace_of
 
 MOST_LINES: Final = 10_000
 MOST_CHARACTERS: Final = 2_000
 MOST_TRACE_CHARACTERS: Final = 4_000
 MOST_EXTRAS: Final = 12
+MOST_EXTRA_CHARACTERS: Final = 200
 TRACES_A_SECOND: Final = 20
 """A function that fails thousands of times a second has the same traceback each time."""
 SYSTEM: Final = "_system/"
+RUN_LOGGER: Final = "convexpy.run"
 ACCESS: Final = "convexpy.access"
 DASHBOARD: Final = "/dashboard/"
-KNOWN: Final = frozenset({"function", "job", "request", "run", "attempt"})
+NOT_EXTRA: Final = STANDARD | {"function", "job", "request", "run", "attempt"}
+NO_EXTRA: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class LogLine:
             number=number,
             time=ended,
             level=run.level,
-            logger="convexpy.run",
+            logger=RUN_LOGGER,
             text=shortened(run.error or "", MOST_CHARACTERS),
             function=run.name,
             job=run.job_id,
@@ -76,30 +79,64 @@ class LogLine:
         )
 
     @classmethod
-    def of_record(cls, number: int, record: logging.LogRecord) -> Self:
-        """The line of a record of ``logging``. Where it comes from, it says itself, or the call that is running."""
-        call, known = RUNNING.get(), vars(record)
-        function, job, request = (known.get(name) for name in ("function", "job", "request"))
-        if call is not None and function is None:
-            function, job, request = call.function.name, call.job.id if call.job else None, call.request
-        extra = {name: value for name, value in extra_of(record).items() if name not in KNOWN and value is not None}
-        error = record.exc_info[1] if record.exc_info else None
+    def of_record(cls, number: int, noted: NotedRecord) -> Self:
+        """The line of a record of ``logging``."""
+        function, job, request = (None if each is None else str(each) for each in noted.origin)
         return cls(
             number=number,
-            time=record.created,
-            level=record.levelname,
-            logger=record.name,
-            text=shortened(record.getMessage(), MOST_CHARACTERS),
-            function=None if function is None else str(function),
-            job=None if job is None else str(job),
-            request=None if request is None else str(request),
-            trace=None if error is None else shortened_trace(error),
-            extra={name: shortened(str(value), 200) for name, value in list(extra.items())[:MOST_EXTRAS]},
+            time=noted.time,
+            level=noted.level,
+            logger=noted.logger,
+            text=noted.text,
+            function=function,
+            job=job,
+            request=request,
+            trace=noted.trace,
+            extra=noted.extra,
         )
 
     def document(self) -> dict[str, Any]:
         """The line as JSON, without what it does not have."""
         return {name: value for name, value in asdict(self).items() if value not in (None, 0, {})}
+
+
+class NotedRecord(NamedTuple):
+    """What is kept of a record."""
+
+    time: float
+    level: str
+    logger: str
+    text: str
+    origin: tuple[object, object, object]
+    """The function, the job and the request."""
+    trace: str | None
+    extra: Mapping[str, str]
+
+    @classmethod
+    def of(cls, record: logging.LogRecord) -> Self:
+        """Where it comes from, a record says itself, or the call that is running."""
+        known, call = vars(record), RUNNING.get()
+        origin: tuple[object, object, object]
+        if call is not None and "function" not in known:
+            origin = call.function.name, call.job.id if call.job else None, call.request
+        else:
+            origin = known.get("function"), known.get("job"), known.get("request")
+        extra = known.keys() - NOT_EXTRA
+        error = record.exc_info[1] if record.exc_info else None
+        return cls(
+            record.created,
+            record.levelname,
+            record.name,
+            shortened(record.getMessage(), MOST_CHARACTERS),
+            origin,
+            None if error is None else shortened_trace(error),
+            extra_texts(known, extra) if extra else NO_EXTRA,
+        )
+
+
+def extra_texts(known: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    given = [(name, known[name]) for name in sorted(names) if known[name] is not None]
+    return {name: shortened(str(value), MOST_EXTRA_CHARACTERS) for name, value in given[:MOST_EXTRAS]}
 
 
 class LogRing:
@@ -110,7 +147,7 @@ class LogRing:
 
     def clear(self) -> None:
         """Begin with nothing: this process is another one now."""
-        self._entries: deque[tuple[int, float, Run] | LogLine] = deque(maxlen=MOST_LINES)
+        self._entries: deque[tuple[int, float, Run] | tuple[int, NotedRecord] | LogLine] = deque(maxlen=MOST_LINES)
         self._numbers = count(1)
         self.last = 0
         """The number of the newest line."""
@@ -135,7 +172,7 @@ class LogRing:
         if hasattr(record, "run") or (record.name == ACCESS and DASHBOARD in getattr(record, "path", "")):
             return
         self.last = number = next(self._numbers)
-        self._entries.append(LogLine.of_record(number, record))
+        self._entries.append((number, NotedRecord.of(record)))
 
     def newest(self, after: int = 0, may_be: Callable[[Run], bool] = lambda run: True) -> Iterator[LogLine]:
         """The lines after this number, the newest first; ``may_be``: whether to put a run into words."""
@@ -143,7 +180,11 @@ class LogRing:
             if isinstance(entry, LogLine):
                 if entry.number > after:
                     yield entry
-            elif entry[0] > after and may_be(entry[2]):
+            elif entry[0] <= after:
+                continue
+            elif len(entry) == 2:
+                yield LogLine.of_record(*entry)
+            elif may_be(entry[2]):
                 yield LogLine.of_run(*entry)
 
     def _may_trace(self, now: float) -> bool:

@@ -39,7 +39,7 @@ def place(ctx: MutationCtx) -> None:
         ("b", [BY_KEY], [MANY], "b changes many rows of `items` at once"),
         ("b", [BY_KEY], ["DELETE FROM items"], "b changes many rows"),
         ("b", [BY_KEY, ROW], [ROW], "a and b read and change the same rows of `items`"),
-        ("a", [BY_KEY, ROW], [ROW], "Calls of a change the same row"),
+        ("a", [BY_KEY, ROW], [ROW], "Calls of a meet each other on `items`"),
         (None, [BY_KEY], [], "a lost to a transaction that is not known here"),
         ("b", [], [], "a and b read and change"),
     ],

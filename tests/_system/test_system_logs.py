@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -184,6 +185,21 @@ def test_stop_leaves_no_handler_behind(convex: ConvexTest, logs: SharedLogs) -> 
     assert len(ours()) == len({"convexpy", __name__.partition(".")[0]})
     logs.stop()
     assert ours() == []
+
+
+def test_its_thread_runs_from_the_first_line_until_the_app_closes(convex: ConvexTest) -> None:
+    def threads() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if each.name == "convexpy-logs"]
+
+    before, logs = threads(), convex.convex.calls.logs
+    logs.begin(__name__)
+    assert threads() == before
+    place(convex)
+    (started,) = [each for each in threads() if each not in before]
+    logs.stop()
+    assert not started.is_alive()
+    place(convex)
+    assert threads() == before
 
 
 # Two processes on one database.

@@ -6,8 +6,8 @@ import { conflictAdvice, otherOf } from "../ui/conflict_parts.js";
 import { functionName, number, plural, relative, when } from "../ui/format.js";
 import { icon, stateIcon } from "../ui/icons.js";
 import { meter } from "../ui/live_queries.js";
-import { html, nothing } from "../ui/render.js";
-import { empty, pageHead, shown } from "../ui/states.js";
+import { html, keyed, nothing } from "../ui/render.js";
+import { empty, pageHead, showPanel, shown } from "../ui/states.js";
 import { table } from "../ui/table.js";
 
 /** @import { Page } from "../ui/pages.js" */
@@ -54,7 +54,7 @@ export default {
           <p class="lead">A mutation that meets another one on the same rows is rolled back and runs again, on fresh data: it costs a run, never a result.</p>
           ${shown(conflicts, () => (all().length === 0 ? teach() : list.view()))}
         </div>`;
-      return html`<div class=${conflict ? "conflicts-page split" : "conflicts-page"}>${page}${conflict ? panel(conflict) : nothing}</div>`;
+      return html`<div class=${conflict ? "conflicts-page split" : "conflicts-page"}>${page}${conflict ? keyed([conflict], keyOf, panel) : nothing}</div>`;
     };
   },
 };
@@ -77,7 +77,7 @@ const columns = (most) => [
 /** @param {Conflict} conflict */
 function panel(conflict) {
   return html`
-    <aside class="side" aria-label="A conflict">
+    <aside class="side" aria-label="A conflict" ref=${showPanel}>
       <header><span class="state conflict">${stateIcon("conflict")}</span><h2 class="cut">${functionName(conflict.function)}</h2>
         <button type="button" class="btn quiet icon push" aria-label="Close" title="Close" @click=${() => setParams({ pair: null })}>${icon("x")}</button></header>
       <p class="soft">Lost to ${otherOf(conflict)} ${conflict.table ? html`on <code>${conflict.table}</code>` : nothing}, ${plural(conflict.times, "time")}.</p>

@@ -3,7 +3,7 @@
 import { address, link, setParams } from "../ui/address.js";
 import { live } from "../ui/api.js";
 import { chart } from "../ui/charts.js";
-import { bytes, duration, functionName, now, number, plural, relative } from "../ui/format.js";
+import { bytes, dayClock, duration, functionName, minuteClock, now, number, plural, relative } from "../ui/format.js";
 import { stateIcon } from "../ui/icons.js";
 import { footprint, forNothing, isWhole, meter, wokenBy } from "../ui/live_queries.js";
 import { conflictAdvice } from "../ui/conflict_parts.js";
@@ -48,7 +48,7 @@ export default {
         </div>
         <div class="pairs wide">
           <section aria-labelledby="health-live">${shown(queries, queryTable)}</section>
-          <section aria-labelledby="health-doctor">${findings()}</section>
+          <section aria-labelledby="health-doctor" class=${address.value.params.get("doctor") === "all" ? "whole" : ""}>${findings()}</section>
         </div>
       </div>`;
   },
@@ -71,12 +71,13 @@ function charts({ points, late, p50, p95 }) {
   const values = (/** @type {string} */ name) => points.map((/** @type {any} */ each) => each[name]);
   const last = points.at(-1);
   const [lateValue, lateUnit] = split(duration(late));
+  const timeOf = range() === "7d" ? dayClock : minuteClock;
   return html`
     <div class="charts">
-      ${chart({ title: "Jobs a second", times, format: rate, figure: rate(last.jobs), series: [{ name: "jobs", values: values("jobs"), kind: "area" }] })}
-      ${chart({ title: "Lag of the oldest", times, format: duration, figure: lateValue, unit: lateUnit, series: [{ name: "lag", values: values("delay").map((/** @type {number | null} */ each) => each ?? 0), kind: "area" }] })}
+      ${chart({ title: "Jobs a second", times, timeOf, format: rate, figure: rate(last.jobs), series: [{ name: "jobs", values: values("jobs"), kind: "area" }] })}
+      ${chart({ title: "Lag of the oldest", times, timeOf, format: duration, figure: lateValue, unit: lateUnit, series: [{ name: "lag", values: values("delay").map((/** @type {number | null} */ each) => each ?? 0), kind: "area" }] })}
       ${chart({
-        title: "Duration", times, format: duration,
+        title: "Duration", times, timeOf, format: duration,
         figure: p50 === null ? "–" : `${duration(p50)} / ${duration(p95)}`, unit: "p50 / p95",
         series: [{ name: "p50", values: values("p50"), kind: "solid" }, { name: "p95", values: values("p95"), kind: "dashed" }],
       })}
@@ -88,7 +89,9 @@ const split = (text) => text.split(" ");
 
 /** @param {any[]} conflicts @param {any} figures */
 function conflictTable(conflicts, figures) {
-  const again = figures ? html`<span class="dim">${number(figures.retries)} of ${number(figures.calls)} runs were tried again</span>` : nothing;
+  const about = (/** @type {number} */ value) => number(Math.round((value * figures.minutes) / figures.lookedAt));
+  const isAbout = figures && figures.minutes > figures.lookedAt;
+  const again = figures ? html`<span class="dim">${isAbout ? "about " : ""}${about(figures.retries)} of ${about(figures.calls)} runs were tried again</span>` : nothing;
   const head = html`<div class="sect"><h2 id="health-conflicts">Conflicts, who lost to whom</h2>${again}<a class="link push" href=${link("/conflicts")}>Open Conflicts</a></div>`;
   if (conflicts.length === 0) return html`${head}<p class="none">No mutation has met another one on the same rows.</p>`;
   const most = conflicts[0].times;

@@ -26,7 +26,7 @@ export function doctor() {
     return html`
       <div class="sect">
         <h2 id="health-doctor">Doctor</h2>
-        ${isThere ? html`<span class="dim">${counts(value.findings)}</span>` : nothing}
+        <span class="dim">${isThere ? counts(value.findings) : "looks at the database…"}</span>
         ${isThere && value.findings.length ? toggle(value.findings, all) : nothing}
       </div>
       ${error ? problem(error, { what: "The doctor does not answer", again: ask }) : isThere ? findings(value, all, ask) : waitingLines(4)}`;

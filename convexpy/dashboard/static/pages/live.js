@@ -6,8 +6,8 @@ import { marked } from "../ui/conflict_parts.js";
 import { duration, functionName, number, plural, relative, when } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { footprint, forNothing, isWhole, keyOf, meter, tableFootprint, wokenBy } from "../ui/live_queries.js";
-import { html, nothing, signal } from "../ui/render.js";
-import { empty, pageHead, shown } from "../ui/states.js";
+import { html, keyed, nothing, signal } from "../ui/render.js";
+import { empty, pageHead, showPanel, shown } from "../ui/states.js";
 import { table } from "../ui/table.js";
 
 /** @import { Page } from "../ui/pages.js" */
@@ -60,7 +60,7 @@ export default {
           ${pageHead("Live", { note: queries.value ? summary(all()) : nothing })}
           ${shown(queries, () => (all().length === 0 ? teach() : html`${filter(wanted)}${nothingFits(fitting(), wanted)}${list.view()}`))}
         </div>`;
-      return html`<div class=${open ? "live-page split" : "live-page"}>${page}${open ? panel(open) : nothing}</div>`;
+      return html`<div class=${open ? "live-page split" : "live-page"}>${page}${open ? keyed([open], keyOf, panel) : nothing}</div>`;
     };
   },
 };
@@ -143,7 +143,7 @@ function nothingCell(query) {
 function panel(query) {
   const fact = (/** @type {string} */ name, /** @type {unknown} */ value) => html`<dt>${name}</dt><dd>${value}</dd>`;
   return html`
-    <aside class="side" aria-label="A live query">
+    <aside class="side" aria-label="A live query" ref=${showPanel}>
       <header><h2 class="cut">${functionName(query.function)}</h2>
         <button type="button" class="btn quiet icon push" aria-label="Close" title="Close" @click=${() => setParams({ query: null })}>${icon("x")}</button></header>
       ${query.error ? html`<div class="problem"><p class="state failed">${icon("warning")}<strong>It raises an error</strong></p><pre class="soft">${query.error}</pre></div>` : nothing}

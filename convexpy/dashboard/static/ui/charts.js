@@ -192,9 +192,9 @@ const pointed = signal(/** @type {{ title: string, at: number } | null} */ (null
 /**
  * A chart with axes. The value at the pointer is shown, and with the arrow keys.
  * @param {{ title: string, times: readonly number[], series: Series[], format?: (value: number) => string,
- *   unit?: unknown, figure?: unknown }} options
+ *   timeOf?: (time: number) => string, unit?: unknown, figure?: unknown }} options
  */
-export function chart({ title, times, series, format = number, figure, unit = nothing }) {
+export function chart({ title, times, series, format = number, timeOf = minuteClock, figure, unit = nothing }) {
   const most = niceAbove(highest(series.flatMap(({ values }) => values.filter((value) => value !== null))));
   const at = pointed.value?.title === title ? Math.min(pointed.value.at, times.length - 1) : -1;
   const move = (/** @type {PointerEvent} */ event) => {
@@ -237,11 +237,11 @@ export function chart({ title, times, series, format = number, figure, unit = no
         </svg>
         ${at >= 0
           ? html`<span class=${`at ${share > 0.5 ? "left" : ""}`} role="status" style=${{ left: `${short(share * 100)}%` }}
-              >${minuteClock(times[at])}, ${said(values)}</span>`
+              >${timeOf(times[at])}, ${said(values)}</span>`
           : nothing}
       </div>
       <div class="axis" aria-hidden="true">
-        ${labels.map((time, each) => tick(`${short((each * 100) / 3)}%`, minuteClock(time), each === 0, each === 3))}
+        ${labels.map((time, each) => tick(`${short((each * 100) / 3)}%`, timeOf(time), each === 0, each === 3))}
       </div>
     </figure>`;
 }

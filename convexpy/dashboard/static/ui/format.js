@@ -76,6 +76,9 @@ export function clock(time) {
   return `${parts.day} ${MONTHS[parts.month]}${distance < 180 * DAY ? "" : ` ${parts.year}`}`;
 }
 
+/** "29 Nov 14:35". @param {number} time */
+export const dayClock = (time) => (({ day, month }) => `${day} ${MONTHS[month]} ${minuteClock(time)}`)(partsOf(time));
+
 /** "14:35". @param {number} time */
 export const minuteClock = (time) => (({ hour, minute }) => `${hour}:${minute}`)(partsOf(time));
 

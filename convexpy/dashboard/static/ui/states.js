@@ -86,3 +86,8 @@ export const pageHead = (title, { note = nothing, buttons = nothing, isLive = tr
     ${isLive ? liveButton() : nothing}
     <div class="acts">${buttons}</div>
   </div>`;
+
+/** Bring a panel into view that stands below its page, as it does where there is no room beside it. @param {Element} panel */
+export function showPanel(panel) {
+  if (matchMedia("(max-width: 1180px)").matches) panel.scrollIntoView({ block: "start" });
+}
