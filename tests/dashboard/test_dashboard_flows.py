@@ -234,7 +234,9 @@ def test_a_read_only_key_changes_nothing(visit: Visit, demo: DemoServer) -> None
     for path in ("schedules", f"job/{job}", "crons/daily%20report", "functions/stock%3Atake", "data/items", "errors"):
         page = visitor.open(path)
         visitor.settle()
-        changing = re.compile("^(New job|Cancel\\b|Retry|Run now|Run dry|Run \\d|Pause|Resume|Save|Delete|Edit|Reschedule)")
+        changing = re.compile(
+            "^(New job|Cancel\\b|Retry|Run now|Run dry|Run \\d|Pause|Resume|Save|Delete|Edit|Reschedule)"
+        )
         names = [each.inner_text() for each in page.get_by_role("button").filter(has_text=changing).all()]
         assert names == [], path
     for path, args in (("_system/jobs:retry", {"job_id": job}), ("stock:fill", {"item_id": 1, "quantity": 1})):
