@@ -27,7 +27,7 @@ SERVER: Final = {
     "full_page_writes": "off",
     "synchronous_commit": "on",
     "wal_writer_delay": "10s",
-    "max_connections": "60",
+    "max_connections": "120",
 }
 MAIN: Final = "stress.live_log.roles:main"
 LOST_IDS: Final = 20
