@@ -14,6 +14,7 @@ from support.sockets import Closed, SocketClient, Sockets, serving
 from support.waiting import PATIENCE_SECONDS, wait_until
 
 from convexpy import ActionCtx, Convex, ConvexError, MutationCtx, QueryCtx, Settings, action, mutation, query
+from convexpy.live.speeds import LIMITS, Speed
 from convexpy.server import sync_calls
 
 here = sys.modules[__name__]
@@ -205,17 +206,18 @@ def test_a_mutation_that_waits_for_a_thread_is_not_begun_for_nobody(database: st
 
 
 def test_a_failed_query_has_one_id_for_all_sockets_and_the_log(
-    sockets: Sockets, caplog: pytest.LogCaptureFixture
+    sockets: Sockets, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clients = [sockets.connect(session=f"{number}") for number in range(2)]
+    # A function whose speed is not known yet runs in one group of live queries and then, again, in another.
+    monkeypatch.setitem(LIMITS, Speed.QUICK, PATIENCE_SECONDS)
+    clients = [sockets.connect(session=f"{number}") for number in range(3)]
     with caplog.at_level(logging.ERROR, "convexpy.server"):
         for client in clients:
             client.modify(add={0: "broken"}, base=1)
             client.receive_type("Transition")
-    texts = {client.values[0]["errorMessage"] for client in clients}
-    assert len(texts) == 1
+    (text,) = {client.values[0]["errorMessage"] for client in clients[1:]}
     found = [record.request for record in caplog.records if hasattr(record, "request")]
-    assert [f"[Request ID: {each}] Server Error" for each in found] == list(texts)
+    assert [f"[Request ID: {each}] Server Error" for each in found].count(text) == 1
     assert "errorData" not in clients[0].values[0]
 
 
