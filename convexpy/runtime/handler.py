@@ -102,7 +102,7 @@ class TimeLimit:
                 self._handle.cancel()
                 self._handle = None  # its callback refers to this: the two would wait for the garbage collector
             if self._transaction.expired:
-                raise_in(self._thread, None)
+                let_strike(TimeIsUp)
             return self._transaction.expired
 
 
@@ -203,7 +203,19 @@ def check_context(middleware: Any, ctx: object) -> None:
         raise TypeError(f"the middleware {name!r} gave {ctx!r} instead of a context. End it with `return ctx`")
 
 
-def raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise an exception between two lines of another thread; None takes back one that has not struck yet."""
-    exception = ctypes.py_object(error) if error is not None else ctypes.c_void_p(None)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception)
+def raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise an exception between two lines of a thread. One that has not struck yet is replaced."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def let_strike(error: type[BaseException]) -> None:
+    """Let an interruption of this thread, if one is under way, strike here and nowhere else.
+
+    It is not taken back: before 3.13 Python would look for it at every instruction from then on, until the process ends.
+    """
+    try:
+        raise_in(threading.get_ident(), error)
+        while True:
+            pass
+    except error:
+        return
