@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
@@ -32,6 +32,7 @@ from .runtime.call_executor import CallExecutor
 from .runtime.events import Run
 from .runtime.handler_checks import check_handlers
 from .runtime.identity import Identity
+from .runtime.metrics import Metrics, is_installed
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Convex:
         self.clock = clock or self.database.clock
         self.calls = CallExecutor(self.database, self._app, self.settings, self.clock)
         self.live = Refresh(self.calls, self.database, self.settings, self.clock)
+        self.dashboard_live = Refresh(self.calls, self.database, self.settings, self.clock, is_dashboard=True)
         self.worker = self.new_worker()
         self._is_migrated = False
         self._revisions: Path | None = None
@@ -124,6 +126,16 @@ class Convex:
         """The loaded package: functions, crons, modules and warnings."""
         return self._app
 
+    @cached_property
+    def metrics(self) -> Metrics | None:
+        """What runs, counted from the first use on. None: ``prometheus-client`` is not installed."""
+        if not is_installed():
+            return None
+        metrics = Metrics()
+        self.on_run(metrics.on_run)
+        self.on_conflict(metrics.on_conflict)
+        return metrics
+
     def new_worker(self) -> Worker:
         """What runs jobs and crons, as a process has it when it starts."""
         return Worker(self.database, self.clock, self.settings, self.calls)
@@ -141,8 +153,10 @@ class Convex:
             DatabaseError: The app is that of a project, and its database lacks revisions.
         """
         self._check_migrated()
+        self.metrics  # noqa: B018 - from now on runs are counted
         if self._revisions is not None:
             self.calls.retried("the check of revisions", partial(self._check_applied, self._revisions))
+        self._begin_logs()
         self.worker.start(self._app)
 
     def stop(self) -> None:
@@ -180,10 +194,17 @@ class Convex:
         from .server.authenticator import Authenticator
         from .server.backend import Backend
 
+        self._begin_logs()
         self.calls.collect_runs()
         auth = Authenticator.of(self.calls)
         parts = (self.calls, self.live, self.database, self.settings, self.clock, auth)
-        return create_app(Backend(*parts, lambda: self.worker.is_stuck), revisions=self._revisions)
+        backend = Backend(
+            *parts,
+            is_worker_stuck=lambda: self.worker.is_stuck,
+            dashboard_live=self.dashboard_live,
+            metrics=self.metrics,
+        )
+        return create_app(backend, revisions=self._revisions)
 
     def run(self, function: Function[Any, P, Any, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function, public or internal, and return its result.
@@ -271,12 +292,14 @@ class Convex:
         self._app = app
         self.calls.app = app
         self.live.reset(RELOAD)
+        self.dashboard_live.reset(RELOAD)
         if self.worker.is_running:
             self.worker.adopt(app)
 
     def close(self) -> None:
         """Stop, and close every connection."""
         self.live.close()
+        self.dashboard_live.close()
         self.stop()
         self.calls.stop()
         self.database.close()
@@ -286,6 +309,11 @@ class Convex:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _begin_logs(self) -> None:
+        """A process that serves or works keeps its log, for those who look at it."""
+        package = self._functions if isinstance(self._functions, str) else self._functions.__name__
+        self.calls.logs.begin(package)
 
     def _renew_worker(self) -> None:
         """In a child: what was started runs in the parent, and not here."""

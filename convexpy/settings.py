@@ -220,6 +220,10 @@ class Settings(BaseModel):
     A process uses one processor. More calls at once mostly wait for each other: with 32 on
     SQLite a fifth less is answered than with 8.
     """
+    dashboard: bool = True
+    """Whether the server has a dashboard, at ``/dashboard/``."""
+    metrics: Literal["key", "open"] = "key"
+    """Whether ``/metrics`` takes an admin key, or is open to every client."""
     debug: bool = False
     """Whether errors are shown in full: with the values of SQL parameters, and to clients. `convexpy dev` sets it."""
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import audit, conflicts, crons, functions, jobs, keys, live
+from . import app, audit, conflicts, crons, data, errors, functions, health, jobs, keys, live, logs
 
 MODULES: Final = MappingProxyType(
     {
+        "_system/app": app,
         "_system/audit": audit,
         "_system/conflicts": conflicts,
         "_system/crons": crons,
+        "_system/data": data,
+        "_system/errors": errors,
         "_system/functions": functions,
+        "_system/health": health,
         "_system/jobs": jobs,
         "_system/keys": keys,
         "_system/live": live,
+        "_system/logs": logs,
     }
 )

@@ -1,4 +1,4 @@
-"""``_system/audit``: what was changed by ``_system`` mutations, by whom, and when."""
+"""``_system/audit``: changes by ``_system`` mutations, with their actor and their time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from ..database.audit import add_entry, list_entries
-from .context import LOOKED_EVERY, SystemMutationCtx, SystemQueryCtx, system_query
+from .context import LOOKED_EVERY, SystemMutationCtx, SystemQueryCtx, admin_of, system_query
 from .document import Document, UnixTime
 
 MOST_DETAILS: Final = 16 * 1024
@@ -58,10 +58,11 @@ def audit(ctx: SystemMutationCtx, action: str, target: str, details: object = No
 
 
 def actor_of(ctx: SystemMutationCtx) -> str:
-    """Who makes a change, as the audit log names it."""
+    """The caller of a change, as the audit log names it."""
     if ctx.job is not None:
         return f"job {ctx.job.id}"
-    return ctx._call.actor or "local"
+    admin = admin_of(ctx)
+    return admin.name if admin is not None else "local"
 
 
 @system_query(refresh=LOOKED_EVERY)

@@ -27,7 +27,14 @@ def banner(project: Project, app: App, url: URL, package: Path, address: str) ->
     if example is not None:
         yield f"try        {example}"
     yield "stop       Ctrl-C"
+    if project.settings.dashboard:
+        yield f"dashboard  {dashboard_of(address)}"
     yield f"address    {address}"
+
+
+def dashboard_of(address: str) -> str:
+    """Where the dashboard of a server is."""
+    return f"{address.rstrip('/')}/dashboard/"
 
 
 def shown_database(url: URL, root: Path) -> str:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .._system.conflicts import ConflictSummary
     from ..database.conflicts import ConflictRecord
 
-ANOTHER: Final = "another transaction"
 SHOWN_EVERY: Final = timedelta(seconds=10)
 MINUTE: Final = timedelta(minutes=1)
 
@@ -37,6 +36,8 @@ def conflicts(project: ProjectOption = HERE, database: DatabaseOption = None, as
 
 
 def conflict_row(conflict: ConflictSummary, now: datetime) -> tuple[str, ...]:
+    from ..database.conflict_advice import ANOTHER
+
     last = relative(conflict.last_time, now)
     return conflict.function, conflict.other or ANOTHER, conflict.table or "", f"{conflict.times:,}", last
 
@@ -50,6 +51,8 @@ class ConflictLines:
 
     def line(self, conflict: ConflictRecord) -> str | None:
         """``conflict  orders:place lost to stock:take on "items" …``. None: its line was shown a moment ago."""
+        from ..database.conflict_advice import ANOTHER
+
         pair, now = (conflict.function, conflict.other, conflict.table), conflict.last_time
         last_minute = self._last_minute.setdefault(pair, deque())
         last_minute.append((now, conflict.times))

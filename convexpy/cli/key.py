@@ -17,7 +17,11 @@ key = typer.Typer(help="Make, list and revoke admin keys.", no_args_is_help=True
 
 @key.command()
 def new(
+    label: Annotated[str, typer.Argument(metavar="[NAME]", help="The same as --name.", show_default=False)] = "",
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for, at most 100 letters.")] = "",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Make a key that may call queries, and nothing that changes anything.")
+    ] = False,
     project: ProjectOption = HERE,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -28,7 +32,7 @@ def new(
 
     made = new_key()
     with opened(project, database) as convex:
-        stored = convex.run(system.new, key_id=made.id, digest=made.digest, name=name)
+        stored = convex.run(system.new, key_id=made.id, digest=made.digest, name=label or name, read_only=read_only)
     if as_json:
         show_json({**stored.to_json(), "key": made.text})
         return
@@ -47,8 +51,8 @@ def list_keys(project: ProjectOption = HERE, database: DatabaseOption = None, as
         show_json([each.to_json() for each in found])
         return
     now = datetime.now(UTC)
-    rows = [(each.id, each.name, relative(each.created_time, now)) for each in found]
-    show_table(("ID", "NAME", "CREATED"), rows, "No keys.")
+    rows = [(each.id, each.name, relative(each.created_time, now), "yes" * each.read_only) for each in found]
+    show_table(("ID", "NAME", "CREATED", "READ-ONLY"), rows, "No keys.")
 
 
 @key.command()

@@ -22,7 +22,6 @@ log = logging.getLogger("convexpy.server")
 ACCESS: Final = "convexpy.access"
 
 ENCODER: Final = json.JSONEncoder(default=repr)  # made once: json.dumps would make one for every record
-STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
 
 class TextFormatter(logging.Formatter):
@@ -35,6 +34,8 @@ class TextFormatter(logging.Formatter):
         return escaped(super().format(record)).replace("\n", "\n         ")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        from ..runtime.call_log import extra_of
+
         notes = [f"{key}={value}" for key, value in extra_of(record).items() if value is not None]
         return "  ".join([super().formatMessage(record), *notes])
 
@@ -47,6 +48,8 @@ class JSONFormatter(logging.Formatter):
         self._name = name
 
     def format(self, record: logging.LogRecord) -> str:
+        from ..runtime.call_log import extra_of
+
         document = {
             **extra_of(record),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),  # as of a run
@@ -64,11 +67,6 @@ def is_outage(error: BaseException | None) -> bool:
     from ..database.errors import is_conflict, is_internal
 
     return error is not None and is_internal(error) and not is_conflict(error)
-
-
-def extra_of(record: logging.LogRecord) -> dict[str, Any]:
-    """What a record has besides the attributes of every record: where it comes from, and its ``extra``."""
-    return {name: value for name, value in vars(record).items() if name not in STANDARD}
 
 
 def named(document: dict[str, Any], name: str | None) -> dict[str, Any]:

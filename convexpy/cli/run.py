@@ -63,6 +63,7 @@ class CommandLineCall:
         self._show_traceback = show_traceback
         self._runs: list[Run] = []
         convex.on_run(self._runs.append)
+        convex.calls.caller = "cli"
 
     def once(self, as_json: bool) -> bool:
         """Call the function and print the outcome. Whether it succeeded."""

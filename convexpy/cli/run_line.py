@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..clock import unix_milliseconds
-from ..errors import ConvexError
 from .output import clock_time, duration, escaped, one_line, relative
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ OUTCOMES: Final = {
     "retry": ("will be retried", "yellow"),
     "lost": ("taken over by another worker", "yellow"),
 }
-SERVER_FAULT: Final = 500
-"""The least status of an error whose fault is the server's."""
 SHOWN: Final = 3
 LISTED: Final = 10
 INDENT: Final = " " * 9
@@ -70,12 +67,10 @@ def error_lines(error: str | None, root: Path) -> list[str]:
 
 def run_document(run: Run) -> dict[str, Any]:
     """A run as one JSON object of the log, with the time as a datetime."""
-    is_refused = is_refusal(run)
-    level = "INFO" if run.outcome == "success" or is_refused else "ERROR" if run.outcome == "failed" else "WARNING"
     reason = "" if run.error is None else f": {run.error.partition(chr(10))[0]}"
     document = {
         "time": run.started,
-        "level": level,
+        "level": run.level,
         "logger": "convexpy.run",
         "message": f"{run.kind} {run.name} {run.outcome} in {duration(run.seconds)}{reason}",
         "kind": run.kind,
@@ -88,14 +83,8 @@ def run_document(run: Run) -> dict[str, Any]:
         "error": run.error,
         "scheduled": [scheduled_document(each) for each in run.scheduled],
     }
-    trace = None if is_refused else run.trace
+    trace = None if run.is_refusal else run.trace
     return document if trace is None else {**document, "traceback": trace}
-
-
-def is_refusal(run: Run) -> bool:
-    """Whether a call of a client was refused in words that are meant for the client: the app has no fault in it."""
-    error = run.exception
-    return run.job_id is None and isinstance(error, ConvexError) and error.status < SERVER_FAULT
 
 
 def scheduled_document(scheduled: Scheduled) -> dict[str, Any]:

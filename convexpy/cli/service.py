@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .banner import dashboard_of
 from .check import contents
 from .child_process import ChildProcess
 from .failure import Failure
@@ -86,6 +87,8 @@ def run_service(service: Service, child: ChildProcess | None = None) -> None:
                 if server is not None:
                     server.start()
                     log.info("serving at %s", server.url)
+                    if project.settings.dashboard:
+                        log.info("dashboard at %s", dashboard_of(server.url))
                 if service.works:
                     convex.start()
                     log.info("running: %s", contents(convex.app))

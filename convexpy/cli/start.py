@@ -75,12 +75,13 @@ def worker(
 
 def supervise_servers(service: Service, workers: int) -> None:
     """Run so many server processes, which share a socket, and a worker process."""
+    from ..runtime.metrics import shared_by_children
     from .supervisor import Role, command_line
 
     project = service.load()
     serving = command_line("start", *service.options())
     working = command_line("worker", *replace(service, host=None, port=None).options())
-    with bound(project.settings) as listener:
+    with bound(project.settings) as listener, shared_by_children():
         names = ["server"] if workers == 1 else [f"server {number}" for number in range(1, workers + 1)]
         supervise(project, [*(Role(name, serving, listener) for name in names), Role("worker", working)])
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from .tables import admin_keys
 
 KEY: Final = re.compile(r"cvx_([0-9a-f]{12})_[0-9a-f]{40}")
 NO_DIGEST: Final = "0" * 64
+COLUMNS: Final = tuple(admin_keys.c["id", "name", "created_time", "read_only"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class StoredKey:
     id: str
     name: str
     created_time: datetime
+    read_only: bool = False
+    """Whether it is for queries only."""
 
 
 def new_key() -> NewKey:
@@ -56,14 +59,20 @@ def id_of(text: str) -> str | None:
     return form[1] if form is not None else None
 
 
-def find_key(connection: Connection, text: str) -> str | None:
-    """The id of a key that is shown, or None: it was never made, or it is revoked."""
+def find_key(connection: Connection, text: str) -> StoredKey | None:
+    """The key that is shown, or None: it was never made, or it is revoked."""
     key_id = id_of(text)
     if key_id is None:
         return None
-    stored = connection.execute(select(admin_keys.c.digest).where(admin_keys.c.id == key_id)).scalar()
+    found, digest = key_with_digest(connection, key_id)
     # Compared also if there is none, so that the time tells nothing about which ids there are.
-    return key_id if hmac.compare_digest(stored or NO_DIGEST, digest_of(text)) else None
+    return found if hmac.compare_digest(digest, digest_of(text)) else None
+
+
+def key_with_digest(connection: Connection, key_id: str) -> tuple[StoredKey | None, str]:
+    """The key with this id, and its digest. None, and the digest of no key: there is none, or it is revoked."""
+    row = connection.execute(select(*COLUMNS, admin_keys.c.digest).where(admin_keys.c.id == key_id)).one_or_none()
+    return (None, NO_DIGEST) if row is None else (StoredKey(*row[:-1]), row.digest)
 
 
 def has_key(connection: Connection, key_id: str) -> bool:
@@ -73,15 +82,13 @@ def has_key(connection: Connection, key_id: str) -> bool:
 
 def list_keys(connection: Connection) -> list[StoredKey]:
     """All keys, the oldest first."""
-    columns = (admin_keys.c.id, admin_keys.c.name, admin_keys.c.created_time)
-    rows = connection.execute(select(*columns).order_by(admin_keys.c.created_time, admin_keys.c.id))
+    rows = connection.execute(select(*COLUMNS).order_by(admin_keys.c.created_time, admin_keys.c.id))
     return [StoredKey(*row) for row in rows]
 
 
 def add_key(connection: Connection, key: StoredKey, digest: str) -> None:
     """Store a key: from now on it is accepted."""
-    values = {"id": key.id, "name": key.name, "digest": digest, "created_time": key.created_time}
-    connection.execute(insert(admin_keys).values(values))
+    connection.execute(insert(admin_keys).values(**asdict(key), digest=digest))
     changes_of(connection).writes.add(admin_keys.name)
 
 

@@ -42,6 +42,8 @@ class Commit:
     statements: dict[str, set[str]] = field(default_factory=dict)
     """The texts of its statements, up to a number, by the function that sent them."""
 
+    began: datetime | None = None
+    """When the mutations began whose jobs it finished. None: they were actions, whose start is stored."""
     then: Callable[[], None] | None = None
     """Called once it is committed, before anything else is told of it. It must return at once."""
 

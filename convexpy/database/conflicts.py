@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from .conflict_advice import ConflictStatements
 from .jobs import changes_of
 from .tables import conflicts, finished, jobs
 
@@ -24,13 +26,19 @@ class ConflictRecord:
     table: str | None
     times: int
     last_time: datetime
+    statements: ConflictStatements | None = None
+    """Those of both sides that met last. None: they are not known."""
 
 
 def add_conflicts(connection: Connection, records: Sequence[ConflictRecord]) -> None:
     """Add to the stored records."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     new = dialect.insert(conflicts)
-    added = {"times": conflicts.c.times + new.excluded.times, "last_time": new.excluded.last_time}
+    added = {
+        "times": conflicts.c.times + new.excluded.times,
+        "last_time": new.excluded.last_time,
+        "statements": func.coalesce(new.excluded.statements, conflicts.c.statements),
+    }
     statement = new.on_conflict_do_update(index_elements=[*conflicts.primary_key], set_=added)
     # In one order, so that two processes that do this at once do not deadlock.
     rows = sorted((row_of(record) for record in records), key=lambda row: (row["function"], row["other_function"]))
@@ -46,6 +54,7 @@ def row_of(record: ConflictRecord) -> dict[str, object]:
         "table_name": record.table or UNKNOWN,
         "times": record.times,
         "last_time": record.last_time,
+        "statements": json.dumps(vars(record.statements)) if record.statements is not None else None,
     }
 
 
@@ -53,7 +62,14 @@ def list_conflicts(connection: Connection) -> list[ConflictRecord]:
     """All records, the most frequent first."""
     rows = connection.execute(select(conflicts).order_by(conflicts.c.times.desc(), conflicts.c.last_time.desc()))
     return [
-        ConflictRecord(row.function, row.other_function or None, row.table_name or None, row.times, row.last_time)
+        ConflictRecord(
+            row.function,
+            row.other_function or None,
+            row.table_name or None,
+            row.times,
+            row.last_time,
+            ConflictStatements(**json.loads(row.statements)) if row.statements else None,
+        )
         for row in rows
     ]
 

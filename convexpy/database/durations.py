@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 SHORTEST: Final = 2.0**-20
@@ -22,6 +22,14 @@ def add_to(histogram: dict[int, int], other: Mapping[int, int]) -> None:
     """Add another histogram to one."""
     for bucket, count in other.items():
         histogram[bucket] = histogram.get(bucket, 0) + count
+
+
+def merged(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """The sum of several."""
+    total: dict[int, int] = {}
+    for each in histograms:
+        add_to(total, each)
+    return total
 
 
 def quantile(histogram: Mapping[int, int], part: float) -> float | None:

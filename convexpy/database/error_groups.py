@@ -18,7 +18,7 @@ KEPT: Final = timedelta(days=7)
 MOST_GROUPS: Final = 200
 MOST_MINUTES: Final = 20_000
 """How many rows of error minutes are read at most, each of one group and one process."""
-MOST_FAILED_JOBS: Final = 5000
+MOST_FAILED_JOBS: Final = 2000
 """How many of the latest failed jobs are looked through at most for those of a group."""
 
 
@@ -59,6 +59,7 @@ class FailedJob(NamedTuple):
 
     id: JobId
     error: str
+    completed_time: datetime
 
 
 OLD_ERRORS: Final = OldRows(errors, errors.c.last_time)
@@ -96,12 +97,6 @@ def recent_errors(connection: Connection, since: datetime, limit: int = MOST_GRO
     return [ErrorGroup(**row._mapping) for row in connection.execute(found)]
 
 
-def count_new_errors(connection: Connection, since: datetime, most: int = MOST_GROUPS) -> int:
-    """How many groups were first seen since a time, of the ``most`` that were seen last."""
-    latest = select(errors.c.first_time).order_by(errors.c.last_time.desc()).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(latest).where(latest.c.first_time >= since)).scalar_one()
-
-
 def find_error(connection: Connection, fingerprint: str) -> SeenError | None:
     """A group with the traceback of its last failure, or None."""
     row = connection.execute(select(*_GROUP, errors.c.trace).where(errors.c.fingerprint == fingerprint)).first()
@@ -126,16 +121,16 @@ def error_times(
 
 
 def failed_jobs(connection: Connection, function: str) -> list[FailedJob]:
-    """The failed jobs of a function among the latest 5,000 that failed, the latest first."""
+    """The failed jobs of a function among the latest 2,000 that failed, the latest first."""
     latest = (
         select(finished.c.job_id, finished.c.completed_time)
         .where(finished.c.state_kind == "failed")
         .order_by(finished.c.completed_time.desc())
         .limit(MOST_FAILED_JOBS)
-        .subquery()
+        .subquery("counted")
     )
     found = (
-        select(jobs.c.id, func.coalesce(jobs.c.state_error, ""))
+        select(jobs.c.id, func.coalesce(jobs.c.state_error, ""), latest.c.completed_time)
         .join(latest, latest.c.job_id == jobs.c.id)
         .where(jobs.c.name == function)
         .order_by(latest.c.completed_time.desc())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -15,6 +16,12 @@ def find_job(connection: Connection, job_id: str) -> ScheduledFunction | None:
     """The job with this id, or None."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
     return None if row is None else detached(row)
+
+
+def jobs_by_prefix(connection: Connection, prefix: str, limit: int) -> list[ScheduledFunction]:
+    """The first jobs whose id begins with these hexadecimal digits."""
+    begin_so = select(jobs).where(jobs.c.id >= prefix, jobs.c.id < f"{prefix}g").order_by(jobs.c.id)
+    return _rows(connection, begin_so.limit(limit))
 
 
 def is_canceled(connection: Connection, job_id: JobId) -> bool:
@@ -95,3 +102,9 @@ def detached(row: Any) -> ScheduledFunction:
     """A job as an object that belongs to no session: what is done to it changes nothing."""
     values = row._mapping
     return ScheduledFunction(**{column.key: values[column] for column in jobs.c})
+
+
+def find_jobs(connection: Connection, job_ids: Sequence[JobId]) -> list[ScheduledFunction]:
+    """The jobs with these ids, as far as they exist, in this order."""
+    found = {row.id: detached(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(job_ids)))}
+    return [found[job_id] for job_id in job_ids if job_id in found]

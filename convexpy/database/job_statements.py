@@ -206,7 +206,8 @@ ENDING: Final = (
         state_trace=bindparam("trace"),
         completed_time=bindparam("now"),
         next_try=None,
-        # The start of an action has counted its attempt.
+        # The start of an action has stored its time, and counted its attempt.
+        started_time=func.coalesce(jobs.c.started_time, bindparam("began", type_=Timestamp)),
         attempts=jobs.c.attempts + case((jobs.c.state_kind == literal_column("'pending'"), 1), else_=0),
     )
 )
@@ -259,6 +260,8 @@ NEW_JOB: Final = given(
     "completed_time",
     "cron",
     "parent",
+    "request",
+    "origin",
     "attempts",
 )
 INSERT_JOB: Final = Statement(insert(jobs).values(NEW_JOB))

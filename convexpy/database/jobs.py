@@ -23,6 +23,8 @@ from .tables import jobs, queue
 from .transaction import OPEN_TRANSACTION, OpenTransaction
 from .types import JobId
 
+RETRY: Final = "retry:"
+"""A job that repeats another one by hand has this and the other's id in the column of its request."""
 FROM_THE_START: Final[Mapping[str, QueuePosition]] = {}
 
 
@@ -37,6 +39,8 @@ class NewJob:
     scheduled_time: datetime
     cron: str | None = None
     parent: JobId | None = None
+    request: str | None = None
+    origin: str | None = None
     canceled: bool = False
     note: str | None = None
 
@@ -74,6 +78,8 @@ def job_row(job: NewJob, now: datetime) -> dict[str, Any]:
         "completed_time": now if job.canceled else None,
         "cron": job.cron,
         "parent": job.parent,
+        "request": job.request,
+        "origin": job.origin,
         "attempts": 0,
     }
 
@@ -159,6 +165,7 @@ def finish(
     ids, pairs = [key.job_id for key in keys], [key.job_id + key.token for key in keys]
     end = {"end": "success" if error is None else "failed", "error": error, "trace": trace, "now": now}
     changes = changes_of(connection)
+    end["began"] = changes.began
     changes.ended.extend(ids)
     changes.change_jobs(ids)
     if connection.dialect.name == "postgresql":

@@ -17,12 +17,7 @@ class OldRows:
     def __init__(self, table: Table, time: Column[datetime]) -> None:
         rowid: Any = literal_column(f"{table.name}.rowid")
         ctid: Any = literal_column(f"{table.name}.ctid")
-        old = (
-            select(time)
-            .where(time < bindparam("before", type_=Timestamp))
-            .order_by(time)
-            .limit(bindparam("limit"))
-        )
+        old = select(time).where(time < bindparam("before", type_=Timestamp)).order_by(time).limit(bindparam("limit"))
         self._on_sqlite = Statement(delete(table).where(rowid.in_(old.with_only_columns(rowid))))
         # Rows that another worker is purging are skipped.
         found = old.with_only_columns(ctid).with_for_update(skip_locked=True).scalar_subquery()

@@ -84,6 +84,8 @@ class ScheduledFunction(Base):
         state_trace: Mapped[str | None]
         cron: Mapped[str | None]
         parent: Mapped[JobId | None]
+        request: Mapped[str | None]
+        origin: Mapped[str | None]
         attempts: Mapped[int]
         last_error: Mapped[str | None]
         next_try: Mapped[datetime | None]

@@ -216,6 +216,8 @@ conflicts: Final = Table(
     Column("table_name", Text, primary_key=True),
     Column("times", BigInteger, nullable=False),
     Column("last_time", Timestamp, nullable=False),
+    # Those of both sides that met last, as JSON, as far as they are known.
+    Column("statements", Text),
 )
 
 # What each process ran in each minute. An empty name of a function: all functions together.
@@ -320,6 +322,20 @@ audit: Final = Table(
 )
 Index("_convexpy_audit_by_time", audit.c.time)
 
+# Lines of the logs of processes, for as long as somebody looks at them by another one. A row has several, as JSON.
+logs: Final = Table(
+    "_convexpy_logs",
+    metadata,
+    Column("process", String(32), primary_key=True),
+    # That of its last line.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", Timestamp, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("lines", Text, nullable=False),
+)
+Index("_convexpy_logs_by_time", logs.c.time)
+
 # What convexpy records about the database itself, such as the models that the user's tables were last made from.
 metadata_table: Final = Table(
     "_convexpy_metadata",
@@ -327,5 +343,8 @@ metadata_table: Final = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text),
 )
+
+LOGS_WATCHED: Final = "logs_watched"
+"""The key of the row that says by which process somebody looks at the logs, and since when."""
 
 FRAMEWORK_TABLES: Final = frozenset({*metadata.tables, ALEMBIC_VERSION_TABLE})

@@ -18,7 +18,7 @@ from .attempts import Attempt, add_attempt
 from .claim import ClaimKey
 from .crons import DeclaredCron
 from .jobs import finish, release
-from .tables import jobs, queue, workers
+from .tables import LOGS_WATCHED, jobs, metadata_table, queue, workers
 from .types import JobId
 
 LOST_ACTION: Final = (
@@ -41,10 +41,21 @@ def register(connection: Connection, worker: str, now: datetime, version: Versio
     connection.execute(insert(workers).values(values))
 
 
-def beat(connection: Connection, worker: str, now: datetime, version: Version) -> bool:
-    """Record a heartbeat. False: the worker was given up as dead, and its jobs are no longer its own."""
+class Beat(NamedTuple):
+    """What a heartbeat has found out."""
+
+    is_alive: bool
+    """False: the worker was given up as dead, and its jobs are no longer its own."""
+    watched: str | None = None
+    """Who looks at the logs, by the text of its row."""
+
+
+def beat(connection: Connection, worker: str, now: datetime, version: Version) -> Beat:
+    """Record a heartbeat."""
     change = update(workers).where(workers.c.id == worker).values(heartbeat_time=now, **vars(version))
-    return connection.execute(change).rowcount == 1
+    watched = select(metadata_table.c.value).where(metadata_table.c.key == LOGS_WATCHED).scalar_subquery()
+    found = connection.execute(change.returning(watched)).first()
+    return Beat(found is not None, found[0] if found is not None else None)
 
 
 def is_known(connection: Connection, worker: str) -> bool:

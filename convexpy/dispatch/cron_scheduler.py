@@ -10,15 +10,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..clock import Clock
+from ..database import cron_pauses, cron_runs, jobs, workers
 from ..database import crons as stored
-from ..database import cron_runs, jobs, workers
+from ..database.cron_pauses import CronPause
 from ..database.crons import DeclaredCron
 from ..database.database import Database
 from ..database.jobs import NewJob
 from ..errors import FunctionNotFound
 from ..functions.crons import Crons
 from ..functions.registry import Registry
-from ..functions.timetable import parse
+from ..functions.timetable import MICROSECOND, parse
 from ..settings import Settings
 from .heartbeat import Heartbeat
 
@@ -98,6 +99,7 @@ class CronScheduler:
             row = known.pop(name, None)
             if row is None:
                 values |= {"name": name, "next_time": parse(cron.schedule).first(now)}
+                values |= cron_pauses.take_kept_pause(connection, name)
                 last = stored.last_run(connection, name, now)
                 if last is not None:  # it was stored before: it keeps its phase, and still runs one at a time
                     values |= {**last._mapping, "next_time": parse(cron.schedule).changed(last.last_time, now)}
@@ -107,6 +109,7 @@ class CronScheduler:
                 stored.change_cron(connection, name, values)
             elif stored.as_declared(row) != cron:
                 stored.change_cron(connection, name, values)
+        cron_pauses.keep_pauses(connection, known.values(), now)
         stored.remove_crons(connection, list(known))
 
     def next_slot(self) -> datetime | None:
@@ -128,7 +131,7 @@ class CronScheduler:
         return min((following - now).total_seconds(), self._longest)
 
     def _fire(self, row: Any, now: datetime) -> bool:
-        """Turn a slot into a job, unless another worker did, or the run before is not over."""
+        """Turn a slot into a job, unless another worker did, the cron is paused, or the run before is not over."""
         try:
             kind = self.registry.find(row.function).kind if self.registry else None
         except FunctionNotFound:
@@ -137,8 +140,11 @@ class CronScheduler:
             logger.warning("cron %r: this process does not know %s and leaves it to others", row.name, row.function)
             return False
         timetable = parse(row.schedule)
-        following = timetable.after(row.next_time, now)
         with self._database.write_internal(sync="as set") as connection:
+            pause = cron_pauses.locked_pause(connection, row.name)
+            if pause is not None and pause.leaves_out(row.next_time):
+                return self._leave_out(connection, row, pause, now)
+            following = timetable.after(row.next_time, now)
             if not stored.advance(connection, row.name, row.next_time, following):
                 return False
             if stored.is_taken(connection, row.name, row.next_time):
@@ -152,9 +158,20 @@ class CronScheduler:
                 stored.remember_run(connection, row.name, row.next_time, job_id)
             missed = timetable.missed(row.next_time, now)
             if missed != 0:
-                slots = "every slot" if missed is None else f"{missed} slot{'s' if missed > 1 else ''}"
-                text = f"skipped {slots} between {row.next_time:%F %T} and {now:%F %T} UTC: nothing was running then"
+                text = f"skipped {slots_between(missed, row.next_time, now)}: nothing was running then"
                 self._skip(connection, row, row.next_time, text, now)
+        return True
+
+    def _leave_out(self, connection: Connection, row: Any, pause: CronPause, now: datetime) -> bool:
+        """Leave out a slot of a paused cron, and with it those that follow and have passed, but none after its end."""
+        timetable, last = parse(row.schedule), min(now, pause.until - MICROSECOND)
+        if not stored.advance(connection, row.name, row.next_time, timetable.after(row.next_time, last)):
+            return False
+        text, missed = pause.reason, timetable.missed(row.next_time, last)
+        if missed != 0:
+            text = f"{text} (with {slots_between(missed, row.next_time, last)})"
+        if not stored.is_taken(connection, row.name, row.next_time):
+            self._skip(connection, row, row.next_time, text, now)
         return True
 
     def _skip(self, connection: Connection, row: Any, slot: datetime, why: str, now: datetime) -> None:
@@ -165,3 +182,9 @@ class CronScheduler:
         )
         jobs.insert_jobs(connection, [skipped], now)
         cron_runs.add_skipped(connection, row.name, slot, why)
+
+
+def slots_between(missed: int | None, slot: datetime, last: datetime) -> str:
+    """``3 slots between 2026-12-01 09:00:00 and 2026-12-01 12:30:00 UTC``. None: they were not counted."""
+    slots = "every slot" if missed is None else f"{missed} slot{'s' if missed > 1 else ''}"
+    return f"{slots} between {slot:%F %T} and {last:%F %T} UTC"

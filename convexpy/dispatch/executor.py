@@ -22,6 +22,7 @@ from ..runtime.call import Call, CallResult
 from ..runtime.call_executor import CallExecutor
 from ..runtime.concurrency import BATCH
 from ..runtime.events import Failure, Job, Outcome, RunRecorder
+from ..runtime.tracing import is_traced
 from ..runtime.transaction import JobLost, NotBatchable, TransactionFailed
 from .batch import Batch, BatchItem
 from .batch_policy import BatchPolicy
@@ -134,7 +135,9 @@ class JobExecutor:
             why = Failure.of(failure.cause)
             outcome: AttemptOutcome = "conflict" if failure.is_conflict else "error"
             began, seconds = self._calls.clock.now(), recorder.seconds()
-            attempt = Attempt(claim.job_id, claim.attempt, began - timedelta(seconds=seconds), seconds, outcome, why.text)
+            attempt = Attempt(
+                claim.job_id, claim.attempt, began - timedelta(seconds=seconds), seconds, outcome, why.text
+            )
             recorder.report(self.insist(lambda: self._try_again(claim, attempt)), why)
         else:
             self._fail(claim, failure.error, recorder)
@@ -171,9 +174,11 @@ class JobExecutor:
         call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
         if call is None:
             return
-        result, why = CallResult(None), None
+        result, why, context = CallResult(None), None, self._calls.transactions.new_context()
+        if is_traced():
+            await in_thread(threads, lambda: self._calls.job_spans.begin(call, context))
         try:
-            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
+            result = await self._calls.actions.run_async(call, context)
         except BaseException as raised:
             was_stopped = isinstance(raised, asyncio.CancelledError) and self.is_leaving
             why = Failure(STOPPED, raised) if was_stopped else Failure.of(raised)
@@ -234,15 +239,20 @@ class JobExecutor:
             self.insist(lambda: self._change(lambda connection, _: jobs.unclaim(connection, [claim])))
 
     def _store_failure(self, claim: Claim, why: Failure, recorder: RunRecorder) -> None:
-        kept = self.insist(lambda: self._finish(claim, why))
+        began = self._calls.clock.now() - timedelta(seconds=recorder.seconds())
+        kept = self.insist(lambda: self._finish(claim, why, began))
         recorder.report("failed" if kept else "lost", why)
 
-    def _finish(self, key: Claim | ClaimKey, why: Failure | None) -> bool:
-        """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost."""
+    def _finish(self, key: Claim | ClaimKey, why: Failure | None, began: datetime | None = None) -> bool:
+        """End a job outside of its own transaction. True as well if it has ended like this: an answer may be lost.
+
+        ``began``: of a mutation, when it did.
+        """
 
         error, trace = (why.text, why.trace) if why is not None else (None, None)
 
         def finish(connection: Connection, now: datetime) -> bool:
+            jobs.changes_of(connection).began = began
             return jobs.finish(connection, [key], error, now, trace) or jobs.has_ended(connection, key.job_id, error)
 
         return self._change(finish)

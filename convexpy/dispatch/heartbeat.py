@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -30,6 +30,8 @@ class Heartbeat:
         """The id of the worker."""
         self._crons: Mapping[str, DeclaredCron] = {}
         self._started_time: datetime | None = None
+        self.logs_watched: Callable[[str | None], None] = lambda watched: None
+        """Told at each heartbeat who looks at the logs."""
 
     def declare(self, crons: Mapping[str, DeclaredCron]) -> None:
         """From the next heartbeat on, the worker's row says that it runs a version of the app with these crons."""
@@ -49,10 +51,11 @@ class Heartbeat:
         """Store that this worker is alive. False: it was given up as dead, and is registered under a new id."""
         with self._database.write_internal() as connection:
             now = self._clock.now()
-            is_alive = workers.beat(connection, self.worker, now, self._version(now))
-            if not is_alive:
+            found = workers.beat(connection, self.worker, now, self._version(now))
+            if not found.is_alive:
                 self._register_anew(connection)
-        return is_alive
+        self.logs_watched(found.watched)
+        return found.is_alive
 
     def ensure_registered(self, connection: Connection) -> str:
         """The id to claim under. A worker that was given up gets a new one: no recovery would look for what it claims

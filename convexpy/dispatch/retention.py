@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ..clock import Clock
-from ..database import error_groups, minutes
+from ..database import error_groups, log_lines, minutes
 from ..database.attempts import OLD_ATTEMPTS
 from ..database.database import Database
 from ..database.error_groups import OLD_ERROR_MINUTES, OLD_ERRORS
@@ -23,7 +23,7 @@ LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Retention:
-    """Finished jobs past their retention, old rows of the commit log, of answered requests, and of what was seen of runs.
+    """Finished jobs past their retention, and old rows: of the commit log, of answered requests, of sums and errors.
 
     Any number of workers may purge at once.
     """
@@ -38,6 +38,7 @@ class Retention:
             (OLD_ERRORS, error_groups.KEPT),
             (OLD_ERROR_MINUTES, error_groups.KEPT),
             (OLD_ATTEMPTS, settings.retention),
+            (log_lines.OLD_LINES, log_lines.KEPT),
         )
 
     def tick(self) -> float:

@@ -50,6 +50,7 @@ class Worker:
         self._settings = settings
         self._calls = calls
         self.heartbeat = Heartbeat(database, clock, settings)
+        self.heartbeat.logs_watched = calls.logs.seen
         self._outage = Outage()
         self.unknown = UnknownFunctions(database, clock, settings, self.heartbeat)
         self.executor = JobExecutor(calls, self.unknown, self._outage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from .finding import Finding, note
 from .target import Check, Target
 
 CONNECT_SECONDS: Final = "5"
+INSTRUCTIONS: Final = 10_000
+"""After so many steps of SQLite's machine it is asked whether there is time left."""
 
 OF_A_FILE: Final[tuple[Check, ...]] = (
     file.check_library,
@@ -58,6 +61,7 @@ def run_checks(
     *,
     registry: Registry | None = None,
     migrations: Path | None = None,
+    limit: float | None = None,
 ) -> list[Finding]:
     """The findings of every check on a database.
 
@@ -68,12 +72,17 @@ def run_checks(
         seconds: How long to measure the rate of transactions on PostgreSQL.
         registry: The app's functions. None: pending jobs are not checked.
         migrations: The folder of the app's revisions. None: they are not checked.
+        limit: After so many seconds a check is given up: a statement on PostgreSQL, everything that is left on SQLite.
 
     Raises:
         DatabaseError: The database does not exist or refuses the connection.
     """
+    if limit is not None:
+        url = with_patience(url)
     with connected(url) as connection:
         is_postgres = connection.dialect.name == "postgresql"
+        if limit is not None:
+            limit_time(connection, limit)
         rows = connection.exec_driver_sql("SELECT name, setting FROM pg_settings").all() if is_postgres else []
         server = {row.name: row.setting for row in rows}
         return list(findings(Target(connection, settings, metadata, seconds, registry, migrations, server)))
@@ -85,13 +94,28 @@ def check_code(url: URL, settings: Settings, registry: Registry, migrations: Pat
     Raises:
         DatabaseError: The database does not exist or refuses the connection.
     """
-    if url.get_backend_name() == "postgresql":
-        url = url.update_query_dict({"connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS)})
-    with connected(url) as connection:
+    with connected(with_patience(url)) as connection:
         target = Target(connection, settings, registry=registry, migrations=migrations)
         is_current = current_revision(connection) == HEAD  # otherwise jobs cannot be read
         checks: list[Check] = [code.check_revisions, *([code.check_jobs] if is_current else [])]
         return [finding for check in checks for finding in run_check(check, target)]
+
+
+def with_patience(url: URL) -> URL:
+    """The same, for a caller who does not wait long for a server that is away."""
+    if url.get_backend_name() != "postgresql":
+        return url
+    return url.update_query_dict({"connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS)})
+
+
+def limit_time(connection: Connection, seconds: float) -> None:
+    """Give up what takes longer: each statement on PostgreSQL, everything after so many seconds on SQLite."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET statement_timeout = {round(seconds * 1000)}")
+        return
+    until, driver = time.monotonic() + seconds, connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.set_progress_handler(lambda: time.monotonic() > until, INSTRUCTIONS)
 
 
 def findings(target: Target) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import inspect
 
+from ..database.conflict_advice import INDEX_ADVICE, WHOLE_TABLE
 from ..database.tables import FRAMEWORK_TABLES
 from .finding import Finding, note, ok
 from .target import Target
@@ -85,6 +86,6 @@ def check_scans(target: Target) -> Iterator[Finding]:
                 "indexes",
                 f"{row.relname}: read as a whole {row.seq_scan:,} times, by an index {row.idx_scan:,} times "
                 f"({row.n_live_tup:,} rows)",
-                "a mutation that does so conflicts with every mutation that writes any of its rows; a query never does",
-                "Write mapped_column(…, index=True) for the columns that mutations look rows up by",
+                WHOLE_TABLE,
+                INDEX_ADVICE,
             )

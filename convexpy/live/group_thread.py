@@ -20,6 +20,10 @@ logger = logging.getLogger("convexpy.live")
 
 POLL_SECONDS: Final = 1.0
 """After this long without a hint it looks all the same."""
+SHORTEST_REST: Final = 0.1
+LONGEST_REST: Final = 5.0
+REST_FACTOR: Final = 3
+"""A group that rests works for at most a quarter of the time."""
 LONGEST_PAUSE: Final = timedelta(seconds=5)
 PATIENCE_SECONDS: Final = 20.0
 STUCK_SECONDS: Final = 60.0
@@ -29,14 +33,32 @@ STUCK_SECONDS: Final = 60.0
 class GroupThread:
     """A round follows the one before at once if it has work to do, and waits for a hint if it has none."""
 
-    def __init__(self, name: str, settings: Settings, outage: Outage, may_end: Callable[[GroupThread], bool]) -> None:
-        """``may_end`` is asked when the group is empty: it is false if a subscription is on its way."""
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        outage: Outage,
+        may_end: Callable[[GroupThread], bool],
+        *,
+        rests: bool = False,
+    ) -> None:
+        """Make a thread that does not run yet.
+
+        Args:
+            name: What its queries have in common.
+            settings: With the time limit of queries.
+            outage: Told when the database fails.
+            may_end: Asked when the group is empty: it is false if a subscription is on its way.
+            rests: Whether it pauses after each round for a multiple of the round's time, whatever waits.
+        """
+        self._rests = rests
         self._name = name
         self._settings = settings
         self._outage = outage
         self._may_end = may_end
         self._awake = threading.Event()
         self._is_stopping = False
+        self._has_to_end = threading.Event()
         self._thread: threading.Thread | None = None
         self._round_began: float | None = None
         self.group: RefreshGroup
@@ -59,6 +81,7 @@ class GroupThread:
     def stop(self) -> None:
         """End it. It closes its group."""
         self._is_stopping = True
+        self._has_to_end.set()
         self._awake.set()
 
     def join(self) -> None:
@@ -76,7 +99,7 @@ class GroupThread:
                 self._awake.clear()
                 if self.group.is_empty and self._may_end(self):
                     return
-                self._round_began = time.monotonic()
+                self._round_began = began = time.monotonic()
                 try:
                     goes_on = self.group.round()
                     failures = 0
@@ -90,6 +113,8 @@ class GroupThread:
                     continue
                 finally:
                     self._round_began = None
+                if self._rests:
+                    self._has_to_end.wait(rest_after(time.monotonic() - began))
                 if not goes_on and not self.group.is_empty:
                     self._awake.wait(min(POLL_SECONDS, self.group.seconds_to_wait()))
         finally:
@@ -113,3 +138,8 @@ class GroupThread:
             logger.exception("a reader of live queries could not be closed")
         if not self._is_stopping:
             self._awake.wait(seconds)
+
+
+def rest_after(seconds: float) -> float:
+    """How long a group rests after a round that took so long."""
+    return min(max(SHORTEST_REST, REST_FACTOR * seconds), LONGEST_REST)

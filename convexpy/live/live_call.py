@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from ..errors import CallNotAllowed, ConvexError
 from ..functions.declare import Kind
 from ..functions.load import App
+from ..runtime.admin import Admin
 from ..runtime.call import Call, ResultForm
 from ..runtime.identity import Identity
 
@@ -26,7 +27,8 @@ class QueryKey(NamedTuple):
 
     name: str
     arguments: Hashable
-    form: tuple[ResultForm, bool]
+    form: tuple[ResultForm, bool, Admin | None]
+    """In which form its result is wanted, and with which rights."""
     identity: Identity | None
     journal: str | None = None
     """Where its page ends. Two pages that began alike and ended differently are two queries."""
@@ -67,7 +69,9 @@ class LiveCall:
         self.arguments = stored_arguments(call)
         """As JSON. None: they have no exact form there."""
         arguments: Hashable = next(_numbers) if self.arguments is None else self.arguments
-        self.key = QueryKey(self.name, arguments, (call.form, call.redacts_errors), call.identity, call.journal)
+        self.key = QueryKey(
+            self.name, arguments, (call.form, call.redacts_errors, call.admin), call.identity, call.journal
+        )
 
     @classmethod
     def of_client(cls, bind: Callable[[], Call], app: App) -> LiveCall:
@@ -115,7 +119,7 @@ class RefusedCall(LiveCall):
 
     def __init__(self, bind: Callable[[], Call], error: ConvexError, app: App) -> None:
         self.name, self.arguments = REFUSED, None
-        self.key = QueryKey(self.name, next(_numbers), (ResultForm.ENCODED, False), None)
+        self.key = QueryKey(self.name, next(_numbers), (ResultForm.ENCODED, False, None), None)
         self._bind_again = bind
         self._error = error
         self._app = app

@@ -34,6 +34,8 @@ class LiveQuery:
         self.failures = 0
         """How many times in a row the database failed with it."""
         self.runs = 0
+        self.spent = 0.0
+        """How long all its runs took."""
         self.unchanged = 0
         """Of its runs, those that changed nothing."""
         self.last_run: datetime | None = None
@@ -51,6 +53,7 @@ class LiveQuery:
         last, self._last_seconds = self._last_seconds, run.seconds
         self.seconds = smoothed(self.seconds, run.seconds if last is None else min(last, run.seconds))
         self.runs += 1
+        self.spent += run.seconds
         self.last_run = now
         self.invalidated_by, self.touched_by = tuple(sorted(self.touched_by)), set()
         changed = self.outcome is None or self.outcome.digest != outcome.digest
@@ -70,7 +73,7 @@ class LiveQuery:
         self.is_stale = False
         self.outcome, self.reads, self.depends = other.outcome, other.reads, other.depends
         self.refresh_at, self.seconds, self._last_seconds = other.refresh_at, other.seconds, other._last_seconds
-        self.runs, self.last_run = other.runs, other.last_run
+        self.runs, self.spent, self.last_run = other.runs, other.spent, other.last_run
 
     @property
     def is_current(self) -> bool:

@@ -36,8 +36,12 @@ class Refresh:
     speed is not known runs first in a trial: in one of some groups, one that is free if there is any.
     """
 
-    def __init__(self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, calls: CallExecutor, database: Database, settings: Settings, clock: Clock, *, is_dashboard: bool = False
+    ) -> None:
+        """``is_dashboard``: its queries only watch. They rest between rounds, and are no live queries of the app."""
         self._calls = calls
+        self._is_dashboard = is_dashboard
         self._database = database
         self._settings = settings
         self._clock = clock
@@ -157,7 +161,13 @@ class Refresh:
             return list(self._threads.values())
 
     def _start(self, speed: Speed, place: Speed | int) -> GroupThread:
-        thread = GroupThread(speed.value, self._settings, self._outage, lambda thread: self._may_end(place, thread))
+        thread = GroupThread(
+            speed.value,
+            self._settings,
+            self._outage,
+            lambda thread: self._may_end(place, thread),
+            rests=self._is_dashboard,
+        )
         group = RefreshGroup(
             self._database.live_reader,
             QueryRunner(self._calls, self._clock, self._speeds, checks=self._settings.live_check),
@@ -168,7 +178,7 @@ class Refresh:
             place=self._place,
         )
         thread.start(group)
-        if self._summary is None:
+        if self._summary is None and not self._is_dashboard:
             self._summary = SummaryThread(self._database, self._clock, self.groups)
             self._summary.start()
         return thread

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from ..clock import Clock, unix_milliseconds
 from ..database.database import Database
@@ -24,6 +24,8 @@ FIRST_SECONDS: Final = 0.5
 """Until it says something for the first time: many a subscription is over by then."""
 PATIENCE_SECONDS: Final = 20.0
 MOST_CHARACTERS: Final = 200
+MOST_PINS: Final = 20
+"""Of one table, that are shown."""
 
 
 class SummaryThread:
@@ -83,8 +85,14 @@ def summary_of(query: LiveQuery, subscribers: int) -> Summary:
         "identity": identity.subject if identity is not None and query.depends.identity else None,
         "subscribers": subscribers,
         "reads": reads_of(query),
+        "footprint": footprint_of(query.reads),
+        "readsEverything": query.reads.everything,
+        "readsNow": query.depends.now,
+        "refresh": query.depends.refresh.total_seconds() if query.depends.refresh is not None else None,
+        "nextRefresh": unix_milliseconds(query.refresh_at) if query.refresh_at is not None else None,
         "lastRun": unix_milliseconds(last_run) if last_run is not None else None,
         "milliseconds": None if query.seconds is None else round(query.seconds * 1000, 3),
+        "spent": round(query.spent * 1000, 3),
         "runs": query.runs,
         "unchanged": query.unchanged,
         "invalidatedBy": list(query.invalidated_by),
@@ -110,6 +118,23 @@ def tables_of(reads: ReadSet) -> list[str]:
         else:
             rows = sorted(f"{column} = {value}" for column, value in pins)
             found.append(shortened(f"{table} ({' or '.join(rows) or 'no rows'})"))
+    return found
+
+
+def footprint_of(reads: ReadSet) -> list[dict[str, Any]]:
+    """What was read of each table: its rows with these values, or any row."""
+    found = []
+    for table, pins in sorted(reads.tables.items()):
+        known = sorted(pins or (), key=str)
+        found.append(
+            {
+                "table": table,
+                "isWhole": pins is None,
+                "columns": sorted({column for column, _ in known}),
+                "keys": len(known),
+                "conditions": [shortened(f"{column} = {value}") for column, value in known[:MOST_PINS]],
+            }
+        )
     return found
 
 

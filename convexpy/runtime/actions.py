@@ -168,8 +168,8 @@ class ActionCaller:
         """One schedule or cancel, committed before it returns."""
         check_deadline(self._parent)
         executor, now = self._executor, self._executor.clock.now()
-        new_id, job = executor.database.new_job_id, self._parent.job
-        buffer = ScheduleBuffer(executor.registry, new_id, now, self._limits, job, finishes_job=False)
+        new_id, call = executor.database.new_job_id, self._parent
+        buffer = ScheduleBuffer(executor.registry, new_id, now, self._limits, call, finishes_job=False)
         result = change(buffer, now)
 
         def commit() -> None:

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..database.requests import RequestKey
 from ..errors import CallNotAllowed
 from ..functions.declare import Kind
 from ..functions.registry import AnyFunction
+from .admin import Admin
 from .events import Job, Scheduled
 from .identity import Identity
+
+Caller = Literal["python", "http", "socket", "cli", "dashboard"]
+"""Where a request comes from."""
 
 
 class RequestId:
     """The id of one request, which all calls have that are made for it. It is drawn when it is first asked for."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "caller", "function", "started")
 
-    def __init__(self, text: str | None = None) -> None:
+    def __init__(self, text: str | None = None, caller: Caller | None = None) -> None:
         self._text = text
+        self.caller = caller
+        self.function: str | None = None
+        """The function that was called first. None: none was."""
+        self.started: datetime | None = None
+
+    def begin(self, function: str, caller: Caller, now: datetime) -> None:
+        """A function is called for it. ``caller``: unless it is known already."""
+        if self.function is None:
+            self.function, self.started, self.caller = function, now, self.caller or caller
 
     def __str__(self) -> str:
         if self._text is None:
@@ -75,8 +89,15 @@ class Call:
     """A mutation runs once for a key: a repeated one returns the first result, which is wanted as JSON or encoded."""
     given: object = None
     """The arguments as a client gave them, by which a repeated request is recognized."""
-    actor: str | None = None
-    """Who changes things by it, as the audit log names it: an admin key. None: no client with one."""
+    attempt: int = 1
+    """Of a mutation that is called directly: how often it was begun, after conflicts and failures of the database."""
+    admin: Admin | None = None
+    """The rights of the admin key with which a client calls. None: it has shown none."""
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it only serves to show a page of the dashboard: it is no run of the app."""
+        return self.admin is not None and self.admin.is_watching(self.function.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,27 @@ from ..clock import Clock
 from ..database.database import Database
 from ..database.errors import DatabaseGone, is_conflict
 from ..database.transaction import OpenTransaction
-from ..errors import CallNotAllowed, FunctionNotFound, InternalError, InvalidArguments, Overloaded, WriteConflict
+from ..errors import (
+    CallNotAllowed,
+    ConvexError,
+    FunctionNotFound,
+    InternalError,
+    InvalidArguments,
+    Overloaded,
+    WriteConflict,
+)
 from ..functions.declare import Kind
 from ..functions.json_text import MalformedJson, decode_values
 from ..functions.load import App
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
 from .actions import ActionRunner, in_thread
-from .call import Call, CallResult, ResultForm, check_kind
+from .admin import Admin
+from .call import Call, Caller, CallResult, ResultForm, check_kind
 from .client_threads import ActionLimit, ClientThreads
 from .concurrency import ConcurrencyLimiter
 from .context import Context, MutationCtx, QueryCtx
+from .dry_run import DryRun
 from .event_loop import EventLoopThread
 from .events import Failure, RunListeners, RunRecorder
 from .handler import invoke
@@ -32,6 +42,8 @@ from .identity import Identity
 from .live_run import LiveRun
 from .run_collector import RunCollector
 from .session import CallTransaction
+from .shared_logs import SharedLogs
+from .tracing import JobSpans, call_span
 from .transaction import TransactionFailed, TransactionRunner
 
 T = TypeVar("T")
@@ -40,6 +52,9 @@ T = TypeVar("T")
 IMMUTABLE: Final = frozenset({str, int, float, bool, bytes, datetime, type(None)})
 # A caller waits for a direct call, so pauses between its retries stay short.
 LONGEST_PAUSE: Final = timedelta(seconds=1)
+DASHBOARD_THREADS: Final = 2
+"""How many calls of the dashboard run at the same time. So it uses at most two connections of the pool."""
+NO_LISTENERS: Final = RunListeners()
 
 
 class CallExecutor:
@@ -51,13 +66,18 @@ class CallExecutor:
         self.settings = settings
         self.clock = clock
         self.listeners = RunListeners()
+        self.logs = SharedLogs(database, clock, self.listeners)
+        self.job_spans = JobSpans(database, self.listeners)
+        self.caller: Caller = "python"
+        """Where calls come from that no client makes."""
         self.redacts_errors = not settings.debug
         self.limiter = ConcurrencyLimiter(settings.lock_timeout.total_seconds(), database.writers)
-        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self._invoke)
+        self.transactions = TransactionRunner(database, settings, clock, lambda: self.app, self.invoke, self.job_spans)
         self.event_loop = EventLoopThread()
         self.actions = ActionRunner(self, self.event_loop)
         self.collector = RunCollector(database, clock, self.actions.database_threads.submit)
-        self.client_threads = ClientThreads(settings)
+        self.client_threads = ClientThreads(settings.request_concurrency, "convexpy-client")
+        self.dashboard_threads = ClientThreads(DASHBOARD_THREADS, "convexpy-dashboard")
         self.client_actions = ActionLimit(settings)
 
     @property
@@ -78,7 +98,7 @@ class CallExecutor:
         values = function.arguments.bind(function.name, args, kwargs)
         if parent is None:
             return Call(function, values, identity)
-        return Call(function, values, parent.identity, parent.job, request=parent.request, actor=parent.actor)
+        return Call(function, values, parent.identity, parent.job, request=parent.request, admin=parent.admin)
 
     def bind_json(self, name: str, values: object, identity: Identity | None) -> Call:
         """A call by name, from JSON values."""
@@ -93,7 +113,7 @@ class CallExecutor:
         identity: Identity | None,
         *,
         kind: Kind | None = None,
-        is_admin: bool = False,
+        admin: Admin | None = None,
         journal: str | None = None,
     ) -> Call:
         """A call of a client outside of the server, whose result is wanted as bytes in Convex's encoding.
@@ -103,21 +123,26 @@ class CallExecutor:
             arguments: Parsed JSON in Convex's encoding: an object, or a list of one object.
             identity: On whose behalf.
             kind: What the client takes the function for. None: anything.
-            is_admin: Whether internal functions exist for it.
+            admin: The rights of its admin key, by which internal functions exist for it.
             journal: Of a query that makes a page: where it ended before.
 
         Raises:
             FunctionNotFound: There is no function of this name, or an internal one.
             CallNotAllowed: It is of another kind.
+            ConvexError: The admin key is for queries only (FORBIDDEN).
             InvalidArguments: The arguments do not fit its signature.
         """
-        camel = self.settings.names == "camel"
-        function = self.app.registry.find_for_client(name, camel=camel, with_internal=is_admin)
+        # The dashboard shows names and errors as they are in the app.
+        is_dashboard = admin is not None and admin.is_dashboard
+        camel = self.settings.names == "camel" and not is_dashboard
+        function = self.app.registry.find_for_client(name, camel=camel, with_internal=admin is not None)
         if function is None:
             raise FunctionNotFound(f"Could not find public function for '{name}'.")
         if kind is not None and function.kind is not kind:
             is_kind = function.kind.capitalize()
             raise CallNotAllowed(f"Trying to execute {name} as {kind.capitalize()}, but it is defined as {is_kind}.")
+        if admin is not None and admin.is_read_only and function.kind is not Kind.QUERY:
+            raise ConvexError("FORBIDDEN", f"this admin key is read-only, and {name} is {function.kind.phrase}")
         if isinstance(arguments, list) and len(arguments) == 1:
             arguments = arguments[0]
         try:
@@ -130,9 +155,10 @@ class CallExecutor:
             identity,
             form=ResultForm.ENCODED,
             camel=camel,
-            redacts_errors=self.redacts_errors,
+            redacts_errors=self.redacts_errors and not is_dashboard,
             journal=journal,
             given=values,
+            admin=admin,
         )
 
     def run(self, call: Call) -> Any:
@@ -144,7 +170,8 @@ class CallExecutor:
         """
         recorder = self._recorder(call)
         try:
-            result = self.execute(call)
+            with call_span(call):
+                result = self.execute(call)
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
@@ -156,10 +183,11 @@ class CallExecutor:
         """The same, without blocking the current event loop."""
         recorder = self._recorder(call)
         try:
-            if call.function.kind is Kind.ACTION:
-                result = await self.actions.run_for(call)
-            else:
-                result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
+            with call_span(call):
+                if call.function.kind is Kind.ACTION:
+                    result = await self.actions.run_for(call)
+                else:
+                    result = await in_thread(self.actions.database_threads, lambda: self.execute(call))
         except BaseException as error:
             recorder.report("failed", Failure.of(error))
             raise
@@ -180,8 +208,13 @@ class CallExecutor:
         if call.function.kind is Kind.ACTION:
             with self.client_actions.hold():
                 return await self.run_async(call)
-        self.client_threads.check()
-        return await in_thread(self.client_threads, lambda: self._run_if_wanted(call, is_wanted))
+        threads = self.threads_of(call.admin)
+        threads.check()
+        return await in_thread(threads, lambda: self._run_if_wanted(call, is_wanted))
+
+    def threads_of(self, admin: Admin | None) -> ClientThreads:
+        """Where queries and mutations of a client run: those of the dashboard never take the place of others."""
+        return self.dashboard_threads if admin is not None and admin.is_dashboard else self.client_threads
 
     async def run_together(self, calls: Sequence[Call], is_wanted: Callable[[], bool]) -> list[LiveRun]:
         """Run queries of a client on one snapshot. Each has a value, or an error of its own.
@@ -214,7 +247,24 @@ class CallExecutor:
             return self.actions.run(call)
         if kind is Kind.QUERY:
             return CallResult(self._with_retries(name, lambda: self.transactions.run_query(fresh(call))))
-        return self._with_retries(name, lambda: self._run_mutation(call))
+        attempts = count(1)
+        return self._with_retries(name, lambda: self._run_mutation(call, next(attempts)))
+
+    def run_dry(self, call: Call) -> DryRun:
+        """Run a mutation in a transaction that is rolled back: nothing of it is kept, announced or reported as a run.
+
+        It waits for its turn as any mutation does. The numbers that it took from sequences are gone.
+
+        Raises:
+            CallNotAllowed: It is an action, or a query.
+            InternalError: The database failed at every attempt.
+        """
+        function = call.function
+        if function.kind is Kind.ACTION:
+            raise CallNotAllowed(f"{function.name} is an action: what it does outside could not be rolled back")
+        if function.kind is Kind.QUERY:
+            raise CallNotAllowed(f"{function.name} is a query and writes nothing: run it")
+        return self._with_retries(function.name, lambda: self.transactions.run_dry(fresh(call)))
 
     def run_live(self, call: Call, transaction: OpenTransaction) -> LiveRun:
         """Run a query once within a snapshot, and note what its result depends on. The run is not reported.
@@ -246,13 +296,16 @@ class CallExecutor:
         self.collector.start(self.listeners)
 
     def stop(self) -> None:
+        self.logs.stop()
         self.collector.stop()
         self.event_loop.stop()
         self.actions.stop()
         self.client_threads.shutdown()
+        self.dashboard_threads.shutdown()
         self.transactions.conflicts.stop()
 
-    def _run_mutation(self, call: Call) -> CallResult:
+    def _run_mutation(self, call: Call, attempt: int) -> CallResult:
+        call = call if attempt == 1 else replace(call, attempt=attempt)
         with self.limiter.hold(call.function.name):
             return self.transactions.run_transaction((fresh(call), None))[0]
 
@@ -274,7 +327,7 @@ class CallExecutor:
             self.clock.sleep(self.settings.backoff(attempts, conflict=conflict, longest=LONGEST_PAUSE).total_seconds())
         raise AssertionError("unreachable")
 
-    def _invoke(self, call: Call, part: CallTransaction) -> Any:
+    def invoke(self, call: Call, part: CallTransaction) -> Any:
         """Run the handler of a query or a mutation within a transaction."""
         attributes: dict[str, Any] = {
             "_transaction": part,
@@ -288,7 +341,10 @@ class CallExecutor:
         return invoke(call, kind._of(**attributes))
 
     def _recorder(self, call: Call) -> RunRecorder:
-        return RunRecorder(self.listeners, self.clock, call.function.name, call.function.kind)
+        function = call.function
+        call.request.begin(function.name, self.caller, self.clock.now())
+        listeners = NO_LISTENERS if call.is_watching else self.listeners
+        return RunRecorder(listeners, self.clock, function.name, function.kind, request=call.request)
 
 
 class TransactionCaller:
@@ -303,7 +359,7 @@ class TransactionCaller:
         call = self._executor.bind(target, args, kwargs, parent=self._parent)
         check_kind(kind, call.function)
         with self._part.reading() if kind is Kind.QUERY else self._part.nested():
-            return copy_context().run(self._executor._invoke, call, self._part)
+            return copy_context().run(self._executor.invoke, call, self._part)
 
 
 def check_wanted(is_wanted: Callable[[], bool]) -> None:

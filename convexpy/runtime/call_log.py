@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 else:
     LoggerAdapter = logging.LoggerAdapter
 
+STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+"""The attributes of every record."""
 RUNNING: Final[ContextVar[Call | None]] = ContextVar("convexpy_running", default=None)
 
 
@@ -50,3 +52,8 @@ def origin_of(call: Call) -> dict[str, object]:
         "job": call.job.id if call.job is not None else None,
         "request": str(call.request),
     }
+
+
+def extra_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record has besides the attributes of every record: where it comes from, and its ``extra``."""
+    return {name: value for name, value in vars(record).items() if name not in STANDARD}

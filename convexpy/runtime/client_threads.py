@@ -20,9 +20,9 @@ ACTIONS_PER_THREAD: Final = 20
 class ClientThreads(ThreadPool):
     """The threads of the queries and mutations that clients call."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.request_concurrency, "convexpy-client")
-        self._most_waiting = settings.request_concurrency * WAITING_PER_THREAD
+    def __init__(self, most: int, name: str) -> None:
+        super().__init__(most, name)
+        self._most_waiting = most * WAITING_PER_THREAD
 
     def check(self) -> None:
         """Refuse one more call.

@@ -12,10 +12,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..clock import Clock
 from ..database.attempts import ExplainedAttempt, explain_attempts
+from ..database.conflict_advice import ConflictStatements, statements_about
 from ..database.conflicts import ConflictRecord, add_conflicts, finished_meanwhile, purge_conflicts
 from ..database.database import Database
 from ..database.errors import conflict_table, is_conflict
@@ -26,6 +27,9 @@ from ..settings import Settings
 from .events import Job
 
 logger = logging.getLogger("convexpy.run")
+
+Pair: TypeAlias = tuple[str, str | None, str | None]
+"""The function that failed, the most likely other one, and the table of their conflict."""
 
 RECENT: Final = 1000
 COALESCE_SECONDS: Final = 1.0
@@ -84,7 +88,8 @@ class ConflictTracker:
         self.recent: deque[CommittedTransaction] = deque(maxlen=RECENT)
         """What was committed lately: appended to after every commit."""
         self._failed: deque[FailedAttempt] = deque(maxlen=RECENT)
-        self._unwritten: Counter[tuple[str, str | None, str | None]] = Counter()
+        self._unwritten: Counter[Pair] = Counter()
+        self._statements: dict[Pair, ConflictStatements] = {}
         self._unwritten_attempts: deque[ExplainedAttempt] = deque(maxlen=RECENT)
         self._mutex = threading.Lock()
         self._flushing = threading.Lock()
@@ -122,17 +127,18 @@ class ConflictTracker:
             found = Counter(pair for _, pair in explained)
             attempts = [ExplainedAttempt(*job, other, table) for job, (_, other, table) in explained if job is not None]
             now = self._clock.now()
-            for record in as_records(found, now):
+            for record in as_records(found, now, self._statements):
                 for listener in self._listeners:
                     listener(record)
             self._unwritten += found
             self._unwritten_attempts.extend(attempts)
             if self._unwritten:
                 with self._database.write_internal() as connection:
-                    add_conflicts(connection, as_records(self._unwritten, now))
+                    add_conflicts(connection, as_records(self._unwritten, now, self._statements))
                     explain_attempts(connection, self._unwritten_attempts)
                     purge_conflicts(connection, now - self._settings.retention)
                 self._unwritten.clear()
+                self._statements.clear()
                 self._unwritten_attempts.clear()
 
     def stop(self) -> None:
@@ -164,13 +170,21 @@ class ConflictTracker:
         except Exception as error:
             logger.debug("conflicts could not be stored yet: %s", error)
 
-    def _explain(self, failed: FailedAttempt) -> tuple[str, str | None, str | None]:
-        """The function that failed, the most likely other one, and the table of their conflict."""
+    def _explain(self, failed: FailedAttempt) -> Pair:
+        """Who lost to whom, on which table. Their statements are kept beside."""
         recent = [attempt for transaction in tuple(self.recent) for attempt in transaction.attempts()]
-        other, table = likeliest(failed, [each for each in recent if failed.attempt.overlap(each) >= timedelta(0)])
+        others = [each for each in recent if failed.attempt.overlap(each) >= timedelta(0)]
+        other, table = likeliest(failed, others)
         if other is None:
-            other, table = likeliest(failed, self._elsewhere(failed.attempt, {each.function: each for each in recent}))
-        return failed.attempt.function, other, table or failed.table
+            others = self._elsewhere(failed.attempt, {each.function: each for each in recent})
+            other, table = likeliest(failed, others)
+        pair = failed.attempt.function, other, table or failed.table
+        winner = next((each for each in reversed(others) if each.function == other), None)
+        self._statements[pair] = ConflictStatements(
+            statements_about(tuple(failed.attempt.statements), pair[2], writes=False),
+            statements_about(tuple(winner.statements), pair[2], writes=True) if winner is not None else (),
+        )
+        return pair
 
     def _elsewhere(self, failed: Attempt, known: Mapping[str, Attempt]) -> list[Attempt]:
         """Scheduled mutations that other processes committed meanwhile, as far as this one knows what they do."""
@@ -209,5 +223,7 @@ def likeliest(failed: FailedAttempt, others: Iterable[Attempt]) -> tuple[str | N
     return (best[2], best[3]) if best else (None, None)
 
 
-def as_records(counted: Counter[tuple[str, str | None, str | None]], now: datetime) -> list[ConflictRecord]:
-    return [ConflictRecord(*pair, times, now) for pair, times in counted.items()]
+def as_records(
+    counted: Counter[Pair], now: datetime, statements: Mapping[Pair, ConflictStatements]
+) -> list[ConflictRecord]:
+    return [ConflictRecord(*pair, times, now, statements.get(pair)) for pair, times in counted.items()]

@@ -22,6 +22,8 @@ from ..functions.declare import Kind
 logger = logging.getLogger("convexpy.run")
 
 MOST_TRACE_BYTES: Final = 16 * 1024
+SERVER_FAULT: Final = 500
+"""The least status of an error whose fault is the server's."""
 LEFT_OUT: Final = "\n  … the middle is left out …\n"
 
 Outcome = Literal["success", "failed", "canceled", "retry", "lost"]
@@ -60,6 +62,21 @@ class Run(NamedTuple):
     scheduled: tuple[Scheduled, ...] = ()
     exception: BaseException | None = None
     """What was raised. None as well for a run that failed because its process died."""
+    request: object = None
+    """The id of the request that a direct call was made for: its ``str``. None: it is a job."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether a caller was refused in words that are meant for it: the app has no fault in it."""
+        error = self.exception
+        return self.job is None and isinstance(error, ConvexError) and error.status < SERVER_FAULT
+
+    @property
+    def level(self) -> Literal["INFO", "WARNING", "ERROR"]:
+        """How much its line of the log matters."""
+        if self.outcome == "success" or self.is_refusal:
+            return "INFO"
+        return "ERROR" if self.outcome == "failed" else "WARNING"
 
     @property
     def trace(self) -> str | None:
@@ -146,6 +163,7 @@ class RunRecorder:
         job: Job | None = None,
         cron: str | None = None,
         began: float | None = None,
+        request: object = None,
     ) -> None:
         """``began``: by ``time.perf_counter``; now, if it is not given."""
         self._listeners = listeners
@@ -154,6 +172,7 @@ class RunRecorder:
         self._kind = kind
         self._job = job
         self._cron = cron
+        self._request = request
         self._began = time.perf_counter() if began is None else began
 
     def seconds(self) -> float:
@@ -172,9 +191,8 @@ class RunRecorder:
         started = self._clock.now() - timedelta(seconds=elapsed)
         seconds = elapsed if seconds is None else seconds
         error, exception = (failure.text, failure.exception) if failure is not None else (None, None)
-        return Run(
-            self._name, self._kind, started, seconds, outcome, error, self._job, self._cron, scheduled, exception
-        )
+        about = (self._job, self._cron, scheduled, exception, self._request)
+        return Run(self._name, self._kind, started, seconds, outcome, error, *about)
 
     def report(self, outcome: Outcome, failure: Failure | None = None, scheduled: tuple[Scheduled, ...] = ()) -> None:
         """The run has ended."""
@@ -226,7 +244,10 @@ def trace_of(error: BaseException) -> str:
 
 def is_own(code: CodeType) -> bool:
     """Whether this is code of the user's, in a file."""
-    filename = code.co_filename
+    return is_own_file(code.co_filename)
+
+
+def is_own_file(filename: str) -> bool:
     return not is_internal_frame(filename) and "site-packages" not in filename and "<" not in filename
 
 

@@ -71,7 +71,8 @@ class LivePart(CallTransaction):
     def attributes_of(self, call: Call) -> dict[str, Any]:
         """None: identity and time are made on demand. What the function declares is noted."""
         self._declare(call.function)
-        return {}
+        # Only the framework's own query calls another as somebody else, whom its arguments name.
+        return {} if call.identity is self._identity else {"identity": call.identity}
 
     def _declare(self, function: AnyFunction) -> None:
         known = self.dependencies.refresh

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple, overload
 from sqlalchemy import Row, Select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
-from ..database.cursor_key import cursor_key
+from ..database.signing_keys import cursor_key
 from ..errors import CallNotAllowed
 from ..functions.pagination import Page, PaginationOpts
 from .context import QueryCtx

@@ -19,7 +19,9 @@ from ..errors import FunctionNotFound, InvalidSchedule, ScheduleLimitExceeded
 from ..functions.declare import Kind, SchedulableFunction
 from ..functions.registry import AnyFunction, Registry
 from ..settings import Settings
-from .events import Job, Scheduled
+from .call import Call
+from .events import Scheduled
+from .origin import Origin, origin_of
 
 P = ParamSpec("P")
 
@@ -80,14 +82,17 @@ class ScheduleBuffer:
         new_id: Callable[[], JobId],
         now: datetime,
         limits: Limits,
-        job: Job | None,
+        call: Call,
         finishes_job: bool,
     ) -> None:
+        """``call``: what schedules. ``finishes_job``: the transaction ends its job."""
         self._registry = registry
         self._new_id = new_id
         self._now = now
         self._limits = limits
-        self._job = job
+        self._call = call
+        self._job = call.job
+        self._known_origin: Origin | None = None
         self._finishes_job = finishes_job
         self._steps: list[NewJob | Cancel] = []
         self._is_over = False
@@ -99,13 +104,25 @@ class ScheduleBuffer:
     def add(self, when: datetime, target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> JobId:
         """Schedule a function; the id is known at once."""
         self._check_open()
-        return self._add(make_job(self._registry, self._new_id(), when, target, args, kwargs, self._job))
+        return self._add(make_job(self._registry, self._new_id(), when, target, args, kwargs, self._origin()))
 
-    def add_stored(self, when: datetime, function: AnyFunction, stored_args: str, cron: str | None) -> JobId:
-        """Schedule a function with arguments that a job or a cron stores already."""
+    def add_stored(
+        self,
+        when: datetime,
+        function: AnyFunction,
+        stored_args: str,
+        cron: str | None = None,
+        origin: Origin | None = None,
+    ) -> JobId:
+        """Schedule a function with arguments that a job or a cron stores already. ``origin``: if it is not the call."""
         self._check_open()
-        name = self._registry.name_of(function)
-        return self._add(NewJob(self._new_id(), name, function.kind, stored_args, when, cron=cron))
+        name, origin = self._registry.name_of(function), origin or self._origin()
+        return self._add(NewJob(self._new_id(), name, function.kind, stored_args, when, cron, *origin))
+
+    def _origin(self) -> Origin:
+        """Of all jobs of this buffer."""
+        self._known_origin = self._known_origin or origin_of(self._call, self._now)
+        return self._known_origin
 
     def _add(self, job: NewJob) -> JobId:
         self._limits.add(job.name, len(job.args.encode()))
@@ -224,7 +241,7 @@ def make_job(
     target: object,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    job: Job | None,
+    origin: Origin,
 ) -> NewJob:
     """A job for a function and its arguments, or a clear refusal."""
     try:
@@ -239,7 +256,7 @@ def make_job(
     values = function.arguments.bind(function.name, args, kwargs)
     stored = function.arguments.store(function.name, values)
     name = registry.name_of(function)
-    return NewJob(job_id, name, function.kind, stored, when, parent=job.id if job else None)
+    return NewJob(job_id, name, function.kind, stored, when, None, *origin)
 
 
 def time_after(now: datetime, delay: object) -> datetime:

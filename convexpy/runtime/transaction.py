@@ -19,17 +19,21 @@ from ..database.claim import Claim
 from ..database.database import Database
 from ..database.errors import is_conflict, is_internal
 from ..database.read_set import ReadSet
+from ..database.row_watch import RowWatch
 from ..database.transaction import OpenTransaction
 from ..errors import FunctionTimeout
 from ..functions.load import App
 from ..settings import Settings
+from .admin import DASHBOARD_LIMIT
 from .call import Call, CallResult
 from .conflicts import CommittedTransaction, ConflictTracker
+from .dry_run import DryRun
 from .handler import TimeLimit
 from .live_run import LivePart, LiveRun, broke, leave
 from .repeats import digest_of, kept_result, result_bytes
 from .schedule import Limits, ScheduleBuffer
 from .session import CallTransaction
+from .tracing import JobSpans
 
 # Whatever waits for a shared transaction, a direct call among it, waits for about so long.
 BATCH_SECONDS: Final = 0.02
@@ -73,9 +77,16 @@ class TransactionRunner:
     batch_seconds: float = BATCH_SECONDS
 
     def __init__(
-        self, database: Database, settings: Settings, clock: Clock, app: Callable[[], App], invoke: Invoke
+        self,
+        database: Database,
+        settings: Settings,
+        clock: Clock,
+        app: Callable[[], App],
+        invoke: Invoke,
+        job_spans: JobSpans,
     ) -> None:
         """``invoke`` runs the handler of a call within its part of the transaction."""
+        self._job_spans = job_spans
         # Makes the context variables of a job's run.
         self.new_context: Callable[[], Context] = Context
         self.conflicts = ConflictTracker(database, settings, clock)
@@ -113,6 +124,7 @@ class TransactionRunner:
         try:
             with self._database.write(logged=first[1] is None) as transaction:
                 began, until = self._clock.now(), time.monotonic() + self.batch_seconds
+                transaction.changes.began = began
                 if rest is None and first[1] is not None and not jobs.lock(transaction.connection, first[1]):
                     raise JobLost
                 for index, (call, claim) in enumerate(chain((first,), rest or ())):
@@ -133,7 +145,9 @@ class TransactionRunner:
         except BaseException as error:
             failed = TransactionFailed(error, transaction, index)
             statements = transaction.changes.statements if transaction else {first[0].function.name: set()}
-            self.conflicts.failed(error, failed.cause, statements, began, first[0].job if len(statements) == 1 else None)
+            self.conflicts.failed(
+                error, failed.cause, statements, began, first[0].job if len(statements) == 1 else None
+            )
             raise failed from error
         self.conflicts.recent.append(CommittedTransaction(transaction.changes.statements, began, self._clock.now()))
         return results
@@ -149,11 +163,42 @@ class TransactionRunner:
             with self._database.read() as transaction:
                 part = CallTransaction(self._database, self._app(), transaction, self._clock)
                 try:
-                    result = self._handle(call, part, self._settings.query_time_limit, None, copy_context())
+                    result = self._handle(call, part, self._query_limit(call), None, copy_context())
                     part.flush()
                     return result
                 finally:
                     part.close()
+        except BaseException as error:
+            raise TransactionFailed(error, transaction, 0) from error
+
+    def run_dry(self, call: Call) -> DryRun:
+        """Run a mutation to the end, but for its COMMIT: what it did is rolled back.
+
+        Raises:
+            TransactionFailed: The database failed, and not the mutation.
+        """
+        transaction: OpenTransaction | None = None
+        try:
+            with self._database.write() as transaction:
+                transaction.leaves_state = True  # no other call gets a connection that was watched
+                transaction.begin_call(call.function.name)
+                watch = RowWatch(transaction)
+                with watch.watching():
+                    part = self._new_part(call, transaction, finishes_job=False)
+                    run, began = DryRun(part.began), time.perf_counter()
+                    try:
+                        run.value = self._handle(
+                            call, part, self._settings.mutation_time_limit, None, self.new_context()
+                        )
+                        part.flush()
+                        run.end(part.buffer, watch, time.perf_counter() - began)
+                    except Exception as error:
+                        if internal_cause(error, transaction) is not None:
+                            raise
+                        run.fail(error, watch, time.perf_counter() - began)
+                    finally:
+                        part.close()
+                return run
         except BaseException as error:
             raise TransactionFailed(error, transaction, 0) from error
 
@@ -169,7 +214,7 @@ class TransactionRunner:
         began = time.perf_counter()
         try:
             try:
-                run.value = self._handle(call, part, self._settings.query_time_limit, None, self.new_context())
+                run.value = self._handle(call, part, self._query_limit(call), None, self.new_context())
                 part.flush()
             finally:
                 transaction.runs_handler = False
@@ -182,6 +227,10 @@ class TransactionRunner:
             raise TransactionFailed(run.error, transaction, 0) from run.error
         leave(transaction, run)
         return run
+
+    def _query_limit(self, call: Call) -> timedelta:
+        limit = self._settings.query_time_limit
+        return min(limit, DASHBOARD_LIMIT) if call.is_watching else limit
 
     def _run(
         self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None
@@ -201,20 +250,26 @@ class TransactionRunner:
     def _run_handler(
         self, call: Call, transaction: OpenTransaction, claim: Claim | None, on_expire: Callable[[], None] | None
     ) -> CallResult:
-        began, app = time.monotonic(), self._app()
-
-        def new_buffer(now: datetime) -> ScheduleBuffer:
-            limits, finishes_job = Limits(self._settings), claim is not None
-            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
-
-        part = CallTransaction(self._database, app, transaction, self._clock, new_buffer)
+        began = time.monotonic()
+        part = self._new_part(call, transaction, finishes_job=claim is not None)
         try:
             context = copy_context() if claim is None else self.new_context()
+            if claim is not None:
+                self._job_spans.begin(call, context)
             value = self._handle(call, part, self._settings.mutation_time_limit, on_expire, context)
             part.flush()
         finally:
             part.close()
         return CallResult(value, part.scheduled(), time.monotonic() - began)
+
+    def _new_part(self, call: Call, transaction: OpenTransaction, *, finishes_job: bool) -> CallTransaction:
+        app = self._app()
+
+        def new_buffer(now: datetime) -> ScheduleBuffer:
+            limits = Limits(self._settings)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
+
+        return CallTransaction(self._database, app, transaction, self._clock, new_buffer)
 
     def _handle(
         self,

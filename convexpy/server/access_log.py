@@ -14,9 +14,12 @@ from ..runtime.call import RequestId
 logger = logging.getLogger("convexpy.access")
 
 KEY: Final = "convexpy.request"
+QUIET: Final = "convexpy.quiet"
+"""In the scope of a request that is only worth a line at DEBUG if it went well, as one for a file is."""
 PLAIN: Final = "/:@!$&'()*+,;=~"
 """What may stand in a path beside letters and digits. The rest is shown as %XX, so no path can forge a line."""
 LONGEST_PATH: Final = 1000
+FAILED: Final = 400
 NO_ANSWER: Final = 499
 """The status in the log of a request whose client left before an answer began."""
 
@@ -31,7 +34,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope[KEY] = RequestId()
+        request_id = scope[KEY] = RequestId(caller="http")
         began = time.perf_counter()
         status = NO_ANSWER
 
@@ -44,14 +47,16 @@ class AccessLog:
         try:
             await self._app(scope, receive, watched)
         finally:
-            if logger.isEnabledFor(logging.INFO):
-                log_request(scope, status, (time.perf_counter() - began) * 1000, request_id)
+            level = logging.DEBUG if QUIET in scope and status < FAILED else logging.INFO
+            if logger.isEnabledFor(level):
+                log_request(level, scope, status, (time.perf_counter() - began) * 1000, request_id)
 
 
-def log_request(scope: Scope, status: int, milliseconds: float, request_id: RequestId) -> None:
+def log_request(level: int, scope: Scope, status: int, milliseconds: float, request_id: RequestId) -> None:
     path = quote(scope["path"][:LONGEST_PATH], safe=PLAIN)
     method = quote(scope["method"][:LONGEST_PATH])
-    logger.info(
+    logger.log(
+        level,
         "%s %s %s, %.1f ms",
         *(method, path, status, milliseconds),
         extra={
@@ -67,4 +72,4 @@ def log_request(scope: Scope, status: int, milliseconds: float, request_id: Requ
 def request_of(scope: Scope) -> RequestId:
     """The id of a request."""
     found = scope.get(KEY)
-    return found if isinstance(found, RequestId) else RequestId()
+    return found if isinstance(found, RequestId) else RequestId(caller="http")

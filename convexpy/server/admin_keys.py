@@ -15,8 +15,8 @@ class AdminKeys:
         self._calls = calls
         self._database = calls.database
 
-    async def find(self, key: str) -> str | None:
-        """The id of a key that is shown. None: it is not accepted."""
+    async def find(self, key: str) -> stored.StoredKey | None:
+        """The key that is shown. None: it is not accepted."""
         if stored.id_of(key) is None:
             return None
         return await asyncio.to_thread(self._calls.retried, "the check of an admin key", lambda: self._find(key))
@@ -25,7 +25,7 @@ class AdminKeys:
         """Whether a key that was accepted before still is."""
         return await asyncio.to_thread(self._calls.retried, "the check of an admin key", lambda: self._has(key_id))
 
-    def _find(self, key: str) -> str | None:
+    def _find(self, key: str) -> stored.StoredKey | None:
         with self._database.read_internal() as connection:
             return stored.find_key(connection, key)
 

@@ -19,9 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .access_log import AccessLog
 from .authenticator import AuthFailed
 from .backend import Backend
+from .dashboard import dashboard_routes
+from .dashboard_gate import DashboardGate
+from .dashboard_sessions import Sessions
 from .health import Health
 from .http_api import HttpApi
 from .limits import RequestLimit
+from .metrics import ADDRESS, MetricsPage
 from .openapi import OpenApi
 from .origins import OriginCheck, check_cors
 from .refusal import Refused, answer_failed, answer_refused
@@ -49,8 +53,16 @@ def create_app(backend: Backend, *, prefix: str = "", revisions: Path | None = N
     """
     settings = backend.settings
     check_cors(settings)
+    gate = DashboardGate(Sessions(backend.calls, backend.clock), backend.auth, settings)
     app = Starlette(
-        routes=[*api_routes(backend), *other_routes(backend, revisions), *socket_routes(backend), *static_routes()],
+        routes=[
+            *api_routes(backend),
+            *other_routes(backend, revisions),
+            *socket_routes(backend),
+            *dashboard_routes(backend, gate),
+            *metrics_routes(backend, gate),
+            *static_routes(),
+        ],
         middleware=[
             Middleware(SingleSlashes),
             Middleware(AccessLog),
@@ -112,6 +124,11 @@ def socket_routes(backend: Backend) -> list[BaseRoute]:
     """The functions, over WebSockets: ``/api/{version}/sync`` and ``/api/sync``."""
     endpoint = sync_endpoint(backend)
     return [WebSocketRoute(path, endpoint) for path in ("/api/sync", "/api/{version}/sync")]
+
+
+def metrics_routes(backend: Backend, gate: DashboardGate) -> list[BaseRoute]:
+    """What the app does, for machines."""
+    return [Route(ADDRESS, MetricsPage(backend, gate).show, methods=["GET"])]
 
 
 def static_routes() -> list[BaseRoute]:

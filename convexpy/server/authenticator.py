@@ -8,12 +8,14 @@ import logging
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from starlette.requests import HTTPConnection
 
 from ..clock import Clock
 from ..database.admin_keys import digest_of
+from ..runtime.admin import Admin
 from ..runtime.call_executor import CallExecutor
 from ..runtime.identity import Identity
 from ..settings import AuthProvider
@@ -141,8 +143,8 @@ class Authenticator:
         digest = digest_of(key) if key.isascii() else ""
         if self._throttle.is_paused(client) and digest not in self._known_keys:
             raise AuthFailed(429, "TooManyWrongKeys", "too many wrong keys came from this address: wait a minute")
-        key_id = await self._keys.find(key)
-        if key_id is None:
+        found = await self._keys.find(key)
+        if found is None:
             self._known_keys.pop(digest, None)
             self._throttle.count_failure(client)
             logger.warning("a wrong admin key was shown, from %s", client or "an unknown address")
@@ -151,7 +153,7 @@ class Authenticator:
         self._known_keys.move_to_end(digest)
         if len(self._known_keys) > MOST_KNOWN_KEYS:
             self._known_keys.popitem(last=False)
-        principal = Principal(is_admin=True, key_id=key_id)
+        principal = Principal(admin=Admin(found.name or found.id, found.read_only), key_id=found.id)
         return principal if acting_as is None else acting(principal, acting_as)
 
     async def check_again(self, principal: Principal) -> None:
@@ -197,7 +199,7 @@ def acting(principal: Principal, attributes: Mapping[str, Any]) -> Principal:
         raise AuthFailed(401, INVALID, "who acts as a user names its `subject`, a text, and may name its `issuer`")
     claims = {name: value for name, value in attributes.items() if name not in OWN_ATTRIBUTES}
     claims |= {"sub": subject} | ({} if issuer is None else {"iss": issuer})
-    return Principal(Identity(subject, issuer, claims), is_admin=True, key_id=principal.key_id)
+    return replace(principal, identity=Identity(subject, issuer, claims))
 
 
 def read_attributes(encoded: str) -> dict[str, Any]:

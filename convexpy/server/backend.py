@@ -9,6 +9,7 @@ from ..clock import Clock
 from ..database.database import Database
 from ..live.refresh import Refresh
 from ..runtime.call_executor import CallExecutor
+from ..runtime.metrics import Metrics
 from ..settings import Settings
 from .authenticator import Authenticator
 
@@ -25,3 +26,7 @@ class Backend:
     auth: Authenticator
     is_worker_stuck: Callable[[], bool] = lambda: False
     """Whether jobs and crons are run in this process, and a loop of them stands still."""
+    dashboard_live: Refresh | None = None
+    """Live queries of the dashboard. None: they run with those of the app."""
+    metrics: Metrics | None = None
+    """What is counted. None: the package that counts is not installed."""

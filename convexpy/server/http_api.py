@@ -122,7 +122,7 @@ class HttpApi:
             bound = await self._bind(request, wanted, principal, kind)
             key = request_key(request) if bound.function.kind is Kind.MUTATION else None
             call = replace(bound, request=request_of(request.scope), request_key=key)
-            if self._calls.client_threads.has_room():
+            if self._calls.threads_of(principal.admin).has_room():
                 value = await self._calls.run_for_client(call)
             else:
                 value = await while_connected(request, lambda still: self._calls.run_for_client(call, still))
@@ -152,7 +152,7 @@ class HttpApi:
         return [envelopes[index] for index in range(len(wanted))]
 
     async def _bind(self, request: Request, wanted: FunctionRequest, principal: Principal, kind: Kind | None) -> Call:
-        bind = partial(self._calls.bind_client, kind=kind, is_admin=principal.is_admin)
+        bind = partial(self._calls.bind_client, kind=kind, admin=principal.admin)
         size = len(await request.body())
         return await work_on(size, lambda: bind(wanted.path, wanted.arguments, principal.identity))
 

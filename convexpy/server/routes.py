@@ -61,6 +61,8 @@ class UserRoutes:
             if error.status == 503:
                 raise  # a user whose token cannot be verified at the moment is not nobody
             return None
+        if principal.admin is not None and principal.admin.is_read_only:
+            return None  # a route is an action, which the user that such a key acts as must not call
         return principal.identity
 
     async def _answer(self, route: AnyRoute, call: Call, scope: Scope, receive: Receive, send: Send) -> None:

@@ -96,7 +96,7 @@ class SocketCalls:
 
     async def _run_mutation(self, request: CallRequest, principal: Principal) -> None:
         own = self._transitions.begin_mutation()
-        request_id = RequestId()
+        request_id = RequestId(caller="socket")
         try:
             result = await asyncio.shield(self._start(self._mutate(request, principal, request_id, own)))
         except RAISED as error:
@@ -118,7 +118,7 @@ class SocketCalls:
         return result
 
     async def _run_action(self, request: CallRequest, principal: Principal, end: Callable[[Ending], None]) -> None:
-        request_id = RequestId()
+        request_id = RequestId(caller="socket")
         try:
             async with self._places:
                 if self._is_stopping:
@@ -176,5 +176,5 @@ class SocketCalls:
 def bind_call(backend: Backend, request: CallRequest, principal: Principal) -> Call:
     """The call that a client asks for."""
     return backend.calls.bind_client(
-        request.path, request.arguments, principal.identity, kind=request.kind, is_admin=principal.is_admin
+        request.path, request.arguments, principal.identity, kind=request.kind, admin=principal.admin
     )

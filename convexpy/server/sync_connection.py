@@ -18,7 +18,7 @@ from ..runtime.call import Call
 from .authenticator import AuthFailed
 from .backend import Backend
 from .large_texts import work_on
-from .principal import ANONYMOUS, Principal
+from .principal import Caller, Principal
 from .sync_calls import SocketCalls, Start
 from .sync_failures import QueryFailures
 from .sync_frames import auth_error, query_failed, query_updated
@@ -59,8 +59,10 @@ class Peer(NamedTuple):
 class SyncConnection:
     """Of one event loop."""
 
-    def __init__(self, backend: Backend, socket: Socket, failures: QueryFailures, start: Start, peer: Peer) -> None:
-        """``start`` runs a call in a task that outlives the socket."""
+    def __init__(
+        self, backend: Backend, socket: Socket, failures: QueryFailures, start: Start, peer: Peer, caller: Caller
+    ) -> None:
+        """``start`` runs a call in a task that outlives the socket; ``caller`` is the client's until it says more."""
         self._peer = peer
         self._backend = backend
         self._settings = backend.settings
@@ -78,7 +80,8 @@ class SyncConnection:
         self._queries: dict[int, AddQuery] = {}
         self._sizes: dict[int, int] = {}
         self._size = 0
-        self._principal = ANONYMOUS
+        self._auth, self._unnamed = caller
+        self._principal = self._unnamed
         self._watch: asyncio.Task[None] | None = None
         self._ending: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
         self._reader: asyncio.Task[None] | None = None
@@ -86,6 +89,8 @@ class SyncConnection:
     async def run(self) -> Ending | None:
         """Serve the client until it leaves or has to be disconnected. Why; None: it has left."""
         self._reader = asyncio.ensure_future(self._guarded(self._read()))
+        if self._principal.key_id is not None:
+            self._watch_principal(self._principal)
         writing = self._outbox.write(self._transitions, self._check_expiry)
         tasks = [self._reader, *(asyncio.ensure_future(self._guarded(each)) for each in (writing, self._mutate()))]
         try:
@@ -216,7 +221,7 @@ class SyncConnection:
             query.arguments,
             self._principal.identity,
             kind=Kind.QUERY,
-            is_admin=self._principal.is_admin,
+            admin=self._principal.admin,
             journal=query.journal,
         )
 
@@ -231,7 +236,7 @@ class SyncConnection:
                 raise Ending(TRY_LATER, error.code) from error
             raise self._auth_ending(error.message, was_update=True) from error
         self._received = self._received._replace(identity=self._received.identity + 1)
-        is_other = principal.identity != self._principal.identity or principal.is_admin != self._principal.is_admin
+        is_other = principal.identity != self._principal.identity or principal.admin != self._principal.admin
         self._principal = principal
         self._watch_principal(principal)
         binds = {number: self._binder(query) for number, query in self._queries.items()} if is_other else {}
@@ -240,16 +245,19 @@ class SyncConnection:
     async def _principal_of(self, message: Authenticate) -> Principal:
         match message.token_type:
             case "User":
-                return await self._backend.auth.from_token(message.value)
+                return await self._auth.from_token(message.value)
             case "Admin":
-                return await self._backend.auth.from_key(message.value, message.acting_as, client=self._peer.address)
+                return await self._auth.from_key(message.value, message.acting_as, client=self._peer.address)
             case _:
-                return ANONYMOUS
+                return self._unnamed
 
     def _watch_principal(self, principal: Principal) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        self._watch = asyncio.ensure_future(self._guarded(self._end_with(principal)))
+        self._watch = asyncio.ensure_future(self._watch_over(principal))
+
+    async def _watch_over(self, principal: Principal) -> None:
+        await self._guarded(self._end_with(principal))  # made here: the task may be canceled before it begins
 
     async def _end_with(self, principal: Principal) -> None:
         """Return when nothing can end the rights of a caller any more.
@@ -257,13 +265,14 @@ class SyncConnection:
         Raises:
             Ending: They have ended: its token has expired, or its key was revoked.
         """
-        if principal.expires is not None:
-            await asyncio.sleep(max(0.0, (principal.expires - self._backend.clock.now()).total_seconds()))
-            raise self._auth_ending(EXPIRED, was_update=False)
-        while principal.key_id is not None:
-            await asyncio.sleep(KEY_SECONDS)
+        seconds = KEY_SECONDS if principal.key_id is not None else float("inf")
+        while principal.expires is not None or principal.key_id is not None:
+            left = principal.seconds_left(self._backend.clock.now())
+            await asyncio.sleep(min(left, seconds))
+            if left <= seconds:
+                raise self._auth_ending(EXPIRED, was_update=False)
             try:
-                await self._backend.auth.check_again(principal)
+                await self._auth.check_again(principal)
             except AuthFailed as error:
                 raise self._auth_ending(error.message, was_update=False) from error
 

@@ -6,14 +6,19 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeAlias
 
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketClose
+
+from .authenticator import AuthFailed
 from .backend import Backend
+from .principal import ANONYMOUS, Caller
 from .stop_notice import notice_of
 from .sync_connection import Peer, SyncConnection
 from .sync_failures import QueryFailures
-from .sync_socket import RESTART, Disconnected, Ending, Receive, Send, Socket
+from .sync_socket import POLICY_VIOLATION, RESTART, Disconnected, Ending, Receive, Send, Socket
 
 access = logging.getLogger("convexpy.access")
 
@@ -21,11 +26,16 @@ SPLITS_FROM: Final = (1, 28)
 """From this version on the client from npm takes a long Transition in pieces. Others do not."""
 
 
+Admit: TypeAlias = Callable[[HTTPConnection], Awaitable[Caller]]
+
+
 class SyncEndpoint:
     """An ASGI app for WebSockets. It belongs to one event loop."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, admit: Admit | None = None) -> None:
+        """``admit`` finds the caller of a socket, and raises ``AuthFailed`` if it is refused. None: all are let in."""
         self._backend = backend
+        self._admit = admit
         self._failures = QueryFailures(debug=backend.settings.debug)
         self._connections: set[SyncConnection] = set()
         self._running: set[asyncio.Task[bytes]] = set()
@@ -36,6 +46,13 @@ class SyncEndpoint:
         notice = notice_of(scope)
         if notice is not None:
             notice.drain_with(self.drain)
+        caller = Caller(self._backend.auth, ANONYMOUS)
+        if self._admit is not None:
+            try:
+                caller = await self._admit(HTTPConnection(scope))
+            except AuthFailed as error:
+                await WebSocketClose(POLICY_VIOLATION, error.code)(scope, receive, send)
+                return
         socket = Socket(receive, send, self._backend.settings.max_body_bytes)
         began = time.perf_counter()
         try:
@@ -45,14 +62,20 @@ class SyncEndpoint:
         if self._is_draining:
             await socket.close(Ending(RESTART, "Restart"))
             return
-        connection = SyncConnection(self._backend, socket, self._failures, self._start, peer_of(scope))
+        connection = SyncConnection(self._backend, socket, self._failures, self._start, peer_of(scope), caller)
         self._connections.add(connection)
+        self._count(1)
         ending: Ending | None = None
         try:
             ending = await connection.run()
         finally:
             self._connections.discard(connection)
+            self._count(-1)
             log_access(scope, socket, ending, time.perf_counter() - began)
+
+    def _count(self, change: int) -> None:
+        if self._backend.metrics is not None:
+            self._backend.metrics.sockets.inc(change)
 
     async def drain(self, seconds: float) -> None:
         """Disconnect all clients with 1012, after what runs for them has ended, or after so many seconds.
@@ -100,6 +123,6 @@ def log_access(scope: Any, socket: Socket, ending: Ending | None, seconds: float
     )
 
 
-def sync_endpoint(backend: Backend) -> SyncEndpoint:
+def sync_endpoint(backend: Backend, admit: Admit | None = None) -> SyncEndpoint:
     """The endpoint of an app's sockets."""
-    return SyncEndpoint(backend)
+    return SyncEndpoint(backend, admit)

@@ -24,7 +24,7 @@ def test_keys_are_listed_without_what_would_open_anything(convex: ConvexTest) ->
     first, second = stored(convex, "ci"), stored(convex)
     listed: list[dict[str, Any]] = convex.call("_system/keys:list")
     assert sorted((key["id"], key["name"]) for key in listed) == sorted([(first.id, "ci"), (second.id, "")])
-    assert {frozenset(key) for key in listed} == {frozenset({"id", "name", "createdTime"})}
+    assert {frozenset(key) for key in listed} == {frozenset({"id", "name", "createdTime", "readOnly"})}
 
 
 def test_a_key_is_accepted_until_it_is_revoked(convex: ConvexTest) -> None:

@@ -18,6 +18,7 @@ from convexpy import (
     mutation,
     query,
 )
+from convexpy.runtime.admin import Admin
 from convexpy.testing import ConvexTest
 
 
@@ -75,4 +76,4 @@ def test_an_internal_function_is_answered_as_an_unknown_one(convex: ConvexTest, 
 def test_an_admin_reaches_internal_functions(convex: ConvexTest) -> None:
     calls = convex.convex.calls
     for name in (f"{__name__}:refund_order", "shop:secret_before", "_system/jobs:list"):
-        assert calls.bind_client(name, {}, None, is_admin=True).function.name
+        assert calls.bind_client(name, {}, None, admin=Admin("ops")).function.name

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from support.apps import app_of
 
 from convexpy import ConvexError, Crons, MutationCtx, Settings, internal_mutation, mutation
 from convexpy._system import conflicts, functions
@@ -48,12 +49,17 @@ def test_a_cron_is_listed_with_its_next_slot_and_its_last_run(convex: ConvexTest
     slot = cron.next_time
     (document,) = convex.call("_system/crons:list")
     assert str(document.pop("place")).endswith(f"{__name__}.py:{line_of_cron()}")
+    days = [milliseconds(slot + timedelta(days=number)) for number in range(1, 6)]
+    assert document.pop("nextSlots") == [{"time": time, "leftOut": False} for time in days]
     assert document == {
         "name": "sweep",
         "schedule": "cron 0 9 * * *",
+        "words": "Every day at 09:00 UTC",
         "function": f"{__name__}:sweep",
         "args": {"label": "old"},
         "nextTime": milliseconds(slot + timedelta(days=1)),
+        "nextRun": milliseconds(slot + timedelta(days=1)),
+        "pause": None,
         "lastTime": milliseconds(slot),
         "lastState": "success",
     }
@@ -94,6 +100,57 @@ def test_an_unknown_cron_is_refused_with_those_there_are(convex: ConvexTest) -> 
     assert unknown.value.code == "NOT_FOUND"
 
 
+def test_a_pause_is_shown_with_what_it_leaves_out_and_audited(convex: ConvexTest) -> None:
+    convex.run_due()
+    (before,) = convex.run(system_crons.list)
+    slot = before.next_time
+    until = slot + timedelta(days=2, hours=1)
+    asked = {"name": "sweep", "until": milliseconds(until)}
+    preview = convex.call("_system/crons:preview", asked)
+    assert preview == {"leftOut": 3, "more": False, "nextRun": milliseconds(slot + timedelta(days=3))}
+    paused = {"time": milliseconds(convex.now), "until": asked["until"], "by": "local", "note": "moving"}
+    assert convex.call("_system/crons:pause", {**asked, "note": " moving "}) == paused
+    (cron,) = convex.call("_system/crons:list")
+    assert cron["pause"] == paused
+    assert [each["leftOut"] for each in cron["nextSlots"]] == [True, True, True, False, False]
+    assert (cron["nextTime"], cron["nextRun"]) == (milliseconds(slot), preview["nextRun"])
+    convex.run(system_crons.resume, name="sweep")
+    (after,) = convex.run(system_crons.list)
+    assert (after.pause, after.next_run) == (None, slot)
+    entries = convex.call("_system/audit:list")["entries"]
+    assert [(entry["action"], entry["target"]) for entry in entries] == [
+        ("resume", "cron sweep"),
+        ("pause", "cron sweep"),
+    ]
+    assert "moving" in entries[1]["details"]
+
+
+def test_the_plan_of_a_day_counts_slots_up_to_a_limit(convex: ConvexTest) -> None:
+    with ConvexTest(app_of(sweep, crons=minutely())) as busy:
+        busy.run_due()
+        (plan,) = busy.run(system_crons.plan)
+        assert (len(plan.slots), plan.more) == (100, True)
+        found = busy.run(system_crons.preview, name="busy", until=busy.now + timedelta(days=1))
+        assert (found.left_out, found.more) == (100, True)
+    convex.run_due()
+    (plan,) = convex.run(system_crons.plan)
+    assert (len(plan.slots), plan.more) == (1, False)
+
+
+def minutely() -> Crons:
+    crons = Crons()
+    crons.interval("busy", timedelta(minutes=1), sweep)
+    return crons
+
+
+@pytest.mark.parametrize("name", ["pause", "preview", "resume"])
+def test_a_pause_of_an_unknown_cron_is_refused(convex: ConvexTest, name: str) -> None:
+    convex.run_due()
+    until = {} if name == "resume" else {"until": milliseconds(convex.now + timedelta(days=1))}
+    with pytest.raises(ConvexError, match=r"there is no cron 'swep'\. There is: 'sweep'"):
+        convex.call(f"_system/crons:{name}", {"name": "swep", **until})
+
+
 def test_functions_are_listed_with_their_schemas(convex: ConvexTest) -> None:
     first, second = convex.call("_system/functions:list")
     assert [first["name"], second["name"]] == [f"{__name__}:run_and_fail", f"{__name__}:sweep"]
@@ -108,10 +165,11 @@ def test_conflicts_are_listed_the_most_frequent_first(convex: ConvexTest) -> Non
     with convex.convex.database.write_internal() as connection:
         add_conflicts(connection, records)
     assert [conflict.times for conflict in convex.run(conflicts.list)] == [3, 1]
-    when = milliseconds(convex.now)
-    assert convex.call("_system/conflicts:list") == [
-        {"function": "a", "other": None, "table": None, "times": 3, "lastTime": when},
-        {"function": "a", "other": "b", "table": "items", "times": 1, "lastTime": when},
+    when, found = milliseconds(convex.now), convex.call("_system/conflicts:list")
+    assert all("a" in conflict.pop("advice") for conflict in found)
+    assert found == [
+        {"function": "a", "other": None, "table": None, "times": 3, "lastTime": when, "lost": [], "won": []},
+        {"function": "a", "other": "b", "table": "items", "times": 1, "lastTime": when, "lost": [], "won": []},
     ]
 
 

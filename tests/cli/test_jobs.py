@@ -128,6 +128,24 @@ def test_a_cron_can_be_run_now(busy_shop: Shop) -> None:
     assert [job["cron"] for job in documents(busy_shop, "--name", "orders:mark", "--state", "pending")] == ["sweep"]
 
 
+def test_a_cron_is_paused_and_resumed(busy_shop: Shop) -> None:
+    paused = busy_shop.cli("crons", "pause", "sweep", "--until", "2h", "--note", "the bank moves")
+    assert (paused.exit_code, paused.stdout.startswith("paused 'sweep' until ")) == (0, True)
+    assert "paused until" in busy_shop.cli("crons", "list").stdout
+    (document,) = json.loads(busy_shop.cli("crons", "list", "--json").stdout)
+    assert document["pause"]["note"] == "the bank moves"
+    assert document["pause"]["until"] - document["pause"]["time"] == pytest.approx(7_200_000, abs=60_000)
+    assert busy_shop.cli("crons", "resume", "sweep").stdout == "resumed 'sweep'\n"
+    assert busy_shop.cli("crons", "resume", "sweep").exit_code == 1
+
+
+@pytest.mark.parametrize("until", ["soon", "2 weeks", "-1h", ""])
+def test_a_pause_needs_a_time_that_can_be_read(ready_shop: Shop, until: str) -> None:
+    result = ready_shop.cli("crons", "pause", "sweep", f"--until={until}")
+    assert result.exit_code == 2
+    assert "neither a duration nor a time" in result.stderr
+
+
 def test_an_unknown_cron_exits_1_and_those_there_are_are_named(ready_shop: Shop) -> None:
     result = ready_shop.cli("crons", "run", "swep")
     assert result.exit_code == 1

@@ -24,20 +24,27 @@ def test_a_key_is_printed_alone_so_that_a_script_can_read_it(ready_shop: Shop) -
     assert found
     assert f"shown once. `convexpy key revoke {found[1]}` ends it" in result.stderr
     document = json.loads(ready_shop.cli("key", "new", "--name", "dashboard", "--json").stdout)
-    assert document.keys() == {"id", "name", "createdTime", "key"}
+    assert document.keys() == {"id", "name", "createdTime", "readOnly", "key"}
     assert KEY.fullmatch(document["key"])
 
 
 def test_keys_are_listed_by_id_and_name_and_never_shown_again(ready_shop: Shop) -> None:
     key, key_id = made(ready_shop, "--name", "ci")
     header, row = ready_shop.cli("key", "list").stdout.splitlines()
-    assert header.split() == ["ID", "NAME", "CREATED"]
+    assert header.split() == ["ID", "NAME", "CREATED", "READ-ONLY"]
     assert row.split()[:2] == [key_id, "ci"]
     as_json = ready_shop.cli("key", "list", "--json").stdout
     assert [each["id"] for each in json.loads(as_json)] == [key_id]
     assert key not in as_json
     files = [path for path in Path(ready_shop.root).rglob("*") if path.is_file()]
     assert not any(key.rpartition("_")[2].encode() in path.read_bytes() for path in files)
+
+
+def test_a_key_may_be_for_looking_only(ready_shop: Shop) -> None:
+    _, key_id = made(ready_shop, "watch", "--read-only")
+    (found,) = json.loads(ready_shop.cli("key", "list", "--json").stdout)
+    assert (found["id"], found["name"], found["readOnly"]) == (key_id, "watch", True)
+    assert ready_shop.cli("key", "list").stdout.splitlines()[1].endswith("yes")
 
 
 def test_a_revoked_key_is_gone(ready_shop: Shop) -> None:

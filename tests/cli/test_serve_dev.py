@@ -22,9 +22,9 @@ from .shop import Shop
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """One process for all tests: a shop, the process, and its address."""
     with served_shop(tmp_path_factory.mktemp("served")) as shop, Process(shop.root, "dev", "--port", "0") as process:
-        url = url_in(process, "^address")
+        dashboard, url = url_in(process, "^dashboard"), url_in(process, "^address")
         process.line("^ready in")
-        yield SimpleNamespace(shop=shop, process=process, url=url)
+        yield SimpleNamespace(shop=shop, process=process, url=url, dashboard=dashboard)
         assert process.stop() == 0
 
 
@@ -33,6 +33,12 @@ def test_it_answers_at_the_address_that_it_prints(dev: SimpleNamespace) -> None:
     assert call(dev.url, "mutation", "orders:place", order_id="o1") == "o1"
     assert call(dev.url, "query", "orders:statuses")["o1"] == "new"
     assert "server" not in httpx.get(f"{dev.url}/ready").headers  # whose version it is concerns no client
+
+
+def test_the_dashboard_that_it_prints_needs_no_key(dev: SimpleNamespace) -> None:
+    assert dev.dashboard == f"{dev.url}/dashboard/"
+    assert "<base " in httpx.get(dev.dashboard).text
+    assert httpx.get(f"{dev.dashboard}session").json()["name"] == "dev"
 
 
 def test_a_name_of_a_foreign_page_is_no_address_of_it(dev: SimpleNamespace) -> None:

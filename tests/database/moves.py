@@ -10,15 +10,37 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from convexpy import JobId, Settings
-from convexpy.database import crons, job_queries, jobs, log_pruning, retention, workers
+from convexpy.database import (
+    attempts,
+    cron_runs,
+    crons,
+    due_times,
+    error_groups,
+    job_counts,
+    job_delays,
+    job_queries,
+    job_search,
+    job_tree,
+    jobs,
+    log_pruning,
+    minutes,
+    retention,
+    workers,
+)
 from convexpy.database.claim import Claim, ClaimKey
+from convexpy.database.job_filter import JobFilter
+from convexpy.database.job_scans import Place
+from convexpy.database.job_search import Cursor
 from convexpy.database.jobs import NewJob
 from convexpy.database.transaction import OPEN_TRANSACTION
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 JOB = JobId("0" * 32)
+CURSORS = [Cursor("pending", Place(NOW, 1, JOB)), Cursor("finished", Place(NOW, JOB, JOB))]
 CLAIM = Claim(JOB, "token", "f:f", "mutation", "{}", 1, NOW, None, 0, NOW)
 OWN_TABLES = ("_scheduled_functions", "_convexpy_queue", "_convexpy_finished", "_convexpy_crons", "_convexpy_commits")
+OLD = (minutes.OLD_MINUTES, error_groups.OLD_ERRORS, error_groups.OLD_ERROR_MINUTES, attempts.OLD_ATTEMPTS)
 
 MOVES: dict[str, Callable[[Connection], Any]] = {
     "insert": lambda c: jobs.insert_jobs(c, [NewJob(JOB, "f:f", "mutation", "{}", NOW)], NOW),
@@ -47,6 +69,35 @@ MOVES: dict[str, Callable[[Connection], Any]] = {
     "next slot": lambda c: crons.next_slot(c),
     "due crons": lambda c: crons.due_crons(c, NOW),
     "advance": lambda c: crons.advance(c, "nightly", NOW, NOW),
+    "sums by minute": lambda c: minutes.sums_by_minute(c, NOW),
+    "sums of a function by minute": lambda c: minutes.sums_by_minute(c, NOW, 60, "f:f"),
+    "sums by function": lambda c: minutes.sums_by_function(c, NOW),
+    "latest errors": lambda c: error_groups.recent_errors(c, NOW),
+    "errors by minute": lambda c: error_groups.error_times(c, NOW),
+    "failed jobs of a function": lambda c: error_groups.failed_jobs(c, "f:f"),
+    "jobs by id": lambda c: job_queries.find_jobs(c, [JOB]),
+    "attempts of jobs": lambda c: attempts.attempts_of(c, [JOB]),
+    "runs of a cron": lambda c: cron_runs.recent_runs(c, "nightly"),
+    "purge of what was seen": lambda c: [old.delete(c, NOW, 1000) for old in OLD],
+    "search": lambda c: job_search.search(c, JobFilter(), NOW),
+    "search a page on": lambda c: [job_search.search(c, JobFilter(), NOW, cursor) for cursor in CURSORS],
+    "search of functions": lambda c: job_search.search(c, JobFilter(functions=("f:f", "f:f7")), NOW),
+    "search of functions, a page on": lambda c: [
+        job_search.search(c, JobFilter(functions=("f:f7",)), NOW, cursor) for cursor in CURSORS
+    ],
+    "search of a cron": lambda c: job_search.search(c, JobFilter(cron="nightly"), NOW),
+    "search in a time": lambda c: job_search.search(c, JobFilter(since=NOW - HOUR, until=NOW + HOUR), NOW),
+    "search of failed ones": lambda c: job_search.search(c, JobFilter(states=("failed",)), NOW),
+    "counts": lambda c: job_counts.counts(c, JobFilter(), NOW),
+    "counts of a function": lambda c: job_counts.counts(c, JobFilter(functions=("f:f7",)), NOW),
+    "due between": lambda c: job_counts.due_between(c, NOW, NOW + HOUR, 1000),
+    "oldest due": lambda c: job_delays.oldest_due(c),
+    "delays": lambda c: job_delays.delays_of(c, [NOW - HOUR, NOW - timedelta(minutes=1)]),
+    "tree": lambda c: job_tree.tree_of(c, JOB),
+    "children": lambda c: job_tree.children_of(c, JOB),
+    "retries": lambda c: job_tree.retries_of(c, JOB),
+    "holder": lambda c: job_tree.holder_of(c, JOB),
+    "due at another time": lambda c: due_times.make_due(c, [JOB, JobId("2" * 32)], NOW, NOW),
 }
 
 

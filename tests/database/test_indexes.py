@@ -51,7 +51,8 @@ def test_no_move_of_a_job_and_no_list_scans_a_table_on_sqlite(move: str, connect
         MOVES[move](connection)
     assert statements
     steps = plans(connection, statements)
-    scans = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step]
+    fine = "INDEX", "CONSTANT", "SCAN counted"  # the last are the rows of a subquery, up to a limit
+    scans = [step for step in steps if step.startswith("SCAN") and not any(word in step for word in fine)]
     assert scans == []
 
 

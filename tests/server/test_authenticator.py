@@ -16,6 +16,7 @@ from support.tokens import ISSUER, Signer, claims, provider, seconds
 from convexpy import Settings
 from convexpy._system import keys as system
 from convexpy.database.admin_keys import NewKey, new_key
+from convexpy.runtime.admin import Admin
 from convexpy.server.authenticator import Authenticator, AuthFailed
 from convexpy.server.principal import ANONYMOUS, Principal
 from convexpy.testing import ConvexTest
@@ -77,7 +78,7 @@ def test_an_admin_key_opens_everything_until_it_is_revoked(convex: ConvexTest) -
     auth, key, other = authenticator(convex), stored_key(convex), stored_key(convex)
     for header in (f"Convex {key.text}", f"convex {key.text}", f"Convex prod:quick-otter-1|{key.text}"):
         principal = run(auth.from_header(header))
-        assert principal == Principal(is_admin=True, key_id=key.id)
+        assert principal == Principal(admin=Admin(key.id), key_id=key.id)
     asyncio.run(auth.check_again(principal))
     convex.run(system.revoke, key_id=key.id)
     assert refused(auth.from_header(f"Convex {key.text}")).code == "BadAdminKey"

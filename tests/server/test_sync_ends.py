@@ -102,6 +102,6 @@ def test_a_fault_of_the_server_lets_clients_come_again(
 
 
 def test_a_page_of_another_site_gets_no_socket(sockets: Sockets) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(Closed):
         sockets.open(origin="https://evil.example", host="shop.example")
     sockets.open(origin="https://shop.example", host="shop.example")

@@ -20,12 +20,12 @@ ADDRESS = "http://shop.example"
 class HttpClient:
     """Sends requests, one after the other, on an event loop of its own.
 
-    ``raises``: whether what the app raises is raised here, and not only answered.
+    ``raises``: whether what the app raises is raised here, and not only answered. ``peer``: where the client is.
     """
 
-    def __init__(self, app: Any, address: str = ADDRESS, *, raises: bool = True) -> None:
+    def __init__(self, app: Any, address: str = ADDRESS, *, raises: bool = True, peer: str = "127.0.0.1") -> None:
         self._runner = asyncio.Runner()
-        transport = httpx.ASGITransport(app, raise_app_exceptions=raises)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=raises, client=(peer, 50_000))
         self._client = httpx.AsyncClient(transport=transport, base_url=address)
 
     def __enter__(self) -> Self:
@@ -34,6 +34,11 @@ class HttpClient:
     def __exit__(self, *exception: object) -> None:
         self._runner.run(self._client.aclose())
         self._runner.close()
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """Those that it was given, and sends."""
+        return self._client.cookies
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request and read the whole response."""

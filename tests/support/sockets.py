@@ -67,13 +67,17 @@ class SocketClient:
             "query_string": b"",
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "scheme": "ws",
+            "client": ("127.0.0.1", 50_000),
             "subprotocols": [],
             "state": state,
             "extensions": {},
         }
         self.task = asyncio.run_coroutine_threadsafe(app(scope, self._receive, self._send), loop)
         self._put({"type": "websocket.connect"})
-        assert self._output.get(timeout=PATIENCE_SECONDS)["type"] == "websocket.accept"
+        answer = self._output.get(timeout=PATIENCE_SECONDS)
+        if answer["type"] == "websocket.close":
+            raise Closed(answer["code"], answer.get("reason", ""))
+        assert answer["type"] == "websocket.accept"
 
     # The server's side, on its loop.
 

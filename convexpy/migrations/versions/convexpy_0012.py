@@ -1,5 +1,7 @@
 """What the dashboard shows: runs by minute, errors, attempts, origins, pauses and runs of crons, an audit log."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -26,6 +28,20 @@ def upgrade() -> None:
         sa.Column("details", sa.Text),
     )
     op.create_index("_convexpy_audit_by_time", "_convexpy_audit", ["time"])
+    op.add_column("_convexpy_conflicts", sa.Column("statements", sa.Text))
+    op.create_table(
+        "_convexpy_logs",
+        sa.Column("process", sa.String(32), primary_key=True),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("time", timestamp, nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
+        sa.Column("pid", sa.Integer, nullable=False),
+        sa.Column("lines", sa.Text, nullable=False),
+    )
+    op.create_index("_convexpy_logs_by_time", "_convexpy_logs", ["time"])
+    # With which sessions of the dashboard are signed.
+    values = sa.table("_convexpy_metadata", sa.column("key", sa.Text), sa.column("value", sa.Text))
+    op.execute(sa.insert(values).values(key="session_key", value=secrets.token_hex(32)))
 
 
 def add_origins() -> None:

@@ -12,8 +12,10 @@ from .claim_cursor import CLAIM_CURSOR
 from .clients import CLIENTS
 from .commits import COMMIT_BUGS
 from .crons import CRONS
+from .dashboard import DASHBOARD
 from .doors import DOORS
 from .failures import FAILURES
+from .figures import FIGURES
 from .footprints import FOOTPRINTS
 from .forks import FORKS
 from .http import HTTP
@@ -53,8 +55,10 @@ BUGS: Final[tuple[Bug, ...]] = (
     *SOCKETS,
     *AUTH,
     *HTTP,
+    *DASHBOARD,
     *CLIENTS,
     *SERVING,
     *FAILURES,
+    *FIGURES,
     *TESTING,
 )

@@ -29,10 +29,10 @@ CALLS: Final = (
         breaks="a mutation that met a conflict schedules its e-mail twice",
         file="runtime/transaction.py",
         old="""\
-            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            return ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
 """,
         new="""\
-            made = ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call.job, finishes_job)
+            made = ScheduleBuffer(app.registry, self._database.new_job_id, now, limits, call, finishes_job)
             made._steps = vars(self).setdefault("steps", {}).setdefault(call.function.name, [])
             return made
 """,
@@ -118,7 +118,7 @@ CALLS: Final = (
         name="context variables of the scheduler",
         breaks="an action that is a job sees what an earlier job on the event loop has set",
         file="dispatch/executor.py",
-        old="self._calls.actions.run_async(call, self._calls.transactions.new_context())",
+        old="self._calls.actions.run_async(call, context)",
         new="self._calls.actions.run_async(call)",
         tests=(
             "tests/promises/test_context_variables.py::test_a_job_sees_none_of_its_scheduler_and_none_of_another_job",

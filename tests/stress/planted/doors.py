@@ -21,7 +21,7 @@ DOORS: Final = (
         name="every client is an admin",
         breaks="a client on the internet lists and cancels jobs through the framework's own functions",
         file="runtime/call_executor.py",
-        old="with_internal=is_admin",
+        old="with_internal=admin is not None",
         new="with_internal=True",
         tests=(f"{PUBLIC}::test_an_internal_function_is_answered_as_an_unknown_one",),
     ),

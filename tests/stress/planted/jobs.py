@@ -211,17 +211,21 @@ JOBS: Final = (
         call = await in_thread(threads, lambda: self._started(claim, run.token, recorder))
         if call is None:
             return
-        result, why = CallResult(None), None
+        result, why, context = CallResult(None), None, self._calls.transactions.new_context()
+        if is_traced():
+            await in_thread(threads, lambda: self._calls.job_spans.begin(call, context))
         try:
-            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
+            result = await self._calls.actions.run_async(call, context)
 """,
         new="""\
         call = await in_thread(threads, lambda: self._call(claim, Kind.ACTION, recorder))
         if call is None:
             return
-        result, why = CallResult(None), None
+        result, why, context = CallResult(None), None, self._calls.transactions.new_context()
+        if is_traced():
+            await in_thread(threads, lambda: self._calls.job_spans.begin(call, context))
         try:
-            result = await self._calls.actions.run_async(call, self._calls.transactions.new_context())
+            result = await self._calls.actions.run_async(call, context)
             await in_thread(threads, lambda: self.insist(lambda: self._start(claim, run.token)))
 """,
         tests=(f"{KILL}[action: inside the handler]",),
@@ -267,7 +271,7 @@ JOBS: Final = (
         breaks="a job is lost because the database was away for a moment",
         file="dispatch/executor.py",
         old="""\
-            recorder.report(self.insist(lambda: self._try_again(claim, why.text, failure.is_conflict)), why)
+            recorder.report(self.insist(lambda: self._try_again(claim, attempt)), why)
 """,
         new="""\
             self._fail(claim, failure.cause, recorder)

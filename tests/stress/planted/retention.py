@@ -25,8 +25,8 @@ RETENTION_BUGS: Final = (
         name="purge a day too early",
         breaks="a job that ended seven days ago is unknown",
         file="dispatch/retention.py",
-        old="before = self._clock.now() - self._settings.retention",
-        new="before = self._clock.now() - self._settings.retention * 6 / 7",
+        old="before = now - self._settings.retention",
+        new="before = now - self._settings.retention * 6 / 7",
         tests=(f"{RETENTION}::test_finished_jobs_are_kept_for_seven_days_and_pending_ones_for_ever",),
     ),
     Bug(

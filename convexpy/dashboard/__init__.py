@@ -1,0 +1,1 @@
+"""The dashboard's pages: static files, which the server sends as they are."""
