@@ -139,7 +139,7 @@ def find_jobs(
         FoundJob(
             id=job.id,
             name=job.name,
-            state=job.state_kind,
+            state=job.state.kind,
             time=job.completed_time or job.started_time or job.next_try or job.scheduled_time,
         )
         for job in found

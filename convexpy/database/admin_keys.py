@@ -72,7 +72,9 @@ def find_key(connection: Connection, text: str) -> StoredKey | None:
 def key_with_digest(connection: Connection, key_id: str) -> tuple[StoredKey | None, str]:
     """The key with this id, and its digest. None, and the digest of no key: there is none, or it is revoked."""
     row = connection.execute(select(*COLUMNS, admin_keys.c.digest).where(admin_keys.c.id == key_id)).one_or_none()
-    return (None, NO_DIGEST) if row is None else (StoredKey(*row[:-1]), row.digest)
+    if row is None:
+        return None, NO_DIGEST
+    return StoredKey(row.id, row.name, row.created_time, row.read_only), row.digest
 
 
 def has_key(connection: Connection, key_id: str) -> bool:

@@ -9,6 +9,7 @@ A server of the tea shop has so many jobs, and a process schedules so many more 
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import sys
 import time
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--drained", type=int, default=10_000, help="jobs of a measurement of throughput (10,000)")
     parser.add_argument("--rounds", type=int, default=3, help="how often throughput is measured (3)")
     wanted = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its server ends with it
     results = measure(wanted)
     print("\n".join(map(str, results)))
     sys.exit(0 if all(result.is_met for result in results) else 1)
@@ -105,6 +107,7 @@ def looked_at(tab: MeasuredTab, server: DemoServer) -> list[Result]:
     ]
     for name, text in (("by function", "function:orders:charge"), ("by state", "state:failed")):
         results.append(Result(f"a filter {name}, median of 5", tab.filtered(text), "ms", 300))
+    say("\n".join(map(str, results)))
     longest, late = tab.scrolled()
     results.append(Result("scrolling: the longest frame", longest, "ms", 50))
     results.append(Result("scrolling: frames over 50 ms", late, "", 0))

@@ -22,6 +22,9 @@ from playwright.sync_api import Locator, Page, expect
 from .shop_rows import SOLD_OUT
 from .visitor import Visitor
 
+CHANGING = re.compile(r"^(New job|Cancel\b|Retry|Run now|Run dry|Run \d|Pause|Resume|Save|Delete|Edit|Reschedule)")
+"""What buttons say that change something."""
+
 
 def test_a_job_from_a_form_is_watched_to_its_end(visit: Visit, demo: DemoServer) -> None:
     page = visit().open("schedules")
@@ -234,10 +237,7 @@ def test_a_read_only_key_changes_nothing(visit: Visit, demo: DemoServer) -> None
     for path in ("schedules", f"job/{job}", "crons/daily%20report", "functions/stock%3Atake", "data/items", "errors"):
         page = visitor.open(path)
         visitor.settle()
-        changing = re.compile(
-            "^(New job|Cancel\\b|Retry|Run now|Run dry|Run \\d|Pause|Resume|Save|Delete|Edit|Reschedule)"
-        )
-        names = [each.inner_text() for each in page.get_by_role("button").filter(has_text=changing).all()]
+        names = [each.inner_text() for each in page.get_by_role("button").filter(has_text=CHANGING).all()]
         assert names == [], path
     for path, args in (("_system/jobs:retry", {"job_id": job}), ("stock:fill", {"item_id": 1, "quantity": 1})):
         answer = httpx.post(

@@ -319,8 +319,8 @@ class DataPage {
     return html`
       <nav class="tree" aria-label="Tables">
         ${all === undefined ? (this.#tables.error ? problem(this.#tables.error) : waitingLines()) : html`
-          ${this.#name.value ? nothing : html`<h1>Tables</h1>`}<h3>The app’s</h3>${own.length > 0 ? part(own) : html`<p class="hint">The app has no tables yet.</p>`}
-          <h3 title="Read-only">The framework’s<span class="n">${icon("lock")}<span class="vh">read-only</span></span></h3>${part(framework)}`}
+          ${this.#name.value ? nothing : html`<h1>Tables</h1>`}<h2 class="colh">The app’s</h2>${own.length > 0 ? part(own) : html`<p class="hint">The app has no tables yet.</p>`}
+          <h2 class="colh" title="Read-only">The framework’s<span class="n">${icon("lock")}<span class="vh">read-only</span></span></h2>${part(framework)}`}
       </nav>`;
   }
 
