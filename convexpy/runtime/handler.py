@@ -211,7 +211,7 @@ def raise_in(thread: int, error: type[BaseException]) -> None:
 def let_strike(error: type[BaseException]) -> None:
     """Let an interruption of this thread, if one is under way, strike here and nowhere else.
 
-    It is not taken back: before 3.13 Python would look for it at every instruction from then on, until the process ends.
+    It is not taken back: before 3.13 Python would look for it at every instruction from then on.
     """
     try:
         raise_in(threading.get_ident(), error)
