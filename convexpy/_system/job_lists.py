@@ -71,7 +71,6 @@ class Origin(Document):
     function: str | None
     caller: str | None
     """``http``, ``socket``, ``python``, ``cli`` or ``dashboard``."""
-    user: str | None
     actor: str | None
     """The admin key that was used, or ``dev``."""
     started: int | None
@@ -83,7 +82,7 @@ class Origin(Document):
         if text is None:
             return None
         values: dict[str, Any] = json.loads(text)
-        names = ("function", "caller", "user", "actor", "started")
+        names = ("function", "caller", "actor", "started")
         return cls(**{name: values.get(name) for name in names}, attempt=values.get("attempt", 1))
 
 

@@ -20,9 +20,9 @@ class Origin(NamedTuple):
     request: str | None = None
     """Or the id of the request."""
     about: str | None = None
-    """Of a request, a JSON object: ``function``, ``caller``, ``started`` in milliseconds since 1970; ``user``, a token
-    identifier, and ``actor``, the admin key, if there was one; ``attempt``, if it was not the first. Of any
-    call that is traced: ``trace``."""
+    """Of a request, a JSON object: ``function``, ``caller``, ``started`` in milliseconds since 1970; ``actor``, the
+    admin key, if there was one; ``attempt``, if it was not the first. Of any call that is traced: ``trace``. Nothing of
+    an identity: it may say more of a person than a row should keep."""
 
 
 def origin_of(call: Call, now: datetime) -> Origin:
@@ -36,8 +36,6 @@ def origin_of(call: Call, now: datetime) -> Origin:
         "caller": "dashboard" if call.admin is not None and call.admin.is_dashboard else request.caller,
         "started": unix_milliseconds(request.started or now),
     }
-    if call.identity is not None:
-        about["user"] = call.identity.token_identifier
     if call.admin is not None:
         about["actor"] = call.admin.name
     if call.attempt > 1:

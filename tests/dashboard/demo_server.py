@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from cli.process import Process
-from support.ports import free_port
+from servers.ports import free_port
 
 from .demo_database import add_key, copy_project, fill
 

@@ -52,7 +52,7 @@ class History:
         order, request = self._id(), self._id()
         began = when + seconds(5 + self.rng.expovariate(20))
         charge = self._job("orders:charge", {"order_id": order}, when + seconds(5), began, self._duration(0.4))
-        charge = replace(charge, request=request, origin=self._origin("orders:place", user, when))
+        charge = replace(charge, request=request, origin=self._origin("orders:place", when))
         if item == MATCHA and quantity == 1:
             self._order(order, user, item, quantity, "processing", when)
             yield self._failed(replace(charge, completed=began + seconds(2 + self.rng.random() / 50)))
@@ -81,7 +81,7 @@ class History:
         args = {"user_id": user, "message": self.rng.choice(MESSAGES)}
         job = self._job("reminders:send", args, when, None, 0.012)
         asked = min(when, self._now) - timedelta(hours=self.rng.random() * 20)
-        return replace(job, request=self._id(), origin=self._origin("reminders:remember", user, asked))
+        return replace(job, request=self._id(), origin=self._origin("reminders:remember", asked))
 
     def takes(self) -> Iterator[PastJob]:
         """Mutations that failed, and would not now: what a dry run is for."""
@@ -159,13 +159,12 @@ class History:
         moved = replace(job, started=job.started + later, completed=job.completed + later)
         return replace(moved, lost=lost, last_error=f"conflict: {error}")
 
-    def _origin(self, function: str, user: str, when: datetime) -> str:
+    def _origin(self, function: str, when: datetime) -> str:
         """What is known of the call that scheduled a job."""
         origin: dict[str, Any] = {
             "function": function,
             "caller": self.rng.choice(("http", "socket")),
             "started": unix_milliseconds(when),
-            "user": f"https://teashop.example|{user}",
         }
         if self.rng.random() < 0.1:
             origin["attempt"] = 2

@@ -14,6 +14,7 @@ from support.waiting import PATIENCE_SECONDS
 from convexpy import ActionCtx, ConvexError, Crons, JobId, MutationCtx, QueryCtx, action, internal_mutation, mutation
 from convexpy import query as query_function
 from convexpy._system import crons as system_crons
+from convexpy.database.attempts import Attempt
 from convexpy.database.tables import conflicts
 from convexpy.database.transaction import OpenTransaction
 from convexpy.database.write_set import WriteSet
@@ -145,7 +146,7 @@ def test_a_job_that_is_postponed_is_in_the_log(convex: ConvexTest, log: Log) -> 
     log.take()
     worker = convex.convex.worker
     (claim,) = worker.dispatcher.claim(Kind.MUTATION, 1)
-    worker.executor._try_again(claim, "the disk is full", conflict=False)
+    worker.executor._try_again(claim, Attempt(job_id, 1, convex.now, 0.0, "error", "the disk is full"))
     assert log.take() == [(None, of_jobs(job_id))]
 
 

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import prometheus_client  # noqa: F401  (a process without privileges cannot read it later)
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 

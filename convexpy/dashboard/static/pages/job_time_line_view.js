@@ -34,7 +34,7 @@ function noteOf({ job, rolledBack }) {
 }
 
 /** @param {import("../ui/job_parts.js").Origin | null} origin */
-const byOf = (origin) => origin?.actor ?? (origin?.user ? (origin.user.split("|").pop() ?? "") : "");
+const byOf = (origin) => origin?.actor ?? "";
 
 const legend = html`
   <div class="legend push hide-narrow" aria-hidden="true">

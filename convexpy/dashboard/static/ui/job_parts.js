@@ -7,7 +7,7 @@ import { jsonLine } from "./json.js";
 
 /**
  * @typedef {object} Origin
- * @property {string | null} function @property {string | null} caller @property {string | null} user
+ * @property {string | null} function @property {string | null} caller
  * @property {string | null} actor @property {number | null} started @property {number} attempt
  */
 /** @typedef {"pending" | "inProgress" | "success" | "failed" | "canceled"} State */
