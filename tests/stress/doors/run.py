@@ -98,8 +98,9 @@ class Run:
         self.report()
         if errors := {name: many for name, many in self._requests.statuses.items() if name.startswith("5")}:
             raise Wrong(f"statuses of a server that fails: {errors}")
-        if self._sockets.closed["1011"]:
-            raise Wrong("sockets were closed with 1011, InternalServerError")
+        if failed := {name: many for name, many in self._sockets.closed.items() if name.startswith("1011")}:
+            said = dict(failures_of([self._server.log]))
+            raise Wrong(f"sockets were closed: {failed}; the log has {said}")
 
     async def _attack(self) -> None:
         until = time.monotonic() + self._options.seconds

@@ -133,7 +133,7 @@ class HostileSockets:
                         size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8))
                     payload = await reader.readexactly(size)
                 if kind & 0x0F == CLOSE:
-                    self.closed[str(int.from_bytes(payload[:2])) if payload else "1005"] += 1
+                    self.closed[described(payload)] += 1
                     return
 
     async def send_huge(self, size: int) -> None:
@@ -186,3 +186,9 @@ class HostileSockets:
                 await asyncio.sleep(seconds)
             finally:
                 writer.transport.abort()
+
+
+def described(close: bytes) -> str:
+    """The code of a close frame, and the reason of one that says that the server has failed."""
+    code = str(int.from_bytes(close[:2])) if close else "1005"
+    return f"{code} {close[2:].decode(errors='replace')}" if code == "1011" else code
