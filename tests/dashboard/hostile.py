@@ -62,7 +62,7 @@ def jobs_with(text: str, number: int, now: datetime) -> list[PastJob]:
         error=f"ValueError: {text}",
         trace=f'Traceback (most recent call last):\n  File "{text}", line 1, in {text}\n    {text}\nValueError: {text}',
         request=f"request {text}"[:200],
-        origin=json.dumps({"function": text, "caller": text, "started": unix_milliseconds(now), "user": text}),
+        origin=json.dumps({"function": text, "caller": text, "started": unix_milliseconds(now)}),
     )
     waiting = replace(
         failed,

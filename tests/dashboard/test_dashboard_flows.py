@@ -126,7 +126,8 @@ def test_a_failed_job_is_retried(visit: Visit, demo: DemoServer) -> None:
 
 @pytest.mark.long
 def test_a_tree_leads_from_the_request_to_the_last_job(visit: Visit, demo: DemoServer) -> None:
-    mail = demo.call("query", "_system/jobs:list", {"name": "mail:send", "state": "success", "limit": 1})[0]["id"]
+    mails = demo.call("query", "_system/jobs:search", {"filter": {"states": ["success"], "functions": ["mail:send"]}})
+    mail = next(job["id"] for job in mails["jobs"] if job["parentName"] == "orders:charge")
     page = visit().open(f"job/{mail}")
     shown = page.locator("main")
     expect(shown).to_contain_text("orders:charge")

@@ -80,7 +80,7 @@ def test_hostile_texts_are_shown_as_texts(visit: Visit, demo: DemoServer, size: 
 
 def hostile_places(demo: DemoServer) -> list[Place]:
     """Those whose own object has such a text: jobs, a group of errors, a row."""
-    jobs = demo.call("query", "_system/jobs:list", {"state": "failed", "limit": 30})
+    jobs = demo.call("query", "_system/jobs:search", {"filter": {"states": ["failed"]}})["jobs"]
     ids = [job["id"] for job in jobs if any(text in json.dumps(job, ensure_ascii=False) for text in TEXTS[:2])]
     assert ids
     users = Place("hostile rows", "data/users?sort=joined_at&descending=true")

@@ -19,7 +19,7 @@ export function entryView({ run, records }) {
     return html`
       <li class=${`log-entry run ${run.outcome}`}>
         ${runLine(run)}
-        ${records.length ? html`<ol class="log-records">${records.map((record) => recordLine(record, run))}</ol>` : nothing}
+        ${records.length ? html`<ol class="log-records">${records.map((record) => html`<li>${recordLine(record, run)}</li>`)}</ol>` : nothing}
         ${trace(run)}
       </li>`;
   }
