@@ -75,7 +75,8 @@ def test_one_job_is_canceled_and_brought_back(visit: Visit, demo: DemoServer) ->
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     page.keyboard.press("z")
     expect(page.get_by_text("Undone")).to_be_visible()
-    page.keyboard.press(".")  # a line has the focus: what is new waits
+    expect(page.get_by_text("1 new")).to_be_visible()  # a line has the focus: what is new waits
+    page.keyboard.press(".")
     expect(lines(page)).to_have_count(2)
 
 
@@ -100,6 +101,7 @@ def test_a_pending_job_is_run_now_and_rescheduled(visit: Visit, demo: DemoServer
     page = visit().open("schedules")
     jobs = put_on(demo, 1)
     search(page, jobs.mark)
+    expect(lines(page)).to_have_count(1)
     focus_first(page)
     page.keyboard.press("x")
     page.get_by_role("button", name="Reschedule…").click()
