@@ -2,121 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from app.models import Base
-from pydantic import BaseModel
-from support.apps import START
+from dashboard_app import SOCKET, Served, attributes, client, divide, divide_later, kit, name_of, served
 from support.dashboard import OWN, call, cookie_of, log_in, made_key
 from support.http_client import HttpClient
-from support.sockets import Closed, SocketClient, Sockets, serving
+from support.sockets import Closed
 
-from convexpy import ActionCtx, MutationCtx, QueryCtx, Settings, action, internal_query, mutation, query
+from convexpy import Settings
 from convexpy._system import audit, keys
-from convexpy.database.signing_keys import session_key
-from convexpy.server import sync_connection
 from convexpy.server.throttle import FREE_TRIES
 from convexpy.testing import ConvexTest
-from convexpy.web import Request, Response, http_route
 
-here = sys.modules[__name__]
+__all__ = ["client", "kit", "served"]  # fixtures
+
 NEAR = "http://localhost:3210"
 DEVELOPMENT = Settings(debug=True)
-SOCKET = "/dashboard/api/sync"
-
-
-@query
-def me(ctx: QueryCtx) -> str | None:
-    return ctx.identity.subject if ctx.identity is not None else None
-
-
-@internal_query
-def secret(ctx: QueryCtx) -> str:
-    return "secret"
-
-
-@mutation
-def save(ctx: MutationCtx, text: str = "") -> str:
-    return text
-
-
-@mutation
-def divide(ctx: MutationCtx) -> float:
-    return 1 / 0
-
-
-@mutation
-def divide_later(ctx: MutationCtx) -> None:
-    ctx.schedule.now(divide)
-
-
-class Order(BaseModel):
-    order_id: str
-
-
-@query
-def describe(ctx: QueryCtx, order_id: str) -> Order:
-    return Order(order_id=order_id)
-
-
-@action
-async def act(ctx: ActionCtx) -> str:
-    return await ctx.run_mutation(save, text="acted")
-
-
-@http_route("GET", "/me")
-async def me_by_http(ctx: ActionCtx, request: Request) -> Response:
-    return Response(ctx.identity.subject if ctx.identity is not None else "nobody")
-
-
-class Served:
-    """Apps of this file, and clients of their servers."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-
-    def app(self, settings: Settings | None = None) -> ConvexTest:
-        return self._stack.enter_context(ConvexTest(here, metadata=Base.metadata, settings=settings, now=START))
-
-    def client(self, app: Any, address: str = "http://shop.example", peer: str = "127.0.0.1") -> HttpClient:
-        return self._stack.enter_context(HttpClient(app, address, peer=peer))
-
-    def sockets(self, app: Any) -> Sockets:
-        return self._stack.enter_context(serving(app, here))
-
-    def close(self) -> None:
-        self._stack.close()
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    served = Served()
-    try:
-        yield served
-    finally:
-        served.close()
-
-
-@pytest.fixture
-def kit(served: Served) -> ConvexTest:
-    return served.app()
-
-
-@pytest.fixture
-def client(served: Served, kit: ConvexTest) -> HttpClient:
-    return served.client(kit.convex.asgi())
-
-
-def name_of(function: str) -> str:
-    return f"{here.__name__}:{function}"
 
 
 def test_without_a_key_there_is_nothing_but_the_page_that_asks_for_one(client: HttpClient) -> None:
@@ -347,145 +250,12 @@ def test_another_page_of_this_machine_is_refused_in_development(served: Served) 
         served.sockets(kit.convex.asgi()).open(SOCKET, host="localhost:3210", **other)
 
 
-# Sockets.
-
-
-def opened(served: Served, kit: ConvexTest, client: HttpClient) -> SocketClient:
-    """A socket of the client's session."""
-    socket = served.sockets(kit.convex.asgi()).open(SOCKET, cookie=cookie_of(client), host="shop.example")
-    socket.connect()
-    return socket
-
-
-def test_a_socket_without_a_session_is_refused(served: Served, kit: ConvexTest) -> None:
-    sockets = served.sockets(kit.convex.asgi())
-    with pytest.raises(Closed):
-        sockets.open(SOCKET, host="shop.example")
-    with pytest.raises(Closed):
-        sockets.open(SOCKET, host="shop.example", cookie="convexpy_dashboard=x")
-
-
-def test_a_socket_calls_as_its_session(served: Served, kit: ConvexTest, client: HttpClient) -> None:
-    log_in(client, made_key(kit))
-    socket = opened(served, kit, client)
-    socket.modify(add={0: "secret", 1: "_system/keys:list"})
-    socket.receive_type("Transition")
-    assert socket.values[0] == "secret"
-    assert socket.values[1][0]["name"] == "ops"
-    socket.mutate(0, "save", text="a")
-    assert socket.receive_type("MutationResponse")["result"] == "a"
-
-
-def test_a_socket_of_the_api_takes_no_cookie(served: Served, kit: ConvexTest, client: HttpClient) -> None:
-    log_in(client, made_key(kit))
-    socket = served.sockets(kit.convex.asgi()).open("/api/sync", cookie=cookie_of(client), host="shop.example")
-    socket.connect()
-    socket.modify(add={0: "secret"})
-    socket.receive_type("Transition")
-    assert "Could not find public function" in socket.values[0]["errorMessage"]
-
-
-def test_a_socket_ends_when_its_key_is_revoked(
-    served: Served, kit: ConvexTest, client: HttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sync_connection, "KEY_SECONDS", 0.01)
-    key = made_key(kit)
-    log_in(client, key)
-    socket = opened(served, kit, client)
-    kit.run(keys.revoke, key_id=key.id)
-    assert socket.receive(timeout=10)["type"] == "AuthError"  # before the first Ping
-
-
-def test_a_socket_ends_with_its_session(
-    served: Served, kit: ConvexTest, client: HttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sync_connection, "KEY_SECONDS", 0.01)
-    log_in(client, made_key(kit))
-    socket = opened(served, kit, client)
-    kit.advance(timedelta(hours=13))
-    assert socket.receive(timeout=10)["type"] == "AuthError"  # before the first Ping
-
-
-def test_a_socket_acts_as_a_user_within_its_session(served: Served, kit: ConvexTest, client: HttpClient) -> None:
-    log_in(client, made_key(kit, read_only=True))
-    socket = opened(served, kit, client)
-    socket.send(type="Authenticate", baseVersion=0, tokenType="User", value=attributes({"subject": "ada"}))
-    socket.modify(add={0: "me", 1: "secret"})
-    socket.wait_for({0: "ada", 1: "secret"})
-    socket.mutate(0, "save")
-    assert socket.receive_type("MutationResponse")["errorData"]["code"] == "FORBIDDEN"
-    socket.send(type="Authenticate", baseVersion=1, tokenType="Admin", value=made_key(kit).text)
-    assert socket.receive_type("AuthError")
-
-
-def attributes(user: dict[str, Any]) -> str:
-    return base64.b64encode(json.dumps(user).encode()).decode()
-
-
 def test_a_user_is_acted_as_over_http(client: HttpClient, kit: ConvexTest) -> None:
     log_in(client, made_key(kit))
     acting = {"x-convexpy-acting-as": attributes({"subject": "ada"})}
     assert call(client, "query", name_of("me"), headers=acting).json()["value"] == "ada"
     assert call(client, "query", name_of("me")).json()["value"] is None
     assert call(client, "query", name_of("me"), headers={"x-convexpy-acting-as": "?"}).status_code == 401
-
-
-# Read-only keys.
-
-
-def test_a_read_only_key_calls_queries_over_the_api_and_nothing_else(client: HttpClient, kit: ConvexTest) -> None:
-    key = made_key(kit, read_only=True)
-    shown: dict[str, Any] = {"headers": {"authorization": f"Convex {key.text}"}}
-    assert client.call("query", name_of("secret"), **shown)["value"] == "secret"
-    assert client.call("query", "_system/jobs:list", **shown)["value"] == []
-    for kind, path in (("mutation", name_of("save")), ("action", name_of("act")), ("mutation", "_system/keys:revoke")):
-        answer = client.call(kind, path, {"key_id": key.id} if "revoke" in path else {}, **shown)
-        assert (answer["status"], answer["errorData"]["code"]) == ("error", "FORBIDDEN")
-    body = {"path": name_of("save"), "args": {}}
-    for address in ("function", f"run/{here.__name__}/save"):
-        assert client.post(f"/api/{address}", json=body, **shown).json()["errorData"]["code"] == "FORBIDDEN"
-
-
-def test_a_read_only_key_is_no_user_of_a_route(client: HttpClient, kit: ConvexTest) -> None:
-    user = attributes({"subject": "ada"})
-    for read_only, subject in ((False, "ada"), (True, "nobody")):
-        key = made_key(kit, read_only=read_only)
-        assert client.get("/me", headers={"authorization": f"Convex {key.text}:{user}"}).text == subject
-
-
-def test_a_read_only_session_calls_queries_and_nothing_else(client: HttpClient, kit: ConvexTest) -> None:
-    log_in(client, made_key(kit, "watch", read_only=True))
-    assert client.get("/dashboard/session").json()["readOnly"] is True
-    assert call(client, "query", name_of("secret")).json()["value"] == "secret"
-    for kind, path in (("mutation", "save"), ("action", "act"), ("function", "save")):
-        assert call(client, kind, name_of(path)).json()["errorData"]["code"] == "FORBIDDEN"
-
-
-def test_a_read_only_socket_calls_queries_and_nothing_else(served: Served, kit: ConvexTest, client: HttpClient) -> None:
-    log_in(client, made_key(kit, read_only=True))
-    socket = opened(served, kit, client)
-    socket.modify(add={0: "secret"})
-    socket.wait_for({0: "secret"})
-    socket.mutate(0, "save")
-    assert socket.receive_type("MutationResponse")["errorData"]["code"] == "FORBIDDEN"
-    socket.act(1, "act")
-    frames = [socket.receive(), socket.receive()]
-    assert [each["errorData"]["code"] for each in frames if each["type"] == "ActionResponse"] == ["FORBIDDEN"]
-
-
-def test_a_read_only_key_reads_nothing_that_would_make_it_another_one(client: HttpClient, kit: ConvexTest) -> None:
-    other, own = made_key(kit), made_key(kit, read_only=True)
-    log_in(client, own)
-    secrets = (other.digest, own.digest, session_key(kit.convex.database).hex(), other.text)
-    for table, column in (("_convexpy_keys", "digest"), ("_convexpy_metadata", "value")):
-        answer = call(client, "query", "_system/data:rows", {"table": table})
-        assert answer.json()["status"] == "success"
-        assert not any(secret in answer.text for secret in secrets)
-        oracle = {"column": column, "operator": "=", "value": "x"}
-        for wanted in ({"sort": column}, {"filter": [oracle]}):  # an order or a condition would tell it bit by bit
-            refused = call(client, "query", "_system/data:rows", {"table": table, **wanted}).json()
-            assert (refused["status"], refused["errorData"]["code"]) == ("error", "NOT_FOUND")
-    assert not any(secret in call(client, "query", "_system/keys:list").text for secret in secrets)
 
 
 # What is left behind.

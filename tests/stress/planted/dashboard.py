@@ -7,6 +7,8 @@ from typing import Final
 from .bug import Bug
 
 ACCESS: Final = "tests/server/test_dashboard_access.py"
+READ_ONLY: Final = "tests/server/test_dashboard_read_only.py"
+SOCKETS: Final = "tests/server/test_dashboard_sockets.py"
 FILES: Final = "tests/server/test_dashboard_files.py"
 LOAD: Final = "tests/server/test_dashboard_load.py"
 METRICS: Final = "tests/server/test_metrics.py"
@@ -79,8 +81,8 @@ DASHBOARD: Final = (
         old="        if self._principal.key_id is not None:\n            self._watch_principal(self._principal)\n",
         new="",
         tests=(
-            f"{ACCESS}::test_a_socket_ends_when_its_key_is_revoked",
-            f"{ACCESS}::test_a_socket_ends_with_its_session",
+            f"{SOCKETS}::test_a_socket_ends_when_its_key_is_revoked",
+            f"{SOCKETS}::test_a_socket_ends_with_its_session",
         ),
     ),
     Bug(
@@ -138,9 +140,9 @@ DASHBOARD: Final = (
         old="        if admin is not None and admin.is_read_only and function.kind is not Kind.QUERY:\n",
         new="        if False:\n",
         tests=(
-            f"{ACCESS}::test_a_read_only_key_calls_queries_over_the_api_and_nothing_else",
-            f"{ACCESS}::test_a_read_only_session_calls_queries_and_nothing_else",
-            f"{ACCESS}::test_a_read_only_socket_calls_queries_and_nothing_else",
+            f"{READ_ONLY}::test_a_read_only_key_calls_queries_over_the_api_and_nothing_else",
+            f"{READ_ONLY}::test_a_read_only_session_calls_queries_and_nothing_else",
+            f"{READ_ONLY}::test_a_read_only_socket_calls_queries_and_nothing_else",
         ),
     ),
     Bug(
@@ -149,7 +151,7 @@ DASHBOARD: Final = (
         file="server/routes.py",
         old="        if principal.admin is not None and principal.admin.is_read_only:\n",
         new="        if False:\n",
-        tests=(f"{ACCESS}::test_a_read_only_key_is_no_user_of_a_route",),
+        tests=(f"{READ_ONLY}::test_a_read_only_key_is_no_user_of_a_route",),
     ),
     Bug(
         name="a read-only key that is stored as another one",
@@ -157,7 +159,7 @@ DASHBOARD: Final = (
         file="_system/keys.py",
         old="stored.StoredKey(key_id, name, ctx.now, read_only)",
         new="stored.StoredKey(key_id, name, ctx.now)",
-        tests=(f"{ACCESS}::test_a_read_only_session_calls_queries_and_nothing_else",),
+        tests=(f"{READ_ONLY}::test_a_read_only_session_calls_queries_and_nothing_else",),
     ),
     Bug(
         name="secrets of the framework among the rows of its tables",
@@ -165,7 +167,7 @@ DASHBOARD: Final = (
         file="database/data/catalog.py",
         old='    "_convexpy_metadata": frozenset(("value",)),\n',
         new="",
-        tests=(f"{ACCESS}::test_a_read_only_key_reads_nothing_that_would_make_it_another_one",),
+        tests=(f"{READ_ONLY}::test_a_read_only_key_reads_nothing_that_would_make_it_another_one",),
     ),
     Bug(
         name="pages without a policy",
