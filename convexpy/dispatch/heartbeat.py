@@ -31,7 +31,7 @@ class Heartbeat:
         self._crons: Mapping[str, DeclaredCron] = {}
         self._started_time: datetime | None = None
         self.logs_watched: Callable[[str | None], None] = lambda watched: None
-        """Told at each heartbeat who looks at the logs."""
+        """Called at each heartbeat with the process whose logs are looked at."""
 
     def declare(self, crons: Mapping[str, DeclaredCron]) -> None:
         """From the next heartbeat on, the worker's row says that it runs a version of the app with these crons."""

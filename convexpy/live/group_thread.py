@@ -47,7 +47,7 @@ class GroupThread:
         Args:
             name: What its queries have in common.
             settings: With the time limit of queries.
-            outage: Told when the database fails.
+            outage: Notified when the database fails.
             may_end: Asked when the group is empty: it is false if a subscription is on its way.
             rests: Whether it pauses after each round for a multiple of the round's time, whatever waits.
         """

@@ -8,7 +8,7 @@ import { html, keyed, nothing } from "../ui/render.js";
 import { empty, pageHead, shown } from "../ui/states.js";
 import { CronPanel } from "./cron_panel.js";
 import { bothClocks, dayWord } from "./cron_times.js";
-import { lanes } from "./cron_lanes.js";
+import { planView } from "./cron_plan.js";
 import { runStrip, stripLegend } from "./cron_strip.js";
 
 /** @import { Page } from "../ui/pages.js" */
@@ -59,7 +59,7 @@ export default {
 /** @param {Strip[] | undefined} strips */
 const removed = (strips) => (strips ?? []).filter(({ isRemoved }) => isRemoved);
 
-/** @param {Cron[]} crons @param {Strip[]} strips @param {import("./cron_lanes.js").Plan[]} plan @param {string | undefined} chosen */
+/** @param {Cron[]} crons @param {Strip[]} strips @param {import("./cron_plan.js").Plan[]} plan @param {string | undefined} chosen */
 function content(crons, strips, plan, chosen) {
   const gone = removed(strips);
   if (crons.length === 0 && gone.length === 0) {
@@ -81,7 +81,7 @@ function content(crons, strips, plan, chosen) {
       ${keyed(crons, ({ name }) => name, (cron) => html`<li>${cronLine(cron, runs.get(cron.name) ?? [], chosen)}</li>`)}
       ${keyed(gone, ({ name }) => name, (strip) => html`<li>${removedLine(strip, chosen)}</li>`)}
     </ul>
-    ${plan.length > 0 ? lanes(plan, crons, now.peek()) : nothing}
+    ${plan.length > 0 ? planView(plan, crons, now.peek()) : nothing}
     <p class="lead cron-foot">Crons live in the code${file ? html`, in <code>${file}</code>` : nothing}. A pause is kept in the database, always ends by itself, and outlives a deployment.</p>`;
 }
 
