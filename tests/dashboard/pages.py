@@ -36,7 +36,7 @@ def places(url: str, key: str | None) -> list[Place]:
         Place("table-framework", "data/_scheduled_functions"),
         Place("palette", "schedules", lambda page: page.keyboard.press("Control+k")),
         Place("keys", "schedules", lambda page: page.keyboard.press("?")),
-        Place("empty", "schedules?text=nothing+has+this+text"),
+        Place("empty", "schedules?function=stock%3Atake&state=canceled"),
     ]
     groups = call(url, key, "_system/errors:list", {})
     if groups:

@@ -28,7 +28,7 @@ export function planView(plan, crons, now) {
   return html`
     <section class="cron-plan hide-narrow">
       <div class="sect"><h2>The next 24 hours</h2><span class="dim">${summary(shown, now, end)}</span></div>
-      <div class="cron-plan">
+      <div class="cron-times">
         <ul>${shown.map(({ name }) => html`<li class="cut" title=${name}>${name}</li>`)}</ul>
         <svg role="img" aria-label=${`Slots of every cron in the next 24 hours: ${summary(shown, now, end)}`} style=${{ height: `${bottom + 2}px` }}>
           <defs><pattern id="left-out" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="1.5" height="6"/></pattern></defs>

@@ -120,7 +120,7 @@ function axis(scale, height) {
         ? svg`${line(piece.begin)}<text x="0" y="16">${isRoomy ? (instant(piece.begin).split(", ")[1] ?? "").split(" ")[0] : ""}</text>`
         : nothing;
     return svg`${first}${ticks.map(({ time, after }, index) => {
-      const isFree = at > 0 || scale.x(time) - piece.from > 0.1;
+      const isFree = at > 0 || scale.x(time) - piece.from > 0.17;
       return svg`${line(time)}${isFree ? svg`<text x=${percent(scale.x(time))} y="16" text-anchor="middle">${at === 0 ? "" : "+"}${tickWord(after)}</text>` : nothing}`;
     })}`;
   });
